@@ -1,0 +1,121 @@
+"""Checks on the host, before anything compiles: what is wrong, where, and what to do about it."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+
+T = TypeVar("T")
+
+
+def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
+    """The row of a table, or a ValueError that suggests the nearest name."""
+    known_names([name], table, kind)
+    return table[name]
+
+
+def known_names(names: Iterable[str], known: Iterable[str], kind: str) -> None:
+    """A ValueError for the first name that is not known, with the nearest one that is."""
+    known = list(known)
+    for name in names:
+        if name in known:
+            continue
+        near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
+        hint = f" did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"unknown {kind} {name!r};{hint} known: {', '.join(known) or 'none'}")
+
+
+def as_features(x: Any, name: str = "x") -> np.ndarray:
+    """Finite floats `[samples, ...]` in JAX's default precision; uint8 pixels become `[0, 1]`.
+
+    The one place where pixels are converted: uint8 is divided by 255, any float type is cast.
+
+    Raises:
+        TypeError: another dtype, which says nothing about its scale.
+        ValueError: no samples, no feature axis, or a NaN or infinity (with its first position).
+    """
+    x = np.asarray(x)
+    if x.dtype != np.uint8 and not np.issubdtype(x.dtype, np.floating):
+        raise TypeError(
+            f"{name} has dtype {x.dtype}, whose scale is unknown: pass uint8 pixels (0..255) "
+            f"or floats, e.g. {name}.astype(np.float32)"
+        )
+    if x.ndim < 2:
+        raise ValueError(
+            f"{name} has shape {x.shape}; expected [samples, features]: "
+            f"use {name}.reshape(-1, 1) for a single feature"
+        )
+    if len(x) == 0:
+        raise ValueError(f"{name} is empty (shape {x.shape}): there is nothing to train on")
+    dtype = jax.dtypes.canonicalize_dtype(np.float64)
+    if x.dtype == np.uint8:
+        return x.astype(dtype) / dtype.type(255)
+    x = x.astype(dtype, copy=False)
+    finite = np.isfinite(x)
+    if not finite.all():
+        where = np.argwhere(~finite)[0]
+        row, column = int(where[0]), ", ".join(str(i) for i in where[1:])
+        raise ValueError(
+            f"{name} has {x[tuple(where)]} at row {row}, column {column} "
+            f"({(~finite).sum()} such values): drop or impute them first"
+        )
+    return x
+
+
+def as_labels(y: Any, n_classes: int, name: str = "y") -> np.ndarray:
+    """Class indices `[samples]` as int32, each in `0 .. n_classes-1`.
+
+    Raises:
+        TypeError: floats or other non-integers.
+        ValueError: not one axis, or a label outside the range (with its first position).
+    """
+    y = np.asarray(y)
+    if y.ndim != 1:
+        hint = f": use {name}.ravel()" if y.ndim == 2 and y.shape[1] == 1 else ""
+        raise ValueError(f"{name} has shape {y.shape}; class labels are [samples]{hint}")
+    if not np.issubdtype(y.dtype, np.integer) and y.dtype != np.bool_:
+        raise TypeError(
+            f"{name} has dtype {y.dtype}; class labels are integers: {name}.astype(np.int32)"
+        )
+    wrong = np.flatnonzero((y < 0) | (y >= n_classes))
+    if wrong.size:
+        raise ValueError(
+            f"{name}[{wrong[0]}] is {y[wrong[0]]}, but {n_classes} classes are labelled "
+            f"0..{n_classes - 1} ({wrong.size} such labels)"
+        )
+    return y.astype(np.int32)
+
+
+def as_targets(y: Any, outputs: int, name: str = "y") -> np.ndarray:
+    """Finite regression targets `[samples, outputs]`, the shape of the predictions.
+
+    Raises:
+        TypeError: not numbers.
+        ValueError: another shape (which would broadcast silently), or a NaN or infinity.
+    """
+    y = np.asarray(y)
+    if y.ndim != 2 or y.shape[1] != outputs:
+        hint = f": use {name}.reshape(-1, 1)" if y.ndim == 1 and outputs == 1 else ""
+        raise ValueError(f"{name} has shape {y.shape}; expected [samples, {outputs}]{hint}")
+    if np.issubdtype(y.dtype, np.integer):
+        y = y.astype(np.float64)
+    return as_features(y, name)
+
+
+def same_length(x: np.ndarray, y: np.ndarray, names: tuple[str, str] = ("x", "y")) -> None:
+    """A ValueError unless both have the same number of samples."""
+    if len(x) != len(y):
+        raise ValueError(
+            f"{names[0]} has {len(x)} samples and {names[1]} has {len(y)}: "
+            f"every row of {names[0]} needs one of {names[1]}"
+        )
+
+
+def positive(value: Any, name: str) -> None:
+    """A ValueError unless every entry is a finite number above zero."""
+    value = np.asarray(value)
+    wrong = ~(np.isfinite(value) & (value > 0))
+    if wrong.any():
+        raise ValueError(f"{name} is {value[wrong].ravel()[0]}; it must be finite and above 0")
