@@ -1,0 +1,49 @@
+"""Gradients by hand: a drop-in for `jax.value_and_grad` that never differentiates (row D1)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax import Array
+
+from jaxnets.backprop import mlp
+from jaxnets.losses import get_loss, penalty_grad
+from jaxnets.models import MLP, ResidualMLP
+from jaxnets.objective import Batch, Objective, Params, metrics_of
+
+__all__ = ["value_and_grad"]
+
+FAMILIES: dict[type, Any] = {MLP: mlp, ResidualMLP: mlp}
+"""Model class to the module with its `forward` and `backward`."""
+
+
+def value_and_grad(objective: Objective, has_aux: bool = True) -> Callable:
+    """The function `(params, batch, key) -> ((E, metrics), grads)`, every derivative by hand.
+
+    The same call and the same result as `jax.value_and_grad(objective, has_aux=True)`; with
+    `has_aux=False` it returns `(E, grads)`.
+
+    Raises:
+        TypeError: a model that has no backward pass here.
+    """
+    family = FAMILIES.get(type(objective.model))
+    if family is None:
+        known = ", ".join(cls.__name__ for cls in FAMILIES)
+        raise TypeError(
+            f"no backward pass by hand for {type(objective.model).__name__} (there is one for "
+            f"{known}): use jax.value_and_grad"
+        )
+    loss = get_loss(objective.loss)
+
+    def evaluate(params: Params, batch: Batch, key: Array | None = None) -> tuple:
+        outputs, traces = family.forward(objective.model, params, batch["x"])
+        metrics = metrics_of(loss, outputs, batch["y"])
+        delta = loss.grad(outputs, batch["y"]) / len(outputs)
+        grads = family.backward(objective.model, params, traces, delta)
+        if objective.penalised:
+            penalty = penalty_grad(params, objective.l1, objective.l2)
+            grads = jax.tree.map(jax.numpy.add, grads, penalty)
+        value = metrics["loss"] + objective.penalty(params)
+        return ((value, metrics) if has_aux else value), grads
+
+    return evaluate

@@ -1,0 +1,76 @@
+"""One epoch of a 784-100-10 perceptron on 60,000 images, Adam: PyTorch eager against one scan."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+SAMPLES, FEATURES, HIDDEN, CLASSES, RATE = 60_000, 784, 100, 10, 1e-3
+
+
+def images() -> tuple[np.ndarray, np.ndarray]:
+    """Data of MNIST's size and sparsity whose labels a linear map gives."""
+    rng = np.random.default_rng(0)
+    x = rng.random((SAMPLES, FEATURES), np.float32) * (rng.random((SAMPLES, FEATURES)) < 0.2)
+    x = x.astype(np.float32)
+    y = np.argmax(x @ rng.standard_normal((FEATURES, CLASSES), np.float32), axis=1)
+    return x, y.astype(np.int32)
+
+
+def pytorch(batch: int, threads: int, fused: bool) -> Callable[[], dict]:
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(threads)
+    x, y = (torch.from_numpy(a) for a in images())
+    y = y.long()
+    model = nn.Sequential(nn.Linear(FEATURES, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, CLASSES))
+    adam = torch.optim.Adam(model.parameters(), RATE, fused=fused)
+
+    def run() -> dict:
+        start, total = time.perf_counter(), torch.zeros(())
+        order = torch.randperm(SAMPLES)
+        for rows in order.split(batch):
+            adam.zero_grad(set_to_none=True)
+            loss = nn.functional.cross_entropy(model(x[rows]), y[rows])
+            loss.backward()
+            adam.step()
+            total += loss.detach() * len(rows)
+        mean = float(total) / SAMPLES
+        return {"seconds": time.perf_counter() - start, "loss": round(mean, 4)}
+
+    return run
+
+
+def jaxnets(batch: int, by_hand: bool) -> Callable[[], dict]:
+    import jax
+    import jax.numpy as jnp
+
+    from jaxnets import backprop
+    from collections import namedtuple
+
+    Dataset = namedtuple("Dataset", "train valid test")
+    from jaxnets.models import MLP
+    from jaxnets.train import Run, advance, init_state
+
+    x, y = map(jnp.asarray, images())
+    data = Dataset({"x": x, "y": y}, None, None)
+    differentiate = backprop.value_and_grad if by_hand else jax.value_and_grad
+    model = MLP((HIDDEN,), CLASSES, "relu")
+    run_ = Run(model, "softmax_cross_entropy", 1, batch, value_and_grad=differentiate)
+    hparams = {"learning_rate": RATE}
+    state = init_state(run_, jax.random.key(0), hparams, x)
+    epoch = jax.jit(lambda state, data, key: advance(run_, 1, state, hparams, data, key))
+    start = time.perf_counter()
+    epoch = epoch.lower(state, data, state.key).compile()
+    compile_s = time.perf_counter() - start
+    carry = [state]
+
+    def run() -> dict:
+        start = time.perf_counter()
+        carry[0], history = jax.block_until_ready(epoch(carry[0], data, state.key))
+        seconds = time.perf_counter() - start
+        loss = round(float(history["train_loss"][-1]), 4)
+        return {"seconds": seconds, "loss": loss, "compile": round(compile_s, 2)}
+
+    return run

@@ -1,0 +1,142 @@
+"""Many networks at once: PyTorch's loop and torch.func against one sweep over all cores.
+
+`planar` is 2-10-1, tanh, 200 full-batch steps of Adam on 1,000 points; `image` is 784-64-10, ReLU,
+one epoch of 6,400 images in batches of 64, each network with batches of its own. Seconds are for
+one network.
+"""
+
+import copy
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+RATE = {"planar": 1e-2, "image": 1e-3}
+EPOCHS = {"planar": 200, "image": 1}
+BATCH = {"planar": None, "image": 64}
+
+
+def points(task: str) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    if task == "planar":
+        x = rng.uniform(-1, 1, (1_000, 2)).astype(np.float32)
+        return x, (np.sum(x**2, axis=1) < 0.5).astype(np.int32)
+    x = (rng.random((6_400, 784)) * (rng.random((6_400, 784)) < 0.2)).astype(np.float32)
+    return x, np.argmax(x @ rng.standard_normal((784, 10)), axis=1).astype(np.int32)
+
+
+def _torch_task(task: str, threads: int) -> tuple[Any, Any, Callable, Callable]:
+    import torch
+    from torch import nn
+
+    torch.set_num_threads(threads)
+    x, y = (torch.from_numpy(a) for a in points(task))
+    if task == "planar":
+        build = lambda: nn.Sequential(nn.Linear(2, 10), nn.Tanh(), nn.Linear(10, 1))  # noqa: E731
+        return x, y.float()[:, None], build, nn.functional.binary_cross_entropy_with_logits
+    build = lambda: nn.Sequential(nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10))  # noqa: E731
+    return x, y.long(), build, nn.functional.cross_entropy
+
+
+def pytorch_loop(task: str, threads: int, networks: int) -> Callable[[], dict]:
+    import torch
+
+    x, y, build, loss_fn = _torch_task(task, threads)
+
+    def one() -> float:
+        model = build()
+        adam = torch.optim.Adam(model.parameters(), RATE[task], fused=True)
+        for _ in range(EPOCHS[task]):
+            batches = torch.randperm(len(x)).split(BATCH[task]) if BATCH[task] else [slice(None)]
+            for rows in batches:
+                adam.zero_grad(set_to_none=True)
+                loss = loss_fn(model(x[rows]), y[rows])
+                loss.backward()
+                adam.step()
+        return float(loss.detach())
+
+    def run() -> dict:
+        start = time.perf_counter()
+        losses = [one() for _ in range(networks)]
+        seconds = (time.perf_counter() - start) / networks
+        return {"seconds": seconds, "loss": round(float(np.mean(losses)), 4)}
+
+    return run
+
+
+def pytorch_func(task: str, threads: int, networks: int) -> Callable[[], dict]:
+    import torch
+    from torch.func import functional_call, grad_and_value, stack_module_state, vmap
+
+    x, y, build, loss_fn = _torch_task(task, threads)
+
+    def run() -> dict:
+        start = time.perf_counter()
+        models = [build() for _ in range(networks)]
+        stacked, _ = stack_module_state(models)
+        skeleton = copy.deepcopy(models[0]).to("meta")
+        leaves = {name: p.detach().requires_grad_() for name, p in stacked.items()}
+        adam = torch.optim.Adam(list(leaves.values()), RATE[task], fused=True)
+
+        def loss_of(params: Any, x: Any, y: Any) -> Any:
+            return loss_fn(functional_call(skeleton, params, (x,)), y)
+
+        own = 0 if BATCH[task] else None
+        gradients = vmap(grad_and_value(loss_of), in_dims=(0, own, own))
+        for _ in range(EPOCHS[task]):
+            orders = torch.stack(
+                [torch.randperm(len(x)) for _ in range(networks if own == 0 else 0)]
+                or [torch.arange(0)]
+            )
+            for rows in orders.split(BATCH[task], dim=1) if BATCH[task] else [slice(None)]:
+                detached = {name: p.detach() for name, p in leaves.items()}
+                grads, loss = gradients(detached, x[rows], y[rows])
+                for name, p in leaves.items():
+                    p.grad = grads[name]
+                adam.step()
+        seconds = (time.perf_counter() - start) / networks
+        return {"seconds": seconds, "loss": round(float(loss.mean()), 4)}
+
+    return run
+
+
+def jaxnets(
+    task: str, networks: int, shared: bool = False, by_hand: bool = False, group: int | None = None
+) -> Callable[[], dict]:
+    import jaxnets as jn
+
+    jn.use_all_cores()
+    import jax
+
+    from jaxnets import backprop
+    from collections import namedtuple
+
+    Dataset = namedtuple("Dataset", "train valid test")
+
+    x, y = points(task)
+    data = Dataset({"x": x, "y": y}, None, None)
+    if task == "planar":
+        model, loss = jn.MLP((10,)), "binary_cross_entropy"
+    else:
+        model, loss = jn.MLP((64,), 10, "relu"), "softmax_cross_entropy"
+    run_ = jn.Run(
+        model,
+        loss,
+        EPOCHS[task],
+        BATCH[task],
+        record_every=EPOCHS[task],
+        value_and_grad=backprop.value_and_grad if by_hand else jax.value_and_grad,
+    )
+    seeds = iter(range(1_000_000))
+
+    def run() -> dict:
+        keys = jax.random.split(jax.random.key(next(seeds)), networks)
+        start = time.perf_counter()
+        options = {"shared_order": shared, "group": group}
+        _, history = jn.sweep(run_, keys, data, {"learning_rate": RATE[task]}, **options)
+        losses = np.asarray(history["train_loss"][:, -1])
+        seconds = (time.perf_counter() - start) / networks
+        return {"seconds": seconds, "loss": round(float(losses.mean()), 4)}
+
+    return run

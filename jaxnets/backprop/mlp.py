@@ -1,0 +1,63 @@
+"""Back-propagation by hand for perceptrons, plain and residual (Rumelhart, Hinton and Williams,
+1986; lectures L0, L1 and L2, row D1).
+
+With samples as columns, forward: `s = W x + b`, `x' = sigma(s)`. Backward, with `delta = dE/ds`:
+`dW = delta x^T`, `db = delta 1`, `dE/dx = W^T delta`, then `delta = sigma'(s) . dE/dx`.
+"""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxnets.activations import get_activation
+from jaxnets.models.mlp import MLP, layer_names
+
+
+class Trace(NamedTuple):
+    """What one hidden layer keeps of the forward pass, `[units, batch]` each."""
+
+    x: Array
+    """The input of the layer."""
+    s: Array
+    """The pre-activation `W x + b`."""
+    value: Array
+    """The activation `sigma(s)`."""
+
+
+def forward(model: MLP, params: Any, x: Array) -> tuple[Array, list[Trace]]:
+    """The outputs `[batch, outputs]`, and a trace per layer that `backward` needs."""
+    activation = get_activation(model.activation)
+    *hidden, last = (params["params"][name] for name in layer_names(len(model.widths)))
+    h, traces = x.T, []
+    for layer in hidden:
+        s = layer["weight"] @ h + layer["bias"][:, None]
+        value = activation.f(s)
+        traces.append(Trace(h, s, value))
+        h = h + value if _bypassed(model, traces[-1]) else value
+    s = last["weight"] @ h + last["bias"][:, None]
+    return s.T, [*traces, Trace(h, s, s)]
+
+
+def backward(model: MLP, params: Any, traces: list[Trace], delta: Array) -> Any:
+    """The gradients, in the tree of `params`, from `delta = dE/d outputs [batch, outputs]`."""
+    activation = get_activation(model.activation)
+    *hidden, last = layer_names(len(model.widths))
+    tree = params["params"]
+    delta = delta.T
+    grads = {last: _affine_grads(traces[-1], delta)}
+    dh = tree[last]["weight"].T @ delta
+    for name, trace in reversed(list(zip(hidden, traces, strict=False))):
+        delta = dh * activation.df(trace.s, trace.value)
+        grads[name] = _affine_grads(trace, delta)
+        dx = tree[name]["weight"].T @ delta
+        dh = dx + dh if _bypassed(model, trace) else dx
+    return {"params": grads}
+
+
+def _affine_grads(trace: Trace, delta: Array) -> dict[str, Array]:
+    return {"weight": delta @ trace.x.T, "bias": jnp.sum(delta, axis=1)}
+
+
+def _bypassed(model: MLP, trace: Trace) -> bool:
+    return model.residual and trace.x.shape[0] == trace.value.shape[0]

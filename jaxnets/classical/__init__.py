@@ -1,0 +1,65 @@
+"""Classical classifiers as pure functions, and `CLASSIFIERS`, the table of them all (rows A1-A8).
+
+Each algorithm is `(x, y, ...) -> (params, history)`, jit-able and vmap-able, and takes data that
+have been checked: floats `[samples, features]` and class indices `[samples]`, 0 or 1 but for the
+scikit-learn baselines. The rows of `CLASSIFIERS` check theirs on the host.
+"""
+
+from jaxnets.classical.boosting import (
+    adaboost,
+    adaboost_predict,
+    adaboost_staged,
+    adaboost_votes,
+    even_directions,
+    random_directions,
+)
+from jaxnets.classical.logistic import (
+    logistic_gradient,
+    logistic_loss,
+    logistic_probabilities,
+    logistic_regression,
+)
+from jaxnets.classical.perceptrons import max_margin, perceptron, perceptron_bound, perceptron_gd
+from jaxnets.classical.svm import linear_svm, linear_svm_loss
+from jaxnets.classical.table import CLASSIFIERS, Classifier, knn, rbf_svm
+from jaxnets.classical.threshold import (
+    AND,
+    NOT,
+    OR,
+    linear_predict,
+    signs,
+    threshold_network,
+    threshold_unit,
+    truth_table_network,
+)
+
+__all__ = [
+    "AND",
+    "CLASSIFIERS",
+    "NOT",
+    "OR",
+    "Classifier",
+    "adaboost",
+    "adaboost_predict",
+    "adaboost_staged",
+    "adaboost_votes",
+    "even_directions",
+    "knn",
+    "linear_predict",
+    "linear_svm",
+    "linear_svm_loss",
+    "logistic_gradient",
+    "logistic_loss",
+    "logistic_probabilities",
+    "logistic_regression",
+    "max_margin",
+    "perceptron",
+    "perceptron_bound",
+    "perceptron_gd",
+    "random_directions",
+    "rbf_svm",
+    "signs",
+    "threshold_network",
+    "threshold_unit",
+    "truth_table_network",
+]

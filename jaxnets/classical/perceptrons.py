@@ -1,0 +1,199 @@
+"""The perceptron: Rosenblatt's algorithm, its convergence bound, and L1's gradient descent."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from sklearn.svm import SVC
+
+from jaxnets import checks
+from jaxnets.classical.threshold import linear_predict, signs
+
+Params = dict[str, Array]
+
+
+def _augment(x: Array, constant: float) -> Array:
+    return jnp.concatenate([x, jnp.full((len(x), 1), constant)], axis=1)
+
+
+def _split(w: Array, constant: float) -> Params:
+    return {"w": w[:-1], "b": w[-1] * constant}
+
+
+@partial(jax.jit, static_argnames="max_epochs")
+def perceptron(
+    x: Array,
+    y: Array,
+    *,
+    max_epochs: int,
+    constant: float = 1.0,
+    x_test: Array | None = None,
+    y_test: Array | None = None,
+) -> tuple[Params, dict[str, Array]]:
+    r"""The perceptron algorithm: start at 0, add $y_n x_n$ whenever $y_n (w \cdot x_n) \leq 0$.
+
+    Samples are visited in the order given, epoch after epoch, until one changes nothing
+    (Rosenblatt, 1957; L2, row A2). On separable data that happens after at most
+    `perceptron_bound` updates; otherwise `max_epochs` ends it.
+
+    Sums are float32 unless JAX runs in 64 bits. The comparison with 0 is exact where they are:
+    integer-valued features whose products stay below 2**24. Elsewhere a sample that lies on the
+    boundary to within rounding may count as either side, as in any floating-point program.
+
+    Args:
+        x: `[samples, features]`.
+        y: class indices 0 or 1, `[samples]`.
+        max_epochs: passes over the data at most, 1 or more.
+        constant: the component added to every sample to carry the bias; 0 for no bias.
+        x_test: `[test samples, features]`, for the error after each epoch.
+        y_test: class indices, `[test samples]`.
+
+    Returns:
+        `{"w": [features], "b": []}`, to be used by `linear_predict`, and a history:
+        `epochs` run (the one that changed nothing included) and `updates` in total, scalars;
+        `changes`, `train_error` and, with a test set, `test_error`, each `[max_epochs]`.
+        After the last epoch run, they keep its values.
+
+    Raises:
+        ValueError: `max_epochs` below 1, or half a test set.
+    """
+    if max_epochs < 1:
+        raise ValueError(f"max_epochs is {max_epochs}; it must be 1 or more")
+    if (x_test is None) != (y_test is None):
+        raise ValueError("a test set is both x_test and y_test: only one of them was given")
+    inputs, targets = _augment(x, constant), signs(y)
+    sets = {"train_error": (x, y)}
+    if x_test is not None and y_test is not None:
+        sets["test_error"] = (x_test, y_test)
+
+    def visit(w, sample):
+        x_n, y_n = sample
+        wrong = y_n * jnp.vdot(w, x_n, precision="highest") <= 0
+        return w + jnp.where(wrong, y_n, 0) * x_n, wrong
+
+    def epoch(state):
+        w, e, history = state
+        w, wrong = lax.scan(visit, w, (inputs, targets))
+        params = _split(w, constant)
+        row = {k: jnp.mean(linear_predict(params, a) != b) for k, (a, b) in sets.items()}
+        row["changes"] = wrong.sum()
+        return w, e + 1, {k: history[k].at[e].set(row[k]) for k in history}
+
+    def unfinished(state):
+        _, e, history = state
+        return (e == 0) | ((e < max_epochs) & (history["changes"][e - 1] > 0))
+
+    blank = {k: jnp.zeros(max_epochs) for k in sets} | {"changes": jnp.zeros(max_epochs, int)}
+    start = jnp.zeros(inputs.shape[1]), 0, blank
+    w, epochs, history = lax.while_loop(unfinished, epoch, start)
+    ran = jnp.arange(max_epochs) < epochs
+    history = jax.tree.map(lambda h: jnp.where(ran, h, h[epochs - 1]), history)
+    history |= {"epochs": epochs, "updates": history["changes"].sum()}
+    return _split(w, constant), history
+
+
+def perceptron_bound(
+    x: Array, y: Array, separator: Params, *, constant: float = 1.0
+) -> dict[str, Array]:
+    r"""The perceptron makes at most $4 R^2 / \gamma^2$ updates (Novikoff, 1962; L2, row A3).
+
+    $R = \max_n \|x_n\|$ is the radius of the sphere around the origin that holds the samples and
+    $\gamma / 2 = \min_n y_n (x_n \cdot w^*)$ the margin of a separator of unit norm, both with the
+    constant component counted. The bound is unchanged when samples and constant are scaled.
+
+    Args:
+        x: `[samples, features]`.
+        y: class indices 0 or 1, `[samples]`.
+        separator: `{"w": [features], "b": []}` of any norm; `max_margin` gives the tightest bound.
+        constant: as given to `perceptron`; 0 leaves the separator's bias out.
+
+    Returns:
+        Scalars `radius`, `gamma` and `bound`; the bound is infinite if `separator` does not
+        separate the classes.
+    """
+    inputs = _augment(x, constant)
+    w = jnp.append(separator["w"], separator["b"] / constant if constant else 0.0)
+    margin = jnp.min(signs(y) * (inputs @ w)) / jnp.linalg.norm(w)
+    radius = jnp.max(jnp.linalg.norm(inputs, axis=1))
+    bound = jnp.where(margin > 0, (radius / margin) ** 2, jnp.inf)
+    return {"radius": radius, "gamma": 2 * margin, "bound": bound}
+
+
+def max_margin(x: Any, y: Any, *, constant: float = 1.0) -> Params:
+    """The separator with the largest margin over samples extended by the constant component.
+
+    A hard-margin SVM through the origin: scikit-learn's `SVC` on every sample together with its
+    mirror image, of the other class, so that the symmetry leaves no intercept (row A3).
+
+    Args:
+        x: `[samples, features]`, as `checks.as_features` takes it.
+        y: class indices 0 or 1, `[samples]`.
+        constant: as given to `perceptron`.
+
+    Returns:
+        `{"w": [features], "b": []}`.
+
+    Raises:
+        ValueError: the classes are not linearly separable, or the data are malformed.
+    """
+    x, y = checks.as_features(x), checks.as_labels(y, 2)
+    checks.same_length(x, y)
+    z = np.where(y > 0, 1, -1)[:, None] * np.asarray(_augment(x, constant), np.float64)
+    scaled = z / np.linalg.norm(z, axis=1).max()
+    machine = SVC(kernel="linear", C=1e8, tol=1e-6, max_iter=1_000_000)
+    machine.fit(np.concatenate([scaled, -scaled]), np.repeat([1, 0], len(z)))
+    w = machine.coef_[0]
+    if (z @ w).min() <= 0:
+        raise ValueError("no hyperplane separates the two classes: their margin is not positive")
+    return _split(jnp.asarray(w), constant)
+
+
+_SLOPES = {
+    "squared": lambda s, y: s - y,
+    "perceptron": lambda s, y: jnp.where(s * y > 0, 0.0, -y),
+}
+
+
+@partial(jax.jit, static_argnames=("epochs", "loss"))
+def perceptron_gd(
+    key: Array, x: Array, y: Array, *, learning_rate: float, epochs: int, loss: str = "squared"
+) -> tuple[Params, dict[str, Array]]:
+    r"""One linear unit trained by gradient descent on one sample at a time (L1, row A4).
+
+    With $s = w \cdot x + b$ and `y` = -1 or 1, `squared` is L1's Algorithm 1,
+    $\frac{1}{2} (s - y)^2$ (Widrow and Hoff, 1960), and `perceptron` is $\max(0, -y s)$, whose
+    gradient $-y x$ acts on misclassified samples only. (L1 writes the labels as 0 and 1, which
+    does not fit its own decision rule $s > 0$.)
+
+    Args:
+        key: draws the initial `w` and `b`, standard normal.
+        x: `[samples, features]`, visited in this order.
+        y: class indices 0 or 1, `[samples]`.
+        learning_rate: eta.
+        epochs: passes over the data; 0 returns the initial params.
+        loss: `squared` or `perceptron`.
+
+    Returns:
+        `{"w": [features], "b": []}` and `train_error` after each epoch, `[epochs]`.
+
+    Raises:
+        ValueError: another loss.
+    """
+    slope = checks.lookup(_SLOPES, loss, "loss")
+    start = jax.random.normal(key, (x.shape[1] + 1,))
+
+    def visit(params, sample):
+        x_n, y_n = sample
+        ds = slope(jnp.vdot(params["w"], x_n) + params["b"], y_n)
+        grads = {"w": ds * x_n, "b": ds}
+        return jax.tree.map(lambda p, g: p - learning_rate * g, params, grads), None
+
+    def epoch(params, _):
+        params, _ = lax.scan(visit, params, (x, signs(y)))
+        return params, jnp.mean(linear_predict(params, x) != y)
+
+    params, errors = lax.scan(epoch, {"w": start[:-1], "b": start[-1]}, length=epochs)
+    return params, {"train_error": errors}

@@ -1,0 +1,78 @@
+"""Threshold logic units and the networks of them that compute any Boolean function (row A1)."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+OR = {"w": np.array([1.0, 1.0], np.float32), "b": np.float32(-0.5)}
+AND = {"w": np.array([1.0, 1.0], np.float32), "b": np.float32(-1.5)}
+NOT = {"w": np.array([-1.0], np.float32), "b": np.float32(0.5)}
+
+
+def signs(labels: ArrayLike) -> Array:
+    """Class indices 0 and 1 as -1.0 and 1.0, the lectures' `y`; any shape."""
+    return jnp.where(jnp.asarray(labels) > 0, 1.0, -1.0)
+
+
+def threshold_unit(x: ArrayLike, w: ArrayLike, b: ArrayLike) -> Array:
+    r"""One unit: $f(x) = 1$ where $w \cdot x + b \geq 0$, else 0 (McCulloch and Pitts, 1943).
+
+    `threshold_unit([0, 1], **OR)` is 1; `OR`, `AND` and `NOT` hold the lecture's weights
+    (L2, row A1). On real inputs it is the perceptron's decision rule (Rosenblatt, 1957).
+
+    Args:
+        x: `[..., inputs]`.
+        w: `[inputs]`.
+        b: a scalar.
+
+    Returns:
+        Integers 0 or 1, `[...]`.
+    """
+    return (jnp.asarray(x) @ jnp.asarray(w) + b >= 0).astype(jnp.int32)
+
+
+def linear_predict(params: dict[str, Array], x: ArrayLike) -> Array:
+    """Class 1 on and above the hyperplane `w.x + b = 0`, class 0 below: `[samples]`.
+
+    The decision rule of every linear classifier here; params are `{"w": [features], "b": []}`.
+    """
+    return threshold_unit(x, params["w"], params["b"])
+
+
+def truth_table_network(table: ArrayLike) -> list[dict[str, Array]]:
+    """Two layers of threshold units that compute the given truth table (L2, row A1).
+
+    One unit per row of the table fires on that row alone: weight 1 for an input that is 1 there,
+    -1 (an input through a NOT) for one that is 0, and the bias of an AND. The output unit is an OR
+    whose weights are the table itself, so it is connected to the true rows only (the disjunctive
+    normal form). The shapes do not depend on the entries: `vmap` builds many tables at once.
+
+    Args:
+        table: 0 or 1 for each input, `[2**inputs]`, in counting order with the first input the
+            most significant bit: for two inputs the rows 00, 01, 10, 11.
+
+    Returns:
+        Two layers `{"w": [units, inputs], "b": [units]}` for `threshold_network`.
+
+    Raises:
+        ValueError: a length that is not a power of two, 2 or more.
+    """
+    table = jnp.asarray(table)
+    inputs = int(table.size).bit_length() - 1
+    if table.ndim != 1 or inputs < 1 or table.size != 2**inputs:
+        raise ValueError(
+            f"table has shape {table.shape}; a truth table of n inputs has 2**n entries, n >= 1"
+        )
+    rows = np.arange(2**inputs)[:, None] >> np.arange(inputs)[::-1] & 1
+    minterms = {"w": jnp.asarray(2.0 * rows - 1), "b": jnp.asarray(0.5 - rows.sum(axis=1))}
+    return [minterms, {"w": table[None].astype(float), "b": jnp.array([-0.5])}]
+
+
+def threshold_network(params: list[dict[str, Array]], x: ArrayLike) -> Array:
+    """The outputs of layers of threshold units, `[..., inputs] -> [..., outputs]`, each 0 or 1."""
+    layer = jax.vmap(threshold_unit, in_axes=(None, 0, 0), out_axes=-1)
+    for weights in params:
+        x = layer(x, weights["w"], weights["b"])
+    return jnp.asarray(x)

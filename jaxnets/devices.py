@@ -1,0 +1,39 @@
+"""Two calls before the first JAX computation: use every core, and compile a program only once."""
+
+import os
+from pathlib import Path
+
+import jax
+
+
+def use_all_cores(cores: int | None = None) -> int:
+    """Makes every CPU core a JAX device, so that `sweep` trains one group of networks on each.
+
+    Call it before the first JAX computation. It changes nothing on a GPU or TPU.
+
+    Args:
+        cores: how many; by default all that this process may use.
+
+    Returns:
+        The number of CPU devices.
+
+    Raises:
+        RuntimeError: JAX has started already, with another number of devices.
+    """
+    cores = cores or len(os.sched_getaffinity(0))
+    try:
+        jax.config.update("jax_num_cpu_devices", cores)
+    except RuntimeError:
+        if len(jax.devices("cpu")) != cores:
+            raise RuntimeError(
+                f"JAX has already started with {len(jax.devices('cpu'))} CPU device(s): call "
+                "jaxnets.use_all_cores() before the first computation"
+            ) from None
+    return cores
+
+
+def cache_compilations(folder: str | Path = "~/.cache/jaxnets/compiled") -> None:
+    """Keeps compiled programs in a folder, so that the next process starts without compiling."""
+    jax.config.update("jax_compilation_cache_dir", str(Path(folder).expanduser()))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -1,0 +1,265 @@
+"""The host side of training: checks before anything compiles, progress, and sweeps over all cores."""
+
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import product
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from jaxnets import checks
+from jaxnets.losses import get_loss
+from jaxnets.train import PENALTIES, History, Hparams, Run, State, advance, init_state
+
+CACHE_BYTES = 2**22
+"""What the networks trained side by side on one core may take, so that they stay in its cache."""
+LARGEST_GROUP = 32
+
+
+class Diverged(FloatingPointError):
+    """A loss that is no longer finite; carries the last finite `state` and the `history`."""
+
+    def __init__(self, message: str, state: State, history: History):
+        super().__init__(message)
+        self.state = state
+        self.history = history
+
+
+def fit(
+    run: Run,
+    key: Array,
+    data: Any,
+    hparams: Hparams | None = None,
+    *,
+    chunks: int = 1,
+    progress: bool = False,
+) -> tuple[State, History]:
+    """Trains one network: the whole run in one program, or in `chunks` calls of it.
+
+    Args:
+        run: the static choices.
+        key: decides the first params and the order of the batches.
+        data: a `Dataset`, or anything with parts `train` and `valid`: `{"x", "y"}` or None.
+        hparams: arguments of `run.optimizer`, and optionally `l1`, `l2` and `width`.
+        chunks: how often to come back to Python, where the loss is checked and progress shown.
+        progress: whether to show a bar with the newest metrics.
+
+    Returns:
+        The last state, and the history: `train_loss`, `valid_loss` and, for a classifier,
+        `train_accuracy`, `valid_accuracy`, each `[records]`.
+
+    Raises:
+        ValueError, TypeError: data or hyper-parameters that do not fit, before anything compiles.
+        Diverged: the loss is not finite; it carries the state of the last good chunk.
+    """
+    hparams, data = prepare(run, data, hparams or {})
+    state = _init(run, key, hparams, data.train["x"])
+    program = partial(_advance, run, hparams=hparams, data=data, order_key=state.key)
+    return _in_chunks(run, program, state, chunks, progress, stop_on_nan=True)
+
+
+def sweep(
+    run: Run,
+    keys: Array,
+    data: Any,
+    hparams: Mapping[str, Any],
+    *,
+    shared_order: bool = False,
+    group: int | None = None,
+    chunks: int = 1,
+    progress: bool = False,
+) -> tuple[State, History]:
+    """Trains a network for every key in one program, spread over all devices.
+
+    Row `i` of the result is what `fit(run, keys[i], data, {name: hparams[name][i]})` gives. A
+    network that diverges has NaN in its history and does not stop the others.
+
+    Args:
+        run: the static choices.
+        keys: one key a network, `jax.random.split(key, n)`.
+        data: as in `fit`.
+        hparams: a scalar or an array `[n]` for each; see `grid`.
+        shared_order: whether all networks see the same order of batches, which is faster but makes
+            seeds less independent.
+        group: networks trained side by side on a device; by default as many as stay in its cache.
+        chunks: as in `fit`.
+        progress: as in `fit`.
+
+    Returns:
+        State and history as in `fit`, with a leading axis `[n]`.
+
+    Raises:
+        ValueError, TypeError: as in `fit`, or a hyper-parameter that is neither scalar nor `[n]`.
+    """
+    n = len(keys)
+    hparams, data = prepare(run, data, hparams)
+    hparams = {name: _per_network(name, value, n) for name, value in hparams.items()}
+    devices = jax.local_devices()[:n]
+    per_device = -(-n // len(devices))
+    if group is None:
+        group = _cached_group(run, data) if devices[0].platform == "cpu" else per_device
+    group = min(group, per_device)
+    rounds = -(-per_device // group)
+    group = -(-per_device // rounds)
+    rows = np.arange(len(devices) * rounds * group) % n
+    mesh = jax.make_mesh((len(devices),), ("network",), (AxisType.Auto,), devices=devices)
+    spread = NamedSharding(mesh, PartitionSpec("network"))
+    everywhere = NamedSharding(mesh, PartitionSpec())
+    keys, hparams = jax.device_put((keys[rows], jax.tree.map(lambda a: a[rows], hparams)), spread)
+    data = jax.device_put(data, everywhere)
+    order_key = jax.device_put(keys[0], everywhere) if shared_order else None
+    mapped = partial(_sweep_program, run, group, mesh, hparams=hparams, data=data)
+    state = mapped(0, keys, order_key=None)
+    state, history = _in_chunks(
+        run, partial(mapped, order_key=order_key), state, chunks, progress, stop_on_nan=False
+    )
+    return jax.tree.map(lambda a: a[:n], (state, history))
+
+
+def grid(**axes: Any) -> dict[str, Array]:
+    """The cartesian product of the axes: a dict of arrays `[n]`, the last axis fastest."""
+    points = list(product(*axes.values()))
+    return {name: jnp.asarray([p[i] for p in points]) for i, name in enumerate(axes)}
+
+
+def prepare(run: Run, data: Any, hparams: Mapping[str, Any]) -> tuple[Hparams, Any]:
+    """Hyper-parameters and data as device arrays, once all of it has been checked.
+
+    Raises:
+        ValueError, TypeError: what does not fit, where, and what to do.
+    """
+    _check_hparams(run, hparams)
+    train = _check_part(run, data.train, "train")
+    valid = None if data.valid is None else _check_part(run, data.valid, "valid")
+    if valid and valid["x"].shape[1:] != train["x"].shape[1:]:
+        raise ValueError(
+            f"train samples have shape {train['x'].shape[1:]}, validation samples "
+            f"{valid['x'].shape[1:]}: both go through the same first layer"
+        )
+    n = len(train["x"])
+    if run.batch_size is not None and run.batch_size > n:
+        raise ValueError(
+            f"batch_size {run.batch_size} is larger than the {n} training samples: "
+            "use batch_size=None for the full set"
+        )
+    data = type(data)(**(dict.fromkeys(data._fields) | {"train": train, "valid": valid}))
+    return {k: jnp.asarray(v, float) for k, v in hparams.items()}, jax.tree.map(jnp.asarray, data)
+
+
+def _check_hparams(run: Run, hparams: Mapping[str, Any]) -> None:
+    known = [*inspect.signature(run.optimizer).parameters, *PENALTIES, "width"]
+    checks.known_names(hparams, known, "hyper-parameter")
+    if "learning_rate" in hparams:
+        checks.positive(hparams["learning_rate"], "learning_rate")
+    for name in set(PENALTIES) & set(hparams):
+        if not (np.asarray(hparams[name]) >= 0).all():
+            raise ValueError(f"{name} is {hparams[name]}; a penalty is 0 or more")
+    if "width" in hparams:
+        width, widest = np.asarray(hparams["width"]), min(run.model.widths)
+        if (width < 1).any() or (width > widest).any():
+            raise ValueError(f"width is {hparams['width']}; the model has 1 to {widest} units")
+
+
+def _check_part(run: Run, part: Mapping[str, Any], name: str) -> dict[str, np.ndarray]:
+    x = checks.as_features(part["x"], f"{name} x")
+    shapes = jax.eval_shape(lambda x: run.model.init_with_output(jax.random.key(0), x), x[:1])
+    y = get_loss(run.loss).check(part["y"], shapes[0].shape[-1])
+    checks.same_length(x, y, (f"{name} x", f"{name} y"))
+    return {"x": x, "y": y}
+
+
+def _per_network(name: str, value: Array, n: int) -> Array:
+    if value.shape not in ((), (n,)):
+        raise ValueError(f"{name} has shape {value.shape}; expected a scalar or [{n}], one a key")
+    return jnp.broadcast_to(value, (n,))
+
+
+def _cached_group(run: Run, data: Any) -> int:
+    """How many networks' parameters, moments, gradients and activations fit into the cache."""
+    x = data.train["x"]
+    params = jax.eval_shape(run.model.init, jax.random.key(0), x[:1])
+    units = sum(leaf.size for leaf in jax.tree.leaves(params) if leaf.ndim == 1)
+    batch = run.batch_size or len(x)
+    numbers = 4 * sum(leaf.size for leaf in jax.tree.leaves(params)) + 3 * units * batch
+    if run.batch_size:
+        numbers += batch * math.prod(x.shape[1:])
+    return max(1, min(LARGEST_GROUP, CACHE_BYTES // (numbers * x.dtype.itemsize)))
+
+
+_init = jax.jit(init_state, static_argnums=0)
+_advance = jax.jit(advance, static_argnums=(0, 1))
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+def _sweep_program(
+    run: Run,
+    group: int,
+    mesh: Mesh,
+    records: int,
+    states: Any,
+    hparams: Hparams,
+    data: Any,
+    order_key: Array | None,
+) -> Any:
+    """`records` records of every network; with 0, `states` are keys and the first states result."""
+
+    def one(state: Any, hparams: Hparams, data: Any, order_key: Array | None) -> Any:
+        if not records:
+            return init_state(run, state, hparams, data.train["x"])
+        key = state.key if order_key is None else order_key
+        return advance(run, records, state, hparams, data, key)
+
+    def many(states: Any, hparams: Hparams, data: Any, order_key: Array | None) -> Any:
+        size = group if group > 1 else None
+        return lax.map(lambda row: one(*row, data, order_key), (states, hparams), batch_size=size)
+
+    rows, same = PartitionSpec("network"), PartitionSpec()
+    return jax.shard_map(
+        many, mesh=mesh, in_specs=(rows, rows, same, same), out_specs=rows, check_vma=False
+    )(states, hparams, data, order_key)
+
+
+def _in_chunks(
+    run: Run,
+    program: Callable[..., tuple[State, History]],
+    state: State,
+    chunks: int,
+    progress: bool,
+    stop_on_nan: bool,
+) -> tuple[State, History]:
+    records = run.epochs // run.record_every
+    size = next(s for s in range(-(-records // chunks), records + 1) if records % s == 0)
+    rows: list[History] = []
+    with _bar(run.epochs, progress) as bar:
+        for _ in range(records // size):
+            new_state, history = program(size, state)
+            rows.append(history)
+            loss = history["train_loss"]
+            if stop_on_nan and not np.isfinite(loss).all():
+                first = len(rows[:-1]) * size + int(np.argmin(np.isfinite(loss)))
+                raise Diverged(
+                    f"the training loss is not finite after epoch {(first + 1) * run.record_every}"
+                    f" of {run.epochs}: try a smaller learning rate",
+                    state,
+                    _joined(rows),
+                )
+            state = new_state
+            bar.update(size * run.record_every)
+            bar.set_postfix({k: f"{np.nanmean(v[..., -1]):.4g}" for k, v in history.items()})
+    return state, _joined(rows)
+
+
+def _joined(rows: list[History]) -> History:
+    return {name: jnp.concatenate([row[name] for row in rows], axis=-1) for name in rows[0]}
+
+
+def _bar(epochs: int, show: bool) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(total=epochs, unit="epoch", disable=not show)

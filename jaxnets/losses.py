@@ -1,0 +1,220 @@
+"""Losses on raw network outputs, one value per example, each with its gradient by hand (row B3).
+
+Every loss takes `outputs [batch, k]` straight from the last affine layer and never applies it a
+second time: the sigmoid or softmax is inside, which keeps values finite at |output| = 1e4.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxnets import checks
+
+
+VARIANCE_FLOOR = 1e-6
+
+
+class Loss(NamedTuple):
+    """A loss per example and its derivative with respect to the outputs."""
+
+    value: Callable[[Array, Array], Array]
+    """`(outputs [batch, k], targets) -> [batch]`."""
+    grad: Callable[[Array, Array], Array]
+    """`(outputs [batch, k], targets) -> [batch, k]`."""
+    check: Callable[[Any, int], Any]
+    """Host check: `(targets, k) -> targets` of the right shape, dtype and range, or an error."""
+    predict: Callable[[Array], Array]
+    """`outputs [batch, k]` to the most likely targets."""
+    classifies: bool = True
+
+
+def _one_hot(labels: Array, like: Array) -> Array:
+    return (labels[:, None] == jnp.arange(like.shape[-1])).astype(like.dtype)
+
+
+def _softmax_value(outputs: Array, labels: Array) -> Array:
+    """`log sum_j exp(y_j) - y_t`: minus the log-likelihood of a categorical (L0)."""
+    picked = jnp.sum(outputs * _one_hot(labels, outputs), axis=-1)
+    return jax.nn.logsumexp(outputs, axis=-1) - picked
+
+
+def _softmax_grad(outputs: Array, labels: Array) -> Array:
+    """`p - onehot(t)`."""
+    return jax.nn.softmax(outputs, axis=-1) - _one_hot(labels, outputs)
+
+
+def _signs(labels: Array, like: Array) -> Array:
+    """Labels 0 and 1 as a column of -1 and 1, the lectures' y."""
+    return (2 * labels[:, None] - 1).astype(like.dtype)
+
+
+def _logistic_value(outputs: Array, labels: Array) -> Array:
+    """`log(1 + exp(-m))`, margin `m = y s`: binary cross entropy (L0; L2 in this form)."""
+    return jax.nn.softplus(-_signs(labels, outputs) * outputs)[:, 0]
+
+
+def _logistic_grad(outputs: Array, labels: Array) -> Array:
+    """`-y sigmoid(-y s)`, which is `sigmoid(s) - t`."""
+    y = _signs(labels, outputs)
+    return -y * jax.nn.sigmoid(-y * outputs)
+
+
+def _multilabel_value(outputs: Array, targets: Array) -> Array:
+    """Sum over labels of independent binary cross entropies, `softplus(s) - t s` (L1, row B2)."""
+    return jnp.sum(jax.nn.softplus(outputs) - targets * outputs, axis=-1)
+
+
+def _multilabel_grad(outputs: Array, targets: Array) -> Array:
+    """`sigmoid(s) - t`."""
+    return jax.nn.sigmoid(outputs) - targets
+
+
+def _hinge_value(outputs: Array, labels: Array) -> Array:
+    """`max(0, 1 - m)`, margin `m = y s` (Vapnik, 1995; L2, row A7)."""
+    m = _signs(labels, outputs) * outputs
+    return jnp.where(m >= 1, 0, 1 - m)[:, 0]
+
+
+def _hinge_grad(outputs: Array, labels: Array) -> Array:
+    """`-y` where `m < 1`, else 0."""
+    y = _signs(labels, outputs)
+    return jnp.where(y * outputs >= 1, 0, -y)
+
+
+def _perceptron_value(outputs: Array, labels: Array) -> Array:
+    """`max(0, -m)`, margin `m = y s`: the distance walked by Rosenblatt's rule (L1, row A4)."""
+    m = _signs(labels, outputs) * outputs
+    return jnp.where(m > 0, 0, -m)[:, 0]
+
+
+def _perceptron_grad(outputs: Array, labels: Array) -> Array:
+    """`-y` where `m <= 0`, else 0: the rule updates on the boundary too."""
+    y = _signs(labels, outputs)
+    return jnp.where(y * outputs > 0, 0, -y)
+
+
+def _squared_value(outputs: Array, targets: Array) -> Array:
+    """`sum_i (y_i - t_i)^2` (L0: "minimize sum (z - y)^2")."""
+    return jnp.sum((outputs - targets) ** 2, axis=-1)
+
+
+def _squared_grad(outputs: Array, targets: Array) -> Array:
+    """`2 (y - t)`."""
+    return 2 * (outputs - targets)
+
+
+def mean_and_variance(outputs: Array) -> tuple[Array, Array]:
+    """A Gaussian output unit: `[..., 2 k]` to mean and variance `softplus(s) + 1e-6`, `[..., k]`.
+
+    The floor keeps the likelihood finite for any output (L1, row B2: "diagonal (positive)").
+    """
+    mean, s = jnp.split(outputs, 2, axis=-1)
+    return mean, jax.nn.softplus(s) + VARIANCE_FLOOR
+
+
+def _gaussian_value(outputs: Array, targets: Array) -> Array:
+    """`1/2 sum_i (log v_i + (t_i - y_i)^2 / v_i + log 2 pi)`: minus a log-likelihood (L1, B2)."""
+    mean, v = mean_and_variance(outputs)
+    return 0.5 * jnp.sum(jnp.log(2 * jnp.pi * v) + (targets - mean) ** 2 / v, axis=-1)
+
+
+def _gaussian_grad(outputs: Array, targets: Array) -> Array:
+    """`(y - t) / v` for the mean; `1/2 (1 - (t - y)^2 / v) / v`, times `v'(s) = sigmoid(s)`."""
+    mean, v = mean_and_variance(outputs)
+    residual = mean - targets
+    slope = jax.nn.sigmoid(jnp.split(outputs, 2, axis=-1)[1])
+    return jnp.concatenate([residual / v, 0.5 * slope * (1 - residual**2 / v) / v], axis=-1)
+
+
+def _check_classes(targets: Any, outputs: int) -> Any:
+    return checks.as_labels(targets, outputs)
+
+
+def _check_binary(targets: Any, outputs: int) -> Any:
+    if outputs != 1:
+        raise ValueError(f"a binary loss takes one output, the network has {outputs}")
+    return checks.as_labels(targets, 2)
+
+
+def _check_multilabel(targets: Any, outputs: int) -> Any:
+    targets = checks.as_targets(targets, outputs)
+    if ((targets != 0) & (targets != 1)).any():
+        raise ValueError("multi-label targets are 0 or 1 in each column")
+    return targets
+
+
+def _check_gaussian(targets: Any, outputs: int) -> Any:
+    if outputs % 2:
+        raise ValueError(f"gaussian takes a mean and a variance per target, not {outputs} outputs")
+    return checks.as_targets(targets, outputs // 2)
+
+
+def _sign_predict(outputs: Array) -> Array:
+    return (outputs[:, 0] >= 0).astype(jnp.int32)
+
+
+_binary = partial(Loss, check=_check_binary, predict=_sign_predict)
+
+LOSSES: dict[str, Loss] = {
+    "softmax_cross_entropy": Loss(
+        _softmax_value, _softmax_grad, _check_classes, lambda outputs: jnp.argmax(outputs, axis=-1)
+    ),
+    "binary_cross_entropy": _binary(_logistic_value, _logistic_grad),
+    "multilabel_cross_entropy": Loss(
+        _multilabel_value,
+        _multilabel_grad,
+        _check_multilabel,
+        lambda outputs: (outputs >= 0).astype(jnp.int32),
+    ),
+    "hinge": _binary(_hinge_value, _hinge_grad),
+    "perceptron": _binary(_perceptron_value, _perceptron_grad),
+    "squared_error": Loss(
+        _squared_value, _squared_grad, checks.as_targets, lambda outputs: outputs, classifies=False
+    ),
+    "gaussian": Loss(
+        _gaussian_value,
+        _gaussian_grad,
+        _check_gaussian,
+        lambda outputs: mean_and_variance(outputs)[0],
+        classifies=False,
+    ),
+}
+"""Name to loss. Labels are class indices `[batch]` (0 and 1 in the binary losses), regression
+targets are `[batch, k]`, multi-label targets 0 or 1 `[batch, k]`."""
+
+
+def get_loss(loss: str | Loss) -> Loss:
+    """The loss of that name, or the one given.
+
+    Raises:
+        ValueError: no such name; the nearest one is suggested.
+    """
+    return loss if isinstance(loss, Loss) else checks.lookup(LOSSES, loss, "loss")
+
+
+def weights(params: Any) -> list[Array]:
+    """The weight matrices and kernels of a network: every leaf with two axes or more."""
+    return [leaf for leaf in jax.tree.leaves(params) if leaf.ndim >= 2]
+
+
+def l2_penalty(params: Any) -> Array:
+    """`||w||^2` over all weights; biases are free (weight decay, L0: `E(w) + lambda ||w||^2`)."""
+    return sum((jnp.sum(w * w) for w in weights(params)), jnp.zeros(()))
+
+
+def l1_penalty(params: Any) -> Array:
+    """`sum |w|` over all weights; biases are free (Tibshirani, 1996)."""
+    return sum((jnp.sum(jnp.abs(w)) for w in weights(params)), jnp.zeros(()))
+
+
+def penalty_grad(params: Any, l1: Array | float, l2: Array | float) -> Any:
+    """The gradient of `l1 sum |w| + l2 ||w||^2` by hand: `l1 sign(w) + 2 l2 w`, 0 for biases."""
+
+    def leaf(w: Array) -> Array:
+        return l1 * jnp.sign(w) + 2 * l2 * w if w.ndim >= 2 else jnp.zeros_like(w)
+
+    return jax.tree.map(leaf, params)

@@ -1,0 +1,151 @@
+"""Multi-layer perceptrons, plain and residual (rows C1, C2), as Flax modules.
+
+Weights are stored `[out, in]` and samples are columns inside, as the lectures write
+`h = sigma(W x + b)`: on a CPU that is also the layout whose gradient is fastest.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.nn.initializers import variance_scaling
+
+from jaxnets.activations import Activation, get_activation
+
+INITIALISERS = {
+    "glorot": variance_scaling(1.0, "fan_avg", "uniform", in_axis=1, out_axis=0),
+    "he": variance_scaling(2.0, "fan_in", "truncated_normal", in_axis=1, out_axis=0),
+    "lecun": variance_scaling(1.0, "fan_in", "truncated_normal", in_axis=1, out_axis=0),
+}
+"""Glorot and Bengio (2010), He et al. (2015), LeCun et al. (1998), for weights `[out, in]`."""
+
+
+def layer_names(hidden: int) -> list[str]:
+    """The layers of a network with that many hidden ones: `hidden_0`, `hidden_1`, ..., `output`."""
+    return [*(f"hidden_{i}" for i in range(hidden)), "output"]
+
+
+class Affine(nn.Module):
+    """`W x + b` on columns: `x [in, batch]` to `[out, batch]`, weight `[out, in]`, bias `[out]`."""
+
+    features: int
+    initialiser: str
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """The affine map of every column."""
+        shape = (self.features, x.shape[0])
+        weight = self.param("weight", INITIALISERS[self.initialiser], shape)
+        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
+        return weight @ x + bias[:, None]
+
+
+class MLP(nn.Module):
+    """A multi-layer perceptron: `h = sigma(W x + b)` repeated, then an affine output (row C1).
+
+    `init(key, x) -> params` and `apply(params, x [batch, features]) -> [batch, outputs]`, where
+    params is `{"params": {"hidden_0": {"weight": [out, in], "bias": [out]}, ..., "output": ...}}`.
+
+    The weights are drawn as fits the activation (`Activation.gain`), the biases are zero.
+
+    Raises:
+        ValueError: a width or `outputs` below 1, an unknown activation, or features that do not
+            fit the parameters (both numbers and the layer are named).
+    """
+
+    widths: Sequence[int]
+    """Units of each hidden layer; empty for a linear model."""
+    outputs: int = 1
+    activation: str | Activation = "tanh"
+    residual: bool = False
+    """Whether a hidden layer as wide as its input adds that input to its value."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "widths", tuple(int(width) for width in self.widths))
+        if min(*self.widths, self.outputs, self.outputs) < 1:
+            raise ValueError(f"widths {self.widths} and outputs {self.outputs} must be 1 or more")
+        get_activation(self.activation)
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """The outputs `[batch, outputs]` of samples `[batch, features]`."""
+        activation = get_activation(self.activation)
+        self._check_features(x)
+        h = x.T
+        for name, width in zip(layer_names(len(self.widths)), self.widths, strict=False):
+            value = activation.f(Affine(width, activation.gain, name=name)(h))
+            h = h + value if self.residual and width == h.shape[0] else value
+        return Affine(self.outputs, "lecun", name="output")(h).T
+
+    def _check_features(self, x: Array) -> None:
+        if x.ndim != 2:
+            raise ValueError(
+                f"an MLP takes [batch, features], x has shape {x.shape}: "
+                "flatten images with x.reshape(len(x), -1)"
+            )
+        first = layer_names(len(self.widths))[0]
+        if self.scope is not None and self.scope.has_variable("params", first):
+            expected = self.scope.get_variable("params", first)["weight"].shape[1]
+            if x.shape[1] != expected:
+                raise ValueError(
+                    f"layer {first!r} was initialised for {expected} features, "
+                    f"x has {x.shape[1]} (shape {x.shape})"
+                )
+
+    def narrow(self, params: Any, width: Array | int) -> Any:
+        """The params of a network of that `width`, padded with zeros to the size of this one.
+
+        One program then trains networks of many widths (row F18), as long as the gradients are
+        multiplied by `width_mask`, so that the padding stays zero. `width` is a scalar for all
+        hidden layers or one number a layer, and may be traced. The weights are rescaled to the
+        variance that the narrow network would have drawn.
+        """
+        widths = jnp.broadcast_to(jnp.asarray(width), (len(self.widths),))
+        gain = get_activation(self.activation).gain
+        names = layer_names(len(self.widths))
+        tree = dict(params["params"])
+        features = tree[names[0]]["weight"].shape[1]
+        fans = jnp.concatenate([jnp.array([features]), widths, jnp.array([self.outputs])])
+        for i, name in enumerate(names):
+            wide_out, wide_in = tree[name]["weight"].shape
+            ratio = wide_in / fans[i]
+            if gain == "glorot" and name != "output":
+                ratio = (wide_in + wide_out) / (fans[i] + fans[i + 1])
+            tree[name] = tree[name] | {"weight": tree[name]["weight"] * jnp.sqrt(ratio)}
+        return jax.tree.map(jnp.multiply, {"params": tree}, self.width_mask(params, width))
+
+    def width_mask(self, params: Any, width: Array | int) -> Any:
+        """Ones on the weights among the first `width` units of each hidden layer, else zeros."""
+        widths = jnp.broadcast_to(jnp.asarray(width), (len(self.widths),))
+        tree = params["params"]
+        *hidden, last = layer_names(len(self.widths))
+        keep = jnp.ones(tree[(*hidden, last)[0]]["weight"].shape[1], bool)
+        masks = {}
+        for name, units in zip((*hidden, last), (*widths, self.outputs), strict=True):
+            weight, before = tree[name]["weight"], keep
+            keep = jnp.arange(len(weight)) < units
+            masks[name] = {
+                "weight": (keep[:, None] & before).astype(weight.dtype),
+                "bias": keep.astype(weight.dtype),
+            }
+        return {"params": masks}
+
+
+class ResidualMLP(MLP):
+    """An MLP whose square layers carry a bypass: `h <- h + sigma(W h + b)` (He et al., 2016; C2)."""
+
+    residual: bool = True
+
+
+def count_parameters(params: Any) -> int:
+    """The number of trainable scalars."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def compact(layer: dict[str, Array]) -> Array:
+    """`[W | b]`: one matrix `[out, in + 1]`, to be multiplied by `[x; 1]` (L0, row C1)."""
+    return jnp.concatenate([layer["weight"], layer["bias"][:, None]], axis=1)

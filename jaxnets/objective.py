@@ -1,0 +1,53 @@
+"""What a training minimises: the mean loss of a model on a batch, plus penalties."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+
+from jaxnets.losses import Loss, get_loss, l1_penalty, l2_penalty
+
+Params = Any
+Batch = dict[str, Array]
+Metrics = dict[str, Array]
+
+
+def metrics_of(loss: Loss, outputs: Array, targets: Array) -> Metrics:
+    """The mean loss of a batch and, for a classifier, its accuracy."""
+    metrics = {"loss": jnp.mean(loss.value(outputs, targets))}
+    if loss.classifies:
+        metrics["accuracy"] = jnp.mean(loss.predict(outputs) == targets)
+    return metrics
+
+
+@dataclass(frozen=True)
+class Objective:
+    """`E(w) = 1/N sum_n E_n(w) + l1 sum |w| + l2 ||w||^2`, called as `(params, batch, key)`.
+
+    Returns `(E, metrics)`, so that `jax.value_and_grad(objective, has_aux=True)` and
+    `jaxnets.backprop.value_and_grad(objective, has_aux=True)` are interchangeable. `metrics` has
+    the mean loss without penalties and, for a classifier, the accuracy. The coefficients of the
+    penalties may be traced; a coefficient of Python 0 costs nothing.
+    """
+
+    model: Any
+    loss: str | Loss
+    l1: Array | float = 0.0
+    l2: Array | float = 0.0
+
+    def __call__(self, params: Params, batch: Batch, key: Array | None = None) -> tuple:
+        """The objective on `batch = {"x": [batch, ...], "y": targets}`, and its metrics."""
+        metrics = metrics_of(get_loss(self.loss), self.model.apply(params, batch["x"]), batch["y"])
+        return metrics["loss"] + self.penalty(params), metrics
+
+    @property
+    def penalised(self) -> bool:
+        """Whether there is a penalty: a coefficient that is traced or not zero."""
+        return not all(isinstance(c, int | float) and c == 0 for c in (self.l1, self.l2))
+
+    def penalty(self, params: Params) -> Array | float:
+        """`l1 sum |w| + l2 ||w||^2`."""
+        if not self.penalised:
+            return 0.0
+        return self.l1 * l1_penalty(params) + self.l2 * l2_penalty(params)
