@@ -102,17 +102,20 @@ def adaboost(
     return params, history
 
 
+@jax.jit
 def adaboost_votes(params: Params, x: Array) -> Array:
     r"""What each weak classifier adds to the score, $\alpha_t h_t(x)$: `[rounds, samples]`."""
     sides = _project(params["w"], x) + params["b"][:, None] >= 0
     return params["alpha"][:, None] * signs(sides)
 
 
+@jax.jit
 def adaboost_staged(params: Params, x: Array) -> Array:
     """Class indices after each round, `[rounds, samples]`."""
     return (jnp.cumsum(adaboost_votes(params, x), axis=0) >= 0).astype(jnp.int32)
 
 
+@jax.jit
 def adaboost_predict(params: Params, x: Array) -> Array:
     """Class indices after the last round, `[samples]`."""
     return (jnp.sum(adaboost_votes(params, x), axis=0) >= 0).astype(jnp.int32)

@@ -33,6 +33,7 @@ def threshold_unit(x: ArrayLike, w: ArrayLike, b: ArrayLike) -> Array:
     return (jnp.asarray(x) @ jnp.asarray(w) + b >= 0).astype(jnp.int32)
 
 
+@jax.jit
 def linear_predict(params: dict[str, Array], x: ArrayLike) -> Array:
     """Class 1 on and above the hyperplane `w.x + b = 0`, class 0 below: `[samples]`.
 

@@ -64,9 +64,9 @@ def rosenbrock_region(
 
 
 def rosenbrock_surface(key: jax.Array, n: int, *, domain: Domain = SQUARE) -> Points:
-    """Heights to regress, y = r(x) as floats `[n, 1]`, x uniform on the domain (L0, row F5).
+    """Heights to regress, y = r(x) as floats `[n, 1]`, x uniform on the domain.
 
-    The heights reach 404 on the default square; the lecture prints neither domain nor scale.
+    The heights reach 404 on the default square. Lecture L0, row F5 prints neither domain nor scale.
     """
     _check(n)
     x = _uniform(key, n, domain)
@@ -91,7 +91,7 @@ def checkerboard(
 
 
 def xor_table() -> Points:
-    """The four corners of the unit square and their exclusive or: 0, 1, 1, 0 (L1, row F10)."""
+    """The corners of the unit square and their exclusive or, 0, 1, 1, 0 (lecture L1, row F10)."""
     x = jnp.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     return {"x": x, "y": jnp.array([0, 1, 1, 0], jnp.int32)}
 

@@ -1,0 +1,54 @@
+"""`python -m experiments NAME --set field=value`: runs experiments, and reports on them."""
+
+import argparse
+import sys
+
+import jaxnets
+from experiments import report
+from experiments.lab import EXPERIMENTS, RESULTS, configure, load, perform, redraw, title
+
+
+def main() -> int:
+    """Parses the command line, arranges the devices, then runs what was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
+    parser.add_argument("name", nargs="?", help="an experiment, demo, scorecard or gallery")
+    parser.add_argument("--list", action="store_true", help="list the experiments")
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
+    parser.add_argument("--smoke", action="store_true", help="a variant that takes seconds")
+    parser.add_argument("--redraw", action="store_true", help="draw the saved result again")
+    options = parser.parse_args()
+    jaxnets.use_all_cores()
+    jaxnets.cache_compilations()
+    try:
+        return _dispatch(options, parser)
+    except (ValueError, FileNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    if options.list:
+        for name in EXPERIMENTS:
+            print(f"{name:24}{title(name)}")
+    elif options.name is None:
+        parser.print_help()
+        return 2
+    elif options.name == "scorecard":
+        for name in EXPERIMENTS:
+            if not (RESULTS / f"{name}.json").exists():
+                perform(name)
+        print(f"\n{report.scorecard()}")
+    elif options.name == "gallery":
+        print(report.gallery())
+    elif options.redraw:
+        load(options.name)
+        redraw(options.name)
+    else:
+        module = load(options.name)
+        config = module.SMOKE if options.smoke else module.Config()
+        perform(options.name, configure(config, options.set))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

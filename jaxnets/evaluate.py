@@ -1,0 +1,37 @@
+"""Arrays in, arrays out: accuracy, errors and decision maps of a trained network."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxnets.losses import Loss, get_loss
+
+
+def predictions(model: Any, loss: str | Loss, params: Any, x: Any) -> Array:
+    """The most likely targets of samples `[samples, ...]`: labels for a classifier, else means."""
+    return get_loss(loss).predict(model.apply(params, jnp.asarray(x)))
+
+
+def accuracy(model: Any, loss: str | Loss, params: Any, part: dict[str, Any]) -> Array:
+    """The share of samples of `{"x", "y"}` whose label is predicted."""
+    return jnp.mean(predictions(model, loss, params, part["x"]) == jnp.asarray(part["y"]))
+
+
+def accuracies(model: Any, loss: str | Loss, params: Any, part: dict[str, Any]) -> np.ndarray:
+    """The accuracy of each of many networks, stacked as `sweep` returns them, `[networks]`."""
+    part = jax.tree.map(jnp.asarray, part)
+    one = jax.jit(lambda params: accuracy(model, loss, params, part))
+    return np.asarray(jax.lax.map(one, params))
+
+
+def plane(limits: tuple[float, float, float, float], steps: int) -> np.ndarray:
+    """The points of a `steps x steps` grid, `[steps^2, 2]`, row by row from the bottom left.
+
+    `limits` is `(left, right, bottom, top)`; reshape a map of it to `[steps, steps]`.
+    """
+    left, right, bottom, top = limits
+    x1, x2 = np.meshgrid(np.linspace(left, right, steps), np.linspace(bottom, top, steps))
+    return np.stack([x1.ravel(), x2.ravel()], axis=1).astype(np.float32)

@@ -1,0 +1,41 @@
+"""The tests run stricter than users: four CPU devices, no silent broadcasting, warnings are errors."""
+
+import os
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import hypothesis
+import jax
+import pytest
+
+import jaxnets
+
+jaxnets.use_all_cores(4)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("repeatable")
+
+_compiled = []
+jax.monitoring.register_event_duration_secs_listener(
+    lambda event, seconds, **_: _compiled.append(event) if "backend_compile" in event else None
+)
+
+
+@pytest.fixture
+def key():
+    return jax.random.key(0)
+
+
+@pytest.fixture
+def x64():
+    """Double precision for one test."""
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def compilations():
+    """Counts the programs compiled since the test began: `compilations()`."""
+    before = len(_compiled)
+    return lambda: len(_compiled) - before

@@ -1,0 +1,65 @@
+"""IDX files built byte by byte, whole and broken."""
+
+import gzip
+import math
+import struct
+
+import numpy as np
+import pytest
+
+from jaxnets.data import idx
+
+
+def idx_bytes(array: np.ndarray, kind: int = 8) -> bytes:
+    header = struct.pack(f">HBB{array.ndim}I", 0, kind, array.ndim, *array.shape)
+    return header + array.astype(np.uint8).tobytes()
+
+
+def pixels(*shape: int) -> np.ndarray:
+    return np.random.default_rng(math.prod(shape)).integers(0, 256, shape, np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(1,), (7,), (5, 28, 28), (2, 3, 4, 5), (0, 28, 28)])
+def test_idx_round_trip(tmp_path, shape):
+    array = pixels(*shape)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(idx_bytes(array)))
+    np.testing.assert_array_equal(idx.read(tmp_path / "a.gz"), array)
+
+
+@pytest.mark.parametrize(
+    ("unpacked", "message"),
+    [
+        (idx_bytes(pixels(3, 4))[:-1], r"cut short: its header \(3, 4\) promises 24 .* to 23"),
+        (idx_bytes(pixels(3, 4)) + b"!", r"too long: its header \(3, 4\) promises 24 .* to 25"),
+        (idx_bytes(pixels(3, 4))[:9], "cut short: its header takes 12 bytes"),
+        (idx_bytes(pixels(3, 4), kind=0x0D), "starts with the bytes 00 00 0d 02"),
+        (b"\x89PNG and more", "starts with the bytes 89 50 4e 47"),
+        (b"", "of an empty file"),
+    ],
+)
+def test_idx_contents_that_cannot_be(tmp_path, unpacked, message):
+    (tmp_path / "a.gz").write_bytes(gzip.compress(unpacked))
+    with pytest.raises(ValueError, match=r"a\.gz .*" + message + ".*download it again"):
+        idx.read(tmp_path / "a.gz")
+
+
+@pytest.mark.parametrize("keep", [0, 5, 30, -9, -8, -1])
+def test_idx_file_cut_anywhere(tmp_path, keep):
+    whole = gzip.compress(idx_bytes(pixels(5, 28, 28)))
+    (tmp_path / "a.gz").write_bytes(whole[:keep])
+    with pytest.raises(ValueError, match=r"a\.gz .*delete it and download it again"):
+        idx.read(tmp_path / "a.gz")
+
+
+@pytest.mark.parametrize("position", [0, 60, -6, -2])
+def test_idx_file_with_a_changed_byte(tmp_path, position):
+    whole = bytearray(gzip.compress(idx_bytes(pixels(5, 28, 28))))
+    whole[position] ^= 0x10
+    (tmp_path / "a.gz").write_bytes(whole)
+    with pytest.raises(ValueError, match=r"a\.gz \(\d+ bytes\) is not an intact gzip file"):
+        idx.read(tmp_path / "a.gz")
+
+
+def test_idx_file_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"a\.gz"):
+        idx.read(tmp_path / "a.gz")

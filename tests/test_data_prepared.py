@@ -1,0 +1,236 @@
+"""Prepared TFDS sets: tiny ones written record by record, and the real MNIST."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from array_record.python.array_record_module import ArrayRecordWriter
+from PIL import Image
+from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
+
+from jaxnets import data
+from jaxnets.data import idx, prepared
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+NEEDS_SHARED = pytest.mark.skipif(
+    not (SHARED / "tfds" / "mnist").is_dir(), reason="needs ../shared/data/tfds"
+)
+CORE = "tensorflow_datasets.core.features."
+RANDOM = np.random.default_rng(0)
+
+
+def images_and_labels(n: int, *shape: int) -> tuple[np.ndarray, np.ndarray]:
+    return RANDOM.integers(0, 256, (n, *shape), np.uint8), np.arange(n) % 3
+
+
+def record(image: np.ndarray, label: int) -> bytes:
+    """One example as TFDS stores it: a PNG and an integer in a protocol buffer."""
+    png = io.BytesIO()
+    Image.fromarray(image.squeeze()).save(png, "PNG")
+    features = {
+        "image": tf_feature_pb2.Feature(
+            bytes_list=tf_feature_pb2.BytesList(value=[png.getvalue()])
+        ),
+        "label": tf_feature_pb2.Feature(int64_list=tf_feature_pb2.Int64List(value=[int(label)])),
+    }
+    example = tf_example_pb2.Example(features=tf_feature_pb2.Features(feature=features))
+    return example.SerializeToString()
+
+
+def features_json(shape: tuple[int, ...], label_class: str) -> dict:
+    label = {"classLabel": {"numClasses": "3"}, "pythonClassName": f"{CORE}{label_class}"}
+    dimensions = {"dimensions": [str(side) for side in shape]}
+    image = {
+        "image": {"dtype": "uint8", "shape": dimensions},
+        "pythonClassName": f"{CORE}image_feature.Image",
+    }
+    return {
+        "featuresDict": {"features": {"image": image, "label": label}},
+        "pythonClassName": f"{CORE}features_dict.FeaturesDict",
+    }
+
+
+def prepare(home: Path, name: str, parts: dict, *, version="1.0.0", file_format="array_record"):
+    """A prepared set `home/name/version`, as `tfds build` would have left it."""
+    folder = home / name / version
+    folder.mkdir(parents=True, exist_ok=True)
+    splits = []
+    for split, (x, y) in parts.items():
+        file = folder / f"{name}-{split}.{file_format}-00000-of-00001"
+        writer = ArrayRecordWriter(str(file), "group_size:1")
+        for image, label in zip(x, y, strict=True):
+            writer.write(record(image, label))
+        writer.close()
+        template = "{DATASET}-{SPLIT}.{FILEFORMAT}-{SHARD_X_OF_Y}"
+        size = {"numBytes": "1", "shardLengths": [str(len(y))]}
+        splits.append({"filepathTemplate": template, "name": split, **size})
+    keys = {"tuple": {"items": [{"featureKey": "image"}, {"featureKey": "label"}]}}
+    info = {"name": name, "version": version, "fileFormat": file_format, "splits": splits}
+    (folder / "dataset_info.json").write_text(json.dumps({**info, "supervisedKeys": keys}))
+    shape = next(iter(parts.values()))[0].shape[1:]
+    features = features_json(shape, "class_label_feature.ClassLabel")
+    (folder / "features.json").write_text(json.dumps(features))
+    return folder
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """TFDS's folder and the user's cache, both empty."""
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("MNIST_DIR", raising=False)
+    return tmp_path / "tfds"
+
+
+@pytest.fixture
+def parts():
+    return {"train": images_and_labels(12, 5, 4, 3), "test": images_and_labels(4, 5, 4, 3)}
+
+
+def holds(part: dict, x: np.ndarray, y: np.ndarray) -> bool:
+    flat = x.reshape(len(x), -1) / np.float32(255)
+    return np.array_equal(part["x"], flat) and np.array_equal(part["y"], y)
+
+
+def decoding_forbidden(_):
+    raise AssertionError("decoded again")
+
+
+def test_prepared_set_is_read_and_kept(home, parts, monkeypatch):
+    folder = prepare(home, "tiny_shapes", parts)
+    made = data.load("tiny_shapes", valid=0)
+    assert holds(made.train, *parts["train"])
+    assert holds(made.test, *parts["test"])
+    assert made.train["y"].dtype == np.int32
+    assert len(list(folder.glob("tiny_shapes-1.0.0-*.npz"))) == 1
+    monkeypatch.setattr(prepared, "_decode", decoding_forbidden)
+    assert holds(data.load("tiny_shapes", valid=0).train, *parts["train"])
+    assert data.load("tiny_shapes", flat=False, folder=home).valid["x"].shape == (4, 5, 4, 3)
+
+
+def test_set_prepared_anew_is_read_anew(home, parts):
+    prepare(home, "tiny_shapes", parts)
+    data.load("tiny_shapes")
+    other = {**parts, "train": images_and_labels(15, 5, 4, 3)}
+    prepare(home, "tiny_shapes", other)
+    assert holds(data.load("tiny_shapes", valid=0).train, *other["train"])
+
+
+def test_read_only_folder_is_left_alone(home, parts, tmp_path):
+    folder = prepare(home, "tiny_shapes", parts)
+    folder.chmod(0o555)
+    before = sorted(folder.iterdir())
+    assert holds(data.load("tiny_shapes", valid=0).train, *parts["train"])
+    folder.chmod(0o755)
+    assert sorted(folder.iterdir()) == before
+    assert len(list((tmp_path / "cache" / "jaxnets").glob("tiny_shapes-1.0.0-*.npz"))) == 1
+
+
+def test_failed_write_leaves_nothing(home, parts, monkeypatch):
+    folder = prepare(home, "tiny_shapes", parts)
+    before = sorted(folder.iterdir())
+
+    def full_disk(stream, **_):
+        stream.write(b"PK and a little more")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        data.load("tiny_shapes")
+    assert sorted(folder.iterdir()) == before
+
+
+def test_damaged_cache_is_named(home, parts):
+    folder = prepare(home, "tiny_shapes", parts)
+    data.load("tiny_shapes")
+    cache = next(folder.glob("*.npz"))
+    cache.write_bytes(cache.read_bytes()[:-40])
+    with pytest.raises(ValueError, match=r"\.npz \(\d+ bytes\) is not an intact .*delete it"):
+        data.load("tiny_shapes")
+
+
+def test_own_validation_part_is_used(home, parts):
+    valid = images_and_labels(6, 5, 4, 3)
+    prepare(home, "tiny_shapes", {**parts, "validation": valid})
+    made = data.load("tiny_shapes")
+    assert holds(made.valid, *valid)
+    assert holds(made.train, *parts["train"])
+    taken = data.load("tiny_shapes", valid=5)
+    assert [len(part["y"]) for part in taken] == [7, 5, 4]
+
+
+def test_parts_may_be_absent(home, parts):
+    prepare(home, "only_train", {"train": parts["train"]})
+    made = data.load("only_train")
+    assert holds(made.train, *parts["train"])
+    assert made.valid is made.test is None
+    prepare(home, "only_test", {"test": parts["test"]})
+    with pytest.raises(ValueError, match="only_test has no part to train on, only test"):
+        data.load("only_test")
+
+
+def test_family_prepared_but_without_its_files(home):
+    parts = {"train": images_and_labels(12, 28, 28, 1), "test": images_and_labels(4, 28, 28, 1)}
+    prepare(home, "mnist", parts, version="3.0.1")
+    assert holds(data.load("mnist").test, *parts["test"])
+
+
+def test_unprepared_set_says_how(home):
+    with pytest.raises(FileNotFoundError, match="cifar10 is not prepared in") as caught:
+        data.load("cifar10")
+    assert "pip install 'jaxnets[tf]'" in str(caught.value)
+    assert "tfds build cifar10 --file_format=array_record" in str(caught.value)
+    assert not home.exists()
+
+
+def test_format_without_random_access_is_refused(home, parts):
+    prepare(home, "tiny_shapes", parts, file_format="tfrecord")
+    with pytest.raises(ValueError, match=r"holds tfrecord files(.|\n)*--file_format=array_record"):
+        data.load("tiny_shapes")
+
+
+def label_becomes_an_image(kinds, info):
+    kinds["label"] = kinds["image"]
+
+
+def sizes_become_free(kinds, info):
+    kinds["image"]["image"]["shape"]["dimensions"] = ["-1", "-1", "3"]
+
+
+def supervised_keys_vanish(kinds, info):
+    del info["supervisedKeys"]
+
+
+@pytest.mark.parametrize(
+    "change", [label_becomes_an_image, sizes_become_free, supervised_keys_vanish]
+)
+def test_other_kinds_of_sets_are_refused(home, parts, change):
+    folder = prepare(home, "tiny_shapes", parts)
+    features = json.loads((folder / "features.json").read_text())
+    info = json.loads((folder / "dataset_info.json").read_text())
+    change(features["featuresDict"]["features"], info)
+    (folder / "features.json").write_text(json.dumps(features))
+    (folder / "dataset_info.json").write_text(json.dumps(info))
+    with pytest.raises(ValueError, match="is not images of one size with one class label"):
+        data.load("tiny_shapes")
+    assert not list(folder.glob("*.npz"))
+
+
+@NEEDS_SHARED
+def test_prepared_mnist_is_the_idx_files(home, tmp_path):
+    source = SHARED / "tfds" / "mnist" / "3.0.1"
+    folder = home / "mnist" / "3.0.1"
+    folder.mkdir(parents=True)
+    info = json.loads((source / "dataset_info.json").read_text())
+    info["splits"] = [split for split in info["splits"] if split["name"] == "test"]
+    (folder / "dataset_info.json").write_text(json.dumps(info))
+    for file in ("features.json", "mnist-test.array_record-00000-of-00001"):
+        (folder / file).symlink_to(source / file)
+    test = prepared.read("mnist", home)["test"]
+    images = idx.read(SHARED / "mnist" / "t10k-images-idx3-ubyte.gz")
+    labels = idx.read(SHARED / "mnist" / "t10k-labels-idx1-ubyte.gz")
+    rows = np.column_stack([images.reshape(10_000, -1), labels])
+    found = np.column_stack([test["x"].reshape(10_000, -1), test["y"]]).astype(np.uint8)
+    assert sorted(map(bytes, found)) == sorted(map(bytes, rows))
