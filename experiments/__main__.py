@@ -4,7 +4,7 @@ import argparse
 import sys
 
 import jaxnets
-from experiments import report
+from experiments import demo, report
 from experiments.lab import EXPERIMENTS, RESULTS, configure, load, perform, redraw, title
 
 
@@ -33,6 +33,8 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
     elif options.name is None:
         parser.print_help()
         return 2
+    elif options.name == "demo":
+        demo.main()
     elif options.name == "scorecard":
         for name in EXPERIMENTS:
             if not (RESULTS / f"{name}.json").exists():

@@ -1,0 +1,19 @@
+"""The main job in two minutes: a sweep, an experiment and the gradient check, on embedded data."""
+
+import dataclasses
+import time
+
+from experiments import gradient_check, report, rosenbrock_region
+from experiments.lab import perform
+
+
+def main() -> None:
+    """Runs small variants of four experiments, then writes the scorecard and the gallery."""
+    start = time.perf_counter()
+    perform("activations")
+    perform("digits_sweep")
+    region = rosenbrock_region.Config(widths=(4, 10, 40), rates=(0.1,), seeds=8, epochs=300)
+    perform("rosenbrock_region", region)
+    perform("gradient_check", dataclasses.replace(gradient_check.Config(), networks=30))
+    report.scorecard()
+    print(f"\nEverything in {time.perf_counter() - start:.0f} s. Open {report.gallery()}.")

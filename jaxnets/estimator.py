@@ -1,7 +1,9 @@
 """Multi-layer perceptrons as scikit-learn estimators: `fit`, `predict`, `score`, pipelines, grids.
 
 Thin over `jaxnets.fit`: the whole training is one program, compiled once for each shape of the
-data and each architecture. Other learning rates and penalties reuse that program.
+data and each architecture; another learning rate or penalty runs the same program again. The
+predictions are computed in double precision, so that one sample's do not depend on how many
+others are asked for with it.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,13 +27,16 @@ from jaxnets.fit import fit
 from jaxnets.models import MLP
 from jaxnets.train import Run
 
+FLOATS = (np.float64, np.float32)
+
 
 class _Net(BaseEstimator):
-    """What the classifier and the regressor share: the constructor and the training."""
+    """What the classifier and the regressor share: the choices and the training."""
 
     def __init__(
         self,
         widths: Sequence[int] = (100,),
+        *,
         activation: str | Activation = "relu",
         residual: bool = False,
         learning_rate: float = 1e-3,
@@ -42,7 +47,7 @@ class _Net(BaseEstimator):
         validation_fraction: float = 0.0,
         random_state: int | np.random.RandomState | None = None,
     ):
-        """Stores the choices; nothing is checked before `fit`.
+        """Stores the choices; `fit` checks them.
 
         Args:
             widths: units of each hidden layer; empty for a linear model.
@@ -51,10 +56,10 @@ class _Net(BaseEstimator):
             learning_rate: given to `optimizer`.
             epochs: passes over the training samples; all of them are made.
             batch_size: samples a step, at most all of them; None for all of them.
-            l2: coefficient of the squared weights, added to the mean loss of a sample.
-            optimizer: anything that `optimizer(learning_rate=...)` makes an optax optimizer.
-            validation_fraction: of the samples, held out for the curves in `history_` only.
-            random_state: decides the first weights, the order and the held-out samples.
+            l2: the coefficient of the sum of squared weights, added to the mean loss.
+            optimizer: builds any optax optimizer from a `learning_rate`.
+            validation_fraction: of the samples, held out for the curves in `history_`.
+            random_state: decides the first weights, the batches and the held-out samples.
         """
         self.widths = widths
         self.activation = activation
@@ -70,27 +75,33 @@ class _Net(BaseEstimator):
     def _train(self, x: np.ndarray, y: np.ndarray, outputs: int, loss: str) -> None:
         rng = check_random_state(self.random_state)
         dataset = self._split(x, y, rng)
-        n = len(dataset.train["x"])
+        in_batches = self.batch_size is not None and self.batch_size < len(dataset.train["x"])
         self.model_ = MLP(self.widths, outputs, self.activation, self.residual)
         run = Run(
             self.model_,
             loss,
             epochs=self.epochs,
-            batch_size=None if self.batch_size is None or self.batch_size >= n else self.batch_size,
+            batch_size=self.batch_size if in_batches else None,
             optimizer=self.optimizer,
         )
         key = jax.random.key(rng.randint(np.iinfo(np.int32).max))
-        hparams = {"learning_rate": self.learning_rate, "l2": self.l2}
-        state, history = jax.device_get(fit(run, key, dataset, hparams))
-        self.params_, self.history_, self.n_iter_ = state.params, history, self.epochs
+        state, history = fit(
+            run, key, dataset, {"learning_rate": self.learning_rate, "l2": self.l2}
+        )
+        self.params_, self.history_ = jax.device_get((state.params, history))
+        self.n_iter_ = self.epochs
 
     def _split(self, x: np.ndarray, y: np.ndarray, rng: np.random.RandomState) -> Dataset:
-        if not self.validation_fraction:
+        if not 0 <= self.validation_fraction < 1:
+            raise ValueError(
+                f"validation_fraction is {self.validation_fraction}; it must be 0 or more, below 1"
+            )
+        if self.validation_fraction == 0:
             return Dataset({"x": x, "y": y})
         train_x, valid_x, train_y, valid_y = train_test_split(
             x,
             y,
-            test_size=float(self.validation_fraction),
+            test_size=self.validation_fraction,
             random_state=rng,
             stratify=y if y.ndim == 1 else None,
         )
@@ -98,19 +109,20 @@ class _Net(BaseEstimator):
 
     def _outputs(self, x: Any) -> np.ndarray:
         check_is_fitted(self)
-        x = validate_data(self, x, reset=False, dtype=_dtype())
-        return np.asarray(_apply(self.model_, self.params_, x))
+        x = validate_data(self, x, reset=False, dtype=np.float64)
+        with jax.enable_x64(True):
+            return np.asarray(_apply(self.model_, self.params_, x))
 
 
 class NetClassifier(ClassifierMixin, _Net):
-    """A multi-layer perceptron that minimises the softmax cross entropy, for two classes or more.
+    """A multi-layer perceptron that minimises the softmax cross entropy of two or more classes.
 
-    Features are taken as they are, never scaled: put a `StandardScaler` in front. Held-out samples
-    are stratified. Classes may be integers, strings or anything that sorts.
+    Features are taken as they are, never scaled: put a `StandardScaler` in front. Classes may be
+    numbers or strings. Held-out samples have every class in its share of all samples.
 
     Attributes:
         classes_: the classes, sorted, `[classes]`.
-        history_: `train_loss`, `train_accuracy` and, with held-out samples, `valid_loss` and
+        history_: `train_loss`, `train_accuracy` and, of held-out samples, `valid_loss` and
             `valid_accuracy`, each `[epochs]`.
         model_: the Flax module.
         params_: its parameters, as NumPy arrays.
@@ -118,50 +130,49 @@ class NetClassifier(ClassifierMixin, _Net):
         n_features_in_: the features of a sample.
     """
 
-    classes_: np.ndarray
-
     def fit(self, X: Any, y: Any) -> "NetClassifier":
-        """Trains on samples `X [samples, features]` with classes `y [samples]`.
+        """Trains on samples `X [samples, features]` of classes `y [samples]`.
 
         Raises:
-            ValueError: wrong shapes, NaN or infinity, continuous or single-class `y`, or a
-                choice out of range.
+            ValueError: shapes that do not fit, a NaN or infinity, a `y` that is continuous or
+                has a single class, or a choice out of its range.
             Diverged: the loss is not finite; try a smaller learning rate.
         """
-        X, y = validate_data(self, X, y, dtype=_dtype())
+        X, y = validate_data(self, X, y, dtype=FLOATS)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
-        if len(self.classes_) == 1:
-            raise ValueError(f"y has one class only, {self.classes_[0]!r}; a classifier needs two")
+        if len(self.classes_) < 2:
+            raise ValueError(f"y has one class only, {self.classes_[0]}; a classifier needs two")
         self._train(X, labels, len(self.classes_), "softmax_cross_entropy")
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The probability of each of `classes_`, `[samples, classes]`; rows sum to 1.
+        """The probability of each of `classes_`, `[samples, classes]`, of `X [samples, features]`.
 
         Raises:
-            NotFittedError, ValueError: no `fit` yet, or other features than in `fit`.
+            NotFittedError: `fit` comes first.
+            ValueError: other features than `fit` had, a NaN or infinity.
         """
         return softmax(self._outputs(X), axis=1)
 
     def predict(self, X: Any) -> np.ndarray:
-        """The most likely class of each sample `[samples, features]`, `[samples]`.
+        """The most likely class of each sample, `[samples]`, of `X [samples, features]`.
 
         Raises:
             NotFittedError, ValueError: as `predict_proba`.
         """
-        best = np.argmax(self._outputs(X), axis=1)
+        best = self._outputs(X).argmax(axis=1)
         return self.classes_[best]
 
 
 class NetRegressor(RegressorMixin, _Net):
-    """A multi-layer perceptron that minimises the squared error, for one target or more.
+    """A multi-layer perceptron that minimises the squared error of one or more targets.
 
     Features and targets are taken as they are, never scaled: put a `StandardScaler` in front, and
-    a `TransformedTargetRegressor` around for targets that are far from 0 or from unit variance.
+    a `TransformedTargetRegressor` around it if targets are far from mean 0 and variance 1.
 
     Attributes:
-        history_: `train_loss` and, with held-out samples, `valid_loss`, each `[epochs]`.
+        history_: `train_loss` and, of held-out samples, `valid_loss`, each `[epochs]`.
         model_: the Flax module.
         params_: its parameters, as NumPy arrays.
         n_iter_: the epochs made.
@@ -169,25 +180,26 @@ class NetRegressor(RegressorMixin, _Net):
     """
 
     def fit(self, X: Any, y: Any) -> "NetRegressor":
-        """Trains on samples `X [samples, features]`, targets `y [samples]` or `[samples, targets]`.
+        """Trains on samples `X [samples, features]`, `y [samples]` or `[samples, targets]`.
 
         Raises:
-            ValueError: wrong shapes, NaN or infinity, or a choice out of range.
+            ValueError: shapes that do not fit, a NaN or infinity, or a choice out of its range.
             Diverged: the loss is not finite; try a smaller learning rate.
         """
-        X, y = validate_data(self, X, y, dtype=_dtype(), multi_output=True, y_numeric=True)
+        X, y = validate_data(self, X, y, dtype=FLOATS, multi_output=True, y_numeric=True)
         self._target_shape = y.shape[1:]
-        targets = y.reshape(len(y), -1).astype(_dtype())
+        targets = y.reshape(len(y), -1).astype(np.float64)
         self._train(X, targets, targets.shape[1], "squared_error")
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """The targets of samples `[samples, features]`, in the shape that `fit` was given.
+        """The targets of each sample, shaped as `fit` had them, of `X [samples, features]`.
 
         Raises:
-            NotFittedError, ValueError: no `fit` yet, or other features than in `fit`.
+            NotFittedError: `fit` comes first.
+            ValueError: other features than `fit` had, a NaN or infinity.
         """
-        return self._outputs(X).reshape(-1, *self._target_shape).astype(np.float64)
+        return self._outputs(X).reshape(-1, *self._target_shape)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -198,7 +210,3 @@ class NetRegressor(RegressorMixin, _Net):
 @partial(jax.jit, static_argnums=0)
 def _apply(model: MLP, params: Any, x: Array) -> Array:
     return model.apply(params, x)
-
-
-def _dtype() -> np.dtype:
-    return jax.dtypes.canonicalize_dtype(np.float64)

@@ -1,4 +1,4 @@
-"""The tests run stricter than users: four CPU devices, no silent broadcasting, warnings are errors."""
+"""Tests run stricter than users: four CPU devices, no silent broadcasting, warnings are errors."""
 
 import os
 

@@ -23,7 +23,7 @@ def cloud(seed, samples=50, features=2):
     return x.astype(np.float32), (np.linalg.norm(x, axis=1) < 0.7).astype(np.int32)
 
 
-def lattice(seed, samples=60):
+def lattice(seed, samples=50):
     """Points whose projections on a diagonal are equal in theory and not in floating point."""
     rng = np.random.default_rng(seed)
     x = rng.integers(0, 5, (samples, 2)) + 0.1
@@ -49,8 +49,7 @@ def least_error(x, t, weights, directions):
 
 CASES = {
     "plane": (cloud, even_directions(12)),
-    "lattice": (lattice, even_directions(4)),
-    "stumps": (cloud, jnp.eye(2)),
+    "lattice": (lattice, even_directions(12)),
     "space": (lambda seed: cloud(seed, features=4), random_directions(jax.random.key(0), 9, 4)),
 }
 
@@ -82,8 +81,8 @@ def test_every_round_takes_the_best_hyperplane(case, seed):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_training_error_stays_below_freund_and_schapires_bound(seed):
-    x, y = cloud(seed, samples=300)
-    _, history = adaboost(x, y, even_directions(16), rounds=60)
+    x, y = cloud(seed, samples=1000)
+    _, history = adaboost(x, y, even_directions(4), rounds=100)
     eps = np.asarray(history["weak_error"], np.float64)
     bound = np.cumprod(2 * np.sqrt(eps * (1 - eps)))
     assert (history["train_error"] <= bound + 1e-6).all()
@@ -91,8 +90,8 @@ def test_training_error_stays_below_freund_and_schapires_bound(seed):
 
 
 def test_staged_predictions_end_in_the_prediction_and_follow_the_history():
-    x, y = cloud(1, samples=300)
-    params, history = adaboost(x, y, even_directions(16), rounds=60)
+    x, y = cloud(1)
+    params, history = adaboost(x, y, even_directions(12), rounds=12)
     staged = adaboost_staged(params, x)
     np.testing.assert_allclose((staged != y[None]).mean(axis=1), history["train_error"], atol=1e-6)
     np.testing.assert_array_equal(staged[-1], adaboost_predict(params, x))
@@ -101,8 +100,8 @@ def test_staged_predictions_end_in_the_prediction_and_follow_the_history():
 
 
 def test_on_the_axes_it_is_as_accurate_as_scikit_learns_stumps():
-    x, y = cloud(2, samples=400)
-    x_test, y_test = cloud(3, samples=2000)
+    x, y = cloud(2, samples=1000)
+    x_test, y_test = cloud(3, samples=4000)
     params, _ = adaboost(x, y, jnp.eye(2), rounds=100)
     stumps = AdaBoostClassifier(DecisionTreeClassifier(max_depth=1), n_estimators=100)
     stumps.fit(x, y)

@@ -47,14 +47,14 @@ def test_loss_is_the_lectures_and_the_binary_cross_entropy(seed):
 
 @pytest.mark.parametrize("l2", [0.0, 0.1])
 @pytest.mark.parametrize("seed", range(3))
+@pytest.mark.usefixtures("x64")
 def test_gradient_by_hand_equals_autodiff(seed, l2):
     x, y = overlapping(seed)
-    with jax.enable_x64(True):
-        params = jax.tree.map(jnp.asarray, random_params(seed))
-        by_hand = logistic_gradient(params, jnp.asarray(x), y, l2)
-        by_jax = jax.grad(logistic_loss)(params, jnp.asarray(x), y, l2)
-        assert by_hand["w"].dtype == np.float64
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), by_hand, by_jax)
+    params = jax.tree.map(jnp.asarray, random_params(seed))
+    by_hand = logistic_gradient(params, jnp.asarray(x), y, l2)
+    by_jax = jax.grad(logistic_loss)(params, jnp.asarray(x), y, l2)
+    assert by_hand["w"].dtype == np.float64
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-12), by_hand, by_jax)
 
 
 def test_loss_and_gradient_are_finite_at_huge_margins():

@@ -37,11 +37,11 @@ def reference_loss(x, y, w, b, l2):
     return l2 * w @ w + np.mean(np.maximum(0, 1 - np.where(y == 1, 1, -1) * (x @ w + b)))
 
 
-@pytest.mark.parametrize("l2", [1e-3, 1e-2, 1.0])
+@pytest.mark.parametrize(("l2", "rtol"), [(1e-3, 1e-3), (1e-2, 1e-3), (1.0, 1e-4)])
 @pytest.mark.parametrize(
     "make", [overlapping, wide_margin, far_and_stretched, many_features, random_labels]
 )
-def test_loss_is_scikit_learns_optimum(make, l2):
+def test_loss_is_scikit_learns_optimum(make, l2, rtol):
     x, y = make(np.random.default_rng(0))
     params, history = linear_svm(x, y, l2=l2)
     w, b = np.asarray(params["w"], np.float64), float(params["b"])
@@ -49,7 +49,7 @@ def test_loss_is_scikit_learns_optimum(make, l2):
     centre = x.mean(axis=0)
     model = SVC(kernel="linear", C=1 / (2 * l2 * len(x)), tol=1e-6).fit(x - centre, y)
     optimum = reference_loss(x - centre, y, model.coef_[0], model.intercept_[0], l2)
-    np.testing.assert_allclose(ours, optimum, rtol=1e-3)
+    np.testing.assert_allclose(ours, optimum, rtol=rtol)
     np.testing.assert_allclose(linear_svm_loss(params, x, y, l2), ours, rtol=1e-3)
     np.testing.assert_allclose(history["loss"][-1], ours, rtol=1e-3)
 

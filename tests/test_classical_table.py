@@ -10,11 +10,6 @@ BINARY = [name for name in CLASSIFIERS if name not in ("rbf_svm", "knn")]
 MULTICLASS = [name for name in CLASSIFIERS if name not in BINARY]
 
 
-@pytest.fixture
-def key():
-    return jax.random.key(0)
-
-
 def blobs(seed, classes=2, features=2, samples=40):
     rng = np.random.default_rng(seed)
     centres = 6 * np.eye(max(classes, features))[:classes, :features]

@@ -104,10 +104,17 @@ def test_prepared_set_is_read_and_kept(home, parts, monkeypatch):
     assert holds(made.train, *parts["train"])
     assert holds(made.test, *parts["test"])
     assert made.train["y"].dtype == np.int32
-    assert len(list(folder.glob("tiny_shapes-1.0.0-*.npz"))) == 1
+    (kept,) = folder.glob("tiny_shapes-1.0.0-*.npz")
+    assert kept.stat().st_mode & 0o777 == 0o644
     monkeypatch.setattr(prepared, "_decode", decoding_forbidden)
     assert holds(data.load("tiny_shapes", valid=0).train, *parts["train"])
     assert data.load("tiny_shapes", flat=False, folder=home).valid["x"].shape == (4, 5, 4, 3)
+
+
+def test_records_are_read_a_few_at_a_time(home, parts, monkeypatch):
+    monkeypatch.setattr(prepared, "TOGETHER", 5)
+    prepare(home, "tiny_shapes", parts)
+    assert holds(data.load("tiny_shapes", valid=0).train, *parts["train"])
 
 
 def test_set_prepared_anew_is_read_anew(home, parts):

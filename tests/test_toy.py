@@ -190,6 +190,13 @@ def test_flip_changes_its_share_of_labels(problem, flip):
     assert within((clean["y"] != flipped["y"]).mean(), flip)
 
 
+def test_flips_do_not_depend_on_the_noise():
+    clean, both = draw(toy.circles), draw(toy.circles, noise=0.3, flip=0.3)
+    moved = (both["x"] - clean["x"])[clean["y"] != both["y"]] / 0.3
+    for axis in moved.T:
+        assert stats.kstest(axis, "norm").pvalue > 1e-3
+
+
 def test_a_sweep_over_flips_is_a_vmap():
     swept = jax.vmap(lambda flip: toy.circles(KEY, N, flip=flip))(jnp.array([0.0, 0.25]))
     for row, flip in enumerate((0.0, 0.25)):

@@ -14,6 +14,8 @@ import numpy as np
 from jaxnets.data.dataset import Part, read_npz
 from jaxnets.data.images import data_dir
 
+TOGETHER = 1000
+
 
 def read(
     name: str, folder: str | PathLike[str] | None = None, *, known: tuple[str, ...] = ()
@@ -107,8 +109,11 @@ def _decode(builder: Any) -> dict[str, np.ndarray]:
     for split, info in builder.info.splits.items():
         x = np.empty((info.num_examples, *shape), builder.info.features[image].np_dtype)
         y = np.empty(info.num_examples, np.int32)
-        for row, example in enumerate(builder.as_data_source(split=split)):
-            x[row], y[row] = example[image], example[label]
+        source = builder.as_data_source(split=split)
+        for start in range(0, len(y), TOGETHER):
+            rows = range(start, min(start + TOGETHER, len(y)))
+            for row, example in zip(rows, source.__getitems__(rows), strict=True):
+                x[row], y[row] = example[image], example[label]
         arrays |= {f"x_{split}": x, f"y_{split}": y}
     return arrays
 
@@ -137,6 +142,7 @@ def _write(file: Path, arrays: dict[str, np.ndarray]) -> None:
         try:
             np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy takes a flag too
             stream.close()
+            os.chmod(stream.name, 0o644)
             os.replace(stream.name, file)
         finally:
             Path(stream.name).unlink(missing_ok=True)

@@ -1,0 +1,183 @@
+"""Back-propagation by hand against jax.grad and central differences, on random networks (row D1).
+
+Claim: the backward pass of the lectures (L0, L1, L2) gives the derivatives of the loss. Every
+network is drawn at random: depth 1 to 6, plain or residual, any differentiable activation, any
+loss, batch and parameters; the gradients by hand are compared in float64 and in float32.
+
+Command: `make gradcheck`, four minutes on 2 cores. An error is the norm of the difference over the
+norm of the reference. Central differences in float64, one per parameter, straddle the kinks of ReLU
+and hinge, so a network with a pre-activation or margin within 1e-3 of a kink is drawn again.
+Expect about 1e-16 in float64, 1e-7 in float32, 1e-9 against central differences.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.flatten_util import ravel_pytree
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from experiments.lab import Claim, Result, Verdict, markdown, verdict
+from jaxnets import backprop, plots
+from jaxnets.activations import ACTIVATIONS
+from jaxnets.backprop import mlp
+from jaxnets.losses import LOSSES, get_loss
+from jaxnets.models import MLP, ResidualMLP
+from jaxnets.objective import Batch, Objective, Params
+
+DIFFERENTIABLE = [name for name in ACTIVATIONS if name != "step"]
+OUTPUTS = {"softmax_cross_entropy": 3, "multilabel_cross_entropy": 2, "gaussian": 4}
+LIMITS = {"float64": 1e-12, "float32": 1e-5, "central": 1e-7}
+FAMILIES = ("depth", "activation", "loss", "model")
+WIDTH, FEATURES, BATCH = 4, 4, 6
+
+
+@dataclass(frozen=True)
+class Config:
+    networks: int = 1000
+    step: float = 1e-5
+    kink: float = 1e-3
+    seed: int = 0
+
+
+SMOKE = Config(networks=6)
+
+
+def run(config: Config, key: Array) -> Result:
+    rows: list[dict[str, Any]] = []
+    redrawn = 0
+    for i in tqdm(range(config.networks), unit="network", desc="gradient check"):
+        choice = np.random.default_rng([config.seed, i])
+        objective, family = _random_objective(choice)
+        with jax.enable_x64(True):
+            params, batch = _draw(objective, choice)
+            while _near_kink(objective, params, batch, config.kink):
+                params, batch = _draw(objective, choice)
+                redrawn += 1
+            central = _central_differences(objective, params, batch, config.step)
+            by_hand, by_jax = _both(objective, params, batch)
+            row = {"float64": _error(by_hand, by_jax), "central": _error(by_hand, central)}
+        row["float32"] = _error(*_both(objective, *jax.tree.map(_single, (params, batch))))
+        rows.append(row | family)
+    columns = {name: np.asarray([row[name] for row in rows]) for name in rows[0]}
+    return columns | {"redrawn": np.asarray(redrawn)}
+
+
+def _random_objective(choice: np.random.Generator) -> tuple[Objective, dict[str, Any]]:
+    depth = int(choice.integers(1, 7))
+    cls = (MLP, ResidualMLP)[choice.integers(2)]
+    activation, loss = str(choice.choice(DIFFERENTIABLE)), str(choice.choice(list(LOSSES)))
+    model = cls((WIDTH,) * depth, OUTPUTS.get(loss, 1), activation)
+    family = {"depth": depth, "activation": activation, "loss": loss, "model": cls.__name__}
+    return Objective(model, loss), family
+
+
+def _draw(objective: Objective, choice: np.random.Generator) -> tuple[Params, Batch]:
+    """Weights of variance 1 / inputs, standard normal biases, samples and targets, in float64."""
+    model, loss = objective.model, get_loss(objective.loss)
+    sizes = [FEATURES, *model.widths, model.outputs]
+    names = [*(f"hidden_{i}" for i in range(len(model.widths))), "output"]
+    tree = {
+        name: {
+            "weight": jnp.asarray(choice.standard_normal((after, before)) / np.sqrt(before)),
+            "bias": jnp.asarray(choice.standard_normal(after)),
+        }
+        for name, before, after in zip(names, sizes[:-1], sizes[1:], strict=True)
+    }
+    x = jnp.asarray(choice.standard_normal((BATCH, FEATURES)))
+    if objective.loss == "multilabel_cross_entropy":
+        y = choice.integers(0, 2, (BATCH, model.outputs))
+    elif loss.classifies:
+        y = choice.integers(0, max(2, model.outputs), BATCH)
+    else:
+        y = choice.standard_normal((BATCH, loss.predict(jnp.zeros((1, model.outputs))).shape[1]))
+    return {"params": tree}, {"x": x, "y": jnp.asarray(y)}
+
+
+def _near_kink(objective: Objective, params: Params, batch: Batch, within: float) -> bool:
+    """Whether a pre-activation is near 0, or an output near 0 or 1, where some rows have kinks."""
+    outputs, traces = mlp.forward(objective.model, params, batch["x"])
+    hidden = jnp.stack([trace.s for trace in traces[:-1]])
+    distance = jnp.minimum(jnp.abs(outputs), jnp.abs(jnp.abs(outputs) - 1)).min()
+    return bool(jnp.minimum(jnp.abs(hidden).min(), distance) < within)
+
+
+def _both(objective: Objective, params: Params, batch: Batch) -> tuple[Array, Array]:
+    """The gradients by hand and by jax.grad, each as one vector."""
+    _, by_hand = backprop.value_and_grad(objective)(params, batch)
+    _, by_jax = jax.value_and_grad(objective, has_aux=True)(params, batch)
+    return ravel_pytree(by_hand)[0], ravel_pytree(by_jax)[0]
+
+
+def _central_differences(objective: Objective, params: Params, batch: Batch, h: float) -> Array:
+    """`(E(w + h e_i) - E(w - h e_i)) / 2h` for every parameter i, as one vector."""
+    w, unravel = ravel_pytree(params)
+    value = jax.vmap(lambda w: objective(unravel(w), batch)[0])
+    steps = h * jnp.eye(len(w))
+    return (value(w[None] + steps) - value(w[None] - steps)) / (2 * h)
+
+
+def _error(ours: Array, reference: Array) -> float:
+    difference, size = jnp.linalg.norm(ours - reference), jnp.linalg.norm(reference)
+    return float(jnp.where(size > 0, difference / size, difference))
+
+
+def _single(a: Array) -> Array:
+    return a.astype(jnp.float32 if jnp.issubdtype(a.dtype, jnp.floating) else jnp.int32)
+
+
+def table(result: Result) -> str:
+    """The largest error per family."""
+    rows = []
+    for family in FAMILIES:
+        for member in np.unique(result[family]):
+            chosen = result[family] == member
+            worst = [f"{result[kind][chosen].max():.1e}" for kind in LIMITS]
+            rows.append([f"{family} {member}", int(chosen.sum()), *worst])
+    failures = sum(_failures(result).values())
+    return (
+        markdown(["family", "networks", "float64", "float32", "central differences"], rows)
+        + f"\n{len(result['depth'])} networks, {failures} failures; "
+        + f"{result['redrawn']} drawn again near a kink"
+    )
+
+
+def _failures(result: Result) -> dict[str, int]:
+    return {kind: int((result[kind] > limit).sum()) for kind, limit in LIMITS.items()}
+
+
+def plot(result: Result) -> Figure:
+    canvas, axes = plots.figure(1, 1, size=(6.4, 3.8))
+    panel = axes[0, 0]
+    labels = {
+        "float64": "jax.grad, float64",
+        "central": "central differences, float64",
+        "float32": "jax.grad, float32",
+    }
+    bins = np.logspace(-18, -4, 57)
+    hatches = ("", "///", "...")
+    for (kind, label), colour, hatch in zip(labels.items(), plots.COLOURS, hatches, strict=False):
+        errors = np.maximum(result[kind], bins[0])
+        panel.hist(errors, bins, label=label, color=colour, alpha=0.6, hatch=hatch, edgecolor="w")
+        panel.axvline(LIMITS[kind], color=colour, linestyle="--", linewidth=1.2)
+    panel.set(
+        xscale="log",
+        xlabel="relative error of the gradient by hand (dashed: limit)",
+        ylabel="networks",
+        title=f"{len(result['depth']):,} random networks",
+    )
+    panel.legend(fontsize="small")
+    return canvas
+
+
+def _gradients_agree(result: Result) -> Verdict:
+    ours = ", ".join(f"{kind} {result[kind].max():.1e}" for kind in LIMITS)
+    failed = sum(_failures(result).values())
+    return verdict(failed == 0, f"largest errors: {ours}", f"{len(result['depth'])} networks")
+
+
+CLAIMS = [Claim("D1, L0", "back-propagation gives the gradient", "derivation", _gradients_agree)]

@@ -1,0 +1,327 @@
+"""Losses against SciPy, optax, scikit-learn and PyTorch; gradients by hand against jax.grad."""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from scipy import special, stats
+from sklearn import metrics
+
+from jaxnets import losses
+from jaxnets.losses import LOSSES, Loss, get_loss
+
+N = 12
+
+
+class Truth(NamedTuple):
+    """What a loss should be: one row here for each row of LOSSES."""
+
+    outputs: int
+    targets: np.ndarray
+    value: Callable[[Any, Any], Any]
+    in_torch: Callable[[Any, Any, Any], Any]
+    candidates: list
+    """Targets of one example to choose the most likely one from."""
+
+
+def signs(y):
+    return 2.0 * np.asarray(y) - 1
+
+
+def torch_margins(torch, s, y):
+    return (2 * y[:, None] - 1) * s
+
+
+RNG = np.random.default_rng(3)
+BITS = RNG.integers(0, 2, N)
+TRUTHS = {
+    "softmax_cross_entropy": Truth(
+        4,
+        RNG.integers(0, 4, N),
+        lambda s, y: -stats.multinomial(1, special.softmax(s, axis=-1)).logpmf(np.eye(4)[y]),
+        lambda torch, s, y: torch.nn.functional.cross_entropy(s, y, reduction="none"),
+        [0, 1, 2, 3],
+    ),
+    "binary_cross_entropy": Truth(
+        1,
+        BITS,
+        lambda s, y: -stats.bernoulli(special.expit(s[:, 0])).logpmf(y),
+        lambda torch, s, y: torch.nn.functional.binary_cross_entropy_with_logits(
+            s[:, 0], y.to(s.dtype), reduction="none"
+        ),
+        [0, 1],
+    ),
+    "multilabel_cross_entropy": Truth(
+        3,
+        RNG.integers(0, 2, (N, 3)).astype(float),
+        lambda s, y: -stats.bernoulli(special.expit(s)).logpmf(y).sum(axis=-1),
+        lambda torch, s, y: torch.nn.functional.binary_cross_entropy_with_logits(
+            s, y, reduction="none"
+        ).sum(axis=-1),
+        [list(map(float, bits)) for bits in product([0, 1], repeat=3)],
+    ),
+    "hinge": Truth(
+        1,
+        BITS,
+        lambda s, y: optax.losses.hinge_loss(s[:, 0], signs(y)),
+        lambda torch, s, y: torch.clamp(1 - torch_margins(torch, s, y), min=0)[:, 0],
+        [0, 1],
+    ),
+    "perceptron": Truth(
+        1,
+        BITS,
+        lambda s, y: optax.losses.perceptron_loss(s[:, 0], signs(y)),
+        lambda torch, s, y: torch.relu(-torch_margins(torch, s, y))[:, 0],
+        [0, 1],
+    ),
+    "squared_error": Truth(
+        3,
+        RNG.normal(size=(N, 3)),
+        lambda s, t: optax.losses.squared_error(s, t).sum(axis=-1),
+        lambda torch, s, t: torch.nn.functional.mse_loss(s, t, reduction="none").sum(axis=-1),
+        list(RNG.normal(size=(50, 3))),
+    ),
+    "gaussian": Truth(
+        4,
+        RNG.normal(size=(N, 2)),
+        lambda s, t: (
+            -stats.norm(s[:, :2], np.sqrt(np.log1p(np.exp(s[:, 2:])) + 1e-6)).logpdf(t).sum(axis=-1)
+        ),
+        lambda torch, s, t: torch.nn.functional.gaussian_nll_loss(
+            s[:, :2],
+            t,
+            torch.nn.functional.softplus(s[:, 2:]) + 1e-6,
+            full=True,
+            eps=0,
+            reduction="none",
+        ).sum(axis=-1),
+        list(RNG.normal(size=(50, 2))),
+    ),
+}
+EACH = pytest.mark.parametrize("name", LOSSES)
+
+
+def outputs_for(name, scale=2.0, seed=0):
+    return scale * np.random.default_rng(seed).normal(size=(N, TRUTHS[name].outputs))
+
+
+def gradient_by_jax(loss, outputs, targets):
+    return jax.grad(lambda outputs: loss.value(outputs, targets).sum())(outputs)
+
+
+@EACH
+def test_value(x64, name):
+    outputs, truth = outputs_for(name), TRUTHS[name]
+    ours = LOSSES[name].value(jnp.array(outputs), jnp.array(truth.targets))
+    chex.assert_shape(ours, (N,))
+    np.testing.assert_allclose(ours, truth.value(outputs, truth.targets), rtol=1e-12)
+
+
+@EACH
+def test_value_and_gradient_equal_pytorch(x64, name):
+    torch = pytest.importorskip("torch")
+    truth, loss = TRUTHS[name], LOSSES[name]
+    s = torch.tensor(outputs_for(name), requires_grad=True)
+    values = truth.in_torch(torch, s, torch.tensor(truth.targets))
+    values.sum().backward()
+    ours = jnp.array(outputs_for(name)), jnp.array(truth.targets)
+    np.testing.assert_allclose(loss.value(*ours), values.detach(), rtol=1e-12)
+    np.testing.assert_allclose(loss.grad(*ours), s.grad, rtol=1e-10)
+
+
+def test_means_equal_scikit_learn():
+    y = np.arange(N) % 2
+    s = outputs_for("hinge").astype(np.float32)
+    hinge, logistic = (
+        LOSSES[name].value(s, y).mean() for name in ("hinge", "binary_cross_entropy")
+    )
+    np.testing.assert_allclose(hinge, metrics.hinge_loss(y, s[:, 0]), rtol=1e-6)
+    np.testing.assert_allclose(logistic, metrics.log_loss(y, special.expit(s[:, 0])), rtol=1e-6)
+    labels = np.arange(N) % 4
+    s = outputs_for("softmax_cross_entropy").astype(np.float32)
+    softmax = LOSSES["softmax_cross_entropy"].value(s, labels).mean()
+    np.testing.assert_allclose(
+        softmax, metrics.log_loss(labels, special.softmax(s, axis=1)), rtol=1e-5
+    )
+
+
+@EACH
+@pytest.mark.parametrize("scale", [0.1, 2.0, 30.0])
+def test_gradient_by_hand_equals_jax(x64, name, scale):
+    loss, targets = LOSSES[name], jnp.array(TRUTHS[name].targets)
+    outputs = jnp.array(outputs_for(name, scale))
+    by_hand = loss.grad(outputs, targets)
+    chex.assert_equal_shape([by_hand, outputs])
+    np.testing.assert_allclose(
+        by_hand, gradient_by_jax(loss, outputs, targets), rtol=1e-12, atol=1e-14
+    )
+
+
+@EACH
+def test_gradient_by_hand_equals_central_differences(x64, name):
+    loss, targets, h = LOSSES[name], jnp.array(TRUTHS[name].targets), 1e-6
+    outputs = jnp.array(outputs_for(name))
+    columns = [
+        (loss.value(outputs + shift, targets) - loss.value(outputs - shift, targets)) / (2 * h)
+        for shift in h * np.eye(outputs.shape[1])[:, None, :]
+    ]
+    np.testing.assert_allclose(
+        loss.grad(outputs, targets), np.stack(columns, axis=1), rtol=1e-7, atol=1e-8
+    )
+
+
+@EACH
+def test_finite_at_extreme_outputs(name):
+    """Row B3: stable to |output| = 1e4, for every target, in single precision."""
+    loss, truth = LOSSES[name], TRUTHS[name]
+    corners = np.array(list(product([-1e4, 0, 1e4], repeat=truth.outputs)), np.float32)
+    outputs = jnp.array(np.repeat(corners, len(truth.candidates), axis=0))
+    targets = np.array(truth.candidates * len(corners))
+    targets = jnp.array(targets, jnp.int32 if targets.ndim == 1 else jnp.float32)
+    chex.assert_tree_all_finite(
+        [
+            loss.value(outputs, targets),
+            loss.grad(outputs, targets),
+            gradient_by_jax(loss, outputs, targets),
+        ]
+    )
+
+
+@pytest.mark.parametrize("output", [-1e4, 1e4])
+@pytest.mark.parametrize("label", [0, 1])
+def test_cross_entropies_far_away_are_the_margin(output, label):
+    """Where exp overflows, log(1 + exp(-m)) is max(0, -m) to the last digit."""
+    truth = max(0.0, -output * (2 * label - 1))
+    y = jnp.array([label])
+    binary = LOSSES["binary_cross_entropy"].value(jnp.array([[output]]), y)
+    softmax = LOSSES["softmax_cross_entropy"].value(jnp.array([[0.0, output]]), y)
+    multilabel = LOSSES["multilabel_cross_entropy"].value(jnp.array([[output]]), 1.0 * y[:, None])
+    np.testing.assert_array_equal([binary, softmax, multilabel], np.full((3, 1), truth))
+
+
+@pytest.mark.parametrize(("name", "kink"), [("hinge", 1.0), ("perceptron", 0.0)])
+def test_the_rule_on_the_boundary(name, kink):
+    """The hinge stops at margin 1; Rosenblatt's rule still updates at margin 0."""
+    on_it = LOSSES[name].grad(jnp.array([[kink]]), jnp.array([1]))
+    inside = LOSSES[name].grad(jnp.array([[kink - 1e-3]]), jnp.array([1]))
+    outside = LOSSES[name].grad(jnp.array([[kink + 1e-3]]), jnp.array([1]))
+    assert (inside, outside) == (-1, 0)
+    assert on_it == {"hinge": 0, "perceptron": -1}[name]
+
+
+def test_gaussian_at_variance_one_is_half_the_squared_error(x64):
+    """Row B2: at identity covariance the likelihood is the mean squared error, up to a constant."""
+    s_of_one = np.log(np.expm1(1 - losses.VARIANCE_FLOOR))
+    means, targets = outputs_for("squared_error"), TRUTHS["squared_error"].targets
+    outputs = np.concatenate([means, np.full_like(means, s_of_one)], axis=1)
+    gaussian = LOSSES["gaussian"].value(jnp.array(outputs), jnp.array(targets))
+    squared = LOSSES["squared_error"].value(jnp.array(means), jnp.array(targets))
+    np.testing.assert_allclose(gaussian, squared / 2 + 1.5 * np.log(2 * np.pi), rtol=1e-12)
+
+
+def test_softmax_of_two_is_the_logistic_loss_of_the_difference(x64):
+    outputs = jnp.array(outputs_for("softmax_cross_entropy")[:, :2])
+    two = LOSSES["softmax_cross_entropy"].value(outputs, jnp.array(BITS))
+    one = LOSSES["binary_cross_entropy"].value(outputs[:, 1:] - outputs[:, :1], jnp.array(BITS))
+    np.testing.assert_allclose(two, one, rtol=1e-12)
+
+
+@EACH
+def test_no_other_targets_are_more_likely_than_the_predicted(name):
+    loss = LOSSES[name]
+    outputs = jnp.array(outputs_for(name), jnp.float32)
+    chosen = loss.value(outputs, loss.predict(outputs))
+    for candidate in TRUTHS[name].candidates:
+        other = jnp.broadcast_to(jnp.array(candidate), (N, *np.shape(candidate)))
+        assert jnp.all(chosen <= loss.value(outputs, other))
+
+
+@EACH
+def test_good_targets_pass_the_check(name):
+    truth = TRUTHS[name]
+    checked = LOSSES[name].check(truth.targets, truth.outputs)
+    np.testing.assert_allclose(checked, truth.targets, rtol=1e-6)
+    assert checked.dtype in (np.int32, np.float32)
+
+
+BAD_TARGETS = {
+    "class beyond the last": ("softmax_cross_entropy", 3, [0, 3], ValueError, r"y\[1\] is 3"),
+    "negative class": ("softmax_cross_entropy", 3, [-1, 0], ValueError, r"y\[0\] is -1"),
+    "float classes": ("softmax_cross_entropy", 3, [0.0, 1.0], TypeError, "dtype float64"),
+    "column of classes": ("softmax_cross_entropy", 3, [[0], [1]], ValueError, r"y\.ravel\(\)"),
+    "one-hot classes": ("softmax_cross_entropy", 2, [[0, 1], [1, 0]], ValueError, r"\(2, 2\)"),
+    "label 2": ("binary_cross_entropy", 1, [0, 2], ValueError, r"y\[1\] is 2"),
+    "label -1": ("hinge", 1, [-1, 1], ValueError, r"y\[0\] is -1"),
+    "two outputs": ("perceptron", 2, [0, 1], ValueError, "takes one output, the network has 2"),
+    "half a label": ("multilabel_cross_entropy", 2, [[0.5, 1.0]], ValueError, "0 or 1"),
+    "labels for one column": ("multilabel_cross_entropy", 2, [0, 1], ValueError, r"\[samples, 2\]"),
+    "no column": ("squared_error", 1, [0.5, 1.5], ValueError, r"y\.reshape\(-1, 1\)"),
+    "a column too many": ("squared_error", 1, [[0.5, 1.5]], ValueError, r"shape \(1, 2\)"),
+    "NaN": ("squared_error", 1, [[0.5], [np.nan]], ValueError, "nan at row 1, column 0"),
+    "strings": ("squared_error", 1, [["a"], ["b"]], TypeError, "dtype <U1"),
+    "odd outputs": ("gaussian", 3, [[0.5]], ValueError, "a mean and a variance per target"),
+    "means and variances": ("gaussian", 4, np.ones((2, 4)), ValueError, r"\[samples, 2\]"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "outputs", "targets", "error", "message"), BAD_TARGETS.values(), ids=BAD_TARGETS
+)
+def test_bad_targets(name, outputs, targets, error, message):
+    with pytest.raises(error, match=message):
+        LOSSES[name].check(np.array(targets), outputs)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.bool_])
+def test_labels_of_any_integer_type(dtype):
+    checked = LOSSES["softmax_cross_entropy"].check(np.array([0, 1, 1], dtype), 3)
+    np.testing.assert_array_equal(checked, np.array([0, 1, 1], np.int32), strict=True)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+def test_whole_numbers_are_regression_targets_not_pixels(dtype):
+    checked = LOSSES["squared_error"].check(np.array([[0], [255]], dtype), 1)
+    np.testing.assert_array_equal(checked, np.array([[0], [255]], np.float32), strict=True)
+
+
+def test_lookup_by_name_or_itself():
+    own = Loss(*LOSSES["hinge"])
+    assert get_loss(own) is own
+    assert get_loss("hinge") is LOSSES["hinge"]
+    with pytest.raises(ValueError, match="unknown loss 'hing'; did you mean 'hinge'"):
+        get_loss("hing")
+
+
+WEIGHTS = [np.array([[1.0, -2.0], [0.0, 3.0], [-0.5, 1.5]]), np.array([[2.0, -1.0, 0.0]])]
+PARAMS = {
+    "params": {
+        "hidden_0": {"weight": WEIGHTS[0], "bias": np.array([5.0, -6.0, 7.0])},
+        "output": {"weight": WEIGHTS[1], "bias": np.array([8.0])},
+    }
+}
+
+
+def test_penalties_are_norms_of_the_weights_without_the_biases(x64):
+    params = jax.tree.map(jnp.array, PARAMS)
+    l1 = sum(np.linalg.norm(w.ravel(), 1) for w in WEIGHTS)
+    l2 = sum(np.linalg.norm(w) ** 2 for w in WEIGHTS)
+    np.testing.assert_allclose(losses.l1_penalty(params), l1)
+    np.testing.assert_allclose(losses.l2_penalty(params), l2)
+
+
+@pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.0), (0.7, 0.0), (0.0, 0.3), (0.7, 0.3)])
+def test_penalty_gradient_by_hand_equals_jax(x64, l1, l2):
+    """At a weight of exactly 0 both take the subgradient 0."""
+    params = jax.tree.map(jnp.array, PARAMS)
+    by_jax = jax.grad(lambda p: l1 * losses.l1_penalty(p) + l2 * losses.l2_penalty(p))(params)
+    by_hand = losses.penalty_grad(params, l1, l2)
+    chex.assert_trees_all_close(by_hand, by_jax, rtol=1e-14)
+    weight, bias = (by_hand["params"]["hidden_0"][name] for name in ("weight", "bias"))
+    np.testing.assert_allclose(weight, l1 * np.sign(WEIGHTS[0]) + 2 * l2 * WEIGHTS[0])
+    np.testing.assert_array_equal(bias, np.zeros(3))
