@@ -1,8 +1,8 @@
-"""Contenders in processes of their own, woken in turn (A B C, A B C, ...), so that one works at a time.
+"""Contenders in processes of their own, woken in turn (A B C, A B C, ...): one works at a time.
 
 A contender is a factory `module:function` that prepares everything and returns `run()`, which does
-the whole work once and returns its seconds, or a dict with `seconds` and what else is worth telling.
-The first run warms up and is not counted.
+the whole work once and returns its seconds, or a dict with `seconds` and what else is worth
+telling. The first run warms up and is not counted.
 """
 
 import importlib

@@ -47,9 +47,7 @@ def jaxnets(batch: int, by_hand: bool) -> Callable[[], dict]:
     import jax.numpy as jnp
 
     from jaxnets import backprop
-    from collections import namedtuple
-
-    Dataset = namedtuple("Dataset", "train valid test")
+    from jaxnets.data import Dataset
     from jaxnets.models import MLP
     from jaxnets.train import Run, advance, init_state
 

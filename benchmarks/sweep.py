@@ -110,9 +110,7 @@ def jaxnets(
     import jax
 
     from jaxnets import backprop
-    from collections import namedtuple
-
-    Dataset = namedtuple("Dataset", "train valid test")
+    from jaxnets.data import Dataset
 
     x, y = points(task)
     data = Dataset({"x": x, "y": y}, None, None)

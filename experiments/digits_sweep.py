@@ -58,18 +58,25 @@ def run(config: Config, key: Array) -> Result:
 
 def table(result: Result) -> str:
     rows = [
-        [f"{n} units", *(interval(result["test"][:, r, i]).percent() for r in range(len(result["rates"])))]
+        [
+            f"{n} units",
+            *(interval(result["test"][:, r, i]).percent() for r in range(len(result["rates"]))),
+        ]
         for i, n in enumerate(result["widths"])
     ]
     head = ["test accuracy", *(f"rate {rate:g}" for rate in result["rates"])]
-    return f"{result['test'].size} networks, {len(result['test'])} seeds each:\n" + markdown(head, rows)
+    return f"{result['test'].size} networks, {len(result['test'])} seeds each:\n" + markdown(
+        head, rows
+    )
 
 
 def plot(result: Result) -> Figure:
     canvas, axes = plots.figure(1, 2, size=(5.0, 3.8))
     style = plots.styles()
     for i, n in enumerate(result["widths"]):
-        plots.spread(axes[0, 0], result["rates"], 100 * result["test"][..., i], f"{n} units", next(style))
+        plots.spread(
+            axes[0, 0], result["rates"], 100 * result["test"][..., i], f"{n} units", next(style)
+        )
     axes[0, 0].set(xscale="log", xlabel="learning rate of Adam", ylabel="test accuracy [%]")
     axes[0, 0].legend(title="± 1 std over seeds", fontsize="small")
     style = plots.styles()

@@ -140,10 +140,7 @@ def _accuracy_grows(result: Result) -> Verdict:
 def _two_layers_first(result: Result) -> Verdict:
     """At equal weights: the one-layer curve interpolated at the two-layer networks' weights."""
     one = np.asarray(
-        [
-            np.interp(result["weights_2"], result["weights_1"], seed)
-            for seed in result["test_1"]
-        ]
+        [np.interp(result["weights_2"], result["weights_1"], seed) for seed in result["test_1"]]
     )
     gaps = [interval(result["test_2"][:, i] - one[:, i]) for i in range(len(result["widths"]))]
     ours = "two layers minus one at equal weights: " + ", ".join(
@@ -168,7 +165,9 @@ def _baseline(peer: str):
 
 
 CLAIMS = [
-    Claim("F7, L0", "accuracy grows with the width of one and two layers", "curve", _accuracy_grows),
+    Claim(
+        "F7, L0", "accuracy grows with the width of one and two layers", "curve", _accuracy_grows
+    ),
     Claim(
         "F7, L0",
         "two layers are better at few weights, one layer catches up",

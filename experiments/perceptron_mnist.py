@@ -166,7 +166,9 @@ def _same_numbers(result: Result) -> Verdict:
 
 
 def _bounded(result: Result) -> Verdict:
-    share = np.append(result["set_updates"] / result["set_bounds"], result["updates"] / result["bound"])
+    share = np.append(
+        result["set_updates"] / result["set_bounds"], result["updates"] / result["bound"]
+    )
     ours = (
         f"updates at most {share.max():.3f} of the bound; {result['data']}: "
         f"{int(result['updates'].max())} of {float(result['bound']):.0f}"
@@ -181,7 +183,12 @@ def _scale_free(result: Result) -> Verdict:
 
 
 CLAIMS = [
-    Claim("A2, L2", "zero train error in about ten epochs, small test error", "9 epochs, 0.14 %", _converges),
+    Claim(
+        "A2, L2",
+        "zero train error in about ten epochs, small test error",
+        "9 epochs, 0.14 %",
+        _converges,
+    ),
     Claim(
         "A2, L2",
         "the printed changes per epoch",

@@ -101,7 +101,9 @@ def _baselines(config: Config, data: Dataset) -> dict[str, np.ndarray]:
         "adaboost_stumps": stumps,
         "first_weak": first,
         "first_stump": first_stump,
-        "logistic": np.asarray(_agreement(classical.linear_predict(linear, data.test["x"]), data.test)),
+        "logistic": np.asarray(
+            _agreement(classical.linear_predict(linear, data.test["x"]), data.test)
+        ),
         "majority": np.asarray(jnp.maximum(positive, 1 - positive)),
     }
 
@@ -110,7 +112,9 @@ def _boosted(config: Config, data: Dataset, directions: Array) -> tuple[np.ndarr
     """The held-out accuracy of AdaBoost, and of its first weak classifier."""
     params, _ = classical.adaboost(**data.train, directions=directions, rounds=config.rounds)
     staged = classical.adaboost_staged(params, data.test["x"])
-    return np.asarray(_agreement(staged[-1], data.test)), np.asarray(_agreement(staged[0], data.test))
+    return np.asarray(_agreement(staged[-1], data.test)), np.asarray(
+        _agreement(staged[0], data.test)
+    )
 
 
 def _agreement(predicted: Array, part: Points) -> Array:

@@ -56,7 +56,9 @@ def _adaboost_works(result: Result) -> Verdict:
 
 
 def _mlp_beats_adaboost(result: Result) -> Verdict:
-    gains = [interval(result["mlp"][:, i] - result["adaboost"]) for i in range(len(result["widths"]))]
+    gains = [
+        interval(result["mlp"][:, i] - result["adaboost"]) for i in range(len(result["widths"]))
+    ]
     ours = "MLP minus AdaBoost: " + ", ".join(
         f"n={n} {100 * gain.mean:+.2f} ± {100 * gain.std:.2f}"
         for n, gain in zip(result["widths"], gains, strict=True)
@@ -75,6 +77,8 @@ def _accuracy_grows(result: Result) -> Verdict:
 
 CLAIMS = [
     Claim("A6, L0", "AdaBoost works on the Rosenbrock region", "picture", _adaboost_works),
-    Claim("F1, L0", "an MLP beats AdaBoost at every width 3 < n < 100", "curve", _mlp_beats_adaboost),
+    Claim(
+        "F1, L0", "an MLP beats AdaBoost at every width 3 < n < 100", "curve", _mlp_beats_adaboost
+    ),
     Claim("F1, L0", "accuracy grows with n", "curve", _accuracy_grows),
 ]

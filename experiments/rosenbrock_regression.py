@@ -48,7 +48,9 @@ def run(config: Config, key: Array) -> Result:
         losses, maps = [], []
         for domain in DOMAINS:
             data = Dataset(_surface(domain, config.grid), None, None)
-            per_nodes = [_regress(config, n, jax.random.fold_in(key, n), data) for n in config.nodes]
+            per_nodes = [
+                _regress(config, n, jax.random.fold_in(key, n), data) for n in config.nodes
+            ]
             losses.append([history for history, _ in per_nodes])
             maps.append([data.train["y"][:, 0], *(surface for _, surface in per_nodes)])
         return {
@@ -66,7 +68,9 @@ def _surface(domain: tuple[float, float, float, float], steps: int) -> dict[str,
     return {"x": (x - x.mean(0)) / x.std(0), "y": (z - z.mean()) / z.std()}
 
 
-def _regress(config: Config, nodes: int, key: Array, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
+def _regress(
+    config: Config, nodes: int, key: Array, data: Dataset
+) -> tuple[np.ndarray, np.ndarray]:
     """Losses `[starts, 10]` along the way, and the surface `[points]` of the best start."""
     model = jn.MLP((nodes,))
     steps = config.iterations

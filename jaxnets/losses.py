@@ -14,7 +14,6 @@ from jax import Array
 
 from jaxnets import checks
 
-
 VARIANCE_FLOOR = 1e-6
 
 

@@ -44,7 +44,11 @@ def styles() -> Any:
 
 
 def spread(
-    axes: Axes, x: Sequence[float] | np.ndarray, values: np.ndarray, label: str, style: dict[str, Any]
+    axes: Axes,
+    x: Sequence[float] | np.ndarray,
+    values: np.ndarray,
+    label: str,
+    style: dict[str, Any],
 ) -> None:
     """The mean of `values [seeds, len(x)]` as a line, one standard deviation as a band."""
     mean, std = values.mean(axis=0), values.std(axis=0, ddof=1)
@@ -54,7 +58,9 @@ def spread(
 
 def level(axes: Axes, value: float, label: str, style: dict[str, Any]) -> None:
     """A horizontal line for a baseline."""
-    axes.axhline(value, label=label, color=style["color"], linestyle=style["linestyle"], linewidth=1.2)
+    axes.axhline(
+        value, label=label, color=style["color"], linestyle=style["linestyle"], linewidth=1.2
+    )
 
 
 def regions(

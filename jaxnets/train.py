@@ -14,7 +14,6 @@ import jax.numpy as jnp
 import optax
 from jax import Array, lax
 
-
 from jaxnets.losses import Loss, get_loss
 from jaxnets.objective import Batch, Metrics, Objective, Params, metrics_of
 from jaxnets.shuffle import shuffled

@@ -1,0 +1,187 @@
+"""`python -m benchmarks [NAME ...]`: runs the races and writes `benchmarks/RESULTS.md`."""
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.harness import Contender, Timing, best, race, ratio
+
+RESULTS = Path(__file__).with_name("RESULTS.md")
+PACKAGES = ("jax", "flax", "optax", "torch", "scikit-learn", "numpy")
+
+
+class Goal(NamedTuple):
+    """Ours against the fastest of the peers whose labels start with `peer`."""
+
+    ours: str
+    peer: str
+    at_most: float | None = None
+    at_least: float | None = None
+    """The ratio of speeds, peer time over our time."""
+
+
+class Race(NamedTuple):
+    title: str
+    contenders: list[Contender]
+    goals: list[Goal]
+    rounds: int = 7
+
+
+def mlp_epoch(batch: int, at_most: float) -> Race:
+    module = "benchmarks.mlp_epoch:"
+    torch = [
+        Contender(
+            f"PyTorch eager, {threads} thread(s){', fused Adam' if fused else ''}",
+            module + "pytorch",
+            {"batch": batch, "threads": threads, "fused": fused},
+        )
+        for threads in (1, os.cpu_count() or 1)
+        for fused in (False, True)
+    ]
+    ours = [
+        Contender(f"jaxnets, {name}", module + "jaxnets", {"batch": batch, "by_hand": by_hand})
+        for name, by_hand in (("jax.grad", False), ("gradients by hand", True))
+    ]
+    title = f"784-100-10, one epoch of 60,000 images, Adam, batch {batch}"
+    return Race(title, torch + ours, [Goal("jaxnets, jax.grad", "PyTorch", at_most=at_most)])
+
+
+def sweep(task: str, networks: int, at_least: float) -> Race:
+    module = "benchmarks.sweep:"
+    cores = os.cpu_count() or 1
+    torch = [
+        Contender(
+            f"PyTorch loop, {threads} thread(s)",
+            module + "pytorch_loop",
+            {"task": task, "threads": threads, "networks": 4},
+        )
+        for threads in (1, cores)
+    ]
+    torch.append(
+        Contender(
+            f"torch.func.vmap, {cores} thread(s)",
+            module + "pytorch_func",
+            {"task": task, "threads": cores, "networks": networks},
+        )
+    )
+    ours = [
+        Contender(label, module + "jaxnets", {"task": task, "networks": networks} | options)
+        for label, options in (
+            ("jaxnets sweep", {}),
+            ("jaxnets sweep, gradients by hand", {"by_hand": True}),
+            ("jaxnets sweep, shared order", {"shared": True}),
+        )
+        if task == "image" or "shared" not in options
+    ]
+    goals = [
+        Goal("jaxnets sweep", "PyTorch loop", at_least=at_least),
+        Goal("jaxnets sweep", "torch.func", at_least=1.0),
+    ]
+    layers = {"planar": "2-10-1, full batch", "image": "784-64-10, batches of its own"}[task]
+    return Race(f"sweep of {networks} networks {layers}, seconds a network", torch + ours, goals, 5)
+
+
+def backprop(batch: int) -> Race:
+    contenders = [
+        Contender(
+            f"{name}, {place}",
+            "benchmarks.backprop:jaxnets",
+            {"batch": batch, "by_hand": name == "by hand", "in_scan": place == "in a scan"},
+        )
+        for place in ("alone", "in a scan")
+        for name in ("jax.grad", "by hand")
+    ]
+    goals = [
+        Goal("by hand, in a scan", "jax.grad, in a scan", at_most=1.05),
+        Goal("by hand, alone", "jax.grad, alone", at_most=1.10),
+    ]
+    return Race(f"gradient of 784-128-64-10, batch {batch}", contenders, goals, 11)
+
+
+def startup() -> Race:
+    contenders = [
+        Contender(label, "benchmarks.startup:process", {"program": program})
+        for label, program in (
+            ("scikit-learn", "sklearn"),
+            ("jaxnets, warm compilation cache", "jaxnets"),
+        )
+    ]
+    goals = [Goal("jaxnets, warm", "scikit-learn", at_most=1.2)]
+    return Race("a whole process that trains a tiny perceptron", contenders, goals, 9)
+
+
+RACES: dict[str, list[Callable[[], Race]]] = {
+    "backprop": [lambda: backprop(64), lambda: backprop(1024)],
+    "mlp_epoch": [lambda: mlp_epoch(64, 0.42), lambda: mlp_epoch(256, 0.71)],
+    "sweep": [lambda: sweep("planar", 256, 30), lambda: sweep("image", 128, 4.5)],
+    "startup": [startup],
+}
+
+
+def report(done: Race, timings: list[Timing]) -> str:
+    lines = [
+        f"## {done.title}\n",
+        "| contender | median | min..max | prepare | notes |",
+        "|---|---|---|---|---|",
+    ]
+    for t in timings:
+        notes = ", ".join(f"{name} {value}" for name, value in t.notes.items())
+        span = f"{_time(min(t.seconds))}..{_time(max(t.seconds))}"
+        lines.append(f"| {t.label} | {_time(t.median)} | {span} | {t.prepare:.1f} s | {notes} |")
+    lines.append("")
+    for goal in done.goals:
+        ours, peer = best(timings, goal.ours), best(timings, goal.peer)
+        value = ratio(ours, peer)
+        if goal.at_most is not None:
+            text, met = (
+                f"{value:.2f} of the time (goal: at most {goal.at_most})",
+                value <= goal.at_most,
+            )
+        else:
+            assert goal.at_least is not None
+            text = f"{1 / value:.1f} times as fast (goal: at least {goal.at_least:g})"
+            met = 1 / value >= goal.at_least
+        lines.append(f"- {ours.label} over {peer.label}: {text}: {'met' if met else '**not met**'}")
+    return "\n".join(lines) + "\n"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.3f} s" if seconds >= 1 else f"{seconds * 1e3:.3f} ms"
+
+
+def _machine() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    model = names[0] if names else platform.processor()
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"{os.cpu_count()} cores of {model}; Python {platform.python_version()}, {versions}"
+
+
+def main(names: list[str]) -> None:
+    sections = []
+    for name in names or RACES:
+        for build in RACES[name]:
+            chosen = build()
+            print(f"{chosen.title} ...", flush=True)
+            sections.append(report(chosen, race(chosen.contenders, chosen.rounds)))
+            print(sections[-1], flush=True)
+    head = (
+        "# Benchmarks\n\n"
+        f"`make bench` on {date.today()}: {_machine()}. Contenders run in processes of their own, in\n"
+        "turn; a ratio is the median over rounds of two times of the same round. `prepare` is data,\n"
+        "compilation and the first run together; `compile` in the notes is compilation alone.\n"
+        "GPU: not measured.\n\n"
+    )
+    if not names:
+        temporary = RESULTS.with_suffix(".tmp")
+        temporary.write_text(head + "\n".join(sections), encoding="utf-8")
+        temporary.replace(RESULTS)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
