@@ -172,9 +172,10 @@ def main(names: list[str]) -> None:
             print(sections[-1], flush=True)
     head = (
         "# Benchmarks\n\n"
-        f"`make bench` on {date.today()}: {_machine()}. Contenders run in processes of their own, in\n"
-        "turn; a ratio is the median over rounds of two times of the same round. `prepare` is data,\n"
-        "compilation and the first run together; `compile` in the notes is compilation alone.\n"
+        f"`make bench` on {date.today()}: {_machine()}.\n\n"
+        "Contenders run in processes of their own, in turn; a ratio is the median over rounds of\n"
+        "two times of the same round. `prepare` is data, compilation and the first run together;\n"
+        "`compile` in the notes is compilation alone.\n"
         "GPU: not measured.\n\n"
     )
     if not names:

@@ -60,13 +60,13 @@ def jaxnets(batch: int, by_hand: bool) -> Callable[[], dict]:
     state = init_state(run_, jax.random.key(0), hparams, x)
     epoch = jax.jit(lambda state, data, key: advance(run_, 1, state, hparams, data, key))
     start = time.perf_counter()
-    epoch = epoch.lower(state, data, state.key).compile()
+    compiled = epoch.lower(state, data, state.key).compile()
     compile_s = time.perf_counter() - start
     carry = [state]
 
     def run() -> dict:
         start = time.perf_counter()
-        carry[0], history = jax.block_until_ready(epoch(carry[0], data, state.key))
+        carry[0], history = jax.block_until_ready(compiled(carry[0], data, state.key))
         seconds = time.perf_counter() - start
         loss = round(float(history["train_loss"][-1]), 4)
         return {"seconds": seconds, "loss": loss, "compile": round(compile_s, 2)}

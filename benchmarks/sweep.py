@@ -131,8 +131,9 @@ def jaxnets(
     def run() -> dict:
         keys = jax.random.split(jax.random.key(next(seeds)), networks)
         start = time.perf_counter()
-        options = {"shared_order": shared, "group": group}
-        _, history = jn.sweep(run_, keys, data, {"learning_rate": RATE[task]}, **options)
+        _, history = jn.sweep(
+            run_, keys, data, {"learning_rate": RATE[task]}, shared_order=shared, group=group
+        )
         losses = np.asarray(history["train_loss"][:, -1])
         seconds = (time.perf_counter() - start) / networks
         return {"seconds": seconds, "loss": round(float(losses.mean()), 4)}

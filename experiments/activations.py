@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 
 from experiments.lab import Claim, Result, Verdict, markdown, verdict
 from jaxnets import plots
-from jaxnets.activations import ACTIVATIONS, elu
+from jaxnets.activations import ACTIVATIONS, Activation, elu
 from jaxnets.losses import LOSSES
 
 
@@ -64,7 +64,7 @@ def run(config: Config, key: Array) -> Result:
         }
 
 
-def _jump(activation) -> Array:
+def _jump(activation: Activation) -> Array:
     """The jump of the derivative across 0."""
     sides = jnp.array([-1e-12, 1e-12])
     slopes = activation.df(sides, activation.f(sides))

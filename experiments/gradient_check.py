@@ -90,7 +90,7 @@ def _draw(objective: Objective, choice: np.random.Generator) -> tuple[Params, Ba
     }
     x = jnp.asarray(choice.standard_normal((BATCH, FEATURES)))
     if objective.loss == "multilabel_cross_entropy":
-        y = choice.integers(0, 2, (BATCH, model.outputs))
+        y: np.ndarray = choice.integers(0, 2, (BATCH, model.outputs))
     elif loss.classifies:
         y = choice.integers(0, max(2, model.outputs), BATCH)
     else:

@@ -157,7 +157,9 @@ def redraw(name: str, results: Path = RESULTS) -> None:
     path = results / f"{name}.json"
     note = json.loads(path.read_text())
     note["claims"] = [
-        claim._asdict() | claim.judge(result)._asdict() | {"judge": None} for claim in module.CLAIMS
+        {"row": claim.row, "statement": claim.statement, "lecture": claim.lecture}
+        | claim.judge(result)._asdict()
+        for claim in module.CLAIMS
     ]
     write_text(path, json.dumps(note, indent=1))
     figure = module.plot(result)
@@ -193,7 +195,11 @@ def write(path: Path, save: Callable[[Path], None]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Writes a text file under a temporary name, then renames it."""
-    write(path, lambda temporary: temporary.write_text(text, encoding="utf-8") and None)
+
+    def save(temporary: Path) -> None:
+        temporary.write_text(text, encoding="utf-8")
+
+    write(path, save)
 
 
 def markdown(head: list[str], rows: list[list[Any]]) -> str:

@@ -185,7 +185,7 @@ def _scale_free(result: Result) -> Verdict:
 CLAIMS = [
     Claim(
         "A2, L2",
-        "zero train error in about ten epochs, small test error",
+        "zero training error in about ten epochs, test error near 0.1 to 0.2 %",
         "9 epochs, 0.14 %",
         _converges,
     ),

@@ -117,8 +117,8 @@ def _boosted(config: Config, data: Dataset, directions: Array) -> tuple[np.ndarr
     )
 
 
-def _agreement(predicted: Array, part: Points) -> Array:
-    return jnp.mean(predicted == part["y"])
+def _agreement(predicted: Array, part: Points) -> np.ndarray:
+    return np.asarray(jnp.mean(predicted == part["y"]))
 
 
 BASELINES = {

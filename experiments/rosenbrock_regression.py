@@ -11,6 +11,7 @@ from 64 random starts. Expect the first slide's losses to be undercut on [-1, 1]
 second's only down to three nodes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
@@ -138,7 +139,7 @@ def _samples(result: Result) -> str:
     return f"{result['losses'].shape[2]} starts, {int(result['iterations'][-1])} L-BFGS steps"
 
 
-def _reached(slide: dict[int, float]):
+def _reached(slide: dict[int, float]) -> Callable[[Result], Verdict]:
     def judge(result: Result) -> Verdict:
         targets = np.asarray([slide[int(n)] for n in result["nodes"]])
         final = _final(result)

@@ -1,4 +1,4 @@
-"""Activation functions with their derivatives by hand, one row of a table each (lectures, row B1)."""
+"""Activation functions with their derivatives by hand, a row of a table each (row B1)."""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""The host side of training: checks before anything compiles, progress, and sweeps over all cores."""
+"""The host side of training: checks before anything compiles, progress, sweeps on all cores."""
 
 import inspect
 import math
@@ -217,7 +217,9 @@ def _sweep_program(
 
     def many(states: Any, hparams: Hparams, data: Any, order_key: Array | None) -> Any:
         size = group if group > 1 else None
-        return lax.map(lambda row: one(*row, data, order_key), (states, hparams), batch_size=size)
+        return lax.map(
+            lambda row: one(row[0], row[1], data, order_key), (states, hparams), batch_size=size
+        )
 
     rows, same = PartitionSpec("network"), PartitionSpec()
     return jax.shard_map(

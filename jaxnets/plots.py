@@ -14,10 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+Style = dict[str, Any]
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-STYLE = {
+STYLE: dict[Any, Any] = {
     "axes.grid": True,
     "axes.spines.right": False,
     "axes.spines.top": False,
@@ -30,7 +31,7 @@ STYLE = {
 
 
 def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (5.0, 3.6)) -> Any:
-    """A figure of `rows x columns` panels, each of `size` inches, and its axes `[rows, columns]`."""
+    """A figure of panels of `size` inches each, and its axes `[rows, columns]`."""
     with mpl.rc_context(STYLE):
         canvas = Figure(figsize=(columns * size[0], rows * size[1]))
         FigureCanvasAgg(canvas)
@@ -48,7 +49,7 @@ def spread(
     x: Sequence[float] | np.ndarray,
     values: np.ndarray,
     label: str,
-    style: dict[str, Any],
+    style: Style,
 ) -> None:
     """The mean of `values [seeds, len(x)]` as a line, one standard deviation as a band."""
     mean, std = values.mean(axis=0), values.std(axis=0, ddof=1)
@@ -56,7 +57,7 @@ def spread(
     axes.fill_between(x, mean - std, mean + std, color=style["color"], alpha=0.15, linewidth=0)
 
 
-def level(axes: Axes, value: float, label: str, style: dict[str, Any]) -> None:
+def level(axes: Axes, value: float, label: str, style: Style) -> None:
     """A horizontal line for a baseline."""
     axes.axhline(
         value, label=label, color=style["color"], linestyle=style["linestyle"], linewidth=1.2
@@ -77,5 +78,10 @@ def regions(
 def points(axes: Axes, x: np.ndarray, y: np.ndarray, most: int = 300) -> None:
     """Up to `most` samples of two classes: filled circles for class 1, crosses for class 0."""
     x, y = x[:most], y[:most]
-    axes.scatter(*x[y == 0].T, s=9, marker="x", color="#555555", linewidths=0.7, label="class 0")
-    axes.scatter(*x[y == 1].T, s=11, marker="o", color=COLOURS[1], linewidths=0, label="class 1")
+    zero, one = x[y == 0], x[y == 1]
+    axes.scatter(
+        zero[:, 0], zero[:, 1], s=9, marker="x", color="#555555", linewidths=0.7, label="class 0"
+    )
+    axes.scatter(
+        one[:, 0], one[:, 1], s=11, marker="o", color=COLOURS[1], linewidths=0, label="class 1"
+    )

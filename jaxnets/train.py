@@ -50,7 +50,7 @@ class Run:
     """Samples a step; None for the full set, 1 for single-sample descent. The last, partial batch
     of an epoch is used as it is."""
     optimizer: Callable[..., optax.GradientTransformation] = optax.adam
-    """Builds any optax optimizer from the hyper-parameters it names: `optimizer(learning_rate=...)`."""
+    """Builds any optax optimizer from hyper-parameters: `optimizer(learning_rate=...)`."""
     record_every: int = 1
     """Epochs between two rows of the history."""
     value_and_grad: Callable[..., Callable] = jax.value_and_grad

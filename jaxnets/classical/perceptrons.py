@@ -23,6 +23,12 @@ def _split(w: Array, constant: float) -> Params:
     return {"w": w[:-1], "b": w[-1] * constant}
 
 
+def _visit(w: Array, sample: tuple[Array, Array]) -> tuple[Array, Array]:
+    x_n, y_n = sample
+    wrong = y_n * jnp.vdot(w, x_n, precision="highest") <= 0
+    return w + jnp.where(wrong, y_n, 0) * x_n, wrong
+
+
 @partial(jax.jit, static_argnames="max_epochs")
 def perceptron(
     x: Array,
@@ -69,14 +75,9 @@ def perceptron(
     if x_test is not None and y_test is not None:
         sets["test_error"] = (x_test, y_test)
 
-    def visit(w, sample):
-        x_n, y_n = sample
-        wrong = y_n * jnp.vdot(w, x_n, precision="highest") <= 0
-        return w + jnp.where(wrong, y_n, 0) * x_n, wrong
-
     def epoch(state):
         w, e, history = state
-        w, wrong = lax.scan(visit, w, (inputs, targets))
+        w, wrong = lax.scan(_visit, w, (inputs, targets))
         params = _split(w, constant)
         row = {k: jnp.mean(linear_predict(params, a) != b) for k, (a, b) in sets.items()}
         row["changes"] = wrong.sum()

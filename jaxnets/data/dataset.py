@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxnets import checks
 
-Part = dict[str, np.ndarray]
+Part = dict[str, Any]
 """`{"x": [samples, ...] floats, "y": [samples] int32 labels or [samples, outputs] floats}`."""
 
 FRACTIONS = (0.6, 0.2, 0.2)

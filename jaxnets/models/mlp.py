@@ -136,7 +136,7 @@ class MLP(nn.Module):
 
 
 class ResidualMLP(MLP):
-    """An MLP whose square layers carry a bypass: `h <- h + sigma(W h + b)` (He et al., 2016; C2)."""
+    """An MLP whose square layers have a bypass, `h <- h + sigma(W h + b)` (He et al., 2016; C2)."""
 
     residual: bool = True
 
