@@ -7,7 +7,8 @@ Command: `make checkerboard`, three minutes on 2 cores. Protocol: as in `rosenbr
 board of 4 x 4 cells over [-1, 1]^2 (the lecture does not say how many) with 1,024 points.
 Expect a surprise: AdaBoost that may choose among all hyperplanes reaches about 90 %, because a
 diagonal that cuts off a corner is better than chance; restricted to vertical and horizontal
-lines it stays near the lecture's number.
+lines it stays near the lecture's number. (So do hyperplanes fitted by weighted least squares or
+logistic regression, 52 to 53 %, instead of the least weighted error that L1 asks for.)
 """
 
 from dataclasses import dataclass

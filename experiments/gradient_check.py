@@ -166,11 +166,12 @@ def plot(result: Result) -> Figure:
         panel.axvline(LIMITS[kind], color=colour, linestyle="--", linewidth=1.2)
     panel.set(
         xscale="log",
-        xlabel="relative error of the gradient by hand (dashed: limit)",
+        xlabel="relative error of the gradient by hand (0 drawn at 1e-18; dashed: limits)",
         ylabel="networks",
         title=f"{len(result['depth']):,} random networks",
     )
-    panel.legend(fontsize="small")
+    panel.margins(y=0.4)
+    panel.legend(loc="upper left", fontsize="small")
     return canvas
 
 

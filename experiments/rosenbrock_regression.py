@@ -1,4 +1,4 @@
-"""The Rosenbrock function regressed by 2, 3 and 4 tanh units, optimised to convergence (F5; L0).
+"""The Rosenbrock function regressed by 2, 3 and 4 tanh units, run to convergence (row F5; L0).
 
 Claim: "the more nodes the more accurate": losses 3.02e-1, 2.08e-2, 8.27e-3 with 2, 3, 4 nodes on
 one slide and 2.61e-1, 2.51e-4, 3.07e-7 on the next. The lecture gives neither the domain nor the

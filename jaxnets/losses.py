@@ -32,7 +32,7 @@ class Loss(NamedTuple):
 
 
 def _one_hot(labels: Array, like: Array) -> Array:
-    return (labels[:, None] == jnp.arange(like.shape[-1])).astype(like.dtype)
+    return (labels[:, None] == jnp.arange(like.shape[-1])[None]).astype(like.dtype)
 
 
 def _softmax_value(outputs: Array, labels: Array) -> Array:

@@ -129,7 +129,7 @@ class MLP(nn.Module):
             weight, before = tree[name]["weight"], keep
             keep = jnp.arange(len(weight)) < units
             masks[name] = {
-                "weight": (keep[:, None] & before).astype(weight.dtype),
+                "weight": (keep[:, None] & before[None]).astype(weight.dtype),
                 "bias": keep.astype(weight.dtype),
             }
         return {"params": masks}
