@@ -9,8 +9,8 @@ ENV := $(VENV)/.installed-$(EXTRAS)
 MNIST_DIR ?= $(wildcard ../shared/data/mnist)
 export MNIST_DIR
 SET ?=
-EXPERIMENTS := perceptron_mnist rosenbrock_region checkerboard rosenbrock_regression mnist_width \
-               gradient_check activations
+EXPERIMENTS := activations gradient_check digits_sweep rosenbrock_region checkerboard \
+               rosenbrock_regression perceptron_mnist mnist_width
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint types format hooks gradcheck bench scorecard gallery clean $(EXPERIMENTS)

@@ -252,8 +252,10 @@ def _in_chunks(
                     _joined(rows),
                 )
             state = new_state
-            bar.update(size * run.record_every)
-            bar.set_postfix({k: f"{np.nanmean(v[..., -1]):.4g}" for k, v in history.items()})
+            if progress:
+                means = {k: f"{np.nanmean(v[..., -1]):.4g}" for k, v in history.items()}
+                bar.set_postfix(means, refresh=False)
+                bar.update(size * run.record_every)
     return state, _joined(rows)
 
 
