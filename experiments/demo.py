@@ -1,6 +1,5 @@
 """The main job in two minutes: a sweep, an experiment and the gradient check, on embedded data."""
 
-import dataclasses
 import time
 
 from experiments import gradient_check, report, rosenbrock_region
@@ -14,6 +13,7 @@ def main() -> None:
     perform("digits_sweep")
     region = rosenbrock_region.Config(widths=(4, 10, 40), rates=(0.1,), seeds=8, epochs=300)
     perform("rosenbrock_region", region)
-    perform("gradient_check", dataclasses.replace(gradient_check.Config(), networks=30))
+    gradients = gradient_check.Config(depths=(1, 4), losses=("softmax_cross_entropy", "gaussian"))
+    perform("gradient_check", gradients)
     report.scorecard()
     print(f"\nEverything in {time.perf_counter() - start:.0f} s. Open {report.gallery()}.")

@@ -51,15 +51,15 @@ def fit(
         progress: whether to show a bar with the newest metrics.
 
     Returns:
-        The last state, and the history: `train_loss`, `valid_loss` and, for a classifier,
-        `train_accuracy`, `valid_accuracy`, each `[records]`.
+        The last state, and the history on the host: `train_loss`, `valid_loss` and, for a
+        classifier, `train_accuracy`, `valid_accuracy`, each `[records]`.
 
     Raises:
         ValueError, TypeError: data or hyper-parameters that do not fit, before anything compiles.
         Diverged: the loss is not finite; it carries the state of the last good chunk.
     """
     hparams, data = prepare(run, data, hparams or {})
-    state = _init(run, key, hparams, data.train["x"])
+    state = _init(run, key, hparams, data.train["x"][:1])
     program = partial(_advance, run, hparams=hparams, data=data, order_key=state.key)
     return _in_chunks(run, program, state, chunks, progress, stop_on_nan=True)
 
@@ -92,7 +92,7 @@ def sweep(
         progress: as in `fit`.
 
     Returns:
-        State and history as in `fit`, with a leading axis `[n]`.
+        State and history as in `fit`, with a leading axis `[n]`, the state on the first device.
 
     Raises:
         ValueError, TypeError: as in `fit`, or a hyper-parameter that is neither scalar nor `[n]`.
@@ -116,9 +116,9 @@ def sweep(
     order_key = jax.device_put(keys[0], everywhere) if shared_order else None
     mapped = partial(_sweep_program, run, group, mesh, hparams=hparams, data=data)
     state = mapped(0, keys, order_key=None)
-    state, history = _in_chunks(
-        run, partial(mapped, order_key=order_key), state, chunks, progress, stop_on_nan=False
-    )
+    program = partial(mapped, order_key=order_key)
+    state, history = _in_chunks(run, program, state, chunks, progress, stop_on_nan=False)
+    state = jax.device_put(state, devices[0])  # so that using it needs no communication
     return jax.tree.map(lambda a: a[:n], (state, history))
 
 
@@ -241,10 +241,10 @@ def _in_chunks(
     with _bar(run.epochs, progress) as bar:
         for _ in range(records // size):
             new_state, history = program(size, state)
-            rows.append(history)
-            loss = history["train_loss"]
-            if stop_on_nan and not np.isfinite(loss).all():
-                first = len(rows[:-1]) * size + int(np.argmin(np.isfinite(loss)))
+            rows.append(jax.device_get(history))
+            finite = np.isfinite(rows[-1]["train_loss"])
+            if stop_on_nan and not finite.all():
+                first = len(rows[:-1]) * size + int(np.argmin(finite))
                 raise Diverged(
                     f"the training loss is not finite after epoch {(first + 1) * run.record_every}"
                     f" of {run.epochs}: try a smaller learning rate",
@@ -253,14 +253,14 @@ def _in_chunks(
                 )
             state = new_state
             if progress:
-                means = {k: f"{np.nanmean(v[..., -1]):.4g}" for k, v in history.items()}
+                means = {k: f"{np.nanmean(v[..., -1]):.4g}" for k, v in rows[-1].items()}
                 bar.set_postfix(means, refresh=False)
                 bar.update(size * run.record_every)
     return state, _joined(rows)
 
 
 def _joined(rows: list[History]) -> History:
-    return {name: jnp.concatenate([row[name] for row in rows], axis=-1) for name in rows[0]}
+    return {name: np.concatenate([row[name] for row in rows], axis=-1) for name in rows[0]}
 
 
 def _bar(epochs: int, show: bool) -> Any:

@@ -19,7 +19,7 @@ from jaxnets.objective import Batch, Metrics, Objective, Params, metrics_of
 from jaxnets.shuffle import shuffled
 
 Hparams = Mapping[str, Any]
-History = dict[str, Array]
+History = dict[str, Any]
 PENALTIES = ("l1", "l2")
 
 
