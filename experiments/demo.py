@@ -13,7 +13,9 @@ def main() -> None:
     perform("digits_sweep")
     region = rosenbrock_region.Config(widths=(4, 10, 40), rates=(0.1,), seeds=8, epochs=300)
     perform("rosenbrock_region", region)
-    gradients = gradient_check.Config(depths=(1, 4), losses=("softmax_cross_entropy", "gaussian"))
+    gradients = gradient_check.Config(
+        depths=(1, 4), losses=("softmax_cross_entropy", "gaussian"), activations=1
+    )
     perform("gradient_check", gradients)
     report.scorecard()
     print(f"\nEverything in {time.perf_counter() - start:.0f} s. Open {report.gallery()}.")

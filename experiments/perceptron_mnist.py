@@ -132,7 +132,7 @@ def plot(result: Result) -> Figure:
     side = int(np.sqrt(len(result["weights"])))
     limit = np.abs(result["weights"]).max()
     image = axes[0, 1].imshow(
-        result["weights"].reshape(side, side), cmap="RdBu_r", vmin=-limit, vmax=limit
+        result["weights"].reshape(side, side), cmap="cividis", vmin=-limit, vmax=limit
     )
     axes[0, 1].set(title="learned weights", xticks=[], yticks=[])
     canvas.colorbar(image, ax=axes[0, 1], label="weight")
