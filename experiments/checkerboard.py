@@ -3,7 +3,7 @@
 Claims: on a checkerboard "individual weak classifiers cannot do better than chance", so AdaBoost
 fails (56 % validation accuracy after 100 rounds), and a perceptron with n = 10 succeeds.
 
-Command: `make checkerboard`, three minutes on 2 cores. Protocol: as in `rosenbrock_region`, on a
+Command: `make checkerboard`, two minutes on 2 cores. Protocol: as in `rosenbrock_region`, on a
 board of 4 x 4 cells over [-1, 1]^2 (the lecture does not say how many) with 1,024 points.
 Expect a surprise: AdaBoost that may choose among all hyperplanes reaches about 90 %, because a
 diagonal that cuts off a corner is better than chance; restricted to vertical and horizontal
