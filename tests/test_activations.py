@@ -5,32 +5,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import special, stats
+from truths import ACTIVATION_TRUTHS
 
 from jaxnets.activations import ACTIVATIONS, elu, get_activation, leaky_relu
 
-TRUTHS = {
-    "identity": lambda s: s,
-    "sigmoid": special.expit,
-    "step": lambda s: np.heaviside(s, 1),
-    "tanh": np.tanh,
-    "relu": lambda s: np.maximum(s, 0),
-    "leaky_relu": lambda s: np.maximum(s, s / 5),
-    "elu": lambda s: np.where(s > 0, s, np.exp(np.minimum(s, 0)) - 1),
-    "softplus": lambda s: np.logaddexp(0, s),
-    "gaussian": lambda s: np.sqrt(np.pi) * stats.norm.pdf(s, scale=np.sqrt(0.5)),
-}
-IN_TORCH = {
-    "identity": lambda torch, s: torch.nn.Identity()(s),
-    "sigmoid": lambda torch, s: torch.sigmoid(s),
-    "step": lambda torch, s: (torch.sign(s) + 1) / 2,
-    "tanh": lambda torch, s: torch.tanh(s),
-    "relu": lambda torch, s: torch.nn.functional.relu(s),
-    "leaky_relu": lambda torch, s: torch.nn.functional.leaky_relu(s, 0.2),
-    "elu": lambda torch, s: torch.nn.functional.elu(s),
-    "softplus": lambda torch, s: torch.nn.functional.softplus(s),
-    "gaussian": lambda torch, s: torch.exp(-(s**2)),
-}
 # The table, and the families that it holds one member of.
 ALL = ACTIVATIONS | {
     "leaky_relu(0.01)": leaky_relu(0.01),
@@ -50,13 +28,15 @@ def derivative_by_hand(activation, s):
 
 @EACH_NAME
 def test_value(x64, name):
-    np.testing.assert_allclose(ACTIVATIONS[name].f(jnp.array(GRID)), TRUTHS[name](GRID), atol=1e-14)
+    np.testing.assert_allclose(
+        ACTIVATIONS[name].f(jnp.array(GRID)), ACTIVATION_TRUTHS[name].numpy(GRID), atol=1e-14
+    )
 
 
 @EACH_NAME
 def test_value_in_single_precision(name):
     s = GRID.astype(np.float32)
-    truth = TRUTHS[name](s.astype(np.float64))
+    truth = ACTIVATION_TRUTHS[name].numpy(s.astype(np.float64))
     np.testing.assert_allclose(ACTIVATIONS[name].f(jnp.array(s)), truth, rtol=1e-5, atol=2e-7)
 
 
@@ -64,9 +44,11 @@ def test_value_in_single_precision(name):
 def test_value_and_derivative_equal_pytorch(x64, name):
     torch = pytest.importorskip("torch")
     s = torch.tensor(GRID[GRID != 0])
-    torch_df = torch.func.vmap(torch.func.jacrev(lambda s: IN_TORCH[name](torch, s)))
+    torch_df = torch.func.vmap(torch.func.jacrev(lambda s: ACTIVATION_TRUTHS[name].torch(torch, s)))
     activation, ours = ACTIVATIONS[name], jnp.array(s.numpy())
-    np.testing.assert_allclose(activation.f(ours), IN_TORCH[name](torch, s), atol=1e-14)
+    np.testing.assert_allclose(
+        activation.f(ours), ACTIVATION_TRUTHS[name].torch(torch, s), atol=1e-14
+    )
     np.testing.assert_allclose(derivative_by_hand(activation, ours), torch_df(s), atol=1e-14)
 
 
