@@ -47,7 +47,7 @@ def leaky_relu(a: float = 0.2) -> Activation:
 
 
 def _elu(s: Array, a: float) -> Array:
-    return jnp.where(s > 0, s, a * jnp.expm1(jnp.minimum(s, 0)))
+    return jnp.where(s > 0, s, a * jnp.expm1(jnp.where(s > 0, 0, s)))
 
 
 def _elu_df(s: Array, x: Array, a: float) -> Array:

@@ -52,8 +52,9 @@ def as_features(x: Any, name: str = "x") -> np.ndarray:
     dtype = jax.dtypes.canonicalize_dtype(np.float64)
     if x.dtype == np.uint8:
         return x.astype(dtype) / dtype.type(255)
-    x = x.astype(dtype, copy=False)
-    finite = np.isfinite(x)
+    with np.errstate(over="ignore"):
+        converted = x.astype(dtype, copy=False)
+    finite = np.isfinite(converted)
     if not finite.all():
         where = np.argwhere(~finite)[0]
         row, column = int(where[0]), ", ".join(str(i) for i in where[1:])
@@ -61,7 +62,7 @@ def as_features(x: Any, name: str = "x") -> np.ndarray:
             f"{name} has {x[tuple(where)]} at row {row}, column {column} "
             f"({(~finite).sum()} such values): drop or impute them first"
         )
-    return x
+    return converted
 
 
 def as_labels(y: Any, n_classes: int, name: str = "y") -> np.ndarray:
@@ -119,3 +120,11 @@ def positive(value: Any, name: str) -> None:
     wrong = ~(np.isfinite(value) & (value > 0))
     if wrong.any():
         raise ValueError(f"{name} is {value[wrong].ravel()[0]}; it must be finite and above 0")
+
+
+def count(value: Any, name: str) -> None:
+    """A TypeError unless the value is a whole number, a ValueError unless it is 1 or more."""
+    if not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} is {value!r}; it must be a whole number")
+    if value < 1:
+        raise ValueError(f"{name} is {value}; it must be 1 or more")

@@ -58,6 +58,7 @@ def fit(
         ValueError, TypeError: data or hyper-parameters that do not fit, before anything compiles.
         Diverged: the loss is not finite; it carries the state of the last good chunk.
     """
+    checks.count(chunks, "chunks")
     hparams, data = prepare(run, data, hparams or {})
     state = _init(run, key, hparams, data.train["x"][:1])
     program = partial(_advance, run, hparams=hparams, data=data, order_key=state.key)
@@ -98,8 +99,12 @@ def sweep(
         ValueError, TypeError: as in `fit`, or a hyper-parameter that is neither scalar nor `[n]`.
     """
     n = len(keys)
-    hparams, data = prepare(run, data, hparams)
+    checks.count(n, "the number of keys")
+    checks.count(chunks, "chunks")
+    if group is not None:
+        checks.count(group, "group")
     hparams = {name: _per_network(name, value, n) for name, value in hparams.items()}
+    hparams, data = prepare(run, data, hparams)
     devices = jax.local_devices()[:n]
     per_device = -(-n // len(devices))
     if group is None:
@@ -153,31 +158,40 @@ def prepare(run: Run, data: Any, hparams: Mapping[str, Any]) -> tuple[Hparams, A
 
 
 def _check_hparams(run: Run, hparams: Mapping[str, Any]) -> None:
-    known = [*inspect.signature(run.optimizer).parameters, *PENALTIES, "width"]
-    checks.known_names(hparams, known, "hyper-parameter")
+    arguments = inspect.signature(run.optimizer).parameters
+    checks.known_names(hparams, [*arguments, *PENALTIES, "width"], "hyper-parameter")
+    for name, argument in arguments.items():
+        variadic = argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
+        if argument.default is argument.empty and not variadic and name not in hparams:
+            raise ValueError(f"missing hyper-parameter {name!r}: the optimizer needs it")
     if "learning_rate" in hparams:
         checks.positive(hparams["learning_rate"], "learning_rate")
     for name in set(PENALTIES) & set(hparams):
-        if not (np.asarray(hparams[name]) >= 0).all():
-            raise ValueError(f"{name} is {hparams[name]}; a penalty is 0 or more")
+        penalty = np.asarray(hparams[name])
+        if not (np.isfinite(penalty) & (penalty >= 0)).all():
+            raise ValueError(f"{name} is {penalty}; a penalty is 0 or more, and finite")
     if "width" in hparams:
+        if not run.model.widths:
+            raise ValueError("there is no hidden layer for the hyper-parameter width to narrow")
         width, widest = np.asarray(hparams["width"]), min(run.model.widths)
-        if (width < 1).any() or (width > widest).any():
-            raise ValueError(f"width is {hparams['width']}; the model has 1 to {widest} units")
+        if not ((width >= 1) & (width <= widest) & (width == np.round(width))).all():
+            raise ValueError(f"width is {width}; the model has 1 to {widest} units")
 
 
 def _check_part(run: Run, part: Mapping[str, Any], name: str) -> dict[str, np.ndarray]:
     x = checks.as_features(part["x"], f"{name} x")
     shapes = jax.eval_shape(lambda x: run.model.init_with_output(jax.random.key(0), x), x[:1])
-    y = get_loss(run.loss).check(part["y"], shapes[0].shape[-1])
+    y = get_loss(run.loss).check(part["y"], shapes[0].shape[-1], f"{name} y")
     checks.same_length(x, y, (f"{name} x", f"{name} y"))
     return {"x": x, "y": y}
 
 
-def _per_network(name: str, value: Array, n: int) -> Array:
-    if value.shape not in ((), (n,)):
-        raise ValueError(f"{name} has shape {value.shape}; expected a scalar or [{n}], one a key")
-    return jnp.broadcast_to(value, (n,))
+def _per_network(name: str, value: Any, n: int) -> np.ndarray:
+    if np.shape(value) not in ((), (n,)):
+        raise ValueError(
+            f"{name} has shape {np.shape(value)}; expected a scalar or [{n}], one a key"
+        )
+    return np.broadcast_to(value, (n,))
 
 
 def _cached_group(run: Run, data: Any) -> int:
@@ -243,20 +257,31 @@ def _in_chunks(
             new_state, history = program(size, state)
             rows.append(jax.device_get(history))
             finite = np.isfinite(rows[-1]["train_loss"])
-            if stop_on_nan and not finite.all():
-                first = len(rows[:-1]) * size + int(np.argmin(finite))
+            if stop_on_nan and not (finite.all() and _all_finite(new_state.params)):
+                record = (len(rows) - 1) * size + int(np.argmin(np.append(finite, False)))
+                epoch = min((record + 1) * run.record_every, len(rows) * size * run.record_every)
                 raise Diverged(
-                    f"the training loss is not finite after epoch {(first + 1) * run.record_every}"
-                    f" of {run.epochs}: try a smaller learning rate",
+                    f"the training is not finite after epoch {epoch} of {run.epochs}: "
+                    "try a smaller learning rate",
                     state,
                     _joined(rows),
                 )
             state = new_state
             if progress:
-                means = {k: f"{np.nanmean(v[..., -1]):.4g}" for k, v in rows[-1].items()}
+                means = {k: f"{_finite_mean(v[..., -1]):.4g}" for k, v in rows[-1].items()}
                 bar.set_postfix(means, refresh=False)
                 bar.update(size * run.record_every)
     return state, _joined(rows)
+
+
+def _all_finite(params: Any) -> bool:
+    return all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
+
+
+def _finite_mean(values: Array) -> float:
+    """Of the networks that have not diverged; NaN if all have."""
+    finite = np.asarray(values)[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else math.nan
 
 
 def _joined(rows: list[History]) -> History:

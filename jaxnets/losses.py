@@ -24,8 +24,9 @@ class Loss(NamedTuple):
     """`(outputs [batch, k], targets) -> [batch]`."""
     grad: Callable[[Array, Array], Array]
     """`(outputs [batch, k], targets) -> [batch, k]`."""
-    check: Callable[[Any, int], Any]
-    """Host check: `(targets, k) -> targets` of the right shape, dtype and range, or an error."""
+    check: Callable[[Any, int, str], Any]
+    """Host check: `(targets, k, name) -> targets` of the right shape, dtype and range, or an error
+    that calls them by that name."""
     predict: Callable[[Array], Array]
     """`outputs [batch, k]` to the most likely targets."""
     classifies: bool = True
@@ -129,27 +130,27 @@ def _gaussian_grad(outputs: Array, targets: Array) -> Array:
     return jnp.concatenate([residual / v, 0.5 * slope * (1 - residual**2 / v) / v], axis=-1)
 
 
-def _check_classes(targets: Any, outputs: int) -> Any:
-    return checks.as_labels(targets, outputs)
+def _check_classes(targets: Any, outputs: int, name: str = "y") -> Any:
+    return checks.as_labels(targets, outputs, name)
 
 
-def _check_binary(targets: Any, outputs: int) -> Any:
+def _check_binary(targets: Any, outputs: int, name: str = "y") -> Any:
     if outputs != 1:
         raise ValueError(f"a binary loss takes one output, the network has {outputs}")
-    return checks.as_labels(targets, 2)
+    return checks.as_labels(targets, 2, name)
 
 
-def _check_multilabel(targets: Any, outputs: int) -> Any:
-    targets = checks.as_targets(targets, outputs)
+def _check_multilabel(targets: Any, outputs: int, name: str = "y") -> Any:
+    targets = checks.as_targets(targets, outputs, name)
     if ((targets != 0) & (targets != 1)).any():
-        raise ValueError("multi-label targets are 0 or 1 in each column")
+        raise ValueError(f"{name} must be 0 or 1 in each column: multi-label targets")
     return targets
 
 
-def _check_gaussian(targets: Any, outputs: int) -> Any:
+def _check_gaussian(targets: Any, outputs: int, name: str = "y") -> Any:
     if outputs % 2:
         raise ValueError(f"gaussian takes a mean and a variance per target, not {outputs} outputs")
-    return checks.as_targets(targets, outputs // 2)
+    return checks.as_targets(targets, outputs // 2, name)
 
 
 def _sign_predict(outputs: Array) -> Array:
@@ -207,7 +208,7 @@ def l2_penalty(params: Any) -> Array:
 
 def l1_penalty(params: Any) -> Array:
     """`sum |w|` over all weights; biases are free (Tibshirani, 1996)."""
-    return sum((jnp.sum(jnp.abs(w)) for w in weights(params)), jnp.zeros(()))
+    return sum((jnp.sum(w * jnp.sign(w)) for w in weights(params)), jnp.zeros(()))
 
 
 def penalty_grad(params: Any, l1: Array | float, l2: Array | float) -> Any:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array, lax
 
+from jaxnets import checks
 from jaxnets.losses import Loss, get_loss
 from jaxnets.objective import Batch, Metrics, Objective, Params, metrics_of
 from jaxnets.shuffle import shuffled
@@ -60,8 +61,8 @@ class Run:
         get_loss(self.loss)
         for name in ("epochs", "batch_size", "record_every"):
             size = getattr(self, name)
-            if size is not None and size < 1:
-                raise ValueError(f"{name} is {size}; it must be 1 or more")
+            if name != "batch_size" or size is not None:
+                checks.count(size, name)
         if self.epochs % self.record_every:
             raise ValueError(
                 f"{self.epochs} epochs are no multiple of record_every={self.record_every}"

@@ -1,0 +1,271 @@
+"""What is wrong is named, with where and what to do, before anything compiles: one row a case."""
+
+from functools import partial
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxnets import MLP, Run, fit, sweep
+from jaxnets.data import Dataset
+from jaxnets.fit import prepare
+
+N = 8
+X = np.random.default_rng(0).normal(size=(N, 2)).astype(np.float32)
+LABELS = np.arange(N) % 3
+TARGETS = X[:, :1]
+PIXELS = np.random.default_rng(1).integers(0, 256, (N, 2), dtype=np.uint8)
+KEY = jax.random.key(0)
+KEYS = jax.random.split(KEY, 2)
+MODEL = MLP((7, 6), outputs=3)
+PARAMS = jax.jit(MODEL.init)(KEY, X)
+
+classes = partial(Run, MODEL, "softmax_cross_entropy", epochs=4)
+regression = partial(Run, MLP((7, 6), 1), "squared_error", epochs=4)
+
+
+def put(array, value, *where):
+    """A copy with one entry changed."""
+    array = array.copy()
+    array[where] = value
+    return array
+
+
+def training(x=X, y=LABELS, valid=None, run=classes, trainer=fit, key=KEY, options=None, **hparams):
+    """A call of `fit` or `sweep` with one thing wrong."""
+
+    def call():
+        data = Dataset({"x": x, "y": y}, valid and {"x": valid[0], "y": valid[1]})
+        trainer(run(), key, data, {"learning_rate": 0.1} | hparams, **(options or {}))
+
+    return call
+
+
+sweeping = partial(training, trainer=sweep, key=KEYS)
+
+BAD = {
+    # labels and targets
+    "label = n_classes": (
+        training(y=put(LABELS, 3, 5)),
+        ValueError,
+        r"train y\[5\] is 3, but 3 classes are labelled 0\.\.2",
+    ),
+    "label -1": (training(y=put(LABELS, -1, 2)), ValueError, r"train y\[2\] is -1"),
+    "validation label": (
+        training(valid=(X, put(LABELS, 3, 0))),
+        ValueError,
+        r"valid y\[0\] is 3",
+    ),
+    "float labels": (
+        training(y=LABELS.astype(np.float32)),
+        TypeError,
+        r"y has dtype float32; class labels are integers: .*astype\(np\.int32\)",
+    ),
+    "labels as a column": (
+        training(y=LABELS[:, None]),
+        ValueError,
+        r"y has shape \(8, 1\).*y\.ravel\(\)",
+    ),
+    "targets as a row": (
+        training(y=TARGETS[:, 0], run=regression),
+        ValueError,
+        r"y has shape \(8,\); expected \[samples, 1\].*reshape\(-1, 1\)",
+    ),
+    "NaN in the targets": (
+        training(y=put(TARGETS, np.nan, 4), run=regression),
+        ValueError,
+        "y has nan at row 4, column 0",
+    ),
+    "targets of three outputs for one": (
+        training(y=np.ones((N, 3)), run=regression),
+        ValueError,
+        r"y has shape \(8, 3\); expected \[samples, 1\]",
+    ),
+    # samples
+    "x and y of different length": (
+        training(y=LABELS[:-1]),
+        ValueError,
+        "train x has 8 samples and train y has 7",
+    ),
+    "empty set": (training(x=X[:0], y=LABELS[:0]), ValueError, r"train x is empty .*\(0, 2\)"),
+    "empty validation set": (
+        training(valid=(X[:0], LABELS[:0])),
+        ValueError,
+        "valid x is empty",
+    ),
+    "NaN in x": (training(x=put(X, np.nan, 5, 1)), ValueError, "x has nan at row 5, column 1"),
+    "infinity in x": (training(x=put(X, -np.inf, 0, 0)), ValueError, "-inf at row 0, column 0"),
+    "too large for single precision": (
+        training(x=put(X.astype(np.float64), 1e300, 3, 1)),
+        ValueError,
+        r"x has 1e\+300 at row 3, column 1",
+    ),
+    "int64 pixels": (
+        training(x=PIXELS.astype(np.int64)),
+        TypeError,
+        r"train x has dtype int64.*uint8 pixels \(0\.\.255\) or floats",
+    ),
+    "strings": (training(x=X.astype(str)), TypeError, "train x has dtype <U32"),
+    "one feature without its axis": (training(x=X[:, 0]), ValueError, r"reshape\(-1, 1\)"),
+    "other features in validation": (
+        training(valid=(X[:, :1], LABELS)),
+        ValueError,
+        r"train samples have shape \(2,\), validation samples \(1,\)",
+    ),
+    "params of another width": (
+        lambda: MODEL.apply(PARAMS, np.ones((4, 5), np.float32)),
+        ValueError,
+        "layer 'hidden_0' was initialised for 2 features, x has 5",
+    ),
+    "images": (
+        training(x=np.ones((N, 28, 28), np.float32)),
+        ValueError,
+        r"takes \[batch, features\].*flatten images with x\.reshape\(len\(x\), -1\)",
+    ),
+    "images, channels first": (
+        training(x=np.zeros((N, 1, 28, 28), np.uint8)),
+        ValueError,
+        r"takes \[batch, features\]",
+    ),
+    # choices
+    "batch larger than the set": (
+        training(run=partial(classes, batch_size=9)),
+        ValueError,
+        "batch_size 9 is larger than the 8 training samples: use batch_size=None",
+    ),
+    "batch of 0": (partial(classes, batch_size=0), ValueError, "batch_size is 0; .* 1 or more"),
+    "batch of 2.5": (partial(classes, batch_size=2.5), TypeError, "batch_size is 2.5"),
+    "no epochs": (
+        lambda: Run(MODEL, "hinge", epochs=0),
+        ValueError,
+        "epochs is 0; it must be 1 or more",
+    ),
+    "epochs between two records": (
+        partial(classes, record_every=3),
+        ValueError,
+        "4 epochs are no multiple of record_every=3",
+    ),
+    "unknown loss": (
+        lambda: Run(MODEL, "softmax_crossentropy", epochs=4),
+        ValueError,
+        "unknown loss 'softmax_crossentropy'; did you mean 'softmax_cross_entropy'",
+    ),
+    "unknown activation": (
+        lambda: MLP((4,), activation="sigmoidal"),
+        ValueError,
+        "unknown activation 'sigmoidal'; did you mean 'sigmoid'",
+    ),
+    "binary loss of three outputs": (
+        training(y=LABELS % 2, run=lambda: Run(MODEL, "hinge", epochs=4)),
+        ValueError,
+        "takes one output, the network has 3",
+    ),
+    "no chunks": (training(options={"chunks": 0}), ValueError, "chunks is 0"),
+    # hyper-parameters
+    "learning rate 0": (training(learning_rate=0.0), ValueError, "learning_rate is 0.0; .*above 0"),
+    "learning rate below 0": (training(learning_rate=-0.1), ValueError, "learning_rate is -0.1"),
+    "learning rate NaN": (training(learning_rate=np.nan), ValueError, "learning_rate is nan"),
+    "one rate of many": (
+        sweeping(learning_rate=np.array([0.1, -0.2])),
+        ValueError,
+        "learning_rate is -0.2",
+    ),
+    "unknown hyper-parameter": (
+        training(learning_rat=0.1),
+        ValueError,
+        "unknown hyper-parameter 'learning_rat'; did you mean 'learning_rate'",
+    ),
+    "another optimizer's": (
+        training(momentum=0.9),
+        ValueError,
+        "unknown hyper-parameter 'momentum';.*known: learning_rate, b1, b2",
+    ),
+    "no learning rate": (
+        lambda: fit(classes(), KEY, Dataset({"x": X, "y": LABELS})),
+        ValueError,
+        "missing hyper-parameter 'learning_rate'",
+    ),
+    "negative penalty": (training(l2=-0.1), ValueError, "l2 is -0.1; a penalty is 0 or more"),
+    "infinite penalty": (training(l1=np.inf), ValueError, "l1 is inf"),
+    "width 0": (training(width=0), ValueError, "width is 0; the model has 1 to 6 units"),
+    "too wide": (training(width=7), ValueError, "width is 7; the model has 1 to 6 units"),
+    "width NaN": (training(width=np.nan), ValueError, "width is nan"),
+    "half a unit": (training(width=2.5), ValueError, "width is 2.5"),
+    "width without a hidden layer": (
+        training(run=lambda: Run(MLP((), 3), "softmax_cross_entropy", 4), width=1),
+        ValueError,
+        "no hidden layer",
+    ),
+    # sweeps
+    "no keys": (sweeping(key=KEYS[:0]), ValueError, "number of keys is 0"),
+    "three rates for two keys": (
+        sweeping(learning_rate=np.full(3, 0.1)),
+        ValueError,
+        r"learning_rate has shape \(3,\); expected a scalar or \[2\]",
+    ),
+    "groups of 0": (sweeping(options={"group": 0}), ValueError, "group is 0"),
+}
+
+
+@pytest.mark.parametrize(("call", "error", "message"), BAD.values(), ids=BAD)
+def test_refused_before_anything_compiles(compilations, call, error, message):
+    jax.clear_caches()  # or what another test compiled would not be compiled here
+    with pytest.raises(error, match=message):
+        call()
+    assert compilations() == 0
+
+
+def test_the_same_call_with_nothing_wrong_compiles(compilations):
+    """So that the rows above would notice."""
+    training()()
+    assert compilations() > 0
+
+
+# The array given, a run that takes it, and what it becomes.
+GOOD_X = {
+    "uint8 pixels are divided by 255": (PIXELS, PIXELS / 255),
+    "float64": (X.astype(np.float64), X),
+    "float16": (X.astype(np.float16), X.astype(np.float16)),
+    "any order in memory": (np.asfortranarray(X), X),
+    "a JAX array": (jnp.array(X), X),
+    "lists": (X.tolist(), X),
+}
+GOOD_Y = {
+    "int64 labels": (LABELS.astype(np.int64), classes, LABELS.astype(np.int32)),
+    "uint8 labels": (LABELS.astype(np.uint8), classes, LABELS.astype(np.int32)),
+    "float64 targets": (TARGETS.astype(np.float64), regression, TARGETS),
+    "uint8 targets are no pixels": (
+        PIXELS[:, :1],
+        regression,
+        PIXELS[:, :1].astype(np.float32),
+    ),
+}
+
+
+@pytest.mark.parametrize(("x", "truth"), GOOD_X.values(), ids=GOOD_X)
+def test_samples_become_single_precision(x, truth):
+    _, data = prepare(
+        classes(), Dataset({"x": x, "y": LABELS}, {"x": x, "y": LABELS}), {"learning_rate": 1}
+    )
+    chex.assert_trees_all_equal(data.train, data.valid)
+    chex.assert_type(data.train["x"], jnp.float32)
+    np.testing.assert_allclose(data.train["x"], truth, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("y", "run", "truth"), GOOD_Y.values(), ids=GOOD_Y)
+def test_targets_become_what_the_loss_takes(y, run, truth):
+    _, data = prepare(run(), Dataset({"x": X, "y": y}), {"learning_rate": 1})
+    np.testing.assert_array_equal(data.train["y"], truth, strict=True)
+
+
+def test_pixels_train_as_their_fractions_do():
+    hparams = {"learning_rate": 0.1}
+    run = Run(MLP((7, 6), 3), "softmax_cross_entropy", epochs=4, optimizer=optax.sgd)
+    pixels, floats = (
+        fit(run, KEY, Dataset({"x": x, "y": LABELS}), hparams)[0].params
+        for x in (PIXELS, PIXELS.astype(np.float32) / 255)
+    )
+    chex.assert_trees_all_equal(pixels, floats)

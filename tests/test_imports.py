@@ -1,0 +1,126 @@
+"""`import jaxnets` stays light, and imports point one way."""
+
+import ast
+import os
+import subprocess
+import sys
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import jaxnets
+
+FOLDER = Path(jaxnets.__file__).parent
+HEAVY = {
+    "matplotlib",
+    "orbax",
+    "sklearn",
+    "tensorflow",
+    "tensorflow_datasets",
+    "torch",
+    "tqdm",
+}
+# What each part may import of the others: lower ones only. A new part needs a row.
+ALLOWED = {
+    "checks": set(),
+    "devices": set(),
+    "plots": set(),
+    "schedules": set(),
+    "shuffle": set(),
+    "activations": {"checks"},
+    "losses": {"checks"},
+    "classical": {"checks"},
+    "data": {"checks"},
+    "outputs": {"losses"},
+    "objective": {"losses"},
+    "evaluate": {"losses"},
+    "models": {"activations"},
+    "backprop": {"activations", "losses", "models", "objective"},
+    "train": {"checks", "losses", "objective", "shuffle"},
+    "fit": {"checks", "losses", "train"},
+    "estimator": {"activations", "data", "fit", "models", "train"},
+}
+# The only parts that may import a heavy package at all.
+HEAVY_ALLOWED = {
+    "matplotlib": {"plots"},
+    "sklearn": {"classical", "data", "estimator"},
+    "tensorflow_datasets": {"data"},
+    "tqdm": {"fit"},
+}
+
+
+def imports(path):
+    """Absolute names of all modules that a file imports, at the top or within functions."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def part_of(path):
+    """`losses` for losses.py, `data` for data/toy.py, `__init__` for the package itself."""
+    return path.relative_to(FOLDER).parts[0].removesuffix(".py")
+
+
+SOURCES = sorted(FOLDER.rglob("*.py"))
+PARTS = sorted({part_of(path) for path in SOURCES} - {"__init__"})
+EACH_PART = pytest.mark.parametrize("part", PARTS)
+
+
+def imports_of(part):
+    return {name for path in SOURCES if part_of(path) == part for name in imports(path)}
+
+
+@EACH_PART
+def test_imports_point_one_way(part):
+    ours = {name.split(".")[1] for name in imports_of(part) if name.startswith("jaxnets.")}
+    assert part in ALLOWED, f"{part} is new: give it a row in ALLOWED"
+    assert ours <= ALLOWED[part] | {part}
+
+
+def test_the_table_has_no_circle_and_no_stale_row():
+    assert set(TopologicalSorter(ALLOWED).static_order()) == set(PARTS)
+
+
+def test_files_of_a_part_have_no_circle():
+    """A package's own `__init__` aside, which gathers its names."""
+    modules = {
+        ".".join(path.relative_to(FOLDER.parent).with_suffix("").parts): path for path in SOURCES
+    }
+    graph = {
+        module: {m for m in modules for name in imports(path) if f"{name}.".startswith(f"{m}.")}
+        - {module}
+        for module, path in modules.items()
+        if path.name != "__init__.py"
+    }
+    TopologicalSorter(graph).prepare()
+
+
+@EACH_PART
+def test_heavy_packages_stay_in_their_place(part):
+    heavy = {name.split(".")[0] for name in imports_of(part)} & HEAVY
+    assert heavy == {name for name in heavy if part in HEAVY_ALLOWED.get(name, ())}
+
+
+@EACH_PART
+def test_nothing_imports_what_is_built_on_it(part):
+    outside = {name.split(".")[0] for name in imports_of(part)}
+    assert not outside & {"experiments", "benchmarks", "tests", "conftest", "pytest"}
+
+
+@pytest.mark.parametrize("module", ["jaxnets", "jaxnets.data", "jaxnets.backprop"])
+def test_importing_loads_nothing_heavy(module):
+    code = f"import sys, {module}; print(*sorted({{m.split('.')[0] for m in sys.modules}}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(FOLDER.parent)},
+    )
+    loaded = set(done.stdout.split())
+    assert "jaxnets" in loaded
+    assert not loaded & HEAVY

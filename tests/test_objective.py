@@ -1,0 +1,106 @@
+"""The objective against its formula, and sums of gradients over parts of a batch."""
+
+from itertools import pairwise
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from sklearn import metrics
+from truths import LOSS_TRUTHS
+
+from jaxnets import MLP, Objective
+from jaxnets.losses import LOSSES, get_loss
+from jaxnets.objective import metrics_of
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(12, 2)).astype(np.float32)
+MODEL = MLP((3,))
+BATCH = {"x": jnp.array(X), "y": jnp.array((X[:, 0] > 0).astype(np.int32))}
+
+
+def random_params(model=MODEL):
+    shapes = jax.eval_shape(model.init, jax.random.key(0), X)
+    rng = np.random.default_rng(1)
+    return jax.tree.map(lambda a: jnp.array(rng.normal(size=a.shape), jnp.float32), shapes)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.0), (0.3, 0.0), (0.0, 0.2), (0.3, 0.2)])
+def test_mean_loss_plus_penalties(loss, l1, l2):
+    truth = LOSS_TRUTHS[loss]
+    model = MLP((3,), outputs=truth.outputs[0])
+    params = random_params(model)
+    targets = truth.targets(np.random.default_rng(2), len(X), truth.outputs[0])
+    value, row = Objective(model, loss, l1, l2)(params, {"x": X, "y": jnp.array(targets)})
+    mean = truth.numpy(np.asarray(model.apply(params, X), np.float64), targets).mean()
+    matrices = [np.asarray(layer["weight"]) for layer in params["params"].values()]
+    penalty = sum(l1 * np.abs(w).sum() + l2 * (w**2).sum() for w in matrices)
+    np.testing.assert_allclose(row["loss"], mean, rtol=1e-5)
+    np.testing.assert_allclose(value, mean + penalty, rtol=1e-5)
+    chex.assert_shape([value, *row.values()], ())
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_a_traced_coefficient_gives_the_same(traced):
+    params = random_params()
+
+    def value(l2):
+        return Objective(MODEL, "binary_cross_entropy", l2=l2)(params, BATCH)[0]
+
+    run = jax.jit(value) if traced else value
+    plain = Objective(MODEL, "binary_cross_entropy")(params, BATCH)[0]
+    np.testing.assert_allclose(run(0.0), plain, rtol=1e-6)
+    assert run(0.5) > plain
+
+
+def test_a_coefficient_of_zero_costs_nothing():
+    without = Objective(MODEL, "binary_cross_entropy", l1=0.0, l2=0)
+    assert not without.penalised
+    assert Objective(MODEL, "binary_cross_entropy", l1=jnp.zeros(())).penalised
+    params = random_params()
+    operations = [
+        str(jax.make_jaxpr(objective)(params, BATCH)).count("\n")
+        for objective in (without, Objective(MODEL, "binary_cross_entropy", l2=0.1))
+    ]
+    assert operations[0] < operations[1]
+
+
+def test_accuracy_is_scikit_learns():
+    outputs = RNG.normal(size=(12, 3)).astype(np.float32)
+    labels = RNG.integers(0, 3, 12)
+    several = metrics_of(LOSSES["softmax_cross_entropy"], outputs, labels)["accuracy"]
+    np.testing.assert_allclose(several, metrics.accuracy_score(labels, outputs.argmax(1)))
+    two = metrics_of(LOSSES["hinge"], outputs[:, :1], labels % 2)["accuracy"]
+    np.testing.assert_allclose(two, metrics.accuracy_score(labels % 2, outputs[:, 0] > 0))
+    bits = RNG.integers(0, 2, (12, 3))
+    many = metrics_of(LOSSES["multilabel_cross_entropy"], outputs, bits)["accuracy"]
+    np.testing.assert_allclose(many, 1 - metrics.hamming_loss(bits, outputs > 0), rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", [name for name, row in LOSSES.items() if not row.classifies])
+def test_a_regression_has_no_accuracy(loss):
+    truth = LOSS_TRUTHS[loss]
+    targets = truth.targets(RNG, 12, truth.outputs[0])
+    assert set(metrics_of(get_loss(loss), jnp.ones((12, truth.outputs[0])), targets)) == {"loss"}
+
+
+def gradients(batch):
+    objective = Objective(MODEL, "binary_cross_entropy")
+    return jax.grad(objective, has_aux=True)(random_params(), batch)[0]
+
+
+@pytest.mark.parametrize("sizes", [(4, 4, 4), (1,) * 12, (5, 5, 2)], ids=str)
+def test_gradients_of_parts_add_up_to_that_of_the_whole(sizes):
+    """Row E1: accumulated mini-batches, weighted by their sizes, are the full gradient."""
+    edges = np.cumsum((0, *sizes))
+    parts = [gradients(jax.tree.map(lambda a, i=i, j=j: a[i:j], BATCH)) for i, j in pairwise(edges)]
+    mean = jax.tree.map(lambda *g: sum(n / 12 * a for n, a in zip(sizes, g, strict=True)), *parts)
+    chex.assert_trees_all_close(mean, gradients(BATCH), rtol=1e-4, atol=1e-7)
+
+
+def test_a_replicated_set_has_the_same_gradient():
+    """Row E1: copies of a set say nothing new (L2), so a step on one copy does the work of all."""
+    copies = jax.tree.map(lambda a: jnp.concatenate([a] * 4), BATCH)
+    chex.assert_trees_all_close(gradients(copies), gradients(BATCH), rtol=1e-5, atol=1e-7)
