@@ -36,12 +36,11 @@ def mlp_epoch(batch: int, at_most: float) -> Race:
     module = "benchmarks.mlp_epoch:"
     torch = [
         Contender(
-            f"PyTorch eager, {threads} thread(s){', fused Adam' if fused else ''}",
+            f"PyTorch eager, fused Adam, {threads} thread(s)",
             module + "pytorch",
-            {"batch": batch, "threads": threads, "fused": fused},
+            {"batch": batch, "threads": threads},
         )
         for threads in (1, os.cpu_count() or 1)
-        for fused in (False, True)
     ]
     ours = [
         Contender(f"jaxnets, {name}", module + "jaxnets", {"batch": batch, "by_hand": by_hand})

@@ -17,7 +17,7 @@ def images() -> tuple[np.ndarray, np.ndarray]:
     return x, y.astype(np.int32)
 
 
-def pytorch(batch: int, threads: int, fused: bool) -> Callable[[], dict]:
+def pytorch(batch: int, threads: int) -> Callable[[], dict]:
     import torch
     from torch import nn
 
@@ -25,7 +25,7 @@ def pytorch(batch: int, threads: int, fused: bool) -> Callable[[], dict]:
     x, y = (torch.from_numpy(a) for a in images())
     y = y.long()
     model = nn.Sequential(nn.Linear(FEATURES, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, CLASSES))
-    adam = torch.optim.Adam(model.parameters(), RATE, fused=fused)
+    adam = torch.optim.Adam(model.parameters(), RATE, fused=True)
 
     def run() -> dict:
         start, total = time.perf_counter(), torch.zeros(())

@@ -99,7 +99,7 @@ def problems(draw):
 
 
 @pytest.mark.parametrize("precision", TOLERANCE)
-@hypothesis.settings(max_examples=15)
+@hypothesis.settings(max_examples=12)
 @hypothesis.given(arguments=problems())
 def test_random_networks(precision, arguments):
     with jax.enable_x64(precision == "float64"):

@@ -78,10 +78,10 @@ def test_data_may_be_any_named_tuple(key):
 
 
 def test_chunks_change_nothing(key):
-    """Bit for bit: 6 records as one call, two, three (four would not divide), and six."""
+    """Bit for bit: 6 records as one call, as three (four would not divide it), and as six."""
     hparams = {"learning_rate": 0.1, "l2": 0.01}
     whole = fit(RUN, key, DATA, hparams)
-    for chunks in (2, 4, 6):
+    for chunks in (4, 6):
         state, history = fit(RUN, key, DATA, hparams, chunks=chunks)
         chex.assert_trees_all_equal((state.params, history), (whole[0].params, whole[1]))
         assert state.step == whole[0].step
@@ -141,9 +141,7 @@ def test_progress_goes_to_stderr(key, capsys):
     assert shown.out == ""
 
 
-@pytest.mark.parametrize(
-    ("n", "devices", "group"), [(1, 4, None), (3, 2, None), (6, 4, 1), (6, 1, 4)]
-)
+@pytest.mark.parametrize(("n", "devices", "group"), [(1, 4, None), (3, 1, None), (5, 2, 2)])
 def test_a_row_of_a_sweep_is_a_fit(monkeypatch, n, devices, group):
     """Widths, rates and penalties at once; on one device and on several; whole groups or not."""
     available = jax.local_devices()[:devices]
@@ -155,6 +153,8 @@ def test_a_row_of_a_sweep_is_a_fit(monkeypatch, n, devices, group):
     chex.assert_shape(state.step, (n,))
     for i in range(n):
         chex.assert_trees_all_close(row_of((state.params, history), i), fitted(i), atol=1e-5)
+    homes = {leaf.sharding for leaf in jax.tree.leaves(state)}
+    assert homes == {jax.sharding.SingleDeviceSharding(available[0])}
 
 
 def test_a_sweep_in_chunks_compiled_once(compilations):

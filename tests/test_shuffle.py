@@ -22,7 +22,7 @@ def assert_permutations(rows, n):
     np.testing.assert_array_equal(np.sort(rows, axis=1), np.tile(np.arange(n), (len(rows), 1)))
 
 
-@hypothesis.settings(max_examples=12)
+@hypothesis.settings(max_examples=8)
 @hypothesis.given(n=st.integers(1, 3000))
 @hypothesis.example(n=SORTED_BELOW)
 @hypothesis.example(n=SORTED_BELOW - 1)
