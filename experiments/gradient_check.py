@@ -97,7 +97,7 @@ def _members(
     return members, near
 
 
-def _draw(objective: Objective, n: int, choice: np.random.Generator) -> tuple[Params, Batch]:
+def _draw(objective: Objective, n: int, choice: np.random.Generator) -> tuple[Any, Any]:
     """`n` networks with weights of variance 1 / inputs, standard normal biases and samples."""
     model, loss = objective.model, get_loss(objective.loss)
     shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, FEATURES)))
