@@ -42,7 +42,11 @@ def _leaky_relu_df(s: Array, x: Array, a: float) -> Array:
 def leaky_relu(a: float = 0.2) -> Activation:
     """`s` above zero, `a s` below; `a = 0.2` in lecture L3 (Maas, Hannun and Ng, 2013)."""
     return Activation(
-        partial(_leaky_relu, a=a), partial(_leaky_relu_df, a=a), (-_INF, _INF), 0, "he"
+        partial(_leaky_relu, a=a),
+        partial(_leaky_relu_df, a=a),
+        (-_INF if a > 0 else 0.0, _INF),
+        0,
+        "he",
     )
 
 

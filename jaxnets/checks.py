@@ -100,7 +100,7 @@ def as_targets(y: Any, outputs: int, name: str = "y") -> np.ndarray:
     if y.ndim != 2 or y.shape[1] != outputs:
         hint = f": use {name}.reshape(-1, 1)" if y.ndim == 1 and outputs == 1 else ""
         raise ValueError(f"{name} has shape {y.shape}; expected [samples, {outputs}]{hint}")
-    if np.issubdtype(y.dtype, np.integer):
+    if np.issubdtype(y.dtype, np.integer) or y.dtype == np.bool_:
         y = y.astype(np.float64)
     return as_features(y, name)
 

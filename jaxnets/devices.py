@@ -20,7 +20,7 @@ def use_all_cores(cores: int | None = None) -> int:
     Raises:
         RuntimeError: JAX has started already, with another number of devices.
     """
-    cores = cores or len(os.sched_getaffinity(0))
+    cores = cores or _available_cores()
     try:
         jax.config.update("jax_num_cpu_devices", cores)
     except RuntimeError:
@@ -30,6 +30,12 @@ def use_all_cores(cores: int | None = None) -> int:
                 "jaxnets.use_all_cores() before the first computation"
             ) from None
     return cores
+
+
+def _available_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def cache_compilations(folder: str | Path = "~/.cache/jaxnets/compiled") -> None:

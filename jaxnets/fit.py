@@ -45,7 +45,7 @@ def fit(
     Args:
         run: the static choices.
         key: decides the first params and the order of the batches.
-        data: a `Dataset`, or anything with parts `train` and `valid`: `{"x", "y"}` or None.
+        data: a `Dataset`, or another NamedTuple with the parts `train` and `valid`.
         hparams: arguments of `run.optimizer`, and optionally `l1`, `l2` and `width`.
         chunks: how often to come back to Python, where the loss is checked and progress shown.
         progress: whether to show a bar with the newest metrics.

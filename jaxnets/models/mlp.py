@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn.initializers import variance_scaling
 
+from jaxnets import checks
 from jaxnets.activations import Activation, get_activation
 
 INITIALISERS = {
@@ -64,9 +65,9 @@ class MLP(nn.Module):
     """Whether a hidden layer as wide as its input adds that input to its value."""
 
     def __post_init__(self) -> None:
+        for units in (*self.widths, self.outputs):
+            checks.count(units, "a width or outputs")
         object.__setattr__(self, "widths", tuple(int(width) for width in self.widths))
-        if min(*self.widths, self.outputs, self.outputs) < 1:
-            raise ValueError(f"widths {self.widths} and outputs {self.outputs} must be 1 or more")
         get_activation(self.activation)
         super().__post_init__()
 
@@ -103,12 +104,23 @@ class MLP(nn.Module):
         multiplied by `width_mask`, so that the padding stays zero. `width` is a scalar for all
         hidden layers or one number a layer, and may be traced. The weights are rescaled to the
         variance that the narrow network would have drawn.
+
+        A residual model keeps the bypasses of the wide network, so its hidden layers must be
+        equally wide, and wider than the features.
+
+        Raises:
+            ValueError: a residual model whose narrow form would have other bypasses.
         """
         widths = jnp.broadcast_to(jnp.asarray(width), (len(self.widths),))
         gain = get_activation(self.activation).gain
         names = layer_names(len(self.widths))
         tree = dict(params["params"])
         features = tree[names[0]]["weight"].shape[1]
+        if self.residual and (len(set(self.widths)) > 1 or features >= self.widths[0]):
+            raise ValueError(
+                f"a residual model can be narrowed if its hidden layers are equally wide and wider "
+                f"than the {features} features; the widths are {self.widths}"
+            )
         fans = jnp.concatenate([jnp.array([features]), widths, jnp.array([self.outputs])])
         for i, name in enumerate(names):
             wide_out, wide_in = tree[name]["weight"].shape
