@@ -4,7 +4,7 @@ Claim: the backward pass of the lectures (L0, L1, L2) gives the derivatives of t
 network is drawn at random: depth 1 to 6, plain or residual, any differentiable activation, any
 loss, batch and parameters; the gradients by hand are compared in float64 and in float32.
 
-Command: `make gradcheck`, three minutes on 2 cores. An error is the norm of the difference over the
+Command: `make gradcheck`, six minutes on 2 cores. An error is the norm of the difference over the
 norm of jax.grad's gradient. Central differences in float64, one per parameter, straddle the kinks
 of ReLU and hinge, so a network with a pre-activation or margin within 1e-3 of a kink is drawn
 again. Expect about 1e-16 in float64, 1e-7 in float32, 1e-9 against central differences.

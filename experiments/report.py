@@ -25,7 +25,9 @@ def scorecard(results: Path = RESULTS) -> str:
     ]
     claims.sort(key=lambda claim: claim["row"])
     table = markdown(head, [list(claim.values()) for claim in claims])
-    write_text(results / "scorecard.md", f"# Scorecard\n\n{table}\n")
+    about = sorted({f"{note['date']} on {note['machine']}" for note in notes(results)})
+    text = f"# Scorecard\n\nMeasured {', '.join(about)}.\n\n{table}\n"
+    write_text(results / "scorecard.md", text)
     write_text(results / "scorecard.json", json.dumps(claims, indent=1))
     return table
 
