@@ -35,7 +35,7 @@ ALLOWED = {
     "outputs": {"losses"},
     "objective": {"losses"},
     "evaluate": {"losses"},
-    "models": {"activations"},
+    "models": {"activations", "checks"},
     "backprop": {"activations", "losses", "models", "objective"},
     "train": {"checks", "losses", "objective", "shuffle"},
     "fit": {"checks", "losses", "train"},

@@ -296,3 +296,16 @@ def test_narrowed_draws_have_the_variance_of_the_narrow_network(key, activation)
     assert_variance(layers["hidden_0"]["weight"], variance(2, 7))
     assert_variance(layers["hidden_1"]["weight"], variance(7, 7))
     assert_variance(layers["output"]["weight"], VARIANCES["lecun"](7, 3))
+
+
+def test_widths_are_whole_numbers():
+    with pytest.raises(TypeError, match=r"each of widths is 2\.7"):
+        MLP((2.7,))
+
+
+@pytest.mark.parametrize("widths", [(6, 4), (3, 3)], ids=["unequal", "as wide as the features"])
+def test_residual_models_with_other_bypasses_refuse_to_be_narrowed(key, widths):
+    model = ResidualMLP(widths)
+    params = model.init(key, jnp.ones((1, 3)))
+    with pytest.raises(ValueError, match="residual model"):
+        model.narrow(params, 2)

@@ -55,6 +55,7 @@ class MLP(nn.Module):
     Raises:
         ValueError: a width or `outputs` below 1, an unknown activation, or features that do not
             fit the parameters (both numbers and the layer are named).
+        TypeError: a width or `outputs` that is no whole number.
     """
 
     widths: Sequence[int]
@@ -65,8 +66,9 @@ class MLP(nn.Module):
     """Whether a hidden layer as wide as its input adds that input to its value."""
 
     def __post_init__(self) -> None:
-        for units in (*self.widths, self.outputs):
-            checks.count(units, "a width or outputs")
+        for width in self.widths:
+            checks.count(width, "each of widths")
+        checks.count(self.outputs, "outputs")
         object.__setattr__(self, "widths", tuple(int(width) for width in self.widths))
         get_activation(self.activation)
         super().__post_init__()
