@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxnets.activations import get_activation
-from jaxnets.models.mlp import MLP, layer_names
+from jaxnets.models.mlp import MLP, affine, layer_names
 
 
 class Trace(NamedTuple):
@@ -31,11 +31,11 @@ def forward(model: MLP, params: Any, x: Array) -> tuple[Array, list[Trace]]:
     *hidden, last = (params["params"][name] for name in layer_names(len(model.widths)))
     h, traces = x.T, []
     for layer in hidden:
-        s = layer["weight"] @ h + layer["bias"][:, None]
+        s = affine(layer["weight"], layer["bias"], h)
         value = activation.f(s)
         traces.append(Trace(h, s, value))
         h = h + value if _bypassed(model, traces[-1]) else value
-    s = last["weight"] @ h + last["bias"][:, None]
+    s = affine(last["weight"], last["bias"], h)
     return s.T, [*traces, Trace(h, s, s)]
 
 

@@ -29,6 +29,22 @@ def layer_names(hidden: int) -> list[str]:
     return [*(f"hidden_{i}" for i in range(hidden)), "output"]
 
 
+WIDE = 256
+"""Inputs from which `affine` works on rows."""
+
+
+def affine(weight: Array, bias: Array, x: Array) -> Array:
+    """`W x + b` on columns: weight `[out, in]`, bias `[out]`, `x [in, batch]` to `[out, batch]`.
+
+    The product of wide inputs is written on rows, which leaves its derivative `[batch, out]` in
+    memory: on a CPU that makes `delta x^T` a fifth faster. Narrow layers under `vmap` would be
+    slower for it.
+    """
+    if x.shape[0] >= WIDE:
+        return (x.T @ weight.T + bias).T
+    return weight @ x + bias[:, None]
+
+
 class Affine(nn.Module):
     """`W x + b` on columns: `x [in, batch]` to `[out, batch]`, weight `[out, in]`, bias `[out]`."""
 
@@ -41,7 +57,7 @@ class Affine(nn.Module):
         shape = (self.features, x.shape[0])
         weight = self.param("weight", INITIALISERS[self.initialiser], shape)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-        return weight @ x + bias[:, None]
+        return affine(weight, bias, x)
 
 
 class MLP(nn.Module):
