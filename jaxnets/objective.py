@@ -37,8 +37,13 @@ class Objective:
     l2: Array | float = 0.0
 
     def __call__(self, params: Params, batch: Batch, key: Array | None = None) -> tuple:
-        """The objective on `batch = {"x": [batch, ...], "y": targets}`, and its metrics."""
-        metrics = metrics_of(get_loss(self.loss), self.model.apply(params, batch["x"]), batch["y"])
+        """The objective on `batch = {"x": [batch, ...], "y": targets}`, and its metrics.
+
+        A key is for what the model draws while it trains (`jaxnets.models.Dropout`).
+        """
+        rngs = None if key is None else {"dropout": key}
+        outputs = self.model.apply(params, batch["x"], rngs=rngs)
+        metrics = metrics_of(get_loss(self.loss), outputs, batch["y"])
         return metrics["loss"] + self.penalty(params), metrics
 
     @property

@@ -56,6 +56,8 @@ class Run:
     """Epochs between two rows of the history."""
     value_and_grad: Callable[..., Callable] = jax.value_and_grad
     """`jax.value_and_grad` or `jaxnets.backprop.value_and_grad`."""
+    augment: Callable[[Array, Array], Array] | None = None
+    """Changes the samples of every batch before it is used, `augment(key, x) -> x`."""
 
     def __post_init__(self) -> None:
         get_loss(self.loss)
@@ -73,6 +75,7 @@ def make_step(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     value_and_grad: Callable[..., Callable] = jax.value_and_grad,
+    augment: Callable[[Array, Array], Array] | None = None,
 ) -> Callable[[State, Batch], tuple[State, Metrics]]:
     """One update as a scan body: `step(state, batch) -> (state, metrics)`.
 
@@ -83,6 +86,9 @@ def make_step(
 
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         key = jax.random.fold_in(state.key, state.step)
+        if augment is not None:
+            augment_key, key = jax.random.split(key)
+            batch = batch | {"x": augment(augment_key, batch["x"])}
         (value, metrics), grads = differentiate(state.params, batch, key)
         updates, opt_state = tx.update(
             grads,
@@ -113,7 +119,7 @@ def advance(
 ) -> tuple[State, History]:
     """`records` times `run.record_every` epochs, with a row of the history after each record."""
     objective, tx = _objective_and_optimizer(run, state.params, hparams)
-    step = make_step(objective, tx, run.value_and_grad)
+    step = make_step(objective, tx, run.value_and_grad, run.augment)
 
     def record(state: State, _: None) -> tuple[State, Metrics]:
         epoch = partial(train_epoch, step, data=data.train, key=order_key, size=run.batch_size)

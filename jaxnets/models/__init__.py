@@ -1,5 +1,37 @@
 """Models as Flax modules, used through `init(key, x) -> params` and `apply(params, x) -> y`."""
 
+from jaxnets.models.cnn import CNN, lenet5, residual_cnn, small_cnn
+from jaxnets.models.layers import (
+    Activate,
+    AveragePool,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAverage,
+    GroupNorm,
+    MaxPool,
+    Residual,
+)
 from jaxnets.models.mlp import MLP, ResidualMLP, compact, count_parameters
 
-__all__ = ["MLP", "ResidualMLP", "compact", "count_parameters"]
+__all__ = [
+    "CNN",
+    "MLP",
+    "Activate",
+    "AveragePool",
+    "Conv",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "GlobalAverage",
+    "GroupNorm",
+    "MaxPool",
+    "Residual",
+    "ResidualMLP",
+    "compact",
+    "count_parameters",
+    "lenet5",
+    "residual_cnn",
+    "small_cnn",
+]

@@ -1,0 +1,102 @@
+"""Convolutional networks: a chain of layers, and those of the lectures (rows C3, C4, C5)."""
+
+import flax.linen as nn
+from jax import Array
+
+from jaxnets.models.layers import (
+    Activate,
+    AveragePool,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAverage,
+    GroupNorm,
+    MaxPool,
+    Residual,
+    chain,
+)
+
+
+class CNN(nn.Module):
+    """A chain of layers on images, used like every model here.
+
+    `init(key, x) -> params` and `apply(params, x [batch, rows, columns, channels]) -> [batch,
+    outputs]`, where params is `{"params": {"layers_0": {"kernel": ..., "bias": ...}, ...}}`,
+    numbered as in `layers`; `apply(params, x, method="maps")` returns every layer's value.
+
+    Raises:
+        ValueError: images that do not fit the layers; the layer is named.
+    """
+
+    layers: tuple[nn.Module, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", tuple(self.layers))
+        super().__post_init__()
+
+    def __call__(self, x: Array) -> Array:
+        """The value of the last layer."""
+        return chain(self.layers, x)
+
+    def maps(self, x: Array) -> list[Array]:
+        """The values of all layers, `layers[i]`'s at `i`."""
+        values = []
+        for layer in self.layers:
+            x = layer(x)
+            values.append(x)
+        return values
+
+
+def small_cnn(outputs: int = 10) -> CNN:
+    """Lecture L2's network for MNIST's 28 x 28 images, 120,458 parameters (row C4).
+
+    Convolutions of 5 x 5 to 32 and 64 maps, each with ReLU and max pooling (over 3 x 3, 2 x 2), and
+    256 hidden units.
+    """
+    return CNN(
+        (
+            *(Conv(32, 5), Activate("relu"), MaxPool(3)),
+            *(Conv(64, 5), Activate("relu"), MaxPool(2)),
+            Flatten(),
+            *(Dense(256), Activate("relu")),
+            Dense(outputs, "lecun"),
+        )
+    )
+
+
+def lenet5(outputs: int = 10) -> CNN:
+    """LeNet-5 for 28 x 28 images, 61,706 parameters (LeCun et al., 1998; row C5).
+
+    Convolutions of 5 x 5 to 6 and 16 maps, each with tanh and average pooling over 2 x 2, and 120
+    and 84 hidden units. The first convolution pads by 2, where LeCun's images were 32 x 32; every
+    map of the second sees all 6 of the first, and a softmax replaces the radial units.
+    """
+    return CNN(
+        (
+            *(Conv(6, 5, padding="SAME", gain="glorot"), Activate("tanh"), AveragePool(2)),
+            *(Conv(16, 5, gain="glorot"), Activate("tanh"), AveragePool(2)),
+            Flatten(),
+            *(Dense(120, "glorot"), Activate("tanh")),
+            *(Dense(84, "glorot"), Activate("tanh")),
+            Dense(outputs, "lecun"),
+        )
+    )
+
+
+def residual_cnn(outputs: int = 10, features: tuple[int, ...] = (16, 32, 64)) -> CNN:
+    """A residual network for small images: a stage of one block for each entry of `features`.
+
+    A block is convolution 3 x 3, group normalisation, ReLU, convolution, group normalisation, added
+    to its input, then ReLU (He et al., 2016; Wu and He, 2018); every stage but the first halves the
+    rows and columns. The mean over all positions feeds the outputs, so any image size will do.
+    """
+    layers = [Conv(features[0], 3, padding="SAME"), GroupNorm(8), Activate("relu")]
+    for i, n in enumerate(features):
+        strides = 1 if i == 0 else 2
+        block = (
+            *(Conv(n, 3, strides, "SAME"), GroupNorm(8), Activate("relu")),
+            *(Conv(n, 3, padding="SAME"), GroupNorm(8)),
+        )
+        shortcut = (Conv(n, 1, strides, "SAME"), GroupNorm(8)) if i else ()
+        layers += [Residual(block, shortcut), Activate("relu")]
+    return CNN((*layers, GlobalAverage(), Dense(outputs, "lecun")))

@@ -1,0 +1,165 @@
+"""Convolution of images and its two gradients (row C3; LeCun et al., 1989).
+
+What deep learning calls convolution is a correlation: kernels `[rows, columns, in, out]` slide over
+images `[batch, rows, columns, in]` and are not flipped. Both layouts are those of `flax.linen.Conv`.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxnets.ops.windows import Padding, Pair, Windows, padded, taps, untaps, windows
+
+FEW_CHANNELS = 4
+"""Up to so many input channels a CPU multiplies whole patches, above them each row of patches."""
+
+
+def convolve(
+    x: Array, kernel: Array, strides: int | Pair = 1, padding: Padding = "VALID"
+) -> Array:
+    """`y[n, r, c, o] = sum_{i, j, k} x[n, s r + i, s c + j, k] kernel[i, j, k, o]`.
+
+    Differentiable in reverse mode; the gradients are the two functions below.
+
+    Args:
+        x: images `[batch, rows, columns, in]`.
+        kernel: `[kernel rows, kernel columns, in, out]`.
+        strides: steps down and to the right, or one number for both.
+        padding: "VALID", "SAME", or `((above, below), (left, right))` zeros.
+
+    Returns:
+        `[batch, (rows + padding - kernel rows) // stride + 1, ..., out]`.
+
+    Raises:
+        ValueError: shapes that do not fit (both are named), or images smaller than the kernel.
+    """
+    if kernel.ndim != 4 or (x.ndim == 4 and x.shape[-1] != kernel.shape[2]):
+        raise ValueError(
+            f"a kernel is [rows, columns, in, out] with `in` the channels of x: the kernel has "
+            f"shape {kernel.shape}, x has shape {x.shape}"
+        )
+    return _convolve(x, kernel, windows(x.shape, kernel.shape[:2], strides, padding))
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _convolve(x: Array, kernel: Array, at: Windows) -> Array:
+    return lax.platform_dependent(
+        x, kernel, cpu=partial(_forward_cpu, at=at), default=partial(_forward_native, at=at)
+    )
+
+
+def _forward(x: Array, kernel: Array, at: Windows) -> tuple[Array, tuple[Array, Array]]:
+    return _convolve(x, kernel, at), (x, kernel)
+
+
+def _backward(at: Windows, saved: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
+    x, kernel = saved
+    return _input_grad(g, kernel, at), _kernel_grad(x, g, at)
+
+
+_convolve.defvjp(_forward, _backward)
+
+
+def convolve_input_grad(
+    g: Array, kernel: Array, shape: tuple[int, ...], strides: int | Pair, padding: Padding
+) -> Array:
+    """`dE/dx` of `shape` from `g = dE/dy`: every output's derivative, spread by the kernel."""
+    return _input_grad(g, kernel, windows(shape, kernel.shape[:2], strides, padding))
+
+
+def convolve_kernel_grad(
+    x: Array, g: Array, size: Pair, strides: int | Pair, padding: Padding
+) -> Array:
+    """`dE/dkernel` from `g = dE/dy`: the images correlated with the outputs' derivatives."""
+    return _kernel_grad(x, g, windows(x.shape, size, strides, padding))
+
+
+def _input_grad(g: Array, kernel: Array, at: Windows) -> Array:
+    return lax.platform_dependent(
+        g, kernel, cpu=partial(_input_grad_cpu, at=at), default=partial(_input_grad_native, at=at)
+    )
+
+
+def _kernel_grad(x: Array, g: Array, at: Windows) -> Array:
+    return lax.platform_dependent(
+        x, g, cpu=partial(_kernel_grad_cpu, at=at), default=partial(_kernel_grad_native, at=at)
+    )
+
+
+def _forward_cpu(x: Array, kernel: Array, at: Windows) -> Array:
+    patches = _patches(x, at)
+    weights = kernel.reshape(len(patches), -1, kernel.shape[3])
+    y = sum(p @ w for p, w in zip(patches, weights, strict=True))
+    return y.reshape(len(x), *at.outputs, -1)
+
+
+def _input_grad_cpu(g: Array, kernel: Array, at: Windows) -> Array:
+    features = kernel.shape[3]
+    strips = [
+        (g.reshape(-1, features) @ row.reshape(-1, features).T).reshape(*g.shape[:3], -1)
+        for row in kernel
+    ]
+    n_rows, n_columns = at.padded
+    strip = untaps(strips, 1, n_rows, at.strides[0])
+    dx = untaps(jnp.split(strip, at.size[1], axis=3), 2, n_columns, at.strides[1])
+    return padded(dx, at._replace(pads=tuple((-lo, -hi) for lo, hi in at.pads)))
+
+
+def _kernel_grad_cpu(x: Array, g: Array, at: Windows) -> Array:
+    columns = g.reshape(-1, g.shape[3])
+    grads = jnp.stack([p.T @ columns for p in _patches(x, at)])
+    return grads.reshape(*at.size, x.shape[3], -1)
+
+
+def _patches(x: Array, at: Windows) -> list[Array]:
+    """Matrices whose rows are the windows' entries: one of whole windows, or one for each row."""
+    x = padded(x, at)
+    strip = jnp.concatenate(taps(x, 2, at.size[1], at.strides[1], at.outputs[1]), axis=3)
+    rows = taps(strip, 1, at.size[0], at.strides[0], at.outputs[0])
+    if x.shape[3] <= FEW_CHANNELS:
+        rows = [jnp.concatenate(rows, axis=3)]
+    return [row.reshape(-1, row.shape[3]) for row in rows]
+
+
+def _forward_native(x: Array, kernel: Array, at: Windows) -> Array:
+    return lax.conv_general_dilated(
+        x, kernel, at.strides, at.pads, dimension_numbers=("NHWC", "HWIO", "NHWC")
+    )
+
+
+def _input_grad_native(g: Array, kernel: Array, at: Windows) -> Array:
+    """Full correlation with the kernel turned by half a turn, between zeros for the strides."""
+    pads = []
+    for n, size, outputs, stride, (low, _) in zip(
+        at.shape[1:3], at.size, at.outputs, at.strides, at.pads, strict=True
+    ):
+        before = size - 1 - low
+        pads.append((before, n + size - 1 - before - (outputs - 1) * stride - 1))
+    return lax.conv_general_dilated(
+        g,
+        jnp.flip(kernel, (0, 1)),
+        (1, 1),
+        pads,
+        lhs_dilation=at.strides,
+        dimension_numbers=("NHWC", "HWOI", "NHWC"),
+    )
+
+
+def _kernel_grad_native(x: Array, g: Array, at: Windows) -> Array:
+    """Correlation over the batch: images and derivatives change the axes batch and channels."""
+    pads = [
+        (low, size + (outputs - 1) * stride - n - low)
+        for n, size, outputs, stride, (low, _) in zip(
+            at.shape[1:3], at.size, at.outputs, at.strides, at.pads, strict=True
+        )
+    ]
+    return lax.conv_general_dilated(
+        x,
+        g,
+        (1, 1),
+        pads,
+        rhs_dilation=at.strides,
+        dimension_numbers=("CHWN", "IHWO", "HWNC"),
+    )
