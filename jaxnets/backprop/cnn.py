@@ -111,9 +111,7 @@ def _max_pool_back(layer: kinds.MaxPool, _: Any, x: Array, g: Array) -> tuple[Ar
     return ops.max_pool_grad(x, g, layer.size, layer.strides, layer.padding), None
 
 
-def _average_pool(
-    layer: kinds.AveragePool, _: Any, x: Array
-) -> tuple[Array, tuple[int, ...]]:
+def _average_pool(layer: kinds.AveragePool, _: Any, x: Array) -> tuple[Array, tuple[int, ...]]:
     return ops.average_pool(x, layer.size, layer.strides, layer.padding), x.shape
 
 
@@ -133,9 +131,7 @@ def _flatten_back(
     return g.reshape(shape), None
 
 
-def _global_average(
-    layer: kinds.GlobalAverage, _: Any, x: Array
-) -> tuple[Array, tuple[int, ...]]:
+def _global_average(layer: kinds.GlobalAverage, _: Any, x: Array) -> tuple[Array, tuple[int, ...]]:
     return x.mean((1, 2)), x.shape
 
 
@@ -145,9 +141,7 @@ def _global_average_back(
     return jnp.broadcast_to(g[:, None, None] / (shape[1] * shape[2]), shape), None
 
 
-def _group_norm(
-    layer: kinds.GroupNorm, params: Any, x: Array
-) -> tuple[Array, tuple[Array, Array]]:
+def _group_norm(layer: kinds.GroupNorm, params: Any, x: Array) -> tuple[Array, tuple[Array, Array]]:
     kept = kinds.normalise(x, layer.groups)
     return kept[0] * params["scale"] + params["bias"], kept
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn.initializers import variance_scaling
 
-from jaxnets import checks, ops
+from jaxnets import ops
 from jaxnets.activations import Activation, get_activation
 from jaxnets.models.mlp import INITIALISERS, affine
 from jaxnets.ops.windows import Padding, Pair, pair

@@ -1,7 +1,7 @@
 """Convolution of images and its two gradients (row C3; LeCun et al., 1989).
 
-What deep learning calls convolution is a correlation: kernels `[rows, columns, in, out]` slide over
-images `[batch, rows, columns, in]` and are not flipped. Both layouts are those of `flax.linen.Conv`.
+What deep learning calls convolution is a correlation: kernels `[rows, columns, in, out]` slide
+over images `[batch, rows, columns, in]` and are not flipped; layouts as in `flax.linen.Conv`.
 """
 
 from functools import partial
@@ -16,9 +16,7 @@ FEW_CHANNELS = 4
 """Up to so many input channels a CPU multiplies whole patches, above them each row of patches."""
 
 
-def convolve(
-    x: Array, kernel: Array, strides: int | Pair = 1, padding: Padding = "VALID"
-) -> Array:
+def convolve(x: Array, kernel: Array, strides: int | Pair = 1, padding: Padding = "VALID") -> Array:
     """`y[n, r, c, o] = sum_{i, j, k} x[n, s r + i, s c + j, k] kernel[i, j, k, o]`.
 
     Differentiable in reverse mode; the gradients are the two functions below.
@@ -40,7 +38,7 @@ def convolve(
             f"a kernel is [rows, columns, in, out] with `in` the channels of x: the kernel has "
             f"shape {kernel.shape}, x has shape {x.shape}"
         )
-    return _convolve(x, kernel, windows(x.shape, kernel.shape[:2], strides, padding))
+    return _convolve(x, kernel, windows(x.shape, _size(kernel), strides, padding))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -66,7 +64,7 @@ def convolve_input_grad(
     g: Array, kernel: Array, shape: tuple[int, ...], strides: int | Pair, padding: Padding
 ) -> Array:
     """`dE/dx` of `shape` from `g = dE/dy`: every output's derivative, spread by the kernel."""
-    return _input_grad(g, kernel, windows(shape, kernel.shape[:2], strides, padding))
+    return _input_grad(g, kernel, windows(shape, _size(kernel), strides, padding))
 
 
 def convolve_kernel_grad(
@@ -88,6 +86,10 @@ def _kernel_grad(x: Array, g: Array, at: Windows) -> Array:
     )
 
 
+def _size(kernel: Array) -> Pair:
+    return kernel.shape[0], kernel.shape[1]
+
+
 def _forward_cpu(x: Array, kernel: Array, at: Windows) -> Array:
     patches = _patches(x, at)
     weights = kernel.reshape(len(patches), -1, kernel.shape[3])
@@ -97,14 +99,13 @@ def _forward_cpu(x: Array, kernel: Array, at: Windows) -> Array:
 
 def _input_grad_cpu(g: Array, kernel: Array, at: Windows) -> Array:
     features = kernel.shape[3]
-    strips = [
-        (g.reshape(-1, features) @ row.reshape(-1, features).T).reshape(*g.shape[:3], -1)
-        for row in kernel
-    ]
-    n_rows, n_columns = at.padded
-    strip = untaps(strips, 1, n_rows, at.strides[0])
-    dx = untaps(jnp.split(strip, at.size[1], axis=3), 2, n_columns, at.strides[1])
-    return padded(dx, at._replace(pads=tuple((-lo, -hi) for lo, hi in at.pads)))
+    rows, columns = at.size
+    entries = g.reshape(-1, features) @ kernel.reshape(-1, features).T
+    entries = entries.reshape(*g.shape[:3], rows, columns, -1)
+    strip = untaps([entries[:, :, :, i] for i in range(rows)], 1, at.padded[0], at.strides[0])
+    dx = untaps([strip[:, :, :, j] for j in range(columns)], 2, at.padded[1], at.strides[1])
+    (above, below), (left, right) = at.pads
+    return padded(dx, at._replace(pads=((-above, -below), (-left, -right))))
 
 
 def _kernel_grad_cpu(x: Array, g: Array, at: Windows) -> Array:

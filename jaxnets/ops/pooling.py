@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxnets.ops.windows import Padding, Pair, Windows, padded, taps, untaps, windows
+from jaxnets.ops.windows import Padding, Pair, Windows, padded, unview, view, windows
 
 
 def max_pool(
@@ -66,9 +66,7 @@ def _max_pool(x: Array, at: Windows) -> Array:
     )
 
 
-_max_pool.defvjp(
-    lambda x, at: (_max_pool(x, at), x), lambda at, x, g: (_max_grad(x, g, at),)
-)
+_max_pool.defvjp(lambda x, at: (_max_pool(x, at), x), lambda at, x, g: (_max_grad(x, g, at),))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
@@ -84,45 +82,31 @@ _average_pool.defvjp(
 
 
 def _max_cpu(x: Array, at: Windows) -> Array:
-    return jax.tree.reduce(jnp.maximum, _entries(padded(x, at, -jnp.inf), at))
+    return view(padded(x, at, -jnp.inf), at).max((2, 4))
 
 
 def _max_grad(x: Array, g: Array, at: Windows) -> Array:
-    best, *rest = _entries(padded(x, at, -jnp.inf), at)
-    winner = jnp.zeros(best.shape, jnp.uint8)
-    for i, entry in enumerate(rest, 1):
-        winner = jnp.where(entry > best, jnp.uint8(i), winner)
-        best = jnp.maximum(entry, best)
-    return _from_entries([jnp.where(winner == i, g, 0) for i in range(len(rest) + 1)], at)
+    rows, columns = at.size
+    entries = view(padded(x, at, -jnp.inf), at)
+    number = jnp.arange(rows * columns).reshape(rows, 1, columns, 1)
+    largest = entries == _spread(entries.max((2, 4)))
+    first = jnp.where(largest, number, rows * columns).min((2, 4))
+    return unview(jnp.where(_spread(first) == number, _spread(g), 0), at)
 
 
 def _average_cpu(x: Array, at: Windows) -> Array:
-    return sum(_entries(padded(x, at), at)) / (at.size[0] * at.size[1])
+    return view(padded(x, at), at).mean((2, 4))
 
 
 def _average_grad(g: Array, at: Windows) -> Array:
-    share = g / (at.size[0] * at.size[1])
-    return _from_entries([share] * (at.size[0] * at.size[1]), at)
-
-
-def _entries(x: Array, at: Windows) -> list[Array]:
-    """Each entry of the windows in reading order, `[batch, *outputs, channels]`, from padded x."""
-    return [
-        entry
-        for row in taps(x, 1, at.size[0], at.strides[0], at.outputs[0])
-        for entry in taps(row, 2, at.size[1], at.strides[1], at.outputs[1])
-    ]
-
-
-def _from_entries(parts: list[Array], at: Windows) -> Array:
-    """The transpose of `_entries`, without the padding."""
     rows, columns = at.size
-    strips = [
-        untaps(parts[i * columns : (i + 1) * columns], 2, at.padded[1], at.strides[1])
-        for i in range(rows)
-    ]
-    dx = untaps(strips, 1, at.padded[0], at.strides[0])
-    return padded(dx, at._replace(pads=tuple((-lo, -hi) for lo, hi in at.pads)))
+    share = _spread(g / (rows * columns))
+    batch, n_rows, _, n_columns, _, channels = share.shape
+    return unview(jnp.broadcast_to(share, (batch, n_rows, rows, n_columns, columns, channels)), at)
+
+
+def _spread(x: Array) -> Array:
+    return x[:, :, None, :, None]
 
 
 def _max_native(x: Array, at: Windows) -> Array:
