@@ -10,7 +10,8 @@ MNIST_DIR ?= $(wildcard ../shared/data/mnist)
 export MNIST_DIR
 SET ?=
 EXPERIMENTS := activations gradient_check digits_sweep rosenbrock_region checkerboard \
-               rosenbrock_regression perceptron_mnist mnist_width
+               rosenbrock_regression perceptron_mnist mnist_width mnist_cnn lenet \
+               first_filters adversarial equivariance backward_cost
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint types format hooks gradcheck bench scorecard gallery clean $(EXPERIMENTS)

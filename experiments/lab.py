@@ -21,7 +21,8 @@ import jax
 import numpy as np
 from scipy import stats
 
-from jaxnets import checks
+from jaxnets import checks, data
+from jaxnets.data import Dataset
 
 EXPERIMENTS = (
     "activations",
@@ -32,6 +33,12 @@ EXPERIMENTS = (
     "rosenbrock_regression",
     "perceptron_mnist",
     "mnist_width",
+    "mnist_cnn",
+    "lenet",
+    "first_filters",
+    "adversarial",
+    "equivariance",
+    "backward_cost",
 )
 RESULTS = Path("results")
 
@@ -84,6 +91,23 @@ def interval(values: Any) -> Interval:
 def verdict(holds: Any, ours: str, samples: str) -> Verdict:
     """Reproduced if the claim holds, else not reproduced."""
     return Verdict("reproduced" if holds else "not reproduced", ours, samples)
+
+
+def images(name: str, **options: Any) -> tuple[Dataset, str]:
+    """The data set of that name and the name; scikit-learn's digits where MNIST cannot be had.
+
+    Options as for `jaxnets.data.load`.
+    """
+    try:
+        return data.load(name, **options), name
+    except ConnectionError as error:
+        print(f"{error}\nNo {name}: scikit-learn's digits instead.")
+        return data.load("digits", **options), "digits"
+
+
+def on_mnist(result: Result, judged: Verdict) -> Verdict:
+    """The verdict, or "not tested" for a result whose `data` is another set."""
+    return judged if result["data"] == "mnist" else Verdict("not tested", "needs MNIST", "-")
 
 
 def load(name: str) -> Any:

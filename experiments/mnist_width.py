@@ -21,9 +21,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import jaxnets as jn
-from experiments.lab import Claim, Result, Verdict, interval, markdown, verdict
+from experiments.lab import (
+    Claim,
+    Result,
+    Verdict,
+    images,
+    interval,
+    markdown,
+    on_mnist,
+    verdict,
+)
 from jaxnets import classical, evaluate, plots
-from jaxnets.data import Dataset, load
+from jaxnets.data import Dataset
 from jaxnets.schedules import AdamToZero
 
 DEPTHS = (1, 2)
@@ -46,7 +55,7 @@ SMOKE = Config(widths=(20, 40), seeds=2, epochs=2, data="digits")
 
 
 def run(config: Config, key: Array) -> Result:
-    data, name = _images(config.data)
+    data, name = images(config.data)
     result: Result = {"data": np.asarray(name), "widths": np.asarray(config.widths)}
     for depth in DEPTHS:
         accuracy = _train(config, jax.random.fold_in(key, depth), data, depth)
@@ -58,14 +67,6 @@ def run(config: Config, key: Array) -> Result:
         machine = fit(data.train["x"], data.train["y"], **neighbours)
         result[peer] = np.asarray(machine.score(data.test["x"], data.test["y"]))
     return result
-
-
-def _images(name: str) -> tuple[Dataset, str]:
-    try:
-        return load(name), name
-    except ConnectionError as error:
-        print(f"{error}\nNo MNIST: scikit-learn's digits instead.")
-        return load("digits"), "digits"
 
 
 def _train(config: Config, key: Array, data: Dataset, depth: int) -> np.ndarray:
@@ -124,10 +125,6 @@ def _draw(axes: Axes, result: Result, xs: list[np.ndarray], label: str) -> None:
     axes.set_xlabel(label)
 
 
-def _untested(result: Result) -> Verdict | None:
-    return None if result["data"] == "mnist" else Verdict("not tested", "needs MNIST", "-")
-
-
 def _accuracy_grows(result: Result) -> Verdict:
     steps = [interval(result[f"test_{d}"][:, -1] - result[f"test_{d}"][:, 0]) for d in DEPTHS]
     ends = [[interval(result[f"test_{d}"][:, i]).percent() for i in (0, -1)] for d in DEPTHS]
@@ -136,7 +133,7 @@ def _accuracy_grows(result: Result) -> Verdict:
         f"{d} layer(s): n={first} {low}, n={last} {high}"
         for d, (low, high) in zip(DEPTHS, ends, strict=True)
     )
-    return _untested(result) or verdict(all(s.low > 0 for s in steps), ours, _seeds(result))
+    return on_mnist(result, verdict(all(s.low > 0 for s in steps), ours, _seeds(result)))
 
 
 def _two_layers_first(result: Result) -> Verdict:
@@ -151,7 +148,7 @@ def _two_layers_first(result: Result) -> Verdict:
         for weights, gap in zip(result["weights_2"][common], gaps, strict=True)
     )
     holds = gaps[0].low > 0 and gaps[-1].low <= 0
-    return _untested(result) or verdict(holds, ours + " points", _seeds(result))
+    return on_mnist(result, verdict(holds, ours + " points", _seeds(result)))
 
 
 def _seeds(result: Result) -> str:
@@ -162,7 +159,7 @@ def _baseline(peer: str) -> Callable[[Result], Verdict]:
     def judge(result: Result) -> Verdict:
         holds = abs(result[peer] - LECTURE[peer]) <= 0.005
         ours = f"{100 * result[peer]:.2f} %"
-        return _untested(result) or verdict(holds, ours, "1 split, within 0.5 points")
+        return on_mnist(result, verdict(holds, ours, "1 split, within 0.5 points"))
 
     return judge
 

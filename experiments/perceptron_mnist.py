@@ -22,9 +22,17 @@ import numpy as np
 from jax import Array
 from matplotlib.figure import Figure
 
-from experiments.lab import Claim, Result, Verdict, interval, markdown, verdict
+from experiments.lab import (
+    Claim,
+    Result,
+    Verdict,
+    images,
+    interval,
+    markdown,
+    on_mnist,
+    verdict,
+)
 from jaxnets import classical, plots
-from jaxnets.data import load
 
 LECTURE = {
     "changes": (64, 24, 10, 6, 5, 4, 3, 2, 0),
@@ -72,11 +80,7 @@ def run(config: Config, key: Array) -> Result:
 
 def _zeros_and_ones(name: str) -> tuple[dict[str, Array], dict[str, Array], str]:
     """Training and test samples of both classes in the order of the files, pixels 0 to 255."""
-    try:
-        data = load(name, valid=0)
-    except ConnectionError as error:
-        print(f"{error}\nNo MNIST: scikit-learn's digits instead.")
-        data, name = load("digits", valid=0), "digits"
+    data, name = images(name, valid=0)
     scale = 255 if name == "mnist" else 16
 
     def pair(part: dict) -> dict[str, Array]:
@@ -149,8 +153,6 @@ def plot(result: Result) -> Figure:
 
 
 def _converges(result: Result) -> Verdict:
-    if result["data"] != "mnist":
-        return Verdict("not tested", "needs MNIST", "-")
     epochs, test = interval(result["order_epochs"]), interval(result["order_test_error"])
     ours = (
         f"in file order {len(result['changes'])} epochs, test error "
@@ -159,15 +161,14 @@ def _converges(result: Result) -> Verdict:
     )
     about_ten = 5 <= epochs.mean <= 20
     holds = result["order_train_error"].max() == 0 and about_ten and test.mean <= 0.002
-    return verdict(holds, ours, f"{len(result['order_epochs'])} orders")
+    return on_mnist(result, verdict(holds, ours, f"{len(result['order_epochs'])} orders"))
 
 
 def _same_numbers(result: Result) -> Verdict:
-    if result["data"] != "mnist":
-        return Verdict("not tested", "needs MNIST", "-")
     changes = tuple(int(c) for c in result["changes"])
     ours = "changes per epoch " + ", ".join(map(str, changes))
-    return verdict(changes == LECTURE["changes"], ours, "1 order, that of the files")
+    judged = verdict(changes == LECTURE["changes"], ours, "1 order, that of the files")
+    return on_mnist(result, judged)
 
 
 def _bounded(result: Result) -> Verdict:
