@@ -5,10 +5,12 @@ import platform
 import sys
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks import operations
 from benchmarks.harness import Contender, Timing, best, race, ratio
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -114,11 +116,56 @@ def startup() -> Race:
     return Race("a whole process that trains a tiny perceptron", contenders, goals, 9)
 
 
+def cnn() -> Race:
+    module = "benchmarks.cnn:"
+    torch = [
+        Contender(
+            f"PyTorch eager, {name}{threads} thread(s)",
+            module + "pytorch",
+            {"channels_last": bool(name), "threads": threads},
+        )
+        for name in ("", "channels_last, ")
+        for threads in (1, os.cpu_count() or 1)
+    ]
+    ours = [
+        Contender("jaxnets, in a scan", module + "jaxnets"),
+        Contender("jaxnets, in a loop", module + "jaxnets", {"in_scan": False}),
+        Contender("jaxnets, in a scan, gradients by hand", module + "jaxnets", {"by_hand": True}),
+    ]
+    goals = [
+        Goal("jaxnets, in a scan", "PyTorch", at_most=0.50),
+        Goal("jaxnets, in a scan", "jaxnets, in a loop", at_most=1.0),
+    ]
+    return Race("L2's convolutional network, 50 steps of 128, Adam", torch + ours, goals)
+
+
+def operation(name: str) -> Race:
+    module, cores = "benchmarks.operations:", os.cpu_count() or 1
+    contenders, goals = [], []
+    for direction in ("forward", "backward"):
+        options = {"operation": name, "backward": direction == "backward"}
+        contenders += [
+            Contender(
+                f"PyTorch {direction}, {threads} thread(s)",
+                module + "pytorch",
+                options | {"threads": threads},
+                operations.ARENA,
+            )
+            for threads in (1, cores)
+        ]
+        ours = f"jaxnets {direction}"
+        contenders.append(Contender(ours, module + "jaxnets", options, operations.ARENA))
+        goals.append(Goal(ours, f"PyTorch {direction}", at_most=1.5))
+    return Race(f"{name}, batch {operations.BATCH}", contenders, goals)
+
+
 RACES: dict[str, list[Callable[[], Race]]] = {
     "backprop": [lambda: backprop(64), lambda: backprop(1024)],
     "mlp_epoch": [lambda: mlp_epoch(64, 0.42), lambda: mlp_epoch(256, 0.71)],
     "sweep": [lambda: sweep("planar", 256, 30), lambda: sweep("image", 128, 4.5)],
     "startup": [startup],
+    "cnn": [cnn],
+    "operations": [partial(operation, name) for name in operations.SHAPES],
 }
 
 

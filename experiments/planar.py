@@ -62,8 +62,7 @@ def compete(
         chosen = best * shape[1] + np.arange(shape[1])
         params = jax.tree.map(lambda a, chosen=chosen: a[chosen], states.params)
         tested = evaluate.accuracies(model, training.loss, params, data.test)
-        fitted = np.asarray(history["train_accuracy"])[chosen, -1]
-        rows.append({"mlp": tested, "mlp_train": fitted} | _baselines(config, data))
+        rows.append({"mlp": tested} | _baselines(config, data))
     grid = evaluate.plane(limits, MAP)
     outputs = jax.vmap(model.apply, in_axes=(0, None))(params, grid)[..., 0]
     boosted = classical.adaboost(

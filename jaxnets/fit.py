@@ -119,9 +119,10 @@ def sweep(
     keys, hparams = jax.device_put((keys[rows], jax.tree.map(lambda a: a[rows], hparams)), spread)
     data = jax.device_put(data, everywhere)
     order_key = jax.device_put(keys[0], everywhere) if shared_order else None
-    mapped = partial(_sweep_program, run, group, mesh, hparams=hparams, data=data)
-    state = mapped(0, keys, order_key=None)
-    program = partial(mapped, order_key=order_key)
+    state = _init_sweep(run, group, mesh, keys, hparams, data)
+    program = partial(
+        _advance_sweep, run, group, mesh, hparams=hparams, data=data, order_key=order_key
+    )
     state, history = _in_chunks(run, program, state, chunks, progress, stop_on_nan=False)
     state = jax.device_put(state, devices[0])  # so that using it needs no communication
     return jax.tree.map(lambda a: a[:n], (state, history))
@@ -210,35 +211,47 @@ _init = jax.jit(init_state, static_argnums=0)
 _advance = jax.jit(advance, static_argnums=(0, 1))
 
 
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _init_sweep(
+    run: Run, group: int, mesh: Mesh, keys: Array, hparams: Hparams, data: Any
+) -> State:
+    def one(key: Array, hparams: Hparams, data: Any) -> State:
+        return init_state(run, key, hparams, data.train["x"])
+
+    return _each(mesh, group, one, keys, hparams, data)
+
+
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))
-def _sweep_program(
+def _advance_sweep(
     run: Run,
     group: int,
     mesh: Mesh,
     records: int,
-    states: Any,
+    states: State,
     hparams: Hparams,
     data: Any,
     order_key: Array | None,
-) -> Any:
-    """`records` records of every network; with 0, `states` are keys and the first states result."""
-
-    def one(state: Any, hparams: Hparams, data: Any, order_key: Array | None) -> Any:
-        if not records:
-            return init_state(run, state, hparams, data.train["x"])
+) -> tuple[State, History]:
+    def one(
+        state: State, hparams: Hparams, data: Any, order_key: Array | None
+    ) -> tuple[State, History]:
         key = state.key if order_key is None else order_key
         return advance(run, records, state, hparams, data, key)
 
-    def many(states: Any, hparams: Hparams, data: Any, order_key: Array | None) -> Any:
-        size = group if group > 1 else None
-        return lax.map(
-            lambda row: one(row[0], row[1], data, order_key), (states, hparams), batch_size=size
-        )
+    return _each(mesh, group, one, states, hparams, data, order_key)
 
-    rows, same = PartitionSpec("network"), PartitionSpec()
+
+def _each(mesh: Mesh, group: int, one: Callable, states: Any, hparams: Hparams, *same: Any) -> Any:
+    """`one(state, hparams, *same)` for every network: every device takes its share, in groups."""
+
+    def share(states: Any, hparams: Hparams, *same: Any) -> Any:
+        size = group if group > 1 else None
+        return lax.map(lambda row: one(*row, *same), (states, hparams), batch_size=size)
+
+    rows, copies = PartitionSpec("network"), (PartitionSpec(),) * len(same)
     return jax.shard_map(
-        many, mesh=mesh, in_specs=(rows, rows, same, same), out_specs=rows, check_vma=False
-    )(states, hparams, data, order_key)
+        share, mesh=mesh, in_specs=(rows, rows, *copies), out_specs=rows, check_vma=False
+    )(states, hparams, *same)
 
 
 def _in_chunks(

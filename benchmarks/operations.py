@@ -1,0 +1,106 @@
+"""Single operations of L2's network (row C4), batches of 128: forward, and backward from dE/dy."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+BATCH, CALLS = 128, 20
+SHAPES: dict[str, tuple[tuple[int, ...], Any]] = {
+    "convolution 5x5, 1 to 32": ((28, 28, 1), (5, 5, 1, 32)),
+    "max pooling 3x3 of 24x24x32": ((24, 24, 32), 3),
+    "convolution 5x5, 32 to 64": ((8, 8, 32), (5, 5, 32, 64)),
+    "max pooling 2x2 of 4x4x64": ((4, 4, 64), 2),
+    "dense 256 to 256": ((256,), (256, 256)),
+}
+ARENA = {f"MALLOC_{name}_": "4000000000" for name in ("MMAP_THRESHOLD", "TRIM_THRESHOLD")} | {
+    "MALLOC_TOP_PAD_": "268435456"
+}
+"""Settings of glibc for both sides: large results reuse memory, as they do inside a training."""
+
+
+def arrays(operation: str) -> tuple[np.ndarray, np.ndarray | int]:
+    """Images and weights (`[rows, columns, in, out]`, `[out, in]`) or a pool's size."""
+    shape, weights = SHAPES[operation]
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((BATCH, *shape), np.float32)
+    return x, weights if isinstance(weights, int) else rng.standard_normal(weights, np.float32)
+
+
+def pytorch(operation: str, backward: bool, threads: int) -> Callable[[], float]:
+    import torch
+    from torch.nn import functional
+
+    torch.set_num_threads(threads)
+    images, weights = arrays(operation)
+    x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, -1, 1)))
+    inputs = [x.requires_grad_()] if _needs_input_grad(operation) else []
+    if isinstance(weights, int):
+        forward = partial(functional.max_pool2d, x, weights)
+    else:
+        w = torch.from_numpy(weights)
+        if w.ndim == 4:
+            w = w.permute(3, 2, 0, 1).contiguous()
+        inputs.append(w.requires_grad_())
+        forward = partial(functional.conv2d if w.ndim == 4 else functional.linear, x, w)
+    y = forward()
+    g = torch.ones_like(y)
+
+    def call() -> None:
+        if backward:
+            torch.autograd.grad(y, inputs, g, retain_graph=True)
+        else:
+            with torch.no_grad():
+                forward()
+
+    return lambda: _seconds(call)
+
+
+def jaxnets(operation: str, backward: bool) -> Callable[[], float]:
+    import jax
+    import jax.numpy as jnp
+
+    images, weights = arrays(operation)
+    args = [jnp.asarray(images)] + ([] if isinstance(weights, int) else [jnp.asarray(weights)])
+    forward, gradient = _by_hand(operation, weights)
+    if backward:
+        args.append(jnp.ones(jax.eval_shape(forward, *args).shape))
+    compiled = jax.jit(gradient if backward else forward).lower(*args).compile()
+    return lambda: _seconds(lambda: jax.block_until_ready(compiled(*args)))
+
+
+def _by_hand(operation: str, weights: np.ndarray | int) -> tuple[Callable, Callable]:
+    """The operation of x and weights, and its gradients from x, weights and dE/dy."""
+    from jaxnets import ops
+
+    if isinstance(weights, int):
+        return (
+            lambda x: ops.max_pool(x, weights),
+            lambda x, g: ops.max_pool_grad(x, g, weights),
+        )
+    if weights.ndim == 2:
+        return lambda x, w: x @ w.T, lambda x, w, g: (g @ w, g.T @ x)
+    size, where = (weights.shape[0], weights.shape[1]), (1, "VALID")
+    if _needs_input_grad(operation):
+        return ops.convolve, lambda x, w, g: (
+            ops.convolve_kernel_grad(x, g, size, *where),
+            ops.convolve_input_grad(g, w, x.shape, *where),
+        )
+    return ops.convolve, lambda x, w, g: ops.convolve_kernel_grad(x, g, size, *where)
+
+
+def _needs_input_grad(operation: str) -> bool:
+    """All but the first layer, whose input is the data."""
+    return operation != next(iter(SHAPES))
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    """The median of `CALLS` calls."""
+    times = []
+    for _ in range(CALLS):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
