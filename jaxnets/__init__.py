@@ -4,12 +4,13 @@ from jaxnets.activations import ACTIVATIONS, Activation
 from jaxnets.devices import cache_compilations, use_all_cores
 from jaxnets.fit import Diverged, fit, grid, sweep
 from jaxnets.losses import LOSSES, Loss
-from jaxnets.models import MLP, ResidualMLP
+from jaxnets.models import CNN, MLP, ResidualMLP
 from jaxnets.objective import Objective
 from jaxnets.train import Run, State, make_step, train
 
 __all__ = [
     "ACTIVATIONS",
+    "CNN",
     "LOSSES",
     "MLP",
     "Activation",

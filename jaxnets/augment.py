@@ -13,16 +13,14 @@ def shift(key: Array, x: Array, pixels: int = 2) -> Array:
     if x.ndim != 4:
         raise ValueError(f"images are [batch, rows, columns, channels], x has shape {x.shape}")
     _, rows, columns, _ = x.shape
-    distances = jax.random.randint(key, (2, len(x), 1), -pixels, pixels + 1)
-    row, column = (
-        jnp.arange(n) - distance for n, distance in zip((rows, columns), distances, strict=True)
-    )
+    down, right = jax.random.randint(key, (2, len(x)), -pixels, pixels + 1)
+    row = _sources(rows, down)[:, :, None]
+    column = _sources(columns, right)[:, None]
     each = jnp.arange(len(x))[:, None, None]
-    return x.at[each, _outside(row, rows)[:, :, None], _outside(column, columns)[:, None]].get(
-        mode="fill", fill_value=0
-    )
+    return x.at[each, row, column].get(mode="fill", fill_value=0)
 
 
-def _outside(index: Array, n: int) -> Array:
-    """Negative indices, which would count from the end, as `n`, which is out of bounds."""
+def _sources(n: int, distance: Array) -> Array:
+    """Where entry i of an axis of n comes from, `[batch, n]`: `i - distance`, or n for nowhere."""
+    index = jnp.arange(n)[None] - distance[:, None]
     return jnp.where(index < 0, n, index)

@@ -72,7 +72,7 @@ def _rule(layer: nn.Module) -> Rule:
 
 def _conv(layer: kinds.Conv, params: Any, x: Array) -> tuple[Array, Array]:
     y = ops.convolve(x, params["kernel"], layer.strides, layer.padding)
-    return y + params["bias"], x
+    return y + kinds.per_channel(params["bias"]), x
 
 
 def _conv_back(layer: kinds.Conv, params: Any, x: Array, g: Array) -> tuple[Array, Any]:
@@ -143,7 +143,8 @@ def _global_average_back(
 
 def _group_norm(layer: kinds.GroupNorm, params: Any, x: Array) -> tuple[Array, tuple[Array, Array]]:
     kept = kinds.normalise(x, layer.groups)
-    return kept[0] * params["scale"] + params["bias"], kept
+    scale, bias = kinds.per_channel(params["scale"]), kinds.per_channel(params["bias"])
+    return kept[0] * scale + bias, kept
 
 
 def _group_norm_back(
@@ -153,7 +154,7 @@ def _group_norm_back(
     normal, inverse = kept
     grads = {"scale": (g * normal).sum((0, 1, 2)), "bias": g.sum((0, 1, 2))}
     shape = (len(g), -1, layer.groups, g.shape[-1] // layer.groups)
-    z, dz = normal.reshape(shape), (g * params["scale"]).reshape(shape)
+    z, dz = normal.reshape(shape), (g * kinds.per_channel(params["scale"])).reshape(shape)
     along = z * (dz * z).mean((1, 3), keepdims=True)
     return (dz - dz.mean((1, 3), keepdims=True) - along).reshape(g.shape) * inverse, grads
 

@@ -45,7 +45,7 @@ class Conv(nn.Module):
         shape = (*pair(self.size, "size"), x.shape[-1], self.features)
         kernel = self.param("kernel", KERNEL_INITIALISERS[self.gain], shape)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-        return ops.convolve(x, kernel, self.strides, self.padding) + bias
+        return ops.convolve(x, kernel, self.strides, self.padding) + per_channel(bias)
 
 
 class MaxPool(nn.Module):
@@ -134,7 +134,7 @@ class GroupNorm(nn.Module):
             raise ValueError(f"{channels} channels do not divide into {self.groups} groups")
         scale = self.param("scale", nn.initializers.ones_init(), (channels,))
         bias = self.param("bias", nn.initializers.zeros_init(), (channels,))
-        return normalise(x, self.groups)[0] * scale + bias
+        return normalise(x, self.groups)[0] * per_channel(scale) + per_channel(bias)
 
 
 EPSILON = 1e-6
@@ -148,8 +148,8 @@ def normalise(x: Array, groups: int) -> tuple[Array, Array]:
     grouped = x.reshape(len(x), -1, groups, x.shape[-1] // groups)
     centred = grouped - grouped.mean((1, 3), keepdims=True)
     inverse = jax.lax.rsqrt(jnp.square(centred).mean((1, 3), keepdims=True) + EPSILON)
-    per_channel = jnp.repeat(inverse[:, 0, :, 0], x.shape[-1] // groups, axis=-1)
-    return (centred * inverse).reshape(x.shape), per_channel[:, None, None]
+    inverses = jnp.repeat(inverse[:, 0, :, 0], x.shape[-1] // groups, axis=-1)
+    return (centred * inverse).reshape(x.shape), inverses[:, None, None]
 
 
 class Dropout(nn.Module):
@@ -192,6 +192,11 @@ class Residual(nn.Module):
                 f"shortcut {bypass.shape[1:]}: give a shortcut such as (Conv(features, 1),)"
             )
         return bypass + value
+
+
+def per_channel(x: Array) -> Array:
+    """`[channels]` as `[1, 1, 1, channels]`."""
+    return x[None, None, None]
 
 
 def chain(layers: tuple[nn.Module, ...], x: Any) -> Any:

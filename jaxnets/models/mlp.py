@@ -41,7 +41,7 @@ def affine(weight: Array, bias: Array, x: Array) -> Array:
     slower for it.
     """
     if x.shape[0] >= WIDE:
-        return (x.T @ weight.T + bias).T
+        return (x.T @ weight.T + bias[None]).T
     return weight @ x + bias[:, None]
 
 

@@ -88,7 +88,7 @@ def _max_cpu(x: Array, at: Windows) -> Array:
 def _max_grad(x: Array, g: Array, at: Windows) -> Array:
     rows, columns = at.size
     entries = view(padded(x, at, -jnp.inf), at)
-    number = jnp.arange(rows * columns).reshape(rows, 1, columns, 1)
+    number = jnp.arange(rows * columns).reshape(1, 1, rows, 1, columns, 1)
     largest = entries == _spread(entries.max((2, 4)))
     first = jnp.where(largest, number, rows * columns).min((2, 4))
     return unview(jnp.where(_spread(first) == number, _spread(g), 0), at)
