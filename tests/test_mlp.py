@@ -15,6 +15,7 @@ from jaxnets import MLP, ResidualMLP, Run, State
 from jaxnets.activations import ACTIVATIONS, elu
 from jaxnets.data import Dataset
 from jaxnets.models import compact, count_parameters
+from jaxnets.models.mlp import WIDE
 from jaxnets.train import advance, init_state
 
 X = np.random.default_rng(0).normal(size=(7, 2)).astype(np.float32)
@@ -107,18 +108,29 @@ def test_outputs_equal_loops(key, model, sigma):
     np.testing.assert_allclose(outputs, by_loops(model, sigma, params, X), rtol=1e-5, atol=1e-5)
 
 
-def test_equals_a_stack_of_flax_layers(key):
+@pytest.mark.parametrize("features", [2, WIDE - 1, WIDE, 2 * WIDE])
+def test_equals_a_stack_of_flax_layers(key, features):
+    """Values and gradients, for inputs on both sides of where the product is written on rows."""
     model = MLP((5, 3), outputs=2)
+    x = jax.random.normal(key, (7, features))
     stack = nn.Sequential([nn.Dense(5), jnp.tanh, nn.Dense(3), jnp.tanh, nn.Dense(2)])
-    params = random_params(model, key)
-    theirs = {
-        f"layers_{2 * i}": {"kernel": layer["weight"].T, "bias": layer["bias"]}
-        for i, layer in enumerate(params["params"].values())
-    }
-    chex.assert_trees_all_equal_shapes(stack.init(key, X)["params"], theirs)
-    chex.assert_trees_all_close(
-        model.apply(params, X), stack.apply({"params": theirs}, X), atol=1e-6
+    params = model.init(key, x)
+
+    def flax_layers(params):
+        theirs = {
+            f"layers_{2 * i}": {"kernel": layer["weight"].T, "bias": layer["bias"]}
+            for i, layer in enumerate(params["params"].values())
+        }
+        return stack.apply({"params": theirs}, x)
+
+    values = (model.apply(params, x), flax_layers(params))
+    chex.assert_trees_all_close(*values, atol=1e-5)
+    slope = jax.random.normal(key, values[0].shape)
+    gradients = (
+        jax.grad(lambda p, f=f: jnp.sum(slope * f(p)))(params)
+        for f in (lambda p: model.apply(p, x), flax_layers)
     )
+    chex.assert_trees_all_close(*gradients, atol=1e-5)
 
 
 def test_compact_form(key):
