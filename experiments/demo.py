@@ -1,20 +1,21 @@
-"""The main job in two minutes: a sweep, an experiment and the gradient check, on embedded data."""
+"""The main job in two minutes: a sweep, two experiments and the gradient check, on embedded data."""
 
 import time
 
-from experiments import gradient_check, report, rosenbrock_region
+from experiments import gradient_check, mnist_cnn, report, rosenbrock_region
 from experiments.lab import perform
 
 
 def main() -> None:
-    """Runs small variants of four experiments, then writes the scorecard and the gallery."""
+    """Runs small variants of five experiments, then writes the scorecard and the gallery."""
     start = time.perf_counter()
     perform("activations")
     perform("digits_sweep")
     region = rosenbrock_region.Config(widths=(4, 10, 40), rates=(0.1,), seeds=8, epochs=300)
     perform("rosenbrock_region", region)
+    perform("mnist_cnn", mnist_cnn.Config(seeds=3, data="digits", batch_size=32, pixels=1))
     gradients = gradient_check.Config(
-        depths=(1, 4), losses=("softmax_cross_entropy", "gaussian"), activations=1
+        depths=(1, 4), losses=("softmax_cross_entropy", "gaussian"), activations=1, images=()
     )
     perform("gradient_check", gradients)
     report.scorecard()

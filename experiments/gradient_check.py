@@ -2,12 +2,18 @@
 
 Claim: the backward pass of the lectures (L0, L1, L2) gives the derivatives of the loss. Every
 network is drawn at random: depth 1 to 6, plain or residual, any differentiable activation, any
-loss, batch and parameters; the gradients by hand are compared in float64 and in float32.
+loss, batch and parameters; the gradients by hand are compared in float64 and in float32. So are
+those of LeNet, L2's network and a residual CNN on images of 28 x 28; there jax.grad differentiates
+the same network in Flax's operations, because that of ours would run the rules by hand.
 
-Command: `make gradcheck`, six minutes on 2 cores. An error is the norm of the difference over the
-norm of jax.grad's gradient. Central differences in float64, one per parameter, straddle the kinks
-of ReLU and hinge, so a network with a pre-activation or margin within 1e-3 of a kink is drawn
-again. Expect about 1e-16 in float64, 1e-7 in float32, 1e-9 against central differences.
+Command: `make gradcheck`, nine minutes on 2 cores, three of them for images. An error is the norm
+of the difference over the norm of jax.grad's gradient. Central differences in float64, one per
+parameter, straddle the kinks of ReLU and hinge, so a network with a pre-activation or margin within
+1e-3 of a kink is drawn again. Image networks have 16 differences along random directions and 8
+along single parameters of every kernel, bias and scale; a difference is drawn again if a ReLU or a
+pooling changes its linear piece between the two points, a network if float32 puts the two
+implementations on different pieces. Expect about 1e-16 in float64, 1e-7 in float32, 1e-9 against
+central differences.
 """
 
 from dataclasses import dataclass
@@ -20,9 +26,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.flatten_util import ravel_pytree
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from experiments import gradient_check_images as images
 from experiments.lab import Claim, Result, Verdict, markdown, verdict
 from jaxnets import backprop, plots
 from jaxnets.activations import ACTIVATIONS
@@ -49,23 +57,41 @@ class Config:
     """Of each depth, loss, model and activation; 6 x 7 x 2 x 2 x 6 = 1,008 in all."""
     step: float = 1e-5
     kink: float = 1e-3
+    images: tuple[str, ...] = tuple(images.NETWORKS)
+    image_networks: int = 8
+    """Of each image family."""
+    image_step: float = 1e-6
+    """Along unit vectors; smaller than `step`, as 100,000 units come closer to their kinks."""
     seed: int = 0
 
 
-SMOKE = Config(depths=(2,), losses=("hinge", "gaussian"), activations=1, networks=4)
+SMOKE = Config(
+    depths=(2,),
+    losses=("hinge", "gaussian"),
+    activations=1,
+    networks=4,
+    images=("lenet5",),
+    image_networks=1,
+)
 
 
 def run(config: Config, key: Array) -> Result:
     rows: list[dict[str, Any]] = []
-    redrawn = 0
+    redrawn = crossed = 0
     choice = np.random.default_rng(config.seed)
     with jax.enable_x64(True):
         for family in tqdm(_families(config, choice), unit="family", desc="gradient check"):
             members, near = _members(config, family, choice)
             rows += members
             redrawn += near
+        for name in tqdm(config.images, unit="family", desc="image networks"):
+            members, near, kinks = _image_members(config, name, choice)
+            rows += members
+            redrawn += near
+            crossed += kinks
     columns = {name: np.asarray([row[name] for row in rows]) for name in rows[0]}
-    return columns | {"redrawn": np.asarray(redrawn)}
+    counts = {"redrawn": np.asarray(redrawn), "redrawn_differences": np.asarray(crossed)}
+    return columns | counts
 
 
 def _families(config: Config, choice: np.random.Generator) -> list[dict[str, Any]]:
@@ -95,6 +121,34 @@ def _members(
             if not close:
                 members.append({kind: drawn[kind][i] for kind in LIMITS} | family)
     return members, near
+
+
+def _image_members(
+    config: Config, name: str, choice: np.random.Generator
+) -> tuple[list[dict[str, Any]], int, int]:
+    """Errors of `config.image_networks` networks; networks and differences drawn again."""
+    model = images.NETWORKS[name]()
+    members: list[dict[str, Any]] = []
+    near = crossed = 0
+    for _ in range(images.DRAWS * config.image_networks):
+        if len(members) == config.image_networks:
+            return members, near, crossed
+        params, batch = images.draw(model, choice)
+        *single, parted = images.gradients(model, *jax.tree.map(_single, (params, batch)))
+        if parted:
+            near += 1
+            continue
+        *double, _ = images.gradients(model, params, batch)
+        slopes, kinks = images.directional(model, params, batch, double, config.image_step, choice)
+        central, by_hand, by_jax = slopes.T
+        crossed += kinks
+        errors = {
+            "float64": _error(*double),
+            "float32": _error(*single),
+            "central": _error(by_hand, central, by_jax),
+        }
+        members.append({kind: float(error) for kind, error in errors.items()} | images.facts(name))
+    raise RuntimeError(f"{name}: {near} networks drawn, nearly all at a kink in float32")
 
 
 def _draw(objective: Objective, n: int, choice: np.random.Generator) -> tuple[Any, Any]:
@@ -170,43 +224,74 @@ def table(result: Result) -> str:
     return (
         markdown(["family", "networks", "float64", "float32", "central differences"], rows)
         + f"\n{len(result['depth'])} networks, {failures} failures; "
-        + f"{result['redrawn']} drawn again near a kink"
+        + f"{result['redrawn']} drawn again near a kink, as were "
+        + f"{result['redrawn_differences']} single differences of image networks"
     )
+
+
+def _of_images(result: Result) -> np.ndarray:
+    return np.isin(result["model"], list(images.NETWORKS))
 
 
 def _failures(result: Result) -> dict[str, int]:
     return {kind: int((result[kind] > limit).sum()) for kind, limit in LIMITS.items()}
 
 
+LABELS = {
+    "float64": "jax.grad, float64",
+    "central": "central differences, float64",
+    "float32": "jax.grad, float32",
+}
+SMALLEST = 1e-18
+
+
 def plot(result: Result) -> Figure:
-    canvas, axes = plots.figure(1, 1, size=(6.4, 3.8))
-    panel = axes[0, 0]
-    labels = {
-        "float64": "jax.grad, float64",
-        "central": "central differences, float64",
-        "float32": "jax.grad, float32",
-    }
-    bins = np.logspace(-18, -4, 57)
-    hatches = ("", "///", "...")
-    for (kind, label), colour, hatch in zip(labels.items(), plots.COLOURS, hatches, strict=False):
-        errors = np.maximum(result[kind], bins[0])
-        panel.hist(errors, bins, label=label, color=colour, alpha=0.6, hatch=hatch, edgecolor="w")
-        panel.axvline(LIMITS[kind], color=colour, linestyle="--", linewidth=1.2)
-    panel.set(
-        xscale="log",
-        xlabel="relative error of the gradient by hand (0 drawn at 1e-18; dashed: limits)",
-        ylabel="networks",
-        title=f"{len(result['depth']):,} random networks",
-    )
-    panel.margins(y=0.4)
-    panel.legend(loc="upper left", fontsize="small")
+    of_images = _of_images(result)
+    canvas, axes = plots.figure(1, 1 + int(of_images.any()), size=(6.4, 3.8))
+    _histogram(axes[0, 0], {kind: result[kind][~of_images] for kind in LIMITS})
+    if of_images.any():
+        _strips(axes[0, 1], {name: result[name][of_images] for name in ("model", *LIMITS)})
+    for panel in axes[0]:
+        for kind, colour in zip(LABELS, plots.COLOURS, strict=False):
+            panel.axvline(LIMITS[kind], color=colour, linestyle="--", linewidth=1.2)
+        panel.set(
+            xscale="log",
+            xlim=(SMALLEST / 5, 5e-4),
+            xlabel="relative error of the gradient by hand (0 drawn at 1e-18; dashed: limits)",
+        )
+        panel.legend(loc="upper left", fontsize="small")
     return canvas
+
+
+def _histogram(panel: Axes, errors: Result) -> None:
+    bins = np.logspace(np.log10(SMALLEST), -4, 57)
+    hatches = ("", "///", "...")
+    for (kind, label), colour, hatch in zip(LABELS.items(), plots.COLOURS, hatches, strict=False):
+        drawn = np.maximum(errors[kind], SMALLEST)
+        panel.hist(
+            drawn, bins.tolist(), label=label, color=colour, alpha=0.6, hatch=hatch, edgecolor="w"
+        )
+    panel.set(ylabel="networks", title=f"{len(errors['float64']):,} random MLPs")
+    panel.margins(y=0.4)
+
+
+def _strips(panel: Axes, result: Result) -> None:
+    """Every image network as a point, a row for each family and kind of comparison."""
+    names = list(dict.fromkeys(result["model"].tolist()))
+    rows = np.asarray([names.index(name) for name in result["model"].tolist()])
+    looks = zip((0.2, 0, -0.2), plots.COLOURS, plots.MARKERS, strict=False)
+    for (kind, label), (offset, colour, marker) in zip(LABELS.items(), looks, strict=True):
+        drawn = np.maximum(result[kind], SMALLEST)
+        panel.plot(drawn, rows + offset, marker, color=colour, label=label, alpha=0.7)
+    panel.set(title=f"{len(rows)} random image networks", ylim=(-0.6, len(names) + 0.3))
+    panel.set_yticks(range(len(names)), names)
 
 
 def _gradients_agree(result: Result) -> Verdict:
     ours = ", ".join(f"{kind} {result[kind].max():.1e}" for kind in LIMITS)
     failed = sum(_failures(result).values())
-    return verdict(failed == 0, f"largest errors: {ours}", f"{len(result['depth'])} networks")
+    samples = f"{len(result['depth'])} networks, {int(_of_images(result).sum())} of them on images"
+    return verdict(failed == 0, f"largest errors: {ours}", samples)
 
 
 CLAIMS = [Claim("D1, L0", "back-propagation gives the gradient", "derivation", _gradients_agree)]

@@ -1,0 +1,265 @@
+"""Image networks for the gradient check: a reference in Flax, and differences that miss the kinks.
+
+`jax.grad` of a `CNN` runs the very functions of its backward pass by hand (`jaxnets.ops`). The
+reference has the same parameters in Flax's operations, which JAX differentiates by itself.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array
+from jax.flatten_util import ravel_pytree
+
+from jaxnets import backprop
+from jaxnets.activations import get_activation
+from jaxnets.models import CNN, layers, lenet5, residual_cnn, small_cnn
+from jaxnets.objective import Batch, Objective, Params
+from jaxnets.ops.windows import pair
+
+NETWORKS: dict[str, Callable[[], CNN]] = {
+    "lenet5": lenet5,
+    "small_cnn": small_cnn,
+    "residual_cnn": residual_cnn,
+}
+LOSS, CLASSES = "softmax_cross_entropy", 10
+IMAGES = (4, 28, 28, 1)
+DIRECTIONS, SINGLES = 16, 8
+"""Random directions over all parameters, and single parameters of every leaf."""
+DRAWS = 10
+"""So many times as many directions, and networks, may be drawn at most."""
+
+
+def facts(name: str) -> dict[str, Any]:
+    """What the network has in common with the others; depth counts hidden layers of weights."""
+    chain = NETWORKS[name]().layers
+    activation = next(layer for layer in chain if isinstance(layer, layers.Activate)).activation
+    return {
+        "depth": _weighted(chain) - 1,
+        "loss": LOSS,
+        "model": name,
+        "activation": str(activation),
+    }
+
+
+def _weighted(chain: Sequence[nn.Module]) -> int:
+    return sum(
+        _weighted(layer.layers)
+        if isinstance(layer, layers.Residual)
+        else isinstance(layer, layers.Conv | layers.Dense)
+        for layer in chain
+    )
+
+
+def draw(model: CNN, choice: np.random.Generator) -> tuple[Params, Batch]:
+    """Weights of variance 1 / fan-in; biases, scales and pixels standard normal; random labels."""
+    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros(IMAGES))
+    params = jax.tree.map(
+        lambda leaf: choice.standard_normal(leaf.shape) / np.sqrt(_fan_in(leaf.shape)), shapes
+    )
+    x, y = choice.standard_normal(IMAGES), choice.integers(0, CLASSES, IMAGES[0])
+    return jax.tree.map(jnp.asarray, (params, {"x": x, "y": y}))
+
+
+def _fan_in(shape: tuple[int, ...]) -> int:
+    return {1: 1, 2: shape[-1], 4: int(np.prod(shape[:-1]))}[len(shape)]
+
+
+@partial(jax.jit, static_argnums=0)
+def gradients(model: CNN, params: Params, batch: Batch) -> tuple[Array, Array, Array]:
+    """The gradient by hand and that of the reference, as vectors, and whether a kink parts them.
+
+    A ReLU's sign or a pooling's winner that rounding changes between the two networks gives two
+    different gradients, both of them right.
+    """
+    _, by_hand = backprop.value_and_grad(Objective(model, LOSS))(params, batch)
+
+    def loss(params: Params) -> Array:
+        outputs = reference(model, params, batch["x"])
+        return optax.softmax_cross_entropy_with_integer_labels(outputs, batch["y"]).mean()
+
+    parted = _differ(*(pattern(maps, model, params, batch["x"]) for maps in (own_maps, flax_maps)))
+    return ravel_pytree(by_hand)[0], ravel_pytree(jax.grad(loss)(params))[0], parted
+
+
+def directional(
+    model: CNN,
+    params: Params,
+    batch: Batch,
+    grads: Sequence[Array],
+    step: float,
+    choice: np.random.Generator,
+) -> tuple[np.ndarray, int]:
+    """Derivatives along unit vectors `[directions, 1 + grads]`: central difference, then `grads`'s.
+
+    The second value counts the directions drawn again because a kink was between the two points.
+
+    Raises:
+        RuntimeError: too many kinks for this step.
+    """
+    rows: list[list[float]] = []
+    crossed = 0
+    vectors = [np.asarray(grad) for grad in grads]
+    for directions, n in _candidates(params, choice):
+        wanted = len(rows) + n
+        for direction in directions:
+            value, kink = jax.device_get(difference(model, params, batch, direction, step))
+            if kink:
+                crossed += 1
+                continue
+            rows.append([value, *(vector @ direction for vector in vectors)])
+            if len(rows) == wanted:
+                break
+        else:
+            raise RuntimeError(f"kinks within {step} in nearly every direction: use a smaller step")
+    return np.asarray(rows), crossed
+
+
+def _candidates(
+    params: Params, choice: np.random.Generator
+) -> Iterator[tuple[Iterator[np.ndarray], int]]:
+    """Directions to try and how many of them are wanted: of all parameters, then of each leaf."""
+    sizes = [leaf.size for leaf in jax.tree.leaves(params)]
+    total = sum(sizes)
+    yield (_random_unit(total, choice) for _ in range(DRAWS * DIRECTIONS)), DIRECTIONS
+    for end, size in zip(np.cumsum(sizes), sizes, strict=True):
+        places = end - size + choice.permutation(size)[: DRAWS * SINGLES]
+        yield (_axis(total, place) for place in places), min(SINGLES, size)
+
+
+def _random_unit(n: int, choice: np.random.Generator) -> np.ndarray:
+    direction = choice.standard_normal(n)
+    return direction / np.linalg.norm(direction)
+
+
+def _axis(n: int, place: int) -> np.ndarray:
+    direction = np.zeros(n)
+    direction[place] = 1
+    return direction
+
+
+@partial(jax.jit, static_argnums=0)
+def difference(
+    model: CNN, params: Params, batch: Batch, direction: Array, step: float
+) -> tuple[Array, Array]:
+    """`(E(w + h v) - E(w - h v)) / 2h` along v, and whether a kink lies between the two points."""
+    w, unravel = ravel_pytree(params)
+    ends = [unravel(w + h * direction) for h in (step, -step)]
+    ahead, behind = (Objective(model, LOSS)(end, batch)[0] for end in ends)
+    kink = _differ(*(pattern(own_maps, model, end, batch["x"]) for end in ends))
+    return (ahead - behind) / (2 * step), kink
+
+
+def _differ(one: list[Array], other: list[Array]) -> Array:
+    changes = [jnp.any(a != b) for a, b in zip(one, other, strict=True)]
+    return jnp.any(jnp.asarray(changes, bool))
+
+
+Maps = Callable[[Sequence[nn.Module], Any, Array, str], list[Array]]
+"""`(layers, params, x, name) -> values of all layers`, with `params[f"{name}_{i}"]` of layer i."""
+
+
+def pattern(maps: Maps, model: CNN, params: Params, x: Array) -> list[Array]:
+    """The linear piece of every ReLU and max pooling, those within residual blocks included."""
+    return _pattern(maps, model.layers, params["params"], x, "layers")
+
+
+def _pattern(
+    maps: Maps, chain: Sequence[nn.Module], params: Any, x: Array, name: str
+) -> list[Array]:
+    pieces = []
+    inputs = [x, *maps(chain, params, x, name)[:-1]]
+    for i, (layer, value) in enumerate(zip(chain, inputs, strict=False)):
+        if isinstance(layer, layers.Residual):
+            inner = params.get(f"{name}_{i}", {})
+            pieces += _pattern(maps, layer.layers, inner, value, "layers")
+            pieces += _pattern(maps, layer.shortcut, inner, value, "shortcut")
+        elif isinstance(layer, layers.MaxPool):
+            pieces.append(_winners(layer, value))
+        elif isinstance(layer, layers.Activate) and _has_kink(layer):
+            pieces.append(value > 0)
+    return pieces
+
+
+def _has_kink(layer: layers.Activate) -> bool:
+    return get_activation(layer.activation).smoothness == 0
+
+
+def _winners(layer: layers.MaxPool, x: Array) -> Array:
+    """In how many windows each entry is the largest."""
+    return jax.grad(lambda x: _flax_max_pool(layer, {}, x).sum())(x)
+
+
+def own_maps(chain: Sequence[nn.Module], params: Any, x: Array, name: str) -> list[Array]:
+    """The values of our layers."""
+    named = {f"layers_{i}": params.get(f"{name}_{i}", {}) for i in range(len(chain))}
+    return CNN(tuple(chain)).apply({"params": named}, x, method="maps")
+
+
+def flax_maps(chain: Sequence[nn.Module], params: Any, x: Array, name: str) -> list[Array]:
+    """The values of the same layers in Flax."""
+    values = []
+    for i, layer in enumerate(chain):
+        x = FLAX[type(layer)](layer, params.get(f"{name}_{i}", {}), x)
+        values.append(x)
+    return values
+
+
+def reference(model: CNN, params: Params, x: Array) -> Array:
+    """The outputs `[batch, outputs]` of the same network in Flax's operations alone."""
+    return flax_maps(model.layers, params["params"], x, "layers")[-1]
+
+
+def _flax_conv(layer: layers.Conv, params: Any, x: Array) -> Array:
+    size, strides = pair(layer.size, "size"), pair(layer.strides, "stride")
+    conv = nn.Conv(layer.features, size, strides, padding=layer.padding)
+    return conv.apply({"params": params}, x)
+
+
+def _flax_dense(layer: layers.Dense, params: Any, x: Array) -> Array:
+    kernel = {"kernel": params["weight"].T, "bias": params["bias"]}
+    return nn.Dense(layer.features).apply({"params": kernel}, x)
+
+
+def _flax_group_norm(layer: layers.GroupNorm, params: Any, x: Array) -> Array:
+    norm = nn.GroupNorm(layer.groups, epsilon=1e-6, use_fast_variance=False)
+    return norm.apply({"params": params}, x)
+
+
+def _flax_max_pool(layer: layers.MaxPool, _: Any, x: Array) -> Array:
+    size, strides = pair(layer.size, "size"), pair(layer.strides or layer.size, "stride")
+    return nn.max_pool(x, size, strides, layer.padding)
+
+
+def _flax_average_pool(layer: layers.AveragePool, _: Any, x: Array) -> Array:
+    size, strides = pair(layer.size, "size"), pair(layer.strides or layer.size, "stride")
+    return nn.avg_pool(x, size, strides, layer.padding)
+
+
+def _flax_activate(layer: layers.Activate, _: Any, x: Array) -> Array:
+    return {"relu": nn.relu, "tanh": nn.tanh}[str(layer.activation)](x)
+
+
+def _flax_residual(layer: layers.Residual, params: Any, x: Array) -> Array:
+    ways = ((layer.layers, "layers"), (layer.shortcut, "shortcut"))
+    value, bypass = ([x, *flax_maps(chain, params, x, name)][-1] for chain, name in ways)
+    return value + bypass
+
+
+FLAX: dict[type, Callable[[Any, Any, Array], Array]] = {
+    layers.Activate: _flax_activate,
+    layers.AveragePool: _flax_average_pool,
+    layers.Conv: _flax_conv,
+    layers.Dense: _flax_dense,
+    layers.Flatten: lambda layer, _, x: x.reshape(len(x), -1),
+    layers.GlobalAverage: lambda layer, _, x: nn.avg_pool(x, x.shape[1:3])[:, 0, 0],
+    layers.GroupNorm: _flax_group_norm,
+    layers.MaxPool: _flax_max_pool,
+    layers.Residual: _flax_residual,
+}
+"""Kind of layer to `(layer, params, x) -> y` in Flax."""
