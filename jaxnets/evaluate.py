@@ -1,5 +1,6 @@
 """Arrays in, arrays out: accuracy, errors and decision maps of a trained network."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -8,11 +9,12 @@ import numpy as np
 from jax import Array
 
 from jaxnets.losses import Loss, get_loss
+from jaxnets.objective import outputs_of
 
 
 def predictions(model: Any, loss: str | Loss, params: Any, x: Any) -> Array:
     """The most likely targets of samples `[samples, ...]`: labels for a classifier, else means."""
-    return get_loss(loss).predict(model.apply(params, jnp.asarray(x)))
+    return get_loss(loss).predict(outputs_of(model, params, jnp.asarray(x)))
 
 
 def accuracy(model: Any, loss: str | Loss, params: Any, part: dict[str, Any]) -> Array:
@@ -22,9 +24,13 @@ def accuracy(model: Any, loss: str | Loss, params: Any, part: dict[str, Any]) ->
 
 def accuracies(model: Any, loss: str | Loss, params: Any, part: dict[str, Any]) -> np.ndarray:
     """The accuracy of each of many networks, stacked as `sweep` returns them, `[networks]`."""
-    part = jax.tree.map(jnp.asarray, part)
-    one = jax.jit(lambda params: accuracy(model, loss, params, part))
-    return np.asarray(jax.lax.map(one, params))
+    part = {name: jnp.asarray(part[name]) for name in ("x", "y")}
+    return np.asarray(_accuracies(model, loss, params, part))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _accuracies(model: Any, loss: str | Loss, params: Any, part: dict[str, Array]) -> Array:
+    return jax.lax.map(lambda params: accuracy(model, loss, params, part), params)
 
 
 def plane(limits: tuple[float, float, float, float], steps: int) -> np.ndarray:

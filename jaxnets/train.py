@@ -16,7 +16,7 @@ from jax import Array, lax
 
 from jaxnets import checks
 from jaxnets.losses import Loss, get_loss
-from jaxnets.objective import Batch, Metrics, Objective, Params, metrics_of
+from jaxnets.objective import Batch, Metrics, Objective, Params, metrics_of, outputs_of
 from jaxnets.shuffle import shuffled
 
 Hparams = Mapping[str, Any]
@@ -126,7 +126,7 @@ def advance(
         state, metrics = lax.scan(lambda s, _: epoch(s), state, None, length=run.record_every)
         row = {f"train_{name}": values[-1] for name, values in metrics.items()}
         if data.valid is not None:
-            outputs = run.model.apply(state.params, data.valid["x"])
+            outputs = outputs_of(run.model, state.params, data.valid["x"])
             valid = metrics_of(get_loss(run.loss), outputs, data.valid["y"])
             row |= {f"valid_{name}": value for name, value in valid.items()}
         return state, row

@@ -34,7 +34,7 @@ ALLOWED = {
     "data": {"checks"},
     "outputs": {"losses"},
     "objective": {"losses"},
-    "evaluate": {"losses"},
+    "evaluate": {"losses", "objective"},
     "augment": set(),
     "ops": {"checks"},
     "models": {"activations", "checks", "ops"},

@@ -12,7 +12,7 @@ from truths import LOSS_TRUTHS
 
 from jaxnets import MLP, Objective
 from jaxnets.losses import LOSSES, get_loss
-from jaxnets.objective import metrics_of
+from jaxnets.objective import BLOCK, metrics_of, outputs_of
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(12, 2)).astype(np.float32)
@@ -104,3 +104,12 @@ def test_a_replicated_set_has_the_same_gradient():
     """Row E1: copies of a set say nothing new (L2), so a step on one copy does the work of all."""
     copies = jax.tree.map(lambda a: jnp.concatenate([a] * 4), BATCH)
     chex.assert_trees_all_close(gradients(copies), gradients(BATCH), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("samples", [1, BLOCK - 1, BLOCK, 2 * BLOCK, 2 * BLOCK + 1, 3 * BLOCK - 1])
+def test_outputs_in_blocks_are_the_outputs(key, samples):
+    model = MLP((3,), 2)
+    x = jax.random.normal(key, (samples, 4))
+    params = model.init(key, x)
+    blocked = jax.jit(lambda params, x: outputs_of(model, params, x))(params, x)
+    chex.assert_trees_all_close(blocked, model.apply(params, x), atol=1e-6)
