@@ -12,8 +12,10 @@ import pytest
 from jaxnets import MLP, Run, fit, sweep
 from jaxnets.data import Dataset
 from jaxnets.fit import prepare
+from jaxnets.models import CNN, Conv, Dense, Flatten, GlobalAverage, GroupNorm, MaxPool, Residual
 
 N = 8
+IMAGES = np.zeros((N, 6, 5, 3), np.uint8)
 X = np.random.default_rng(0).normal(size=(N, 2)).astype(np.float32)
 LABELS = np.arange(N) % 3
 TARGETS = X[:, :1]
@@ -45,6 +47,13 @@ def training(x=X, y=LABELS, valid=None, run=classes, trainer=fit, key=KEY, optio
 
 
 sweeping = partial(training, trainer=sweep, key=KEYS)
+
+
+def imaging(*layers, x=IMAGES, **rest):
+    """Training with these layers on images of 6 x 5 with 3 channels."""
+    model = CNN((*layers, GlobalAverage(), Dense(3)))
+    return training(x=x, run=partial(Run, model, "softmax_cross_entropy", epochs=4), **rest)
+
 
 BAD = {
     # labels and targets
@@ -129,6 +138,57 @@ BAD = {
         training(x=np.zeros((N, 1, 28, 28), np.uint8)),
         ValueError,
         r"takes \[batch, features\]",
+    ),
+    # image networks
+    "features for a convolution": (
+        imaging(Conv(4, 3), x=X),
+        ValueError,
+        r"images are \[batch, rows, columns, channels\], x has shape \(1, 2\)",
+    ),
+    "images without channels": (
+        imaging(Conv(4, 3), x=IMAGES[..., 0]),
+        ValueError,
+        r"x has shape \(1, 6, 5\): use x\[\.\.\., None\] for images of one channel",
+    ),
+    "a kernel larger than the images": (
+        imaging(Conv(4, (3, 6))),
+        ValueError,
+        r'images of 6 x 5 .* are smaller than the window of 3 x 6.*padding="SAME"',
+    ),
+    "images that shrink to nothing": (
+        imaging(MaxPool(3), MaxPool(2)),
+        ValueError,
+        "images of 2 x 1 .* smaller than the window of 2 x 2",
+    ),
+    "padding in small letters": (
+        imaging(Conv(4, 3, padding="same")),
+        ValueError,
+        "unknown padding 'same';",
+    ),
+    "a stride of 0": (imaging(Conv(4, 3, 0)), ValueError, "a window's stride is 0"),
+    "a stride of 1.5": (imaging(MaxPool(2, 1.5)), TypeError, "a window's stride is 1.5"),
+    "a kernel of 0 rows": (imaging(Conv(4, (0, 3))), ValueError, "a window's size is 0"),
+    "groups that do not divide the channels": (
+        imaging(GroupNorm(2)),
+        ValueError,
+        "3 channels do not divide into 2 groups",
+    ),
+    "a residual block of another shape": (
+        imaging(Residual((Conv(4, 1),))),
+        ValueError,
+        r"make \(6, 5, 4\) of \(6, 5, 3\), the shortcut \(6, 5, 3\): give a shortcut",
+    ),
+    "width of an image network": (
+        imaging(Conv(4, 3), width=2),
+        ValueError,
+        "no hidden layer",
+    ),
+    "params of other channels": (
+        lambda: CNN((Conv(1, 1), Flatten())).apply(
+            {"params": {"layers_0": {"kernel": np.ones((1, 1, 4, 1)), "bias": np.ones(1)}}}, IMAGES
+        ),
+        ValueError,
+        r"layer 'layers_0' was initialised for 4 channels, its input has 3 \(shape \(8, 6, 5, 3\)",
     ),
     # choices
     "batch larger than the set": (

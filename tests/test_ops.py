@@ -1,0 +1,533 @@
+"""Convolution and pooling: both forms against loops in NumPy, lax.reduce_window and PyTorch."""
+
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import chex
+import hypothesis
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+from jax import lax
+
+from jaxnets import ops
+from jaxnets.data import idx
+from jaxnets.ops import convolution, pooling
+from jaxnets.ops import windows as geometry
+from jaxnets.ops.windows import windows
+
+MNIST = Path(__file__).parents[2] / "shared" / "data" / "mnist"
+NEEDS_MNIST = pytest.mark.skipif(not MNIST.is_dir(), reason="needs ../shared/data/mnist")
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+EACH_PRECISION = pytest.mark.parametrize("precision", TOLERANCE)
+
+
+class Case(NamedTuple):
+    """What to slide over images of which shape; `features` is of a convolution."""
+
+    shape: tuple[int, int, int, int]
+    features: int
+    size: tuple[int, int]
+    strides: tuple[int, int]
+    padding: str | tuple[tuple[int, int], tuple[int, int]]
+
+    @property
+    def pads(self):
+        """What "VALID" and "SAME" mean, in numbers."""
+        if self.padding == "VALID":
+            return (0, 0), (0, 0)
+        if self.padding != "SAME":
+            return self.padding
+        pads = []
+        for n, size, stride in zip(self.shape[1:3], self.size, self.strides, strict=True):
+            missing = max((-(-n // stride) - 1) * stride + size - n, 0)
+            pads.append((missing // 2, missing - missing // 2))
+        return tuple(pads)
+
+    @property
+    def outputs(self):
+        return tuple(
+            len(range(0, n + sum(pads) - size + 1, stride))
+            for n, size, stride, pads in zip(
+                self.shape[1:3], self.size, self.strides, self.pads, strict=True
+            )
+        )
+
+    @property
+    def at(self):
+        return windows(self.shape, self.size, self.strides, self.padding)
+
+
+@st.composite
+def cases(draw, blocks=False):
+    """Windows that fit; `blocks` for those side by side too, as pooling has them."""
+    rows, columns = draw(st.integers(1, 8)), draw(st.integers(1, 8))
+    pads = st.tuples(st.integers(0, 3), st.integers(0, 3))
+    padding = draw(st.one_of(st.just("VALID"), st.just("SAME"), st.tuples(pads, pads)))
+    extra = (4, 4) if padding == "SAME" else (0, 0)
+    extra = extra if isinstance(padding, str) else tuple(map(sum, padding))
+    size = tuple(
+        draw(st.integers(1, min(4, n + more)))
+        for n, more in zip((rows, columns), extra, strict=True)
+    )
+    strides = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    if blocks and draw(st.booleans()):
+        strides = size
+    channels = draw(st.sampled_from([1, 3, 4, 5, 6]))
+    shape = (draw(st.integers(1, 3)), rows, columns, channels)
+    return Case(shape, draw(st.integers(1, 4)), size, strides, padding)
+
+
+def draw_arrays(case, *, ties=False, features=None):
+    """Images, a kernel and the derivative of the outputs, in double precision."""
+    rng = np.random.default_rng(sum(case.shape))
+    x = rng.integers(-1, 2, case.shape).astype(float) if ties else rng.normal(size=case.shape)
+    kernel = rng.normal(size=(*case.size, case.shape[3], case.features))
+    g = rng.normal(size=(case.shape[0], *case.outputs, features or case.features))
+    return x, kernel, g
+
+
+def corners(case):
+    """Every output's place and its window's slices of the padded image."""
+    for r, c in np.ndindex(*case.outputs):
+        top, left = r * case.strides[0], c * case.strides[1]
+        yield r, c, np.s_[:, top : top + case.size[0], left : left + case.size[1]]
+
+
+def padded_by_numpy(x, case, value=0.0):
+    return np.pad(x, ((0, 0), *case.pads, (0, 0)), constant_values=value)
+
+
+def cropped_by_numpy(x, case):
+    (above, _), (left, _) = case.pads
+    return x[:, above : above + case.shape[1], left : left + case.shape[2]]
+
+
+def convolution_by_loops(x, kernel, g, case):
+    """`(y, dE/dx, dE/dkernel)`: an output's every entry of its window, one after the other."""
+    x = padded_by_numpy(x, case)
+    y, dx, dkernel = np.zeros_like(g), np.zeros_like(x), np.zeros_like(kernel)
+    for r, c, window in corners(case):
+        for n, i, j, k, o in np.ndindex(len(x), *kernel.shape):
+            y[n, r, c, o] += x[window][n, i, j, k] * kernel[i, j, k, o]
+            dx[window][n, i, j, k] += g[n, r, c, o] * kernel[i, j, k, o]
+            dkernel[i, j, k, o] += g[n, r, c, o] * x[window][n, i, j, k]
+    return y, cropped_by_numpy(dx, case), dkernel
+
+
+def max_pool_by_loops(x, g, case):
+    """`(y, dE/dx)`: the derivative goes to the first of the largest."""
+    x = padded_by_numpy(x, case, -np.inf)
+    y, dx = np.zeros_like(g), np.zeros_like(x)
+    for r, c, window in corners(case):
+        for n, k in np.ndindex(len(x), x.shape[3]):
+            entries = x[window][n, :, :, k]
+            largest = np.unravel_index(entries.argmax(), entries.shape)
+            y[n, r, c, k] = entries[largest]
+            dx[window][(n, *largest, k)] += g[n, r, c, k]
+    return y, cropped_by_numpy(dx, case)
+
+
+def average_pool_by_loops(x, g, case):
+    x = padded_by_numpy(x, case)
+    y, dx = np.zeros_like(g), np.zeros_like(x)
+    for r, c, window in corners(case):
+        y[:, r, c] = x[window].sum((1, 2)) / np.prod(case.size)
+        dx[window] += g[:, r, c][:, None, None] / np.prod(case.size)
+    return y, cropped_by_numpy(dx, case)
+
+
+def assert_close(ours, truth, tolerance):
+    """The norm of every difference against the truth's; -inf must be where it should be."""
+    for a, b in zip(ours, truth, strict=True):
+        chex.assert_equal_shape([a, b])
+        a, b = np.asarray(a, np.float64), np.asarray(b)
+        assert np.array_equal(np.isinf(a), np.isinf(b))
+        a, b = (np.where(np.isinf(v), 0, v) for v in (a, b))
+        assert np.linalg.norm(a - b) <= tolerance * np.linalg.norm(b)
+
+
+@EACH_PRECISION
+@hypothesis.settings(max_examples=10)
+@hypothesis.given(case=cases())
+def test_convolution_equals_loops(precision, case):
+    """Row C3: outputs and both gradients, whole patches and rows of them, short and long axes."""
+    at = case.at
+    assert (at.outputs, at.pads) == (case.outputs, case.pads)
+
+    @jax.jit
+    def forms(x, kernel, g):
+        def form(kind):
+            return (
+                getattr(convolution, f"_forward_{kind}")(x, kernel, at),
+                getattr(convolution, f"_input_grad_{kind}")(g, kernel, at),
+                getattr(convolution, f"_kernel_grad_{kind}")(x, g, at),
+            )
+
+        short = form("cpu")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(geometry, "UNROLLED", 0)
+            long = (*short[:1], convolution._input_grad_cpu(g, kernel, at), *short[2:])
+        return {"short": short, "long": long, "native": form("native")}
+
+    arrays = draw_arrays(case)
+    truth = convolution_by_loops(*arrays, case)
+    with jax.enable_x64(precision == "float64"):
+        found = forms(*(jnp.asarray(a, precision) for a in arrays))
+    for form in found.values():
+        chex.assert_type(form, np.dtype(precision))
+        assert_close(form, truth, TOLERANCE[precision])
+
+
+@EACH_PRECISION
+@hypothesis.settings(max_examples=10)
+@hypothesis.given(case=cases(blocks=True), ties=st.booleans())
+def test_pooling_equals_loops(precision, case, ties):
+    at = case.at
+
+    @jax.jit
+    def forms(x, g):
+        def grads():
+            return pooling._max_grad(x, g, at), pooling._average_grad(g, at)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(geometry, "UNROLLED", 0)
+            long = grads()
+        return {
+            "max": [pooling._max_cpu(x, at), pooling._max_native(x, at)],
+            "average": [pooling._average_cpu(x, at), pooling._average_native(x, at)],
+            "grads": [grads(), long],
+        }
+
+    x, _, g = draw_arrays(case, ties=ties, features=case.shape[3])
+    (largest, largest_dx), (mean, mean_dx) = (
+        pool(x.astype(precision).astype(float), g, case)
+        for pool in (max_pool_by_loops, average_pool_by_loops)
+    )
+    with jax.enable_x64(precision == "float64"):
+        found = forms(jnp.asarray(x, precision), jnp.asarray(g, precision))
+    chex.assert_type(jax.tree.leaves(found), np.dtype(precision))
+    for form in found["max"]:
+        np.testing.assert_array_equal(form, largest)
+    for form in found["average"]:
+        assert_close([form], [mean], TOLERANCE[precision])
+    for form in found["grads"]:
+        assert_close(form, (largest_dx, mean_dx), TOLERANCE[precision])
+
+
+@hypothesis.settings(max_examples=10)
+@hypothesis.given(case=cases(blocks=True))
+def test_ties_go_where_jax_sends_them(case):
+    """Images of three values; JAX's derivative of `lax.reduce_window` is its own."""
+    x, _, g = draw_arrays(case, ties=True, features=case.shape[3])
+    ours, truth = both_max_pools(case)(*(jnp.asarray(a, jnp.float32) for a in (x, g)))
+    assert_close(ours, truth, 1e-6)
+
+
+def both_max_pools(case):
+    """`(x, g) -> (y, dE/dx)` by `max_pool` and by JAX's own operation."""
+
+    def reduced(x):
+        window, strides = (1, *case.size, 1), (1, *case.strides, 1)
+        return lax.reduce_window(
+            x, -jnp.inf, lax.max, window, strides, ((0, 0), *case.pads, (0, 0))
+        )
+
+    pool = partial(ops.max_pool, size=case.size, strides=case.strides, padding=case.padding)
+
+    @jax.jit
+    def both(x, g):
+        pairs = (jax.vjp(f, x) for f in (pool, reduced))
+        return [(y, *back(g)) for y, back in pairs]
+
+    return both
+
+
+@NEEDS_MNIST
+@pytest.mark.parametrize(("size", "strides"), [(2, 2), (3, 2)])
+def test_ties_of_real_images_go_where_jax_sends_them(key, size, strides):
+    """ReLU leaves whole windows at zero, and so does the border of an MNIST image."""
+    pixels = idx.read(MNIST / "t10k-images-idx3-ubyte.gz")[:50, :, :, None]
+    x = jnp.asarray(pixels, jnp.float32) / 255
+    kernel = jax.random.normal(key, (5, 5, 1, 4))
+    maps = jax.nn.relu(ops.convolve(x, kernel))
+    for images in (x, maps):
+        case = Case(images.shape, 4, (size, size), (strides, strides), "VALID")
+        g = jax.random.normal(key, (50, *case.outputs, images.shape[3]))
+        ours, truth = both_max_pools(case)(images, g)
+        assert (ours[0] == 0).mean() > 0.1
+        assert_close(ours, truth, 1e-6)
+
+
+@pytest.mark.parametrize("channels", [4, 5])
+@pytest.mark.parametrize("padding", ["SAME", ((2, 0), (1, 3))], ids=str)
+def test_the_gradients_are_of_the_outputs(x64, channels, padding):
+    """JAX's derivative of `convolve`, and the two functions of the back-propagation by hand."""
+    case = Case((2, 6, 5, channels), 3, (3, 2), (2, 1), padding)
+    where = {"strides": case.strides, "padding": padding}
+
+    @jax.jit
+    def both(x, kernel, g):
+        y, back = jax.vjp(partial(ops.convolve, **where), x, kernel)
+        by_hand = (
+            ops.convolve_input_grad(g, kernel, x.shape, **where),
+            ops.convolve_kernel_grad(x, g, case.size, **where),
+        )
+        return (y, *back(g)), by_hand
+
+    arrays = draw_arrays(case)
+    truth = convolution_by_loops(*arrays, case)
+    by_jax, by_hand = both(*map(jnp.asarray, arrays))
+    assert_close(by_jax, truth, 1e-12)
+    assert_close(by_hand, truth[1:], 1e-12)
+
+
+LONG = {"rows": (1, 70, 3, 2), "columns": (1, 3, 70, 2)}
+
+
+@pytest.mark.parametrize("shape", LONG.values(), ids=LONG)
+def test_axes_longer_than_those_unrolled(x64, shape):
+    case = Case(shape, 2, (3, 2), (2, 1), "SAME")
+    assert max(shape) > geometry.UNROLLED
+    x, kernel, g = draw_arrays(case)
+    where = {"strides": case.strides, "padding": case.padding}
+
+    @jax.jit
+    def gradients(x, kernel, g):
+        _, back = jax.vjp(partial(ops.convolve, **where), x, kernel)
+        _, back_pool = jax.vjp(partial(ops.max_pool, size=case.size, **where), x)
+        return back(g), back_pool(g)
+
+    ours, ours_pool = gradients(*map(jnp.asarray, (x, kernel, g)))
+    assert_close(ours, convolution_by_loops(x, kernel, g, case)[1:], 1e-12)
+    assert_close(ours_pool, max_pool_by_loops(x, g, case)[1:], 1e-12)
+
+
+def test_one_number_stands_for_both_axes(key):
+    x, kernel = jax.random.normal(key, (1, 7, 7, 2)), jax.random.normal(key, (3, 3, 2, 1))
+    for pool in (ops.max_pool, ops.average_pool):
+        np.testing.assert_array_equal(pool(x, 3, 2), pool(x, (3, 3), [2, 2]))
+        np.testing.assert_array_equal(pool(x, 3), pool(x, (3, 3), (3, 3), "VALID"))
+    np.testing.assert_array_equal(
+        ops.convolve(x, kernel, 2), ops.convolve(x, kernel, (2, 2), ((0, 0), (0, 0)))
+    )
+
+
+def lowered(f, *arguments, platforms):
+    return jax.jit(f).trace(*arguments).lower(lowering_platforms=platforms).as_text()
+
+
+PLATFORMS = pytest.mark.parametrize(
+    ("platform", "native"), [("cuda", True), ("tpu", True), ("rocm", True), ("cpu", False)]
+)
+
+
+@PLATFORMS
+def test_only_a_cpu_convolves_by_products(platform, native):
+    def energy(x, kernel):
+        return jnp.sum(ops.convolve(x, kernel, 2, "SAME") ** 2)
+
+    text = lowered(
+        jax.value_and_grad(energy, (0, 1)),
+        jnp.ones((2, 6, 6, 3)),
+        jnp.ones((3, 3, 3, 4)),
+        platforms=(platform,),
+    )
+    assert text.count("stablehlo.convolution") == (3 if native else 0)
+    assert ("stablehlo.dot_general" in text) != native
+
+
+@PLATFORMS
+@pytest.mark.parametrize("pool", [ops.max_pool, ops.average_pool])
+def test_only_a_cpu_pools_without_windows(platform, native, pool):
+    text = lowered(lambda x: pool(x, 3, 2), jnp.ones((2, 6, 6, 3)), platforms=(platform,))
+    assert ("stablehlo.reduce_window" in text) == native
+
+
+def test_a_program_for_two_platforms_has_both_forms():
+    text = lowered(
+        ops.convolve,
+        jnp.ones((2, 6, 6, 3)),
+        jnp.ones((3, 3, 3, 4)),
+        platforms=("cpu", "cuda"),
+    )
+    assert "stablehlo.convolution" in text
+    assert "stablehlo.dot_general" in text
+
+
+def test_a_sweep_of_kernels_equals_a_loop(x64, key):
+    kernels = jax.random.normal(key, (3, 2, 3, 5, 2))
+    images = jax.random.normal(key, (3, 2, 5, 6, 5))
+
+    def losses(x, kernel):
+        y = ops.max_pool(ops.convolve(x, kernel, (1, 2), "SAME"), 2, 1)
+        return jnp.sum(ops.average_pool(y, 2) ** 3)
+
+    both = jax.value_and_grad(losses, (0, 1))
+    one = jax.jit(both)
+    for axes in ((0, 0), (None, 0), (0, None)):
+        arguments = [
+            a[1] if axis is None else a for a, axis in zip((images, kernels), axes, strict=True)
+        ]
+        swept = jax.jit(jax.vmap(both, axes))(*arguments)
+        rows = [
+            one(*(a if axis is None else a[i] for a, axis in zip(arguments, axes, strict=True)))
+            for i in range(3)
+        ]
+        rows = jax.tree.map(lambda *a: np.stack(a), *rows)
+        chex.assert_trees_all_close(swept, rows, rtol=1e-12, atol=1e-12)
+
+
+def test_second_derivatives(x64):
+    """In reverse mode twice, of a function of degree four in images and kernel together."""
+    case = Case((1, 3, 3, 1), 1, (2, 2), (1, 1), "SAME")
+    x, kernel, _ = map(jnp.asarray, draw_arrays(case))
+
+    def energy(convolve, flat):
+        y = convolve(flat[:9].reshape(x.shape), flat[9:].reshape(kernel.shape))
+        return jnp.sum(y**2)
+
+    def native(x, kernel):
+        return lax.conv_general_dilated(
+            x, kernel, (1, 1), case.pads, dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+
+    at = jnp.concatenate([x.ravel(), kernel.ravel()])
+    ours = jax.jacrev(jax.jacrev(partial(energy, partial(ops.convolve, padding="SAME"))))
+    truth = jax.hessian(partial(energy, native))
+    np.testing.assert_allclose(jax.jit(ours)(at), jax.jit(truth)(at), atol=1e-12)
+
+
+X = jnp.ones((2, 4, 5, 3))
+KERNEL = jnp.ones((2, 2, 3, 4))
+REFUSED = {
+    "an image without batch": (
+        lambda: ops.convolve(X[0], KERNEL),
+        ValueError,
+        r"images are \[batch, rows, columns, channels\], x has shape \(4, 5, 3\).*x\[None\]",
+    ),
+    "images without channels": (
+        lambda: ops.max_pool(X[..., 0], 2),
+        ValueError,
+        r"x has shape \(2, 4, 5\): use x\[\.\.\., None\]",
+    ),
+    "features": (
+        lambda: ops.average_pool(X[:, 0, 0], 2),
+        ValueError,
+        r"x has shape \(2, 3\)",
+    ),
+    "channels that are not the kernel's": (
+        lambda: ops.convolve(X[..., :2], KERNEL),
+        ValueError,
+        r"the kernel has shape \(2, 2, 3, 4\), x has shape \(2, 4, 5, 2\)",
+    ),
+    "a kernel of three axes": (
+        lambda: ops.convolve(X, KERNEL[0]),
+        ValueError,
+        r"a kernel is \[rows, columns, in, out\].* the kernel has shape \(2, 3, 4\)",
+    ),
+    "a window taller than the images": (
+        lambda: ops.max_pool(X, (5, 1)),
+        ValueError,
+        r'images of 4 x 5 with padding .* smaller than the window of 5 x 1.*padding="SAME"',
+    ),
+    "a kernel wider than the images": (
+        lambda: ops.convolve(X, jnp.ones((1, 7, 3, 4)), padding=((9, 9), (0, 1))),
+        ValueError,
+        r"images of 4 x 5 with padding \(\(9, 9\), \(0, 1\)\) are smaller .* 1 x 7",
+    ),
+    "an unknown padding": (
+        lambda: ops.convolve(X, KERNEL, padding="same"),
+        ValueError,
+        "unknown padding 'same'.*known: VALID, SAME",
+    ),
+    "stride 0": (
+        lambda: ops.convolve(X, KERNEL, 0),
+        ValueError,
+        "a window's stride is 0; it must be 1 or more",
+    ),
+    "a pooling's stride 0": (
+        lambda: ops.max_pool(X, 2, 0),
+        ValueError,
+        "a window's stride is 0",
+    ),
+    "an average's stride 0 to the right": (
+        lambda: ops.average_pool(X, 2, (1, 0)),
+        ValueError,
+        "a window's stride is 0",
+    ),
+    "half a stride": (
+        lambda: ops.convolve(X, KERNEL, (1, 0.5)),
+        TypeError,
+        "a window's stride is 0.5; it must be a whole number",
+    ),
+    "size 0": (lambda: ops.max_pool(X, 0), ValueError, "a window's size is 0"),
+    "size 2.0": (lambda: ops.average_pool(X, 2.0), TypeError, "a window's size is 2.0"),
+}
+
+
+@pytest.mark.parametrize(("call", "error", "message"), REFUSED.values(), ids=REFUSED)
+def test_refused(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+TORCH = {
+    "blocks": Case((2, 6, 6, 3), 4, (2, 2), (2, 2), ((0, 0), (0, 0))),
+    "remainder": Case((2, 7, 8, 5), 2, (3, 3), (3, 3), ((0, 0), (0, 0))),
+    "overlapping": Case((2, 7, 6, 5), 2, (3, 2), (1, 1), ((1, 1), (1, 1))),
+    "far apart": Case((1, 8, 9, 1), 6, (2, 3), (3, 4), ((1, 1), (0, 0))),
+}
+
+
+@pytest.mark.parametrize("case", TORCH.values(), ids=TORCH)
+def test_equals_pytorch(x64, case):
+    """Where pixels tie too; PyTorch has images `[batch, channels, rows, columns]`."""
+    torch = pytest.importorskip("torch")
+    pads = tuple(low for low, _ in case.pads)
+    rest = {"strides": case.strides, "padding": case.padding}
+    x, kernel, g = draw_arrays(case, ties=True)
+    g_pool = draw_arrays(case, features=case.shape[3])[2]
+    functional = torch.nn.functional
+    pairs = {
+        "convolve": (
+            partial(ops.convolve, **rest),
+            partial(functional.conv2d, stride=case.strides, padding=pads),
+            (x, kernel),
+            g,
+        ),
+        "max": (
+            partial(ops.max_pool, size=case.size, **rest),
+            lambda x: functional.max_pool2d(x, case.size, case.strides, pads),
+            (x,),
+            g_pool,
+        ),
+        "average": (
+            partial(ops.average_pool, size=case.size, **rest),
+            lambda x: functional.avg_pool2d(x, case.size, case.strides, pads),
+            (x,),
+            g_pool,
+        ),
+    }
+    to_torch, from_torch = [(0, 3, 1, 2), (3, 2, 0, 1)], [(0, 2, 3, 1), (2, 3, 1, 0)]
+    for ours, theirs, arrays, g in pairs.values():
+        leaves = [
+            torch.tensor(a.transpose(axes), requires_grad=True)
+            for a, axes in zip(arrays, to_torch, strict=False)
+        ]
+        true_y = theirs(*leaves)
+        true_y.backward(torch.tensor(g.transpose(to_torch[0])))
+        truth = [
+            t.grad.numpy().transpose(axes) for t, axes in zip(leaves, from_torch, strict=False)
+        ]
+        true_y = true_y.detach().numpy().transpose(from_torch[0])
+        y, grads = jax.jit(partial(output_and_gradients, ours))(g, *arrays)
+        assert_close((y, *grads), (true_y, *truth), 1e-12)
+
+
+def output_and_gradients(f, g, *arrays):
+    y, back = jax.vjp(f, *arrays)
+    return y, back(g)
