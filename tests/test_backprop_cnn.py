@@ -99,7 +99,7 @@ def test_single_precision():
 
 EVERY_KIND = CNN(
     (
-        *(Conv(4, 2), MaxPool(2, 1), Activate("tanh"), GroupNorm(2), AveragePool(2)),
+        *(Conv(4, 2), MaxPool(2, 1), Activate("tanh"), GroupNorm(2), AveragePool(2, (2, 1))),
         *(Residual((Conv(4, 1), Residual((Activate("elu"),)))), GlobalAverage(), Dense(3)),
         *(Activate("sigmoid"), Dense(2), Flatten()),
     )
