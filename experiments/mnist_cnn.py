@@ -3,18 +3,21 @@
 Claim: with SGD at rate 1e-2, "training time < 10 s (GPU), error about 1 %". Our goals: at most
 0.80 % test error without augmentation and 0.50 % with it, each the mean over 5 seeds.
 
-Command: `make mnist_cnn`, DURATION; without MNIST it uses scikit-learn's digits, a smaller network,
-and the claims stay untested. Protocol: all 60,000 training images, pixels in 0..1; the network of
-`jaxnets.models.small_cnn` (120,458 parameters), no dropout, no weight decay. Three trainings:
+Command: `make mnist_cnn`, about 20 minutes on 2 idle cores; without MNIST it uses scikit-learn's
+digits, a smaller network, and the claims stay untested. Protocol: all 60,000 training images,
+pixels in 0..1; the network of `jaxnets.models.small_cnn` (120,458 parameters), no weight decay:
 
 - the lecture's SGD at 1e-2, of which it gives neither batches nor epochs: batches of 64 ("a few
   tens of samples") for 10 epochs;
 - Adam with a rate that falls to zero over 12 epochs, batches of 128;
-- the same over 20 epochs, every image moved at random by up to 2 pixels each time it is seen.
+- Adam so over 20 epochs, every image moved at random by up to 2 pixels each time it is seen, and
+  half of the 256 hidden units dropped: the lecture's network plus dropout.
 
-Rates and epochs of Adam were fixed after one training each on 50,000 images, judged by the other
-10,000. The error is taken at the last epoch; the errors of SGD before it are only drawn. "About
-1 %" is a mean of 0.5 to 1.5 %. Expect EXPECTED.
+Adam's settings were fixed by three trainings of one seed on 50,000 images, judged by the other
+10,000: 0.89 % as it is (12 epochs), 0.66 % with shifts, 0.63 % with shifts and dropout (15 epochs).
+The error is taken at the last epoch; those of SGD before it are only drawn. "About 1 %" is a mean
+of 0.5 to 1.5 %. The seconds include looking at the test images for SGD, and in the first seed
+compiling. Expect about EXPECTED.
 """
 
 import time
@@ -43,13 +46,13 @@ from experiments.lab import (
 from jaxnets import evaluate, plots
 from jaxnets.augment import shift
 from jaxnets.data import Dataset
-from jaxnets.models import CNN, Activate, Conv, Dense, Flatten, MaxPool, small_cnn
+from jaxnets.models import CNN, Activate, Conv, Dense, Dropout, Flatten, MaxPool, small_cnn
 from jaxnets.schedules import AdamToZero
 
 TRAININGS = {
     "sgd": "SGD at 1e-2 (lecture)",
     "adam": "Adam to zero",
-    "shifted": "Adam to zero, shifted images",
+    "shifted": "Adam to zero, shifts, dropout",
 }
 GOALS = {"adam": 0.0080, "shifted": 0.0050}
 ABOUT_ONE_PERCENT = (0.005, 0.015)
@@ -67,6 +70,7 @@ class Config:
     shifted_epochs: int = 20
     shifted_rate: float = 2e-3
     pixels: int = 2
+    dropout: float = 0.5
     batch_size: int = 128
     data: str = "mnist"
     seed: int = 0
@@ -104,7 +108,14 @@ def _programs(config: Config, data: Dataset) -> dict[str, jn.Run]:
     return {
         "sgd": jn.Run(model, loss, config.sgd_epochs, config.sgd_batch, optax.sgd),
         "adam": jn.Run(model, loss, adam, size, AdamToZero(adam * steps)),
-        "shifted": jn.Run(model, loss, shifted, size, AdamToZero(shifted * steps), augment=moved),
+        "shifted": jn.Run(
+            _with_dropout(model, config.dropout),
+            loss,
+            shifted,
+            size,
+            AdamToZero(shifted * steps),
+            augment=moved,
+        ),
     }
 
 
@@ -114,6 +125,11 @@ def _network(data: Dataset) -> CNN:
         return small_cnn()
     layers = (Conv(16, 3), Activate("relu"), MaxPool(2), Flatten(), Dense(64), Activate("relu"))
     return CNN((*layers, Dense(10, "lecun")))
+
+
+def _with_dropout(model: CNN, rate: float) -> CNN:
+    """The network with dropout of its last hidden units."""
+    return CNN((*model.layers[:-1], Dropout(rate), model.layers[-1]))
 
 
 def _train(
@@ -158,8 +174,8 @@ def _draw_curve(axes: Axes, result: Result) -> None:
     axes.axhspan(
         *(100 * limit for limit in ABOUT_ONE_PERCENT), color="0.88", label='"about 1 %"', zorder=0
     )
-    axes.set(xlabel="epoch", ylabel=f"test error on {result['data']} [%]", ylim=(0, None))
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.set(xlabel="epoch", ylabel=f"test error on {result['data']} [%]", xticks=epochs)
+    axes.set_ylim(0)
     axes.legend(fontsize="small")
 
 
@@ -177,7 +193,7 @@ def _draw_errors(axes: Axes, result: Result) -> None:
             axes.hlines(goal, i - 0.35, i + 0.35, color="0.3", linestyle="--", linewidth=1.2)
             axes.annotate(f"goal {goal:.2f}", (i + 0.35, goal), fontsize="small", va="center")
     epochs = [f"{int(result[f'epochs_{training}'])} epochs" for training in TRAININGS]
-    names = ("SGD (lecture)", "Adam to zero", "Adam to zero,\nshifted images")
+    names = ("SGD (lecture)", "Adam to zero", "Adam to zero,\nshifts, dropout")
     labels = [f"{name}\n{length}" for name, length in zip(names, epochs, strict=True)]
     axes.set_xticks(range(len(labels)), labels, fontsize="small")
     axes.set(ylabel="test error at the end [%]", xlim=(-0.5, 2.9), ylim=(0, None))
@@ -217,5 +233,7 @@ CLAIMS = [
     Claim("C4, L2", "SGD at rate 1e-2: the error is about 1 %", "1 %", _about_one_percent),
     Claim("C4, L2", "training takes less than 10 s on a GPU", "< 10 s", _fast_training),
     Claim("C4, goal", "at most 0.80 % error without augmentation", "-", _goal("adam")),
-    Claim("C4, goal", "at most 0.50 % error with shifted images", "-", _goal("shifted")),
+    Claim(
+        "C4, goal", "at most 0.50 % error with shifted images (and dropout)", "-", _goal("shifted")
+    ),
 ]

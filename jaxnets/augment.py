@@ -10,6 +10,7 @@ def shift(key: Array, x: Array, pixels: int = 2) -> Array:
 
     The distances are uniform, of each image its own; what moves in is 0, what moves out is lost.
     """
+    x = jnp.asarray(x)
     if x.ndim != 4:
         raise ValueError(f"images are [batch, rows, columns, channels], x has shape {x.shape}")
     _, rows, columns, _ = x.shape

@@ -172,7 +172,7 @@ def _check_hparams(run: Run, hparams: Mapping[str, Any]) -> None:
         if not (np.isfinite(penalty) & (penalty >= 0)).all():
             raise ValueError(f"{name} is {penalty}; a penalty is 0 or more, and finite")
     if "width" in hparams:
-        if not run.model.widths:
+        if not getattr(run.model, "widths", ()):
             raise ValueError("there is no hidden layer for the hyper-parameter width to narrow")
         width, widest = np.asarray(hparams["width"]), min(run.model.widths)
         if not ((width >= 1) & (width <= widest) & (width == np.round(width))).all():

@@ -170,7 +170,7 @@ def test_central_differences(x64):
         (Conv(4, 2, padding="SAME"), Activate("tanh"), GroupNorm(1), *EVERY_KIND.layers[4:])
     )
     objective, params, batch = draw_problem(model, (3, 4, 4, 2), l2=0.1)
-    _, grads = backprop.value_and_grad(objective, has_aux=False)(params, batch)
+    _, grads = jax.jit(backprop.value_and_grad(objective, has_aux=False))(params, batch)
     flat, unravel = ravel_pytree(params)
     directions = jnp.asarray(np.random.default_rng(3).normal(size=(20, flat.size)))
     h = 1e-5

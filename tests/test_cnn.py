@@ -479,3 +479,9 @@ def test_every_batch_is_augmented_with_a_key_of_its_own(key):
 
 def test_every_initialisation_has_its_name():
     assert set(layers.KERNEL_INITIALISERS) == set(layers.INITIALISERS)
+
+
+def test_a_layer_twice_is_refused():
+    layer = Activate("relu")
+    with pytest.raises(ValueError, match="a layer occurs twice"):
+        CNN((Conv(2, 3), layer, Conv(2, 3), layer))

@@ -25,12 +25,14 @@ class CNN(nn.Module):
     numbered as in `layers`; `apply(params, x, method="maps")` returns every layer's value.
 
     Raises:
-        ValueError: images that do not fit the layers; the layer is named.
+        ValueError: images that do not fit the layers (the layer is named), or a layer twice.
     """
 
     layers: tuple[nn.Module, ...]
 
     def __post_init__(self) -> None:
+        if len({id(layer) for layer in self.layers}) < len(self.layers):
+            raise ValueError("a layer occurs twice in a CNN: make two, each has its own parameters")
         object.__setattr__(self, "layers", tuple(self.layers))
         super().__post_init__()
 

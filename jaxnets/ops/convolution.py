@@ -43,21 +43,19 @@ def convolve(x: Array, kernel: Array, strides: int | Pair = 1, padding: Padding 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _convolve(x: Array, kernel: Array, at: Windows) -> Array:
+    return _forward(x, kernel, at)
+
+
+_convolve.defvjp(
+    lambda x, kernel, at: (_forward(x, kernel, at), (x, kernel)),
+    lambda at, saved, g: (_input_grad(g, saved[1], at), _kernel_grad(saved[0], g, at)),
+)
+
+
+def _forward(x: Array, kernel: Array, at: Windows) -> Array:
     return lax.platform_dependent(
         x, kernel, cpu=partial(_forward_cpu, at=at), default=partial(_forward_native, at=at)
     )
-
-
-def _forward(x: Array, kernel: Array, at: Windows) -> tuple[Array, tuple[Array, Array]]:
-    return _convolve(x, kernel, at), (x, kernel)
-
-
-def _backward(at: Windows, saved: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
-    x, kernel = saved
-    return _input_grad(g, kernel, at), _kernel_grad(x, g, at)
-
-
-_convolve.defvjp(_forward, _backward)
 
 
 def convolve_input_grad(

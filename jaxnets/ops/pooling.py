@@ -27,14 +27,14 @@ def max_pool(
     Raises:
         ValueError: not four axes, or images smaller than a window.
     """
-    return _max_pool(x, windows(x.shape, size, strides or size, padding))
+    return _max_pool(x, windows(x.shape, size, size if strides is None else strides, padding))
 
 
 def average_pool(
     x: Array, size: int | Pair, strides: int | Pair | None = None, padding: Padding = "VALID"
 ) -> Array:
     """The mean of each window; arguments as for `max_pool`. Padding counts as zeros."""
-    return _average_pool(x, windows(x.shape, size, strides or size, padding))
+    return _average_pool(x, windows(x.shape, size, size if strides is None else strides, padding))
 
 
 def max_pool_grad(
@@ -45,7 +45,7 @@ def max_pool_grad(
     padding: Padding = "VALID",
 ) -> Array:
     """`dE/dx` of `max_pool` from `g = dE/dy`: `g` at the first largest entry, else 0."""
-    return _max_grad(x, g, windows(x.shape, size, strides or size, padding))
+    return _max_grad(x, g, windows(x.shape, size, size if strides is None else strides, padding))
 
 
 def average_pool_grad(
@@ -56,28 +56,36 @@ def average_pool_grad(
     padding: Padding = "VALID",
 ) -> Array:
     """`dE/dx` of `average_pool`, of `shape`, from `g = dE/dy`: an equal share to every entry."""
-    return _average_grad(g, windows(shape, size, strides or size, padding))
+    return _average_grad(g, windows(shape, size, size if strides is None else strides, padding))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
 def _max_pool(x: Array, at: Windows) -> Array:
+    return _max(x, at)
+
+
+def _max(x: Array, at: Windows) -> Array:
     return lax.platform_dependent(
         x, cpu=partial(_max_cpu, at=at), default=partial(_max_native, at=at)
     )
 
 
-_max_pool.defvjp(lambda x, at: (_max_pool(x, at), x), lambda at, x, g: (_max_grad(x, g, at),))
+_max_pool.defvjp(lambda x, at: (_max(x, at), x), lambda at, x, g: (_max_grad(x, g, at),))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
 def _average_pool(x: Array, at: Windows) -> Array:
+    return _average(x, at)
+
+
+def _average(x: Array, at: Windows) -> Array:
     return lax.platform_dependent(
         x, cpu=partial(_average_cpu, at=at), default=partial(_average_native, at=at)
     )
 
 
 _average_pool.defvjp(
-    lambda x, at: (_average_pool(x, at), None), lambda at, _, g: (_average_grad(g, at),)
+    lambda x, at: (_average(x, at), None), lambda at, _, g: (_average_grad(g, at),)
 )
 
 

@@ -1,0 +1,420 @@
+"""The judges and the mathematics of the experiments on first filters and on adversarial images."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.optimize import linprog
+
+from experiments import adversarial, first_filters
+from jaxnets.losses import get_loss
+from jaxnets.models import CNN, Activate, Dense, Flatten
+
+
+def statuses(module, result):
+    return [claim.judge(result).status for claim in module.CLAIMS]
+
+
+# The bank.
+
+ANGLES = [0.0, 0.4, np.pi / 2, 2.5]
+
+
+def directional(orders, width, at, angle):
+    """The derivative of a Gaussian at a point by `jax.grad`, along and across an angle."""
+
+    def value(u, v):
+        across = jnp.asarray([-jnp.sin(angle), jnp.cos(angle)])
+        along = jnp.asarray([jnp.cos(angle), jnp.sin(angle)])
+        return jnp.exp(-jnp.sum((at + u * along + v * across) ** 2) / (2 * width**2))
+
+    for argument, order in enumerate(orders):
+        for _ in range(order):
+            value = jax.grad(value, argument)
+    return value(0.0, 0.0)
+
+
+@pytest.mark.parametrize("angle", ANGLES)
+@pytest.mark.parametrize("orders", first_filters.ORDERS)
+def test_members_are_derivatives_of_a_gaussian(orders, angle, x64):
+    size, width, centre = 5, 1.3, (1, -0.5)
+    found = first_filters.derivative(size, width, centre, angle, orders)
+    for row in range(size):
+        for column in range(size):
+            at = jnp.asarray([column - 2 - centre[1], row - 2 - centre[0]])
+            expected = directional(orders, width, at, angle)
+            assert found[row, column] == pytest.approx(float(expected), abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [3, 5, 7])
+def test_the_bank_is_normalised_and_complete(size):
+    bank = first_filters.bank(size)
+    n = len(first_filters.WIDTHS) * len(first_filters.CENTRES)
+    np.testing.assert_allclose(np.linalg.norm(bank.filters, axis=1), 1)
+    assert [int((bank.orders == order).sum()) for order in range(3)] == [n, 12 * n, 18 * n]
+    assert bank.jets.shape == (n, size**2, 6)
+    gram = np.swapaxes(bank.jets, 1, 2) @ bank.jets
+    np.testing.assert_allclose(gram, np.broadcast_to(np.eye(6), gram.shape), atol=1e-8)
+
+
+def test_similarity_ignores_scale_sign_and_quarter_turns():
+    bank = first_filters.bank(5)
+    filters = np.random.default_rng(0).normal(size=(4, 5, 5))
+    expected = first_filters.match(filters.reshape(4, 25), bank.filters)[0]
+    assert (expected < 0.99).all()
+    turned = np.rot90(filters, axes=(1, 2))
+    for changed in (-filters, 7 * filters, turned):
+        found = first_filters.match(changed.reshape(4, 25), bank.filters)[0]
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    moved = filters + 1
+    assert (first_filters.match(moved.reshape(4, 25), bank.filters)[0] != expected).all()
+
+
+def test_similarity_is_the_best_of_all_cosines():
+    bank = first_filters.bank(3)
+    filters = np.random.default_rng(1).normal(size=(2, 3, 9))
+    similarity, member = first_filters.match(filters, bank.filters)
+    for place in np.ndindex(2, 3):
+        filter_ = filters[place]
+        cosines = [abs(filter_ @ other) / np.linalg.norm(filter_) for other in bank.filters]
+        assert similarity[place] == pytest.approx(max(cosines))
+        assert cosines[member[place]] == pytest.approx(max(cosines))
+
+
+@pytest.mark.parametrize("orders", first_filters.ORDERS)
+def test_derivatives_are_found_and_their_order_named(orders):
+    """Also between the bank's widths, orientations and centres."""
+    bank = first_filters.bank(7)
+    filter_ = first_filters.derivative(7, 1.6, (0.3, -0.2), 0.5, orders).ravel()
+    similarity, member = first_filters.match(filter_[None], bank.filters)
+    assert 0.9 < similarity[0] < 1
+    assert bank.orders[member[0]] == sum(orders)
+
+
+def test_a_checkerboard_is_no_derivative():
+    rows, columns = np.indices((5, 5))
+    board = (-1.0) ** (rows + columns)
+    assert first_filters.match(board.reshape(1, 25), first_filters.bank(5).filters)[0][0] < 0.65
+
+
+def test_energy_of_combinations_is_one_and_of_noise_six_of_all_dimensions():
+    bank = first_filters.bank(5)
+    random = np.random.default_rng(2)
+    combination = bank.jets[3] @ random.normal(size=6)
+    assert first_filters.energy(combination[None], bank.jets)[0] == pytest.approx(1)
+    noise = random.normal(size=(20_000, 25))
+    for jet in bank.jets[:3]:
+        share = first_filters.energy(noise, jet[None])
+        assert share.mean() == pytest.approx(6 / 25, abs=5 * share.std() / np.sqrt(20_000))
+
+
+def test_energy_is_that_of_a_least_squares_fit():
+    """And at least the best member's own, since every member is one of the combinations."""
+    bank = first_filters.bank(5)
+    filters = np.random.default_rng(3).normal(size=(10, 25))
+    energy = first_filters.energy(filters, bank.jets)
+    assert (energy >= first_filters.match(filters, bank.filters)[0] ** 2 - 1e-12).all()
+    shares = []
+    for width in first_filters.WIDTHS:
+        for centre in first_filters.CENTRES:
+            angles = (0, np.pi / 2, np.pi / 4)
+            parts = [((0, 0), 0), *(((1, 0), a) for a in angles[:2])]
+            parts += [((2, 0), a) for a in angles]
+            columns = [
+                first_filters.derivative(5, 5 * width, centre, angle, orders).ravel()
+                for orders, angle in parts
+            ]
+            system = np.stack(columns, 1)
+            rest = filters.T - system @ np.linalg.lstsq(system, filters.T)[0]
+            shares.append(1 - (rest**2).sum(0) / (filters**2).sum(1))
+    np.testing.assert_allclose(energy, np.max(shares, axis=0), rtol=1e-8)
+
+
+def test_filters_are_kernels_channel_by_channel():
+    kernel = np.random.default_rng(4).normal(size=(2, 3, 3, 1, 5))
+    filters = first_filters._filters({"params": {"layers_0": {"kernel": kernel}}})
+    assert filters.shape == (2, 5, 9)
+    np.testing.assert_array_equal(filters[1, 4].reshape(3, 3), kernel[1, :, :, 0, 4])
+
+
+def test_comparison_shuffles_within_filters_and_keeps_the_sign_of_the_best():
+    random = np.random.default_rng(5)
+    shown = first_filters.derivative(5, 1.5, orders=(1, 0)).ravel()
+    learned = np.tile(-shown, (2, 4, 1))
+    result = first_filters._compare("digits", learned, random.normal(size=learned.shape), random)
+    np.testing.assert_allclose(result["best_digits"], learned[0] / np.linalg.norm(shown))
+    assert (result["similarity_digits_learned"] > 0.999).all()
+    assert (result["orders_digits_learned"] == 1).all()
+    for kind in ("initial", "random", "shuffled"):
+        assert (result[f"similarity_digits_{kind}"] < 0.97).all(), kind
+
+
+# The patches.
+
+
+@pytest.fixture(scope="module")
+def patch_sets():
+    return first_filters.patches(200, 0.5, seed=0)
+
+
+def test_a_patch_turned_back_is_in_its_side_of_a_photograph(patch_sets):
+    photographs = first_filters._photographs()
+    edge = 3 * photographs.shape[2] // 4
+    for part, sides in (("train", photographs[..., :edge]), ("test", photographs[..., edge:])):
+        x, y = getattr(patch_sets[0], part)["x"], getattr(patch_sets[0], part)["y"]
+        assert set(y) == {0, 1, 2, 3}
+        for patch, turns in zip(x[:3, ..., 0], y[:3], strict=True):
+            back = np.rot90(patch, -turns)
+            corner = np.argwhere(sides[:, :-23, :-23] == back[0, 0])
+            assert any(np.array_equal(sides[i, r : r + 24, c : c + 24], back) for i, r, c in corner)
+
+
+def test_noise_has_the_size_asked_for_and_targets_none(patch_sets):
+    part = patch_sets[1].train
+    middle = part["x"][:, 6:-6, 6:-6, 0].reshape(200, -1)
+    difference = middle - part["y"]
+    assert difference.mean() == pytest.approx(0, abs=0.04)
+    assert difference.std() == pytest.approx(0.5, abs=0.03)
+    assert len(patch_sets[1].test["y"]) == 50
+
+
+# The judge of the filters.
+
+
+def filter_result(gains, data="mnist"):
+    """Similarities of 5 seeds; learned ones above each control by `gains[network][control]`."""
+    jitter = np.linspace(-0.02, 0.02, 5)[:, None] + np.zeros(8)
+    result = {"data": np.asarray(data), "score_digits": np.full(5, 0.9)}
+    for name, gain in gains.items():
+        result[f"similarity_{name}_learned"] = 0.8 + jitter
+        for kind, wobble in (("initial", 0.9), ("random", 1.1), ("shuffled", 1.0)):
+            result[f"similarity_{name}_{kind}"] = 0.8 - gain.get(kind, 0.1) + wobble * jitter
+    return result
+
+
+FILTERS = {
+    "all above": ({}, "reproduced"),
+    "not above their start": ({"initial": 0.0}, "not reproduced"),
+    "below noise": ({"random": -0.1}, "not reproduced"),
+    "within the spread": ({"random": 0.0005}, "not reproduced"),
+    "a shuffle as good": ({"shuffled": 0.0}, "reproduced"),
+}
+
+
+@pytest.mark.parametrize(("gain", "expected"), FILTERS.values(), ids=FILTERS)
+@pytest.mark.parametrize("name", first_filters.NETWORKS)
+def test_claims_on_filters_can_fail(name, gain, expected):
+    result = filter_result({n: gain if n == name else {} for n in first_filters.NETWORKS})
+    assert statuses(first_filters, result) == [
+        expected if n == name else "reproduced" for n in first_filters.NETWORKS
+    ]
+
+
+def test_only_the_filters_of_digits_need_mnist():
+    result = filter_result({name: {} for name in first_filters.NETWORKS}, data="digits")
+    assert statuses(first_filters, result) == ["not tested", "reproduced", "reproduced"]
+
+
+# The attacks.
+
+LINEAR = CNN((Flatten(), Dense(3)))
+
+
+def linear(key, shape=(2, 3, 1)):
+    """A linear classifier and one image of each class, far from the edges of the pixel range."""
+    x = jax.random.uniform(key, (3, *shape), minval=0.4, maxval=0.6)
+    params = LINEAR.init(key, x)
+    return params, x, jnp.arange(3), np.asarray(params["params"]["layers_1"]["weight"])
+
+
+def tanh_network(key):
+    x = jax.random.uniform(key, (6, 4, 4, 1))
+    model = CNN((Flatten(), Dense(8), Activate("tanh"), Dense(3)))
+    return model, model.init(key, x), x, jnp.arange(6) % 3
+
+
+def test_deficit_is_the_cross_entropys_logit():
+    outputs = jnp.asarray(np.random.default_rng(0).normal(size=(6, 4)), jnp.float32)
+    y = jnp.arange(6) % 4
+    entropy = get_loss("softmax_cross_entropy").value(outputs, y)
+    deficit = adversarial.deficit(outputs, y)
+    np.testing.assert_allclose(jnp.log1p(jnp.exp(deficit)), entropy, rtol=1e-5)
+    two = adversarial.deficit(jnp.asarray([[3.0, 5.0]]), jnp.asarray([0]))
+    np.testing.assert_allclose(two, [2.0], rtol=1e-6)
+
+
+def test_signs_are_those_of_the_cross_entropy(key):
+    model, params, x, y = tanh_network(key)
+    loss = get_loss("softmax_cross_entropy").value
+    gradient = jax.grad(lambda x: loss(model.apply(params, x), y).sum())(x)
+    np.testing.assert_array_equal(adversarial.signs(model, params, x, y), jnp.sign(gradient))
+
+
+def test_signs_do_not_vanish_where_the_network_is_certain(key):
+    """Where a label has 200 nats more than the others, the cross entropy's gradient is 0."""
+    params, x, _, weight = linear(key)
+    certain = jax.tree.map(lambda a: 1000 * a, params)
+    y = LINEAR.apply(certain, x).argmax(-1)
+    found = np.asarray(adversarial.signs(LINEAR, certain, x, y)).reshape(3, -1)
+    outputs = np.array(LINEAR.apply(certain, x))
+    outputs[np.arange(3), y] = -np.inf
+    expected = np.sign(weight[outputs.argmax(-1)] - weight[y])
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_one_step_is_the_worst_change_of_a_linear_classifier(key):
+    """Of all changes within epsilon, as linear programming finds it for two classes."""
+    x = jax.random.uniform(key, (4, 2, 3, 1))  # some pixels within epsilon of 0 or 1
+    model = CNN((Flatten(), Dense(2)))
+    params = model.init(key, x)
+    y, epsilon = jnp.asarray([0, 1, 0, 1]), 0.3
+    changed = np.asarray(adversarial.fgsm(model, params, x, y, epsilon)).reshape(4, -1)
+    weight = np.asarray(params["params"]["layers_1"]["weight"])
+    for image, found, label in zip(np.asarray(x).reshape(4, -1), changed, y, strict=True):
+        slope = weight[1 - label] - weight[label]
+        low, high = np.maximum(image - epsilon, 0), np.minimum(image + epsilon, 1)
+        worst = linprog(-slope, bounds=np.stack([low, high], 1))
+        assert slope @ found == pytest.approx(-worst.fun, rel=1e-5)
+
+
+@pytest.mark.parametrize("attack", adversarial.ATTACKS)
+@pytest.mark.parametrize("epsilon", [0.0, 0.05, 0.4])
+def test_changes_stay_within_epsilon_and_the_pixel_range(attack, epsilon, key):
+    model, params, x, y = tanh_network(key)
+    direction = jax.random.rademacher(key, x.shape, x.dtype)
+    changed = adversarial.attacked(attack, model, params, x, y, epsilon, direction)
+    assert float(jnp.abs(changed - x).max()) == pytest.approx(epsilon, abs=1e-6)
+    assert float(changed.min()) >= 0
+    assert float(changed.max()) <= 1
+
+
+def test_projected_steps_reach_the_corner_a_single_step_reaches(key):
+    """For two classes on a line between them the direction never changes."""
+    x = jax.random.uniform(key, (4, 2, 3, 1))
+    model = CNN((Flatten(), Dense(2)))
+    params, y = model.init(key, x), jnp.asarray([0, 1, 0, 1])
+    single = adversarial.fgsm(model, params, x, y, 0.1)
+    np.testing.assert_allclose(adversarial.pgd(model, params, x, y, 0.1), single, atol=1e-6)
+    near = adversarial.pgd(model, params, x, y, 0.1, steps=2)
+    assert float(jnp.abs(near - x).max()) == pytest.approx(0.05, abs=1e-6)
+
+
+def test_projected_steps_raise_the_loss_of_a_curved_network_more(key):
+    model, params, x, y = tanh_network(key)
+    sharp = jax.tree.map(lambda a: 4 * a, params)
+    changed = [attack(model, sharp, x, y, 0.3) for attack in (adversarial.fgsm, adversarial.pgd)]
+    single, projected = (adversarial.deficit(model.apply(sharp, c), y) for c in changed)
+    assert float(projected.mean()) > float(single.mean())
+
+
+def test_smallest_step_of_a_linear_classifier_in_closed_form(key):
+    """The lead of the label over another class, over the sum of |differences of weights|."""
+    x = jax.random.uniform(key, (5, 4, 4, 1), minval=0.45, maxval=0.55)
+    model = CNN((Flatten(), Dense(2)))
+    params = model.init(key, x)
+    outputs = np.asarray(model.apply(params, x))
+    y, weight = outputs.argmax(-1), np.asarray(params["params"]["layers_1"]["weight"])
+    closed = np.ptp(outputs, axis=1) / np.abs(weight[0] - weight[1]).sum()
+    assert closed.max() < 0.4
+    grid = np.arange(0, 0.45, adversarial.FINE)
+    networks = jax.tree.map(lambda a: a[None], params)
+    wrong = [
+        adversarial._wrong("fgsm", model, networks, np.asarray(x), y, epsilon, key)
+        for epsilon in grid
+    ]
+    found = adversarial.first_flips(np.asarray(wrong), grid)[0]
+    assert ((found >= closed) & (found <= closed + adversarial.FINE + 1e-6)).all()
+
+
+def test_first_flips_by_hand():
+    wrong = np.asarray([[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 1, 0]], bool)
+    found = adversarial.first_flips(wrong, np.asarray([0, 0.1, 0.2]))
+    np.testing.assert_array_equal(found, [0.2, 0.1, np.nan, np.inf])
+
+
+def test_blocks_change_nothing(monkeypatch, key):
+    """More images than one block has, of a last block that is shorter."""
+    model, params, x, y = tanh_network(key)
+    other = model.init(jax.random.fold_in(key, 1), x)
+    networks = jax.tree.map(lambda *a: jnp.stack(a), params, other)
+    whole = adversarial._wrong("pgd", model, networks, np.asarray(x), np.asarray(y), 0.1, key)
+    monkeypatch.setattr(adversarial, "BATCH", 4)
+    parts = adversarial._wrong("pgd", model, networks, np.asarray(x), np.asarray(y), 0.1, key)
+    assert whole.shape == (2, 6)
+    assert (whole[0] != whole[1]).any()
+    np.testing.assert_array_equal(parts, whole)
+
+
+# The judge of the attacks.
+
+
+def attack_result(costs=None, **changes):
+    """Made-up accuracies of 5 seeds and what each attack costs at epsilon 0.1."""
+    jitter = np.linspace(-0.01, 0.01, 5)
+    result = {
+        "data": np.asarray("mnist"),
+        "epsilons": np.asarray([0, 0.1, 0.3]),
+    }
+    for network in adversarial.NETWORKS:
+        cost = {"random": 0.01, "fgsm": 0.4, "pgd": 0.6} | (costs or {}).get(network, {})
+        for attack, wobble in zip(adversarial.ATTACKS, (jitter, -jitter, 0 * jitter), strict=True):
+            columns = [0.98 + 0 * jitter, 0.98 - cost[attack] + wobble, 0.1 + wobble]
+            result[f"accuracy_{network}_{attack}"] = np.stack(columns, axis=1)
+        for attack, at in (("fgsm", 0.1), ("random", np.inf)):
+            result[f"smallest_{network}_{attack}"] = np.full((5, 7), at)
+    return result | changes
+
+
+ATTACKED = {
+    "as claimed": ({}, "reproduced"),
+    "no better than random signs": ({"random": 0.4}, "not reproduced"),
+    "9 points": ({"fgsm": 0.1}, "not reproduced"),
+    "11 points within the spread": ({"fgsm": 0.12}, "not reproduced"),
+    "16 points": ({"fgsm": 0.17}, "reproduced"),
+    "only projected steps": ({"fgsm": 0.0, "pgd": 0.9}, "not reproduced"),
+}
+
+
+@pytest.mark.parametrize(("cost", "expected"), ATTACKED.values(), ids=ATTACKED)
+@pytest.mark.parametrize("network", adversarial.NETWORKS)
+def test_claims_on_attacks_can_fail(network, cost, expected):
+    assert statuses(adversarial, attack_result({network: cost})) == [
+        expected if name == network else "reproduced" for name in adversarial.NETWORKS
+    ]
+
+
+def test_attacks_need_mnist_and_the_judged_epsilon():
+    for changes in ({"data": np.asarray("digits")}, {"epsilons": np.asarray([0, 0.05, 0.3])}):
+        assert statuses(adversarial, attack_result(**changes)) == ["not tested"] * 2
+
+
+def test_a_median_beyond_the_grid_says_so():
+    result = attack_result()
+    assert adversarial._median(result, "cnn", "random") == "above 0.3"
+    assert adversarial._median(result, "cnn", "fgsm") == "0.100 ± 0.000"
+    mixed = np.tile([np.nan, np.nan, 0.1, 0.2, np.inf], (5, 1))
+    result["smallest_cnn_fgsm"] = mixed
+    assert adversarial._median(result, "cnn", "fgsm") == "0.200 ± 0.000"
+
+
+def test_pictures_are_of_digits_that_flip(key):
+    """The first ones that are right as they are and wrong after the step."""
+    params, x, _, _ = linear(key, (4, 4, 1))
+    x = jax.random.uniform(key, (40, 4, 4, 1))
+    y = np.array(LINEAR.apply(params, x).argmax(-1))
+    y[0] = (y[0] + 1) % 3
+    result = adversarial._pictures("cnn", LINEAR, params, x, jnp.asarray(y), key)
+    changed = adversarial.fgsm(LINEAR, params, x, jnp.asarray(y), adversarial.JUDGED)
+    after = np.asarray(LINEAR.apply(params, changed).argmax(-1))
+    before = np.asarray(LINEAR.apply(params, x).argmax(-1))
+    rows = np.flatnonzero((before == y) & (after != y))[: adversarial.SHOWN]
+    assert len(rows) == adversarial.SHOWN
+    np.testing.assert_array_equal(result["shown_cnn"][:, 0], x[rows, ..., 0])
+    np.testing.assert_allclose(result["shown_cnn"][:, 2], changed[rows, ..., 0], rtol=1e-6)
+    np.testing.assert_array_equal(result["labels_cnn"][:, :2], np.stack([before, after], 1)[rows])
+
+
+def test_the_mlp_is_two_layers_of_100_units(key):
+    params = adversarial._mlp().init(key, jnp.zeros((1, 28, 28, 1)))
+    sizes = jax.tree.map(jnp.size, params)
+    assert sum(jax.tree.leaves(sizes)) == 785 * 100 + 101 * 100 + 101 * 10
