@@ -1,4 +1,4 @@
-"""The main job in two minutes: a sweep, two experiments and the gradient check, on embedded data."""
+"""The main job in two minutes, on embedded data: a sweep, two experiments, the gradient check."""
 
 import time
 
