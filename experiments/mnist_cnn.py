@@ -191,7 +191,7 @@ def _draw_errors(axes: Axes, result: Result) -> None:
         if training in GOALS:
             goal = 100 * GOALS[training]
             axes.hlines(goal, i - 0.35, i + 0.35, color="0.3", linestyle="--", linewidth=1.2)
-            axes.annotate(f"goal {goal:.2f}", (i + 0.35, goal), fontsize="small", va="center")
+            axes.annotate(f" goal {goal:.2f}", (i + 0.35, goal), fontsize="small", va="center")
     epochs = [f"{int(result[f'epochs_{training}'])} epochs" for training in TRAININGS]
     names = ("SGD (lecture)", "Adam to zero", "Adam to zero,\nshifts, dropout")
     labels = [f"{name}\n{length}" for name, length in zip(names, epochs, strict=True)]
