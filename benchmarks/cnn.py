@@ -9,7 +9,7 @@ SAMPLES, BATCH, RATE = 6_400, 128, 1e-3
 
 
 def images() -> tuple[np.ndarray, np.ndarray]:
-    """Images of MNIST's size with a bright third, labelled by the quadrant sums."""
+    """Images of MNIST's size with a bright third, whose labels a linear map gives."""
     rng = np.random.default_rng(0)
     x = rng.random((SAMPLES, 28, 28, 1), np.float32)
     x *= rng.random((SAMPLES, 28, 28, 1)) < 0.3

@@ -27,13 +27,10 @@ from jax import Array, lax
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-import jaxnets as jn
+from experiments.image_networks import cnn, mlp, train
 from experiments.lab import Claim, Result, Verdict, images, interval, markdown, on_mnist, verdict
 from jaxnets import plots
-from jaxnets.data import Dataset
-from jaxnets.models import CNN, Activate, Conv, Dense, Flatten, MaxPool
-from jaxnets.models.cnn import small_cnn
-from jaxnets.schedules import AdamToZero
+from jaxnets.models import CNN
 
 NETWORKS = {"cnn": "CNN", "mlp": "MLP"}
 ATTACKS = {"random": "random signs", "fgsm": "one signed step", "pgd": "10 projected steps"}
@@ -65,13 +62,13 @@ SMOKE = Config(seeds=2, epochs=2, epsilons=(0.0, 0.1), every=2, data="digits")
 
 def run(config: Config, key: Array) -> Result:
     data, name = images(config.data, flat=False)
-    models = {"cnn": small_cnn() if name == "mnist" else _tiny_cnn(), "mlp": _mlp()}
+    models = {"cnn": cnn(name), "mlp": mlp()}
     x, y = (np.asarray(data.test[part])[:: config.every] for part in ("x", "y"))
     result: Result = {"data": np.asarray(name), "epsilons": np.asarray(config.epsilons)}
     noise_key = jax.random.fold_in(key, 1)
     for network, model in models.items():
         print(f"training and attacking the {NETWORKS[network]}", flush=True)
-        params = _train(config, key, data, model)
+        params = train(config, key, data, model)
         for attack in ATTACKS:
             wrong = [_wrong(attack, model, params, x, y, e, noise_key) for e in config.epsilons]
             result[f"accuracy_{network}_{attack}"] = 1 - np.mean(wrong, axis=-1).T
@@ -82,30 +79,6 @@ def run(config: Config, key: Array) -> Result:
         one = jax.tree.map(lambda a: a[0], params)
         result |= _pictures(network, model, one, x[:BATCH], y[:BATCH], noise_key)
     return result
-
-
-def _mlp() -> CNN:
-    layers = (Dense(100), Activate("relu"), Dense(100), Activate("relu"), Dense(10, "lecun"))
-    return CNN((Flatten(), *layers))
-
-
-def _tiny_cnn() -> CNN:
-    """For the digits, which are too small for L2's network."""
-    layers = (Conv(32, 3), Activate("relu"), MaxPool(2), Flatten())
-    return CNN((*layers, Dense(64), Activate("relu"), Dense(10, "lecun")))
-
-
-def _train(config: Config, key: Array, data: Dataset, model: CNN) -> Any:
-    """The params `[seeds, ...]`."""
-    steps = config.epochs * -(-len(data.train["y"]) // config.batch_size)
-    training = jn.Run(
-        model, "softmax_cross_entropy", config.epochs, config.batch_size, AdamToZero(steps)
-    )
-    keys, hparams = jax.random.split(key, config.seeds), {"learning_rate": config.learning_rate}
-    states, _ = jn.sweep(
-        training, keys, data._replace(test=None), hparams, chunks=config.epochs, progress=True
-    )
-    return states.params
 
 
 def deficit(outputs: Array, y: Array) -> Array:

@@ -30,15 +30,11 @@ from jax import Array
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-import jaxnets as jn
+from experiments.image_networks import LOSS, cnn, mlp, train
 from experiments.lab import Claim, Result, Verdict, images, interval, markdown, on_mnist, verdict
 from jaxnets import augment, evaluate, ops, plots
-from jaxnets.data import Dataset
-from jaxnets.models import CNN, Activate, Conv, Dense, Flatten, MaxPool
-from jaxnets.models.cnn import small_cnn
-from jaxnets.schedules import AdamToZero
+from jaxnets.models import CNN, Conv, Dense, Flatten, MaxPool
 
-LOSS = "softmax_cross_entropy"
 NETWORKS = {
     "mlp": "MLP, centred images",
     "cnn": "CNN, centred images",
@@ -79,11 +75,12 @@ SMOKE = Config(seeds=2, epochs=1, farthest=2, every=4, data="digits")
 
 def run(config: Config, key: Array) -> Result:
     data, name = images(config.data, flat=False)
-    models = {"mlp": _mlp(), "cnn": small_cnn() if name == "mnist" else _tiny_cnn()}
+    models = {"mlp": mlp(), "cnn": cnn(name)}
     result: Result = {"data": np.asarray(name), "shifts": np.arange(config.farthest + 1)}
     for network in NETWORKS:
         model = models[network[:3]]
-        params = _train(config, key, data, model, network.endswith("moved"))
+        augmented = partial(augment.shift, pixels=JUDGED) if network.endswith("moved") else None
+        params = train(config, key, data, model, augmented)
         result[f"accuracy_{network}"] = _accuracies(config, model, params, data.test)
         if network == "cnn":
             result |= _maps(config, key, model, params, data.test["x"])
@@ -91,35 +88,6 @@ def run(config: Config, key: Array) -> Result:
     kernel = jnp.asarray(L2_KERNEL, float)[None, :, None, None]
     result["l2_output"] = np.asarray(ops.convolve(example, kernel)[0, 0, :, 0])
     return result | _counts()
-
-
-def _mlp() -> CNN:
-    layers = (Dense(100), Activate("relu"), Dense(100), Activate("relu"), Dense(10, "lecun"))
-    return CNN((Flatten(), *layers))
-
-
-def _tiny_cnn() -> CNN:
-    """For the digits, which are too small for L2's network."""
-    layers = (Conv(32, 3), Activate("relu"), MaxPool(2), Flatten())
-    return CNN((*layers, Dense(64), Activate("relu"), Dense(10, "lecun")))
-
-
-def _train(config: Config, key: Array, data: Dataset, model: CNN, augmented: bool) -> Any:
-    """The params `[seeds, ...]`, on the centred images or on images moved at random."""
-    steps = config.epochs * -(-len(data.train["y"]) // config.batch_size)
-    training = jn.Run(
-        model,
-        LOSS,
-        config.epochs,
-        config.batch_size,
-        AdamToZero(steps),
-        augment=partial(augment.shift, pixels=JUDGED) if augmented else None,
-    )
-    keys, hparams = jax.random.split(key, config.seeds), {"learning_rate": config.learning_rate}
-    states, _ = jn.sweep(
-        training, keys, data._replace(test=None), hparams, chunks=config.epochs, progress=True
-    )
-    return states.params
 
 
 def _accuracies(config: Config, model: CNN, params: Any, part: dict[str, Any]) -> np.ndarray:

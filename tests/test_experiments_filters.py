@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from experiments import adversarial, first_filters
+from experiments import adversarial, first_filters, image_networks
 from jaxnets.losses import get_loss
 from jaxnets.models import CNN, Activate, Dense, Flatten
 
@@ -415,6 +415,6 @@ def test_pictures_are_of_digits_that_flip(key):
 
 
 def test_the_mlp_is_two_layers_of_100_units(key):
-    params = adversarial._mlp().init(key, jnp.zeros((1, 28, 28, 1)))
+    params = image_networks.mlp().init(key, jnp.zeros((1, 28, 28, 1)))
     sizes = jax.tree.map(jnp.size, params)
     assert sum(jax.tree.leaves(sizes)) == 785 * 100 + 101 * 100 + 101 * 10

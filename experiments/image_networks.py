@@ -1,0 +1,46 @@
+"""What experiments on small images share: two classifiers, and their training on many seeds."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from jax import Array
+
+import jaxnets as jn
+from jaxnets.data import Dataset
+from jaxnets.models import CNN, Activate, Conv, Dense, Flatten, MaxPool, small_cnn
+from jaxnets.schedules import AdamToZero
+
+LOSS = "softmax_cross_entropy"
+
+
+def mlp() -> CNN:
+    """Two hidden layers of 100 units on images."""
+    layers = (Dense(100), Activate("relu"), Dense(100), Activate("relu"), Dense(10, "lecun"))
+    return CNN((Flatten(), *layers))
+
+
+def cnn(name: str) -> CNN:
+    """L2's network for "mnist"; else a small one, for the digits' 8 x 8 images."""
+    if name == "mnist":
+        return small_cnn()
+    layers = (Conv(32, 3), Activate("relu"), MaxPool(2), Flatten())
+    return CNN((*layers, Dense(64), Activate("relu"), Dense(10, "lecun")))
+
+
+def train(
+    config: Any, key: Array, data: Dataset, model: CNN, augment: Callable | None = None
+) -> Any:
+    """The params `[seeds, ...]` after `config.epochs` of Adam whose rate falls to zero.
+
+    `config` has `seeds`, `epochs`, `batch_size` and `learning_rate`.
+    """
+    steps = config.epochs * -(-len(data.train["y"]) // config.batch_size)
+    training = jn.Run(
+        model, LOSS, config.epochs, config.batch_size, AdamToZero(steps), augment=augment
+    )
+    keys, hparams = jax.random.split(key, config.seeds), {"learning_rate": config.learning_rate}
+    states, _ = jn.sweep(
+        training, keys, data._replace(test=None), hparams, chunks=config.epochs, progress=True
+    )
+    return states.params
