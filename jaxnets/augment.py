@@ -1,8 +1,11 @@
 """Random changes of a batch of images, as pure functions of a key."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.scipy.ndimage import map_coordinates
 
 
 def shift(key: Array, x: Array, pixels: int = 2) -> Array:
@@ -10,15 +13,49 @@ def shift(key: Array, x: Array, pixels: int = 2) -> Array:
 
     The distances are uniform, of each image its own; what moves in is 0, what moves out is lost.
     """
-    x = jnp.asarray(x)
-    if x.ndim != 4:
-        raise ValueError(f"images are [batch, rows, columns, channels], x has shape {x.shape}")
+    x = _images(x)
     _, rows, columns, _ = x.shape
     down, right = jax.random.randint(key, (2, len(x)), -pixels, pixels + 1)
     row = _sources(rows, down)[:, :, None]
     column = _sources(columns, right)[:, None]
     each = jnp.arange(len(x))[:, None, None]
     return x.at[each, row, column].get(mode="fill", fill_value=0)
+
+
+def affine(
+    key: Array, x: Array, degrees: float = 10.0, zoom: float = 0.1, pixels: float = 2.0
+) -> Array:
+    """Images `[batch, rows, columns, channels]`, each turned, resized and moved about its centre.
+
+    Per image and uniformly: an angle up to `degrees` either way, a factor of `1 - zoom` to
+    `1 + zoom` in size, and up to `pixels` either way along both axes. Values between pixels are
+    bilinear; what moves in is 0.
+    """
+    x = _images(x)
+    _, rows, columns, _ = x.shape
+    turns, sizes, moves = jax.random.split(key, 3)
+    angle = jnp.deg2rad(jax.random.uniform(turns, len(x), minval=-degrees, maxval=degrees))
+    size = jax.random.uniform(sizes, len(x), minval=1 - zoom, maxval=1 + zoom)
+    move = jax.random.uniform(moves, (len(x), 2), minval=-pixels, maxval=pixels)
+    centre = jnp.asarray([rows - 1, columns - 1]) / 2
+    grid = jnp.stack(jnp.meshgrid(jnp.arange(rows), jnp.arange(columns), indexing="ij"))
+
+    def one(image: Array, angle: Array, size: Array, move: Array) -> Array:
+        cos, sin = jnp.cos(angle) / size, jnp.sin(angle) / size
+        back = jnp.asarray([[cos, -sin], [sin, cos]])
+        place = (centre + move)[:, None, None]
+        source = jnp.tensordot(back, grid - place, 1) + centre[:, None, None]
+        sample = partial(map_coordinates, coordinates=list(source), order=1)
+        return jax.vmap(sample, -1, -1)(image)
+
+    return jax.vmap(one)(x, angle, size, move).astype(x.dtype)
+
+
+def _images(x: Array) -> Array:
+    x = jnp.asarray(x)
+    if x.ndim != 4:
+        raise ValueError(f"images are [batch, rows, columns, channels], x has shape {x.shape}")
+    return x
 
 
 def _sources(n: int, distance: Array) -> Array:

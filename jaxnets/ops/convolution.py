@@ -4,6 +4,7 @@ What deep learning calls convolution is a correlation: kernels `[rows, columns, 
 over images `[batch, rows, columns, in]` and are not flipped; layouts as in `flax.linen.Conv`.
 """
 
+import math
 from functools import partial
 
 import jax
@@ -14,6 +15,8 @@ from jaxnets.ops.windows import Padding, Pair, Windows, padded, taps, untaps, wi
 
 FEW_CHANNELS = 4
 """Up to so many input channels a CPU multiplies whole patches, above them each row of patches."""
+NEIGHBOURS = (3, 2, 1)
+"""So many windows side by side share a whole patch, if that divides them: wider products."""
 
 
 def convolve(x: Array, kernel: Array, strides: int | Pair = 1, padding: Padding = "VALID") -> Array:
@@ -89,8 +92,9 @@ def _size(kernel: Array) -> Pair:
 
 
 def _forward_cpu(x: Array, kernel: Array, at: Windows) -> Array:
-    patches = _patches(x, at)
-    weights = kernel.reshape(len(patches), -1, kernel.shape[3])
+    n = _neighbours(at)
+    patches = _patches(x, _wide(at, n))
+    weights = _widen(kernel, n, at.strides[1]).reshape(len(patches), -1, n * kernel.shape[3])
     y = sum(p @ w for p, w in zip(patches, weights, strict=True))
     return y.reshape(len(x), *at.outputs, -1)
 
@@ -107,9 +111,38 @@ def _input_grad_cpu(g: Array, kernel: Array, at: Windows) -> Array:
 
 
 def _kernel_grad_cpu(x: Array, g: Array, at: Windows) -> Array:
-    columns = g.reshape(-1, g.shape[3])
-    grads = jnp.stack([p.T @ columns for p in _patches(x, at)])
-    return grads.reshape(*at.size, x.shape[3], -1)
+    n = _neighbours(at)
+    wide = _wide(at, n)
+    columns = g.reshape(-1, n * g.shape[3])
+    grads = jnp.stack([p.T @ columns for p in _patches(x, wide)])
+    return _narrow(grads.reshape(*wide.size, x.shape[3], n, -1), at)
+
+
+def _neighbours(at: Windows) -> int:
+    """How many windows side by side one patch covers."""
+    if at.shape[3] > FEW_CHANNELS:
+        return 1
+    return next(n for n in NEIGHBOURS if at.outputs[1] % n == 0)
+
+
+def _wide(at: Windows, n: int) -> Windows:
+    """Windows that each cover n of `at` side by side."""
+    (rows, columns), (down, right) = at.size, at.strides
+    return at._replace(size=(rows, columns + (n - 1) * right), strides=(down, n * right))
+
+
+def _widen(kernel: Array, n: int, stride: int) -> Array:
+    """The kernel at each of n places of a wide window, `[rows, wide columns, in, n, out]`."""
+    none = (0, 0)
+    places = [(i * stride, (n - 1 - i) * stride) for i in range(n)]
+    return jnp.stack([jnp.pad(kernel, (none, place, none, none)) for place in places], 3)
+
+
+def _narrow(grads: Array, at: Windows) -> Array:
+    """The transpose of `_widen`."""
+    columns, stride = at.size[1], at.strides[1]
+    starts = [i * stride for i in range(grads.shape[3])]
+    return sum(grads[:, start : start + columns, :, i] for i, start in enumerate(starts))
 
 
 def _patches(x: Array, at: Windows) -> list[Array]:
@@ -118,8 +151,8 @@ def _patches(x: Array, at: Windows) -> list[Array]:
     strip = jnp.concatenate(taps(x, 2, at.size[1], at.strides[1], at.outputs[1]), axis=3)
     rows = taps(strip, 1, at.size[0], at.strides[0], at.outputs[0])
     if x.shape[3] <= FEW_CHANNELS:
-        rows = [jnp.concatenate(rows, axis=3)]
-    return [row.reshape(-1, row.shape[3]) for row in rows]
+        rows = [jnp.stack(rows, 3)]
+    return [row.reshape(-1, math.prod(row.shape[3:])) for row in rows]
 
 
 def _forward_native(x: Array, kernel: Array, at: Windows) -> Array:
