@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from benchmarks import operations
 from benchmarks.harness import Contender, Timing, best, race, ratio
+from jaxnets import checks
 from jaxnets.data import load
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -221,6 +222,7 @@ def _machine() -> str:
 
 
 def main(names: list[str]) -> None:
+    checks.known_names(names, RACES, "race")
     sections = []
     for name in names or RACES:
         for build in RACES[name]:

@@ -22,10 +22,8 @@ patches where chance is 25 %), 0.37 to 0.39 and no gain over noise. No filter of
 above 0.8: on MNIST they are more like derivatives than random filters, not "very similar".
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import product
 from typing import Any, NamedTuple
 
 import jax
@@ -36,12 +34,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import jaxnets as jn
+from experiments.gaussian_bank import bank, energy, match, unit
+from experiments.image_networks import adam_to_zero
 from experiments.lab import Claim, Result, Verdict, images, interval, markdown, on_mnist, verdict
 from jaxnets import evaluate, plots
 from jaxnets.data import Dataset
 from jaxnets.models import CNN, Activate, Conv, Dense, Flatten, MaxPool
 from jaxnets.models.cnn import small_cnn
-from jaxnets.schedules import AdamToZero
 from jaxnets.train import init_state
 
 NETWORKS = {"digits": "digits", "rotation": "rotated patches", "noise": "noisy patches"}
@@ -53,12 +52,6 @@ KINDS = {
 }
 CONTROLS = ("initial", "random")
 """The kinds that the criterion compares with."""
-WIDTHS = (0.15, 0.2, 0.3, 0.4)
-"""Standard deviations of the Gaussians, in sides of a filter."""
-CENTRES = tuple((down, right) for down in (-1, 0, 1) for right in (-1, 0, 1))
-"""In pixels from the middle of a filter."""
-ORDERS = {(0, 0): 1, (1, 0): 12, (2, 0): 12, (1, 1): 6}
-"""Derivatives along and across an orientation, with the number of orientations 15 degrees apart."""
 PATCH = 24
 FILTERS = 32
 SHOWN = 10
@@ -88,17 +81,6 @@ class Task(NamedTuple):
     loss: str
     epochs: int
     data: Dataset
-
-
-class Bank(NamedTuple):
-    """Derivatives of a Gaussian as vectors of norm 1."""
-
-    filters: np.ndarray
-    """`[members, size^2]`."""
-    orders: np.ndarray
-    """0, 1 or 2, `[members]`."""
-    jets: np.ndarray
-    """`[widths and centres, size^2, 6]`: orthonormal, spanning a Gaussian and its derivatives."""
 
 
 def run(config: Config, key: Array) -> Result:
@@ -195,8 +177,7 @@ def _train(config: Config, key: Array, task: Task) -> tuple[np.ndarray, np.ndarr
 
     The score is the accuracy, or the mean squared error of a pixel.
     """
-    steps = task.epochs * -(-len(task.data.train["y"]) // config.batch_size)
-    training = jn.Run(task.model, task.loss, task.epochs, config.batch_size, AdamToZero(steps))
+    training = adam_to_zero(task.model, task.loss, task.epochs, config.batch_size, task.data)
     keys, hparams = jax.random.split(key, config.seeds), {"learning_rate": config.learning_rate}
     data = task.data._replace(valid=None, test=None)
     states, _ = jn.sweep(training, keys, data, hparams, chunks=task.epochs, progress=True)
@@ -221,75 +202,6 @@ def _scores(task: Task, params: Any) -> np.ndarray:
 @partial(jax.jit, static_argnums=0)
 def _errors(model: CNN, params: Any, x: Array, y: Array) -> Array:
     return lax.map(lambda one: jnp.mean((model.apply(one, x) - y) ** 2), params)
-
-
-def derivative(
-    size: int,
-    width: float,
-    centre: tuple[float, float] = (0, 0),
-    angle: float = 0,
-    orders: tuple[int, int] = (0, 0),
-) -> np.ndarray:
-    """A derivative of `exp(-(u^2 + v^2) / (2 width^2))` on `size x size` pixels.
-
-    The axis u makes an angle with the columns, v is across; `orders` are those of u and of v, at
-    most 2 together. `width` and `centre` (down, right of the middle) are in pixels.
-    """
-    at = np.arange(size) - (size - 1) / 2
-    y, x = at[:, None] - centre[0], at[None] - centre[1]
-    u = x * np.cos(angle) + y * np.sin(angle)
-    v = y * np.cos(angle) - x * np.sin(angle)
-    polynomial = {
-        (0, 0): np.ones_like(u),
-        (1, 0): -u / width**2,
-        (2, 0): u**2 / width**4 - 1 / width**2,
-        (1, 1): u * v / width**4,
-    }[orders]
-    return polynomial * np.exp(-(u**2 + v**2) / (2 * width**2))
-
-
-def bank(size: int) -> Bank:
-    """The derivatives that filters of `size x size` pixels are compared with."""
-    filters, orders, jets = [], [], []
-    for share, centre in product(WIDTHS, CENTRES):
-        for order, angle in _orientations():
-            filters.append(derivative(size, share * size, centre, angle, order).ravel())
-            orders.append(sum(order))
-        jets.append(np.linalg.qr(_jet(size, share * size, centre))[0])
-    unit = np.asarray(filters)
-    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
-    return Bank(unit, np.asarray(orders), np.asarray(jets))
-
-
-def _orientations() -> Iterator[tuple[tuple[int, int], float]]:
-    for order, n in ORDERS.items():
-        for k in range(n):
-            yield order, np.deg2rad(15 * k)
-
-
-def _jet(size: int, width: float, centre: tuple[int, int]) -> np.ndarray:
-    """A Gaussian, its two first and three second derivatives as columns, `[size^2, 6]`."""
-    of_x = ((0, 0), (1, 0), (2, 0), (1, 1))
-    members = [derivative(size, width, centre, 0, order) for order in of_x]
-    members += [derivative(size, width, centre, np.pi / 2, order) for order in ((1, 0), (2, 0))]
-    columns = np.stack([member.ravel() for member in members], axis=1)
-    return columns / np.linalg.norm(columns, axis=0)
-
-
-def match(filters: np.ndarray, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The largest |cosine| of each of `filters [..., n]` with `members [m, n]`, and whose it is."""
-    cosines = np.abs(_unit(filters) @ members.T)
-    return cosines.max(axis=-1), cosines.argmax(axis=-1)
-
-
-def energy(filters: np.ndarray, jets: np.ndarray) -> np.ndarray:
-    """The largest share of the squared norm of `filters [..., n]` in one of `jets [m, n, 6]`."""
-    inside = np.einsum("...n,mnk->...mk", _unit(filters), jets)
-    return (inside**2).sum(axis=-1).max(axis=-1)
-
-
-def _unit(filters: np.ndarray) -> np.ndarray:
-    return filters / np.linalg.norm(filters, axis=-1, keepdims=True)
 
 
 def _compare(
@@ -353,7 +265,7 @@ def plot(result: Result) -> Figure:
 def _draw_filters(axes: Axes, filters: np.ndarray, best: np.ndarray, label: str) -> None:
     """Learned filters above their best derivatives, from the most to the least similar."""
     side = int(np.sqrt(filters.shape[-1]))
-    cosines = (_unit(filters) * best).sum(axis=-1)
+    cosines = (unit(filters) * best).sum(axis=-1)
     ranks = np.linspace(0, len(filters) - 1, SHOWN).round().astype(int)
     for column, one in enumerate(np.argsort(-cosines)[ranks]):
         for row, image in enumerate((best[one], filters[one])):

@@ -28,6 +28,19 @@ def cnn(name: str) -> CNN:
     return CNN((*layers, Dense(64), Activate("relu"), Dense(10, "lecun")))
 
 
+def adam_to_zero(
+    model: Any,
+    loss: str,
+    epochs: int,
+    batch_size: int,
+    data: Dataset,
+    augment: Callable | None = None,
+) -> jn.Run:
+    """A training by Adam whose rate falls to zero at the end of the last epoch."""
+    steps = epochs * -(-len(data.train["y"]) // batch_size)
+    return jn.Run(model, loss, epochs, batch_size, AdamToZero(steps), augment=augment)
+
+
 def train(
     config: Any, key: Array, data: Dataset, model: CNN, augment: Callable | None = None
 ) -> Any:
@@ -35,10 +48,7 @@ def train(
 
     `config` has `seeds`, `epochs`, `batch_size` and `learning_rate`.
     """
-    steps = config.epochs * -(-len(data.train["y"]) // config.batch_size)
-    training = jn.Run(
-        model, LOSS, config.epochs, config.batch_size, AdamToZero(steps), augment=augment
-    )
+    training = adam_to_zero(model, LOSS, config.epochs, config.batch_size, data, augment)
     keys, hparams = jax.random.split(key, config.seeds), {"learning_rate": config.learning_rate}
     states, _ = jn.sweep(
         training, keys, data._replace(test=None), hparams, chunks=config.epochs, progress=True

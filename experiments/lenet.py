@@ -23,7 +23,7 @@ from jax import Array
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-import jaxnets as jn
+from experiments.image_networks import LOSS, train
 from experiments.lab import (
     Claim,
     Result,
@@ -37,7 +37,6 @@ from experiments.lab import (
 from jaxnets import evaluate, plots
 from jaxnets.data import Dataset
 from jaxnets.models import CNN, Activate, AveragePool, Conv, Dense, Flatten, lenet5
-from jaxnets.schedules import AdamToZero
 
 CLASSES = 10
 CONFUSIONS = 8
@@ -63,17 +62,9 @@ SMOKE = Config(seeds=2, epochs=2, data="digits")
 def run(config: Config, key: Array) -> Result:
     data, name = images(config.data, flat=False, valid=0)
     model = _network(data)
-    steps = config.epochs * -(-len(data.train["y"]) // config.batch_size)
-    training = jn.Run(
-        model, "softmax_cross_entropy", config.epochs, config.batch_size, AdamToZero(steps)
-    )
-    rates = {"learning_rate": config.learning_rate}
-    keys = jax.random.split(key, config.seeds)
-    states, _ = jn.sweep(
-        training, keys, Dataset(data.train), rates, chunks=config.epochs, progress=True
-    )
-    predicted = _predictions(training, states.params, data.test["x"])
-    one = jax.tree.map(lambda leaf: leaf[0], states.params)
+    params = train(config, key, data, model)
+    predicted = _predictions(model, params, data.test["x"])
+    one = jax.tree.map(lambda leaf: leaf[0], params)
     maps = model.apply(one, jnp.asarray(data.test["x"][:1]), method="maps")
     return {
         "data": np.asarray(name),
@@ -94,12 +85,12 @@ def _network(data: Dataset) -> CNN:
     return CNN((*first, *second, Flatten(), Dense(10, "lecun")))
 
 
-def _predictions(training: jn.Run, params: Any, x: np.ndarray) -> np.ndarray:
+def _predictions(model: CNN, params: Any, x: np.ndarray) -> np.ndarray:
     """The labels that each network predicts, `[seeds, samples]`."""
 
     @jax.jit
     def each(params: Any, x: Array) -> Array:
-        one = partial(evaluate.predictions, training.model, training.loss, x=x)
+        one = partial(evaluate.predictions, model, LOSS, x=x)
         return jax.lax.map(one, params)
 
     return np.asarray(each(params, x))

@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import jaxnets as jn
+from experiments.image_networks import adam_to_zero
 from experiments.lab import (
     Claim,
     Result,
@@ -33,7 +34,6 @@ from experiments.lab import (
 )
 from jaxnets import classical, evaluate, plots
 from jaxnets.data import Dataset
-from jaxnets.schedules import AdamToZero
 
 DEPTHS = (1, 2)
 PEERS = {"svm": "RBF SVM", "knn": "k-NN"}
@@ -72,10 +72,7 @@ def run(config: Config, key: Array) -> Result:
 def _train(config: Config, key: Array, data: Dataset, depth: int) -> np.ndarray:
     """Test accuracy `[seeds, widths]` of networks with `depth` hidden layers."""
     model = jn.MLP((max(config.widths),) * depth, 10, "relu")
-    steps = config.epochs * -(-len(data.train["y"]) // config.batch_size)
-    training = jn.Run(
-        model, "softmax_cross_entropy", config.epochs, config.batch_size, AdamToZero(steps)
-    )
+    training = adam_to_zero(model, "softmax_cross_entropy", config.epochs, config.batch_size, data)
     hparams = jn.grid(
         learning_rate=[config.learning_rate], seed=range(config.seeds), width=config.widths
     )

@@ -19,7 +19,8 @@ from jaxnets.train import PENALTIES, History, Hparams, Run, State, advance, init
 
 CACHE_BYTES = 2**22
 """What the networks trained side by side on one core may take, so that they stay in its cache."""
-LARGEST_GROUP = 32
+SMALLEST_GROUP, LARGEST_GROUP = 4, 32
+"""Fewer at a time than the smallest are slower than one after another."""
 
 
 class Diverged(FloatingPointError):
@@ -196,7 +197,7 @@ def _per_network(name: str, value: Any, n: int) -> np.ndarray:
 
 
 def _cached_group(run: Run, data: Any) -> int:
-    """How many networks' parameters, moments, gradients and activations fit into the cache."""
+    """As many networks as keep parameters, moments, gradients, activations in the cache, or 1."""
     x = data.train["x"]
     params = jax.eval_shape(run.model.init, jax.random.key(0), x[:1])
     units = sum(leaf.size for leaf in jax.tree.leaves(params) if leaf.ndim == 1)
@@ -204,7 +205,8 @@ def _cached_group(run: Run, data: Any) -> int:
     numbers = 4 * sum(leaf.size for leaf in jax.tree.leaves(params)) + 3 * units * batch
     if run.batch_size:
         numbers += batch * math.prod(x.shape[1:])
-    return max(1, min(LARGEST_GROUP, CACHE_BYTES // (numbers * x.dtype.itemsize)))
+    group = min(LARGEST_GROUP, CACHE_BYTES // (numbers * x.dtype.itemsize))
+    return group if group >= SMALLEST_GROUP else 1
 
 
 _init = jax.jit(init_state, static_argnums=0)

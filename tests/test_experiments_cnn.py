@@ -9,9 +9,9 @@ from experiments import lab, lenet, mnist_cnn
 JITTER = np.linspace(-0.0005, 0.0005, 5)
 
 
-def cnn_result(sgd=0.010, adam=0.007, shifted=0.0045, seconds=5.0, backend="gpu", data="mnist"):
+def cnn_result(sgd=0.010, adam=0.007, augmented=0.0045, seconds=5.0, backend="gpu", data="mnist"):
     result = {"backend": np.asarray(backend), "device": np.asarray("X"), "data": np.asarray(data)}
-    for training, error in {"sgd": sgd, "adam": adam, "shifted": shifted}.items():
+    for training, error in {"sgd": sgd, "adam": adam, "augmented": augmented}.items():
         result[f"test_{training}"] = error + JITTER
         result[f"seconds_{training}"] = seconds + JITTER
         result[f"epochs_{training}"] = np.asarray(2)
@@ -31,7 +31,7 @@ CONTRARY = {
     "lecture too good": ({"sgd": 0.0049}, 0),
     "slow": ({"seconds": 10.1}, 1),
     "plain": ({"adam": 0.0081}, 2),
-    "shifted": ({"shifted": 0.0051}, 3),
+    "augmented": ({"augmented": 0.0051}, 3),
 }
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import linprog
 
-from experiments import adversarial, first_filters, image_networks
+from experiments import adversarial, first_filters, gaussian_bank, image_networks
 from jaxnets.losses import get_loss
 from jaxnets.models import CNN, Activate, Dense, Flatten
 
@@ -35,10 +35,10 @@ def directional(orders, width, at, angle):
 
 
 @pytest.mark.parametrize("angle", ANGLES)
-@pytest.mark.parametrize("orders", first_filters.ORDERS)
+@pytest.mark.parametrize("orders", gaussian_bank.ORDERS)
 def test_members_are_derivatives_of_a_gaussian(orders, angle, x64):
     size, width, centre = 5, 1.3, (1, -0.5)
-    found = first_filters.derivative(size, width, centre, angle, orders)
+    found = gaussian_bank.derivative(size, width, centre, angle, orders)
     for row in range(size):
         for column in range(size):
             at = jnp.asarray([column - 2 - centre[1], row - 2 - centre[0]])
@@ -48,8 +48,8 @@ def test_members_are_derivatives_of_a_gaussian(orders, angle, x64):
 
 @pytest.mark.parametrize("size", [3, 5, 7])
 def test_the_bank_is_normalised_and_complete(size):
-    bank = first_filters.bank(size)
-    n = len(first_filters.WIDTHS) * len(first_filters.CENTRES)
+    bank = gaussian_bank.bank(size)
+    n = len(gaussian_bank.WIDTHS) * len(gaussian_bank.CENTRES)
     np.testing.assert_allclose(np.linalg.norm(bank.filters, axis=1), 1)
     assert [int((bank.orders == order).sum()) for order in range(3)] == [n, 12 * n, 18 * n]
     assert bank.jets.shape == (n, size**2, 6)
@@ -58,22 +58,22 @@ def test_the_bank_is_normalised_and_complete(size):
 
 
 def test_similarity_ignores_scale_sign_and_quarter_turns():
-    bank = first_filters.bank(5)
+    bank = gaussian_bank.bank(5)
     filters = np.random.default_rng(0).normal(size=(4, 5, 5))
-    expected = first_filters.match(filters.reshape(4, 25), bank.filters)[0]
+    expected = gaussian_bank.match(filters.reshape(4, 25), bank.filters)[0]
     assert (expected < 0.99).all()
     turned = np.rot90(filters, axes=(1, 2))
     for changed in (-filters, 7 * filters, turned):
-        found = first_filters.match(changed.reshape(4, 25), bank.filters)[0]
+        found = gaussian_bank.match(changed.reshape(4, 25), bank.filters)[0]
         np.testing.assert_allclose(found, expected, rtol=1e-12)
     moved = filters + 1
-    assert (first_filters.match(moved.reshape(4, 25), bank.filters)[0] != expected).all()
+    assert (gaussian_bank.match(moved.reshape(4, 25), bank.filters)[0] != expected).all()
 
 
 def test_similarity_is_the_best_of_all_cosines():
-    bank = first_filters.bank(3)
+    bank = gaussian_bank.bank(3)
     filters = np.random.default_rng(1).normal(size=(2, 3, 9))
-    similarity, member = first_filters.match(filters, bank.filters)
+    similarity, member = gaussian_bank.match(filters, bank.filters)
     for place in np.ndindex(2, 3):
         filter_ = filters[place]
         cosines = [abs(filter_ @ other) / np.linalg.norm(filter_) for other in bank.filters]
@@ -81,12 +81,12 @@ def test_similarity_is_the_best_of_all_cosines():
         assert cosines[member[place]] == pytest.approx(max(cosines))
 
 
-@pytest.mark.parametrize("orders", first_filters.ORDERS)
+@pytest.mark.parametrize("orders", gaussian_bank.ORDERS)
 def test_derivatives_are_found_and_their_order_named(orders):
     """Also between the bank's widths, orientations and centres."""
-    bank = first_filters.bank(7)
-    filter_ = first_filters.derivative(7, 1.6, (0.3, -0.2), 0.5, orders).ravel()
-    similarity, member = first_filters.match(filter_[None], bank.filters)
+    bank = gaussian_bank.bank(7)
+    filter_ = gaussian_bank.derivative(7, 1.6, (0.3, -0.2), 0.5, orders).ravel()
+    similarity, member = gaussian_bank.match(filter_[None], bank.filters)
     assert 0.9 < similarity[0] < 1
     assert bank.orders[member[0]] == sum(orders)
 
@@ -94,34 +94,34 @@ def test_derivatives_are_found_and_their_order_named(orders):
 def test_a_checkerboard_is_no_derivative():
     rows, columns = np.indices((5, 5))
     board = (-1.0) ** (rows + columns)
-    assert first_filters.match(board.reshape(1, 25), first_filters.bank(5).filters)[0][0] < 0.65
+    assert gaussian_bank.match(board.reshape(1, 25), gaussian_bank.bank(5).filters)[0][0] < 0.65
 
 
 def test_energy_of_combinations_is_one_and_of_noise_six_of_all_dimensions():
-    bank = first_filters.bank(5)
+    bank = gaussian_bank.bank(5)
     random = np.random.default_rng(2)
     combination = bank.jets[3] @ random.normal(size=6)
-    assert first_filters.energy(combination[None], bank.jets)[0] == pytest.approx(1)
+    assert gaussian_bank.energy(combination[None], bank.jets)[0] == pytest.approx(1)
     noise = random.normal(size=(20_000, 25))
     for jet in bank.jets[:3]:
-        share = first_filters.energy(noise, jet[None])
+        share = gaussian_bank.energy(noise, jet[None])
         assert share.mean() == pytest.approx(6 / 25, abs=5 * share.std() / np.sqrt(20_000))
 
 
 def test_energy_is_that_of_a_least_squares_fit():
     """And at least the best member's own, since every member is one of the combinations."""
-    bank = first_filters.bank(5)
+    bank = gaussian_bank.bank(5)
     filters = np.random.default_rng(3).normal(size=(10, 25))
-    energy = first_filters.energy(filters, bank.jets)
-    assert (energy >= first_filters.match(filters, bank.filters)[0] ** 2 - 1e-12).all()
+    energy = gaussian_bank.energy(filters, bank.jets)
+    assert (energy >= gaussian_bank.match(filters, bank.filters)[0] ** 2 - 1e-12).all()
     shares = []
-    for width in first_filters.WIDTHS:
-        for centre in first_filters.CENTRES:
+    for width in gaussian_bank.WIDTHS:
+        for centre in gaussian_bank.CENTRES:
             angles = (0, np.pi / 2, np.pi / 4)
             parts = [((0, 0), 0), *(((1, 0), a) for a in angles[:2])]
             parts += [((2, 0), a) for a in angles]
             columns = [
-                first_filters.derivative(5, 5 * width, centre, angle, orders).ravel()
+                gaussian_bank.derivative(5, 5 * width, centre, angle, orders).ravel()
                 for orders, angle in parts
             ]
             system = np.stack(columns, 1)
@@ -139,7 +139,7 @@ def test_filters_are_kernels_channel_by_channel():
 
 def test_comparison_shuffles_within_filters_and_keeps_the_sign_of_the_best():
     random = np.random.default_rng(5)
-    shown = first_filters.derivative(5, 1.5, orders=(1, 0)).ravel()
+    shown = gaussian_bank.derivative(5, 1.5, orders=(1, 0)).ravel()
     learned = np.tile(-shown, (2, 4, 1))
     result = first_filters._compare("digits", learned, random.normal(size=learned.shape), random)
     np.testing.assert_allclose(result["best_digits"], learned[0] / np.linalg.norm(shown))

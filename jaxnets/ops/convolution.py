@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxnets.ops.windows import Padding, Pair, Windows, padded, taps, untaps, windows
+from jaxnets.ops.windows import Padding, Pair, Windows, padded, taps, unpadded, untaps, windows
 
 FEW_CHANNELS = 4
 """Up to so many input channels a CPU multiplies whole patches, above them each row of patches."""
@@ -106,8 +106,7 @@ def _input_grad_cpu(g: Array, kernel: Array, at: Windows) -> Array:
     entries = entries.reshape(*g.shape[:3], rows, columns, -1)
     strip = untaps([entries[:, :, :, i] for i in range(rows)], 1, at.padded[0], at.strides[0])
     dx = untaps([strip[:, :, :, j] for j in range(columns)], 2, at.padded[1], at.strides[1])
-    (above, below), (left, right) = at.pads
-    return padded(dx, at._replace(pads=((-above, -below), (-left, -right))))
+    return unpadded(dx, at)
 
 
 def _kernel_grad_cpu(x: Array, g: Array, at: Windows) -> Array:

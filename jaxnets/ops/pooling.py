@@ -27,14 +27,14 @@ def max_pool(
     Raises:
         ValueError: not four axes, or images smaller than a window.
     """
-    return _max_pool(x, windows(x.shape, size, size if strides is None else strides, padding))
+    return _max_pool(x, windows(x.shape, size, strides, padding))
 
 
 def average_pool(
     x: Array, size: int | Pair, strides: int | Pair | None = None, padding: Padding = "VALID"
 ) -> Array:
     """The mean of each window; arguments as for `max_pool`. Padding counts as zeros."""
-    return _average_pool(x, windows(x.shape, size, size if strides is None else strides, padding))
+    return _average_pool(x, windows(x.shape, size, strides, padding))
 
 
 def max_pool_grad(
@@ -45,7 +45,7 @@ def max_pool_grad(
     padding: Padding = "VALID",
 ) -> Array:
     """`dE/dx` of `max_pool` from `g = dE/dy`: `g` at the first largest entry, else 0."""
-    return _max_grad(x, g, windows(x.shape, size, size if strides is None else strides, padding))
+    return _max_grad(x, g, windows(x.shape, size, strides, padding))
 
 
 def average_pool_grad(
@@ -56,7 +56,7 @@ def average_pool_grad(
     padding: Padding = "VALID",
 ) -> Array:
     """`dE/dx` of `average_pool`, of `shape`, from `g = dE/dy`: an equal share to every entry."""
-    return _average_grad(g, windows(shape, size, size if strides is None else strides, padding))
+    return _average_grad(g, windows(shape, size, strides, padding))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(1,))

@@ -39,14 +39,14 @@ class Windows(NamedTuple):
 
 
 def windows(
-    shape: Sequence[int], size: int | Pair, strides: int | Pair, padding: Padding
+    shape: Sequence[int], size: int | Pair, strides: int | Pair | None, padding: Padding
 ) -> Windows:
     """The windows over images `[batch, rows, columns, channels]`, checked.
 
     Args:
         shape: of the images.
         size: rows and columns of a window, or one number for both.
-        strides: steps down and to the right, or one number for both.
+        strides: steps down and to the right, or one number for both; None for the size.
         padding: "VALID" for none, "SAME" for `ceil(n / stride)` windows, or
             `((above, below), (left, right))`.
 
@@ -60,7 +60,8 @@ def windows(
             f"images are [batch, rows, columns, channels], x has shape {tuple(shape)}: "
             "use x[..., None] for images of one channel, x[None] for a single image"
         )
-    size, strides = pair(size, "size"), pair(strides, "stride")
+    size = pair(size, "size")
+    strides = size if strides is None else pair(strides, "stride")
     if isinstance(padding, str):
         checks.known_names([padding], ["VALID", "SAME"], "padding")
         padding = lax.padtype_to_pads(shape[1:3], size, strides, padding)
@@ -89,6 +90,15 @@ def padded(x: Array, at: Windows, value: float = 0.0) -> Array:
     """The images with their padding; negative padding crops."""
     config = [(0, 0, 0), *((lo, hi, 0) for lo, hi in at.pads), (0, 0, 0)]
     return lax.pad(x, jnp.asarray(value, x.dtype), config)
+
+
+def unpadded(x: Array, at: Windows) -> Array:
+    """The transpose of `padded`: the images without their padding, zeros where it had cropped."""
+    crop = [
+        (-lo, lo + n - m, 0)
+        for (lo, _), n, m in zip(at.pads, at.shape[1:3], x.shape[1:3], strict=True)
+    ]
+    return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *crop, (0, 0, 0)])
 
 
 def taps(x: Array, axis: int, size: int, stride: int, outputs: int) -> list[Array]:
@@ -143,14 +153,9 @@ def unview(parts: Array, at: Windows) -> Array:
     """The transpose of `view` and of the padding: entries summed where windows overlap."""
     (rows, columns), (n_rows, n_columns) = at.size, at.outputs
     if at.size == at.strides:
-        n = n_rows * rows, n_columns * columns
-        x = parts.reshape(len(parts), *n, parts.shape[5])
+        x = parts.reshape(len(parts), n_rows * rows, n_columns * columns, parts.shape[5])
     else:
         n = at.padded
         strips = untaps([parts[..., j, :] for j in range(columns)], 3, n[1], at.strides[1])
         x = untaps([strips[:, :, i] for i in range(rows)], 1, n[0], at.strides[0])
-    crop = [
-        (-low, low + size - m, 0)
-        for (low, _), size, m in zip(at.pads, at.shape[1:3], n, strict=True)
-    ]
-    return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *crop, (0, 0, 0)])
+    return unpadded(x, at)
