@@ -34,8 +34,8 @@ def affine(
     x = _images(x)
     _, rows, columns, _ = x.shape
     turns, sizes, moves = jax.random.split(key, 3)
-    angle = jnp.deg2rad(jax.random.uniform(turns, len(x), minval=-degrees, maxval=degrees))
-    size = jax.random.uniform(sizes, len(x), minval=1 - zoom, maxval=1 + zoom)
+    angle = jnp.deg2rad(jax.random.uniform(turns, (len(x),), minval=-degrees, maxval=degrees))
+    size = jax.random.uniform(sizes, (len(x),), minval=1 - zoom, maxval=1 + zoom)
     move = jax.random.uniform(moves, (len(x), 2), minval=-pixels, maxval=pixels)
     centre = jnp.asarray([rows - 1, columns - 1]) / 2
     grid = jnp.stack(jnp.meshgrid(jnp.arange(rows), jnp.arange(columns), indexing="ij"))

@@ -141,7 +141,8 @@ def _narrow(grads: Array, at: Windows) -> Array:
     """The transpose of `_widen`."""
     columns, stride = at.size[1], at.strides[1]
     starts = [i * stride for i in range(grads.shape[3])]
-    return sum(grads[:, start : start + columns, :, i] for i, start in enumerate(starts))
+    parts = [grads[:, start : start + columns, :, i] for i, start in enumerate(starts)]
+    return sum(parts[1:], parts[0])
 
 
 def _patches(x: Array, at: Windows) -> list[Array]:
