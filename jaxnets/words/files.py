@@ -1,0 +1,84 @@
+"""Word vectors in word2vec's text and binary forms, which gensim and others read and write."""
+
+import os
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from jaxnets.words.vectors import Vectors
+
+
+def save(path: str | PathLike[str], vectors: Vectors, binary: bool = False) -> None:
+    """Writes word2vec's text form, or its binary form (little-endian float32); gensim reads both.
+
+    The first line is `words dimensions`; then each word and its vector. The file appears whole.
+    """
+    path = Path(path)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(f"{len(vectors.words)} {vectors.matrix.shape[1]}\n".encode())
+            for word, row in zip(vectors.words, vectors.matrix, strict=True):
+                numbers = row.astype("<f4").tobytes() if binary else _digits(row)
+                file.write(word.encode() + b" " + numbers + b"\n")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _digits(row: np.ndarray) -> bytes:
+    """Shortest decimals that give the same float32."""
+    return " ".join(map(str, row)).encode()
+
+
+def load(path: str | PathLike[str], binary: bool = False) -> Vectors:
+    """The vectors of a file in word2vec's text or binary form.
+
+    Raises:
+        ValueError: no such form, or cut short (the line or word is named).
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        header = file.readline(100)
+        try:
+            n, dimensions = (int(number) for number in header.split())
+        except ValueError as error:
+            raise ValueError(
+                f"{path} does not begin with the numbers of words and dimensions but with "
+                f"{header[:40]!r}: it is not in word2vec's form"
+            ) from error
+        content = file.read()
+    rows = _binary_rows if binary else _text_rows
+    try:
+        words, matrix = rows(content, n, dimensions)
+    except (ValueError, IndexError) as error:
+        other = "text" if binary else "binary"
+        raise ValueError(
+            f"{path} is cut short or not in word2vec's {'binary' if binary else 'text'} form "
+            f"({error}): get it again, or read it as {other}"
+        ) from error
+    return Vectors(words, matrix)
+
+
+def _text_rows(content: bytes, n: int, dimensions: int) -> tuple[list[str], np.ndarray]:
+    *lines, _ = content.decode("utf-8").split("\n")
+    if len(lines) < n:
+        raise ValueError(f"{len(lines)} of {n} words")
+    fields = [line.rstrip().split(" ") for line in lines[:n]]
+    wrong = next((i for i, row in enumerate(fields) if len(row) != dimensions + 1), None)
+    if wrong is not None:
+        raise ValueError(f"word {wrong + 1} has {len(fields[wrong]) - 1} of {dimensions} numbers")
+    return [row[0] for row in fields], np.asarray([row[1:] for row in fields], np.float32)
+
+
+def _binary_rows(content: bytes, n: int, dimensions: int) -> tuple[list[str], np.ndarray]:
+    words, matrix, at = [], np.empty((n, dimensions), np.float32), 0
+    for i in range(n):
+        space = content.index(b" ", at)
+        words.append(content[at:space].lstrip(b"\n").decode("utf-8"))
+        at = space + 1 + 4 * dimensions
+        if at > len(content):
+            raise ValueError(f"{i} of {n} words")
+        matrix[i] = np.frombuffer(content, "<f4", dimensions, space + 1)
+    return words, matrix
