@@ -181,7 +181,7 @@ def _check_hparams(run: Run, hparams: Mapping[str, Any]) -> None:
 
 
 def _check_part(run: Run, part: Mapping[str, Any], name: str) -> dict[str, np.ndarray]:
-    x = checks.as_features(part["x"], f"{name} x")
+    x = getattr(run.model, "check_samples", checks.as_features)(part["x"], f"{name} x")
     shapes = jax.eval_shape(lambda x: run.model.init_with_output(jax.random.key(0), x), x[:1])
     y = get_loss(run.loss).check(part["y"], shapes[0].shape[-1], f"{name} y")
     checks.same_length(x, y, (f"{name} x", f"{name} y"))

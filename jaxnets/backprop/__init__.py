@@ -6,14 +6,14 @@ from typing import Any
 import jax
 from jax import Array
 
-from jaxnets.backprop import cnn, mlp
+from jaxnets.backprop import cnn, mlp, word_net
 from jaxnets.losses import get_loss, penalty_grad
-from jaxnets.models import CNN, MLP, ResidualMLP
+from jaxnets.models import CNN, MLP, ResidualMLP, WordNet
 from jaxnets.objective import Batch, Objective, Params, metrics_of
 
 __all__ = ["value_and_grad"]
 
-FAMILIES: dict[type, Any] = {MLP: mlp, ResidualMLP: mlp, CNN: cnn}
+FAMILIES: dict[type, Any] = {MLP: mlp, ResidualMLP: mlp, CNN: cnn, WordNet: word_net}
 """Model class to the module with its `forward` and `backward`."""
 
 

@@ -91,6 +91,24 @@ def read(
     return Corpus(_single_ends(ids[ids >= END]), vocabulary)
 
 
+def contexts(ids: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
+    """The words around every word of a corpus, and the word: `x [words, 2 reach]`, `y [words]`.
+
+    Up to `reach` words on either side in reading order, `END` where the line is over. Words alone
+    in their line are left out.
+    """
+    checks.count(reach, "reach")
+    padded = np.concatenate([np.full(reach, END), ids, np.full(reach, END)]).astype(np.int32)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
+    ends = np.cumsum(padded == END)
+    line = np.lib.stride_tricks.sliding_window_view(ends, 2 * reach + 1)
+    inside = (line == line[:, reach : reach + 1]) & (windows != END)
+    around = np.arange(2 * reach + 1) != reach
+    x = np.where(inside, windows, END)[:, around]
+    kept = (ids != END) & (x != END).any(axis=1)
+    return x[kept], ids[kept]
+
+
 def _plain(text: str) -> str:
     return text.lower().replace("’", "'")
 

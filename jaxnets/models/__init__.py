@@ -14,6 +14,7 @@ from jaxnets.models.layers import (
     Residual,
 )
 from jaxnets.models.mlp import MLP, ResidualMLP, compact, count_parameters
+from jaxnets.models.word_net import WordNet
 
 __all__ = [
     "CNN",
@@ -29,6 +30,7 @@ __all__ = [
     "MaxPool",
     "Residual",
     "ResidualMLP",
+    "WordNet",
     "compact",
     "count_parameters",
     "lenet5",

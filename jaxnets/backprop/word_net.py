@@ -1,0 +1,41 @@
+"""Back-propagation by hand through the lectures' network of words in context (rows C7, D1).
+
+Forward: `v = mean of the window's rows of W`, `h = sigma(v)`, `z = h W'`. Backward, with
+`delta = dE/dz`: `dW' = h^T delta`, `dE/dv = h (1 - h) (delta W'^T)`, and every row of `W` in a
+window of `n` words gets `dE/dv / n`, once for each time it is there.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxnets.models.word_net import WordNet, window_mean
+
+
+class Trace(NamedTuple):
+    """What `backward` needs of the forward pass."""
+
+    x: Array
+    """The contexts `[batch, window]`."""
+    h: Array
+    """The hidden units `[batch, dimensions]`."""
+
+
+def forward(model: WordNet, params: Any, x: Array) -> tuple[Array, Trace]:
+    """The logits `[batch, words]` and the trace."""
+    weights = params["params"]
+    h = jax.nn.sigmoid(window_mean(weights["embedding"], x))
+    return h @ weights["output"], Trace(x, h)
+
+
+def backward(model: WordNet, params: Any, trace: Trace, delta: Array) -> Any:
+    """The gradients, in the tree of `params`, from `delta = dE/d logits [batch, words]`."""
+    weights, (x, h) = params["params"], trace
+    dv = h * (1 - h) * (delta @ weights["output"].T)
+    present = x >= 0
+    share = dv / jnp.maximum(present.sum(1, keepdims=True), 1)
+    each = present[..., None] * share[:, None]
+    embedding = jnp.zeros_like(weights["embedding"]).at[x].add(each)
+    return {"params": {"embedding": embedding, "output": h.T @ delta}}

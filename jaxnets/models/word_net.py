@@ -1,0 +1,70 @@
+"""The lectures' network of words in context as a Flax module (row C7; lecture L0)."""
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.nn.initializers import variance_scaling
+
+from jaxnets import checks
+
+UNIFORM = variance_scaling(1 / 3, "fan_in", "uniform", in_axis=0, out_axis=1)
+"""Uniform within `1 / sqrt(inputs)` either way, which the lecture's `nn.Linear` draws."""
+
+
+def window_mean(embedding: Array, x: Array) -> Array:
+    """The mean of the rows of `embedding [words, n]` that `x [batch, window]` names, `[batch, n]`.
+
+    A number below 0 stands for no word; without any word the mean is 0. Equal to the product of
+    the window's mean one-hot vector with `embedding`, but without that vector.
+    """
+    present = (x >= 0)[..., None]
+    rows = jnp.where(present, embedding[x], 0)
+    return rows.sum(1) / jnp.maximum(present.sum(1), 1)
+
+
+class WordNet(nn.Module):
+    """`W' sigma(mean of the window's rows of W)`: from the words around to the word amid them.
+
+    Continuous bag of words with a sigmoid hidden layer and no biases. `init(key, x) -> params`
+    and `apply(params, x) -> logits [batch, words]` for int32 `x [batch, window]`, the numbers of
+    the words around (below 0 for none) in windows of any size; params is `{"params":
+    {"embedding": [words, dimensions], "output": [dimensions, words]}}`.
+
+    Raises:
+        ValueError: a size below 1, or a word number that is not in the vocabulary.
+        TypeError: a size, or word numbers, that are not whole.
+    """
+
+    words: int
+    dimensions: int
+
+    def __post_init__(self) -> None:
+        checks.count(self.words, "words")
+        checks.count(self.dimensions, "dimensions")
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """The logits of the word in the middle of each window."""
+        embedding = self.param("embedding", UNIFORM, (self.words, self.dimensions))
+        output = self.param("output", UNIFORM, (self.dimensions, self.words))
+        return jax.nn.sigmoid(window_mean(embedding, x)) @ output
+
+    def check_samples(self, x: Any, name: str) -> np.ndarray:
+        """Contexts as int32, checked: at least one window, and only words of the vocabulary."""
+        x = np.asarray(x)
+        if not np.issubdtype(x.dtype, np.integer):
+            raise TypeError(f"{name} has dtype {x.dtype}; word numbers are integers")
+        if x.ndim != 2 or 0 in x.shape:
+            raise ValueError(f"{name} has shape {x.shape}; contexts are [samples, window]")
+        if x.max() >= self.words:
+            row, column = (int(i) for i in np.argwhere(x >= self.words)[0])
+            raise ValueError(
+                f"{name} has the word number {x[row, column]} in sample {row}; the vocabulary "
+                f"has {self.words} words, numbered from 0"
+            )
+        return x.astype(np.int32)
