@@ -11,7 +11,7 @@ export MNIST_DIR
 SET ?=
 EXPERIMENTS := activations gradient_check digits_sweep rosenbrock_region checkerboard \
                rosenbrock_regression perceptron_mnist mnist_width mnist_cnn lenet \
-               first_filters adversarial equivariance backward_cost
+               first_filters adversarial equivariance backward_cost word2vec_lecture
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint types format hooks gradcheck bench scorecard gallery clean $(EXPERIMENTS)
@@ -35,7 +35,7 @@ demo: $(ENV)  ## the main job, on embedded data: train, compare, check, draw res
 	$(RUN) -m experiments demo
 
 test: $(ENV)  ## all tests, with coverage
-	$(RUN) -m pytest -n 2 --cov --cov-report=term
+	$(RUN) -m pytest -n 2 --dist loadgroup --cov --cov-report=term
 
 lint: $(ENV)  ## ruff: rules and format
 	$(VENV)/bin/ruff check .

@@ -39,6 +39,7 @@ EXPERIMENTS = (
     "adversarial",
     "equivariance",
     "backward_cost",
+    "word2vec_lecture",
 )
 RESULTS = Path("results")
 
