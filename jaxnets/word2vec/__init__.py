@@ -1,0 +1,1 @@
+"""word2vec: continuous bag of words and skip-gram with negative sampling (row C8)."""

@@ -1,0 +1,143 @@
+"""word2vec's closed-form updates against automatic differentiation of the plain loss."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxnets.word2vec import objective, sampling
+from jaxnets.word2vec.step import STEPS
+from jaxnets.word2vec.stretch import dynamic_reaches, offsets, stretch
+
+LOSSES = {"cbow": objective.cbow_loss, "skip_gram": objective.skip_gram_loss}
+WORDS, DIMENSIONS = 13, 6
+
+
+def random_params(seed=0):
+    rng = np.random.default_rng(seed)
+    shape = (WORDS, DIMENSIONS)
+    return {name: jnp.asarray(rng.standard_normal(shape)) for name in ("input", "output")}
+
+
+def random_stretch(seed=0, n=24, reach=3, groups=4, k=5):
+    """Few words and short lines, so that words repeat, meet noise, and some have no context."""
+    rng = np.random.default_rng(seed)
+    words = jnp.asarray(rng.integers(0, WORDS, n + 2 * reach), jnp.int32)
+    lines = jnp.asarray(np.cumsum(rng.random(n + 2 * reach) < 0.4))
+    reaches = jnp.asarray(rng.integers(1, reach + 1, n))
+    noise = jnp.asarray(rng.integers(0, WORDS, (groups, k)), jnp.int32)
+    return stretch(words, lines, reaches, noise), lines, reaches
+
+
+@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize(
+    "sizes", [{}, {"reach": 1}, {"groups": 1}, {"groups": 24, "k": 2}], ids=str
+)
+def test_the_step_is_the_gradient_of_the_loss(x64, name, sizes):
+    params, (batch, *_), rate = random_params(), random_stretch(**sizes), 0.3
+    found, losses = STEPS[name](params, batch, 5, rate)
+    want = LOSSES[name](params, batch, 5)
+    np.testing.assert_allclose(losses, want, rtol=1e-12, atol=1e-14)
+    grads = jax.grad(lambda p: LOSSES[name](p, batch, 5).sum())(params)
+    for table, grad in grads.items():
+        change = (params[table] - found[table]) / rate
+        assert jnp.linalg.norm(change - grad) <= 1e-12 * jnp.linalg.norm(grad)
+        assert jnp.linalg.norm(grad) > 0
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_hundred_steps_equal_a_hundred_dense_steps(name):
+    """In float32, from one stretch of text to the next."""
+    batches = [random_stretch(seed)[0] for seed in range(100)]
+    batches = jax.tree.map(lambda *leaves: jnp.stack(leaves), *batches)
+    start = jax.tree.map(lambda a: 0.3 * a.astype(jnp.float32), random_params())
+
+    def dense(params, batch):
+        grads = jax.grad(lambda p: LOSSES[name](p, batch, 5).sum())(params)
+        return jax.tree.map(lambda p, g: p - 0.02 * g, params, grads), None
+
+    sparse = lambda params, batch: STEPS[name](params, batch, 5, 0.02)  # noqa: E731
+    found, _ = jax.lax.scan(sparse, start, batches)
+    want, _ = jax.lax.scan(dense, start, batches)
+    for table in start:
+        assert jnp.linalg.norm(found[table] - want[table]) <= 1e-5 * jnp.linalg.norm(want[table])
+        assert jnp.linalg.norm(found[table] - start[table]) > 0.1
+
+
+def slow_cbow(params, batch, lines, reaches, negatives):
+    """The sum of losses, position by position, as word2vec's authors describe it."""
+    words = np.asarray(batch.words)
+    n, groups = len(reaches), len(batch.noise)
+    reach = (len(words) - n) // 2
+    total = 0.0
+    for i in range(n):
+        at = reach + i
+        near = range(at - int(reaches[i]), at + int(reaches[i]) + 1)
+        around = [words[j] for j in near if j != at and lines[j] == lines[at]]
+        if not around:
+            continue
+        hidden = np.mean([params["input"][word] for word in around], axis=0)
+        total += np.log1p(np.exp(-hidden @ params["output"][words[at]]))
+        noise = [word for word in np.asarray(batch.noise)[i * groups // n] if word != words[at]]
+        for word in noise:
+            weight = negatives / batch.noise.shape[1]
+            total += weight * np.log1p(np.exp(hidden @ params["output"][word]))
+    return total
+
+
+def test_the_loss_is_that_of_a_loop(x64):
+    params, (batch, lines, reaches) = random_params(), random_stretch()
+    found = objective.cbow_loss(params, batch, 5).sum()
+    arrays = {name: np.asarray(table) for name, table in params.items()}
+    want = slow_cbow(arrays, batch, np.asarray(lines), np.asarray(reaches), 5)
+    np.testing.assert_allclose(found, want, rtol=1e-12)
+
+
+def test_pairs_are_of_one_line_and_within_reach():
+    batch, lines, reaches = random_stretch(n=24, reach=3)
+    for row, offset in zip(np.asarray(batch.pairs), offsets(3), strict=True):
+        for i, is_pair in enumerate(row):
+            near = abs(offset) <= reaches[i]
+            assert is_pair == (near and lines[3 + i + offset] == lines[3 + i])
+
+
+def test_reaches_are_uniform(key):
+    drawn = np.asarray(dynamic_reaches(key, 50_000, 5))
+    assert stats.chisquare(np.bincount(drawn, minlength=6)[1:]).pvalue > 1e-3
+
+
+COUNTS = np.asarray([5000, 1200, 800, 300, 44, 40, 31, 12, 7, 5])
+
+
+def test_noise_follows_the_counts_to_the_three_quarters(key):
+    drawn = np.asarray(sampling.draw(key, sampling.noise(COUNTS), (400, 500)))
+    want = COUNTS**0.75
+    found = np.bincount(drawn.ravel(), minlength=len(COUNTS))
+    assert stats.chisquare(found, drawn.size * want / want.sum()).pvalue > 1e-3
+    assert stats.chisquare(found, drawn.size * COUNTS / COUNTS.sum()).pvalue < 1e-9
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 1000])
+def test_alias_tables_hold_their_distribution(n):
+    weights = np.random.default_rng(n).pareto(1.0, n) + 1e-9
+    weights /= weights.sum()
+    accept, other = sampling.alias(weights)
+    accept = np.asarray(accept, np.float64)
+    found = np.bincount(other, 1 - accept, minlength=n) + accept
+    np.testing.assert_allclose(found / n, weights, atol=1e-7)
+    assert (accept >= 0).all()
+    assert (accept <= 1).all()
+
+
+def test_frequent_words_are_read_less(key):
+    """The share kept of a word of frequency f, against the formula in the authors' program."""
+    keep = sampling.keep_probabilities(COUNTS, 1e-2)
+    frequency = COUNTS / COUNTS.sum()
+    want = (np.sqrt(frequency / 1e-2) + 1) * 1e-2 / frequency
+    np.testing.assert_allclose(keep, np.minimum(1, want))
+    assert (np.diff(keep) >= 0).all()
+    assert keep[0] < 0.2
+    np.testing.assert_array_equal(sampling.keep_probabilities(COUNTS, 0), 1)
+    with pytest.raises(ValueError, match="sample is 2"):
+        sampling.keep_probabilities(COUNTS, 2)
