@@ -1,0 +1,227 @@
+"""word2vec on a corpus: the text in chunks from the host, the stretches of a chunk in one scan."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+
+from jaxnets import checks
+from jaxnets.data.text import END, Corpus
+from jaxnets.fit import Diverged
+from jaxnets.word2vec import sampling
+from jaxnets.word2vec.objective import Params
+from jaxnets.word2vec.step import STEPS
+from jaxnets.word2vec.stretch import dynamic_reaches, stretch
+from jaxnets.words import Vectors
+
+CHUNK_STEPS = 256
+"""Stretches in one call of the compiled program."""
+
+
+@dataclass(frozen=True)
+class Word2Vec:
+    """The choices of one training; defaults as in the authors' program.
+
+    Raises:
+        ValueError: a size below 1, a share or rate out of range, or an unknown model.
+    """
+
+    model: str = "cbow"
+    """ "cbow" or "skip_gram"."""
+    dimensions: int = 100
+    window: int = 5
+    """The farthest context, in words; each position's own reach is drawn from 1 to this."""
+    negatives: int = 5
+    """Noise words that each position counts."""
+    epochs: int = 5
+    learning_rate: float = 0.025
+    final_rate: float = 1e-4
+    """The rate falls to this linearly."""
+    sample: float = 1e-3
+    """Words with a larger share of the text are read less often; 0 reads all."""
+    stretch: int = 4096
+    """Positions updated at a time."""
+    group: int = 32
+    """Consecutive positions that share noise words."""
+    shared: int = 16
+    """Noise words of a group, which together weigh as `negatives`."""
+
+    def __post_init__(self) -> None:
+        checks.known_names([self.model], STEPS, "model")
+        sizes = ("dimensions", "window", "negatives", "epochs", "stretch", "group", "shared")
+        for name in sizes:
+            checks.count(getattr(self, name), name)
+        checks.positive(self.learning_rate, "learning_rate")
+        checks.positive(self.final_rate, "final_rate")
+        if self.stretch % self.group:
+            raise ValueError(
+                f"a stretch of {self.stretch} is no multiple of groups of {self.group}"
+            )
+
+
+class Trained(NamedTuple):
+    """What a training gives."""
+
+    vectors: Vectors
+    """The input vectors."""
+    params: Params
+    loss: np.ndarray
+    """The mean loss of a position with contexts, over each epoch, `[epochs]`."""
+    words_per_second: float
+    """Words of the corpus, those not read included; compiling is left out."""
+
+
+def train(settings: Word2Vec, key: Array, corpus: Corpus, progress: bool = False) -> Trained:
+    """Word vectors from a corpus by stochastic gradient descent (Mikolov et al., 2013; row C8).
+
+    Args:
+        settings: the static choices.
+        key: decides the first params, the words read, the reaches and the noise.
+        corpus: from `jaxnets.data.text.read`; its ids may be memory-mapped.
+        progress: whether to show a bar with the words done and the newest loss.
+
+    Raises:
+        ValueError: a window longer than the text.
+        Diverged: the loss is not finite.
+    """
+    if np.count_nonzero(corpus.ids != END) <= settings.window:
+        raise ValueError(
+            f"a window of {settings.window} words on either side is longer than the text: give "
+            "more text, or a smaller window"
+        )
+    init_key, keep_key, step_key = jax.random.split(key, 3)
+    counts = corpus.vocabulary.counts
+    params = init(init_key, len(counts), settings.dimensions)
+    noise = sampling.noise(counts)
+    keep = sampling.keep_probabilities(counts, settings.sample).astype(np.float32)
+    rng = np.random.default_rng(np.asarray(jax.random.key_data(keep_key)).tolist())
+    total, done, losses, seconds = settings.epochs * len(corpus.ids), 0, [], 0.0
+    with _bar(total, progress) as bar:
+        for epoch in range(settings.epochs):
+            sums = np.zeros(2)
+            for chunk in chunks(settings, corpus.ids, keep, rng):
+                steps = (len(chunk.words) - 2 * settings.window) // settings.stretch
+                falling = rates(settings, done, done + chunk.read, total, steps)
+                start = time.perf_counter()
+                params, chunk_sums = _advance(
+                    settings,
+                    params,
+                    chunk.words,
+                    chunk.lines,
+                    noise,
+                    falling,
+                    jax.random.fold_in(step_key, done),
+                )
+                sums += np.asarray(chunk_sums)
+                if not np.isfinite(sums).all():
+                    raise Diverged(
+                        f"the loss is not finite in epoch {epoch + 1}: try a smaller learning rate",
+                        params,
+                        {},
+                    )
+                seconds += (time.perf_counter() - start) * (done > 0)
+                done += chunk.read
+                bar.update(chunk.read)
+                bar.set_postfix(loss=f"{sums[0] / max(sums[1], 1):.3f}", refresh=False)
+            losses.append(sums[0] / max(sums[1], 1))
+    vectors = Vectors(corpus.vocabulary.words, np.asarray(params["input"]))
+    return Trained(vectors, params, np.asarray(losses), done / max(seconds, 1e-9))
+
+
+def init(key: Array, words: int, dimensions: int) -> Params:
+    """Input vectors uniform within `1 / (2 dimensions)` either way, output vectors zero."""
+    shape = (words, dimensions)
+    width = 0.5 / dimensions
+    return {
+        "input": jax.random.uniform(key, shape, minval=-width, maxval=width),
+        "output": jnp.zeros(shape),
+    }
+
+
+class Chunk(NamedTuple):
+    """The words read of a piece of the corpus, with the contexts of its first and last."""
+
+    words: np.ndarray
+    lines: np.ndarray
+    """A number for each line; padding has lines of its own."""
+    read: int
+    """Entries of the corpus it stands for."""
+
+
+def chunks(
+    settings: Word2Vec, ids: np.ndarray, keep: np.ndarray, rng: np.random.Generator
+) -> Iterator[Chunk]:
+    """One pass over a corpus; each chunk holds a whole number of stretches, the last one padded."""
+    reach = settings.window
+    steps = min(CHUNK_STEPS, -(-len(ids) // settings.stretch))
+    size = steps * settings.stretch
+    words, lines, line, read = *_padding(reach, -1), 0, 0
+    for start in range(0, len(ids), size):
+        block = np.asarray(ids[start : start + size])
+        number = line + np.cumsum(block == END)
+        kept = (block != END) & (rng.random(len(block), np.float32) < keep[block])
+        words = np.concatenate([words, block[kept]])
+        lines = np.concatenate([lines, number[kept]])
+        line, read = int(number[-1]), read + len(block)
+        if len(words) >= size + 2 * reach:
+            yield Chunk(words[: size + 2 * reach], lines[: size + 2 * reach], read)
+            words, lines, read = words[size:], lines[size:], 0
+    if len(words) > reach:
+        more = size + 2 * reach - len(words)
+        pad_words, pad_lines = _padding(more, -reach - 1)
+        yield Chunk(np.concatenate([words, pad_words]), np.concatenate([lines, pad_lines]), read)
+
+
+def _padding(n: int, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """`n` words that are nobody's context, on lines `first, first - 1, ...`."""
+    return np.zeros(n, np.int32), first - np.arange(n)
+
+
+def rates(settings: Word2Vec, first: int, last: int, total: int, steps: int) -> np.ndarray:
+    """The learning rate of each step of a chunk, falling linearly with the corpus entries done."""
+    done = np.linspace(first, last, steps, endpoint=False) / total
+    rates = settings.learning_rate + (settings.final_rate - settings.learning_rate) * done
+    return rates.astype(np.float32)
+
+
+@partial(jax.jit, static_argnums=0, donate_argnums=1)
+def _advance(
+    settings: Word2Vec,
+    params: Params,
+    words: Array,
+    lines: Array,
+    noise: sampling.Alias,
+    rates: Array,
+    key: Array,
+) -> tuple[Params, Array]:
+    """The params after all stretches of a chunk, and the sum of its losses with their number."""
+    n, reach = settings.stretch, settings.window
+    shape = (n // settings.group, settings.shared)
+    update = STEPS[settings.model]
+
+    def step(params: Params, at: tuple[Array, Array]) -> tuple[Params, Array]:
+        i, rate = at
+        reach_key, noise_key = jax.random.split(jax.random.fold_in(key, i))
+        part = stretch(
+            lax.dynamic_slice(words, (i * n,), (n + 2 * reach,)),
+            lax.dynamic_slice(lines, (i * n,), (n + 2 * reach,)),
+            dynamic_reaches(reach_key, n, reach),
+            sampling.draw(noise_key, noise, shape),
+        )
+        params, losses = update(params, part, settings.negatives, rate)
+        return params, jnp.stack([losses.sum(), part.pairs.any(0).sum()])
+
+    params, sums = lax.scan(step, params, (jnp.arange(len(rates)), rates))
+    return params, sums.sum(0)
+
+
+def _bar(total: int, show: bool) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(total=total, unit=" words", unit_scale=True, disable=not show)

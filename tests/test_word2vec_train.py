@@ -1,0 +1,122 @@
+"""word2vec's training: every word once an epoch, falling rates, analogies learned, bad input."""
+
+import jax
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxnets import words
+from jaxnets.data import text, tiny_language
+from jaxnets.fit import Diverged
+from jaxnets.word2vec import Word2Vec, train, training
+
+SMALL = {"stretch": 64, "group": 16, "dimensions": 20, "window": 3, "sample": 0.0}
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return text.read(tiny_language.sentences(3000), min_count=1)
+
+
+def read(settings, ids, keep, monkeypatch, steps):
+    monkeypatch.setattr("jaxnets.word2vec.training.CHUNK_STEPS", steps)
+    rng = np.random.default_rng(0)
+    return list(training.chunks(settings, ids, keep, rng))
+
+
+@pytest.mark.parametrize("steps", [1, 3, 1000])
+def test_chunks_hold_every_word_once_with_its_contexts(corpus, monkeypatch, steps):
+    settings, everything = Word2Vec(**SMALL), np.ones(len(corpus.vocabulary.words), np.float32)
+    pieces = read(settings, corpus.ids, everything, monkeypatch, steps)
+    assert sum(piece.read for piece in pieces) == len(corpus.ids)
+    reach, found = settings.window, []
+    for piece in pieces:
+        assert (len(piece.words) - 2 * reach) % settings.stretch == 0
+        for i in range(reach, len(piece.words) - reach):
+            if piece.lines[i] >= 0:
+                near = slice(i - reach, i + reach + 1)
+                same = piece.lines[near] == piece.lines[i]
+                found.append((piece.words[i], *piece.words[near][same]))
+    lines = np.split(corpus.ids, np.flatnonzero(corpus.ids == text.END))
+    want = [
+        (line[i], *line[max(0, i - reach) : i + reach + 1])
+        for line in (line[line != text.END] for line in lines)
+        for i in range(len(line))
+    ]
+    assert found == want
+
+
+def test_chunks_keep_the_share_of_words_asked_for(corpus, monkeypatch):
+    keep = np.linspace(0.1, 1, len(corpus.vocabulary.words)).astype(np.float32)
+    pieces = read(Word2Vec(**SMALL), corpus.ids, keep, monkeypatch, 20)
+    kept = np.concatenate([p.words[3:-3][p.lines[3:-3] >= 0] for p in pieces])
+    counts = corpus.vocabulary.counts
+    found = np.bincount(kept, minlength=len(counts))
+    variance = counts * keep * (1 - keep)
+    enough = variance > 5
+    squares = (found - keep * counts)[enough] ** 2 / variance[enough]
+    assert stats.chi2(enough.sum()).sf(squares.sum()) > 1e-3
+    assert enough.sum() > 50
+
+
+def test_the_rate_falls_linearly():
+    settings = Word2Vec(learning_rate=0.1, final_rate=0.02)
+    first, second = (
+        training.rates(settings, 0, 50, 100, 5),
+        training.rates(settings, 50, 100, 100, 5),
+    )
+    both = np.concatenate([first, second])
+    np.testing.assert_allclose(both, 0.1 - 0.08 * np.arange(10) / 10, rtol=1e-6)
+
+
+@pytest.mark.parametrize("model", ["cbow", "skip_gram"])
+def test_analogies_are_learned(key, corpus, model):
+    """By chance one in 190 is right."""
+    settings = Word2Vec(
+        model, dimensions=50, window=3, epochs=30, learning_rate=0.05, sample=0, stretch=32
+    )
+    trained = train(settings, key, corpus)
+    scores = words.analogy_scores(trained.vectors, tiny_language.analogies())
+    assert sum(s.right for s in scores.values()) > 0.25 * sum(s.asked for s in scores.values())
+    assert trained.loss.shape == (30,)
+    assert trained.loss[-1] < 0.6 * trained.loss[0]
+    assert trained.words_per_second > 0
+
+
+def test_a_key_decides_everything(key, corpus):
+    settings = Word2Vec(**SMALL, epochs=2)
+    one, again, other = (
+        train(settings, k, corpus).vectors.matrix
+        for k in (key, jax.random.key(0), jax.random.key(1))
+    )
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("setting", "error", "message"),
+    [
+        ({"dimensions": 0}, ValueError, "dimensions"),
+        ({"window": 1.5}, TypeError, "window"),
+        ({"learning_rate": float("nan")}, ValueError, "learning_rate"),
+        ({"final_rate": -1.0}, ValueError, "final_rate"),
+        ({"model": "glove"}, ValueError, "unknown model 'glove'"),
+        ({"stretch": 100}, ValueError, "no multiple of groups of 32"),
+        ({"sample": 1.5}, ValueError, "sample is 1.5"),
+    ],
+    ids=str,
+)
+def test_bad_settings_are_refused(key, corpus, setting, error, message):
+    with pytest.raises(error, match=message):
+        train(Word2Vec(**setting), key, corpus)
+
+
+def test_a_window_longer_than_the_text_is_refused(key):
+    few = text.read(["one two one two"], min_count=1)
+    with pytest.raises(ValueError, match="longer than the text"):
+        train(Word2Vec(window=4), key, few)
+
+
+def test_divergence_is_reported(key, corpus):
+    with pytest.raises(Diverged, match="epoch 1: try a smaller learning rate"):
+        train(Word2Vec(**SMALL, learning_rate=1e12), key, corpus)
