@@ -138,7 +138,7 @@ def cnn() -> Race:
         Goal("jaxnets, in a scan", "PyTorch", at_most=0.50),
         Goal("jaxnets, in a scan", "jaxnets, in a loop", at_most=1.0),
     ]
-    return Race("L2's convolutional network, 50 steps of 128, Adam", torch + ours, goals)
+    return Race("L2's convolutional network, 50 steps of 128, Adam", torch + ours, goals, 15)
 
 
 def operation(name: str) -> Race:
