@@ -1,4 +1,6 @@
-"""Single operations of L2's network (row C4), batches of 128: forward, and backward from dE/dy."""
+"""Single operations of L2's network (row C4), batches of 128: forward without gradients, and
+backward from dE/dy and what a forward pass has saved.
+"""
 
 import time
 from collections.abc import Callable
@@ -62,33 +64,25 @@ def jaxnets(operation: str, backward: bool) -> Callable[[], float]:
     import jax
     import jax.numpy as jnp
 
-    images, weights = arrays(operation)
-    args = [jnp.asarray(images)] + ([] if isinstance(weights, int) else [jnp.asarray(weights)])
-    forward, gradient = _by_hand(operation, weights)
-    if backward:
-        args.append(jnp.ones(jax.eval_shape(forward, *args).shape))
-    compiled = jax.jit(gradient if backward else forward).lower(*args).compile()
-    return lambda: _seconds(lambda: jax.block_until_ready(compiled(*args)))
-
-
-def _by_hand(operation: str, weights: np.ndarray | int) -> tuple[Callable, Callable]:
-    """The operation of x and weights, and its gradients from x, weights and dE/dy."""
     from jaxnets import ops
 
+    images, weights = arrays(operation)
+    x = jnp.asarray(images)
+    forward: Callable
     if isinstance(weights, int):
-        return (
-            lambda x: ops.max_pool(x, weights),
-            lambda x, g: ops.max_pool_grad(x, g, weights),
-        )
-    if weights.ndim == 2:
-        return lambda x, w: x @ w.T, lambda x, w, g: (g @ w, g.T @ x)
-    size, where = (weights.shape[0], weights.shape[1]), (1, "VALID")
-    if _needs_input_grad(operation):
-        return ops.convolve, lambda x, w, g: (
-            ops.convolve_kernel_grad(x, g, size, *where),
-            ops.convolve_input_grad(g, w, x.shape, *where),
-        )
-    return ops.convolve, lambda x, w, g: ops.convolve_kernel_grad(x, g, size, *where)
+        forward, args = partial(ops.max_pool, size=weights), [x]
+    else:
+        one = ops.convolve if weights.ndim == 4 else lambda x, w: x @ w.T
+        forward, args = one, [x, jnp.asarray(weights)]
+        if backward and not _needs_input_grad(operation):
+            forward, args = partial(one, x), args[1:]
+    if not backward:
+        compiled = jax.jit(forward).lower(*args).compile()
+        return lambda: _seconds(lambda: jax.block_until_ready(compiled(*args)))
+    y, saved = jax.jit(partial(jax.vjp, forward))(*args)
+    g = jnp.ones_like(y)
+    gradients = jax.jit(lambda saved, g: saved(g)).lower(saved, g).compile()
+    return lambda: _seconds(lambda: jax.block_until_ready(gradients(saved, g)))
 
 
 def _needs_input_grad(operation: str) -> bool:

@@ -191,7 +191,8 @@ def test_pooling_equals_loops(precision, case, ties):
     @jax.jit
     def forms(x, g):
         def grads():
-            return pooling._max_grad(x, g, at), pooling._average_grad(g, at)
+            first = pooling._first_largest(x, at)
+            return pooling._to_first(first, g, at), pooling._average_grad(g, at)
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(geometry, "UNROLLED", 0)
@@ -283,6 +284,27 @@ def test_the_gradients_are_of_the_outputs(x64, channels, padding):
     by_jax, by_hand = both(*map(jnp.asarray, arrays))
     assert_close(by_jax, truth, 1e-12)
     assert_close(by_hand, truth[1:], 1e-12)
+
+
+@pytest.mark.parametrize("outputs", [2, 3, 6, 7])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_windows_that_share_a_patch_are_the_native_form(x64, outputs, stride):
+    """One channel: 1, 2 or 3 windows side by side in one row of the product."""
+    width = outputs * stride + 2
+    case = Case((2, 5, width, 1), 3, (2, 3), (stride, stride), ((0, 0), (0, 0)))
+    random = np.random.default_rng(0)
+    x, kernel = random.standard_normal(case.shape), random.standard_normal((2, 3, 1, 3))
+    at = windows(case.shape, case.size, case.strides, case.padding)
+    assert at.outputs[1] == outputs
+    assert convolution._neighbours(at) == {2: 2, 3: 3, 6: 3, 7: 1}[outputs]
+    y = convolution._forward_native(x, kernel, at)
+    g = jnp.asarray(random.standard_normal(y.shape))
+    np.testing.assert_allclose(convolution._forward_cpu(x, jnp.asarray(kernel), at), y, atol=1e-12)
+    np.testing.assert_allclose(
+        convolution._kernel_grad_cpu(jnp.asarray(x), g, at),
+        convolution._kernel_grad_native(jnp.asarray(x), g, at),
+        atol=1e-12,
+    )
 
 
 LONG = {"rows": (1, 70, 3, 2), "columns": (1, 3, 70, 2)}
