@@ -35,7 +35,7 @@ demo: $(ENV)  ## the main job, on embedded data: train, compare, check, draw res
 	$(RUN) -m experiments demo
 
 test: $(ENV)  ## all tests, with coverage
-	$(RUN) -m pytest -n 2 --dist loadgroup --cov --cov-report=term
+	$(RUN) -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 lint: $(ENV)  ## ruff: rules and format
 	$(VENV)/bin/ruff check .

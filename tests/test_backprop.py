@@ -263,6 +263,7 @@ BY_HAND = [
     "backprop/__init__.py",
     "backprop/cnn.py",
     "backprop/mlp.py",
+    "backprop/word_net.py",
     "ops/convolution.py",
     "ops/pooling.py",
     "ops/windows.py",

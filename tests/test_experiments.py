@@ -16,8 +16,6 @@ from jaxnets.backprop import cnn
 from jaxnets.models import CNN, layers
 
 ROOT = Path(__file__).parents[1]
-pytestmark = pytest.mark.xdist_group("experiments")
-"""One process runs the smoke variants, once."""
 
 
 @pytest.fixture(scope="module")
