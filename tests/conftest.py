@@ -24,6 +24,13 @@ jax.monitoring.register_event_duration_secs_listener(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forget_programs():
+    """What one file compiled is of no use to the next, and takes gigabytes in the end."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def key():
     return jax.random.key(0)

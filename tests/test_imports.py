@@ -41,6 +41,8 @@ ALLOWED = {
     "backprop": {"activations", "losses", "models", "objective", "ops"},
     "train": {"checks", "losses", "objective", "shuffle"},
     "fit": {"checks", "losses", "train"},
+    "words": {"checks"},
+    "word2vec": {"checks", "data", "fit", "words"},
     "estimator": {"activations", "data", "fit", "models", "train"},
 }
 # The only parts that may import a heavy package at all.
@@ -48,7 +50,7 @@ HEAVY_ALLOWED = {
     "matplotlib": {"plots"},
     "sklearn": {"classical", "data", "estimator"},
     "tensorflow_datasets": {"data"},
-    "tqdm": {"fit"},
+    "tqdm": {"data", "fit", "word2vec"},
 }
 
 
