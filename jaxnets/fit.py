@@ -15,6 +15,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxnets import checks
 from jaxnets.losses import get_loss
+from jaxnets.progress import bar as progress_bar
 from jaxnets.train import PENALTIES, History, Hparams, Run, State, advance, init_state
 
 CACHE_BYTES = 2**22
@@ -267,7 +268,7 @@ def _in_chunks(
     records = run.epochs // run.record_every
     size = next(s for s in range(-(-records // chunks), records + 1) if records % s == 0)
     rows: list[History] = []
-    with _bar(run.epochs, progress) as bar:
+    with progress_bar(progress, "epoch", run.epochs) as bar:
         for _ in range(records // size):
             new_state, history = program(size, state)
             rows.append(jax.device_get(history))
@@ -301,9 +302,3 @@ def _finite_mean(values: Array) -> float:
 
 def _joined(rows: list[History]) -> History:
     return {name: np.concatenate([row[name] for row in rows], axis=-1) for name in rows[0]}
-
-
-def _bar(epochs: int, show: bool) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(total=epochs, unit="epoch", disable=not show)

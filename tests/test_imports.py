@@ -26,12 +26,13 @@ ALLOWED = {
     "checks": set(),
     "devices": set(),
     "plots": set(),
+    "progress": set(),
     "schedules": set(),
     "shuffle": set(),
     "activations": {"checks"},
     "losses": {"checks"},
     "classical": {"checks"},
-    "data": {"checks"},
+    "data": {"checks", "progress"},
     "outputs": {"losses"},
     "objective": {"losses"},
     "evaluate": {"losses", "objective"},
@@ -40,9 +41,9 @@ ALLOWED = {
     "models": {"activations", "checks", "ops"},
     "backprop": {"activations", "losses", "models", "objective", "ops"},
     "train": {"checks", "losses", "objective", "shuffle"},
-    "fit": {"checks", "losses", "train"},
+    "fit": {"checks", "losses", "progress", "train"},
     "words": {"checks"},
-    "word2vec": {"checks", "data", "fit", "words"},
+    "word2vec": {"checks", "data", "fit", "progress", "words"},
     "estimator": {"activations", "data", "fit", "models", "train"},
 }
 # The only parts that may import a heavy package at all.
@@ -50,7 +51,7 @@ HEAVY_ALLOWED = {
     "matplotlib": {"plots"},
     "sklearn": {"classical", "data", "estimator"},
     "tensorflow_datasets": {"data"},
-    "tqdm": {"data", "fit", "word2vec"},
+    "tqdm": {"progress"},
 }
 
 

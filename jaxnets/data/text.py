@@ -14,6 +14,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from jaxnets import checks
+from jaxnets.progress import bar as progress_bar
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*|\n")
 """A word is a run of letters, with single apostrophes inside; a line ends a text."""
@@ -67,7 +68,7 @@ def read(
     numbers: defaultdict[str, int] = defaultdict(count().__next__)
     end = numbers["\n"]
     parts = []
-    with _bar(progress) as bar:
+    with progress_bar(progress, " words", scale=True) as bar:
         for text in _texts(source):
             found = WORD.findall(_plain(text))
             parts.append(np.fromiter(map(numbers.__getitem__, found), np.int32, len(found)))
@@ -161,9 +162,3 @@ def _whole_words(file: IO[Any], path: Path) -> Iterator[str]:
 
 def _name(source: Any) -> str:
     return str(source) if isinstance(source, str | PathLike) else "the text"
-
-
-def _bar(show: bool) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(unit=" words", unit_scale=True, disable=not show)

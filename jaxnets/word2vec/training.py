@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from jax import Array, lax
 from jaxnets import checks
 from jaxnets.data.text import END, Corpus
 from jaxnets.fit import Diverged
+from jaxnets.progress import bar as progress_bar
 from jaxnets.word2vec import sampling
 from jaxnets.word2vec.objective import Params
 from jaxnets.word2vec.step import STEPS
@@ -102,7 +103,7 @@ def train(settings: Word2Vec, key: Array, corpus: Corpus, progress: bool = False
     keep = sampling.keep_probabilities(counts, settings.sample).astype(np.float32)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(keep_key)).tolist())
     total, done, losses, seconds = settings.epochs * len(corpus.ids), 0, [], 0.0
-    with _bar(total, progress) as bar:
+    with progress_bar(progress, " words", total, scale=True) as bar:
         for epoch in range(settings.epochs):
             sums = np.zeros(2)
             for chunk in chunks(settings, corpus.ids, keep, rng):
@@ -219,9 +220,3 @@ def _advance(
 
     params, sums = lax.scan(step, params, (jnp.arange(len(rates)), rates))
     return params, sums.sum(0)
-
-
-def _bar(total: int, show: bool) -> Any:
-    from tqdm import tqdm
-
-    return tqdm(total=total, unit=" words", unit_scale=True, disable=not show)
