@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxnets.word2vec.stretch import Stretch, offsets
+from jaxnets.word2vec.stretch import Stretch
 
 Params = dict[str, Array]
 """`{"input": [words, dimensions], "output": [words, dimensions]}`."""
@@ -21,17 +21,14 @@ def cbow_loss(params: Params, stretch: Stretch, negatives: int) -> Array:
     share; a noise word that is the word itself counts nothing; the shared noise words of a group
     count as `negatives` words together.
     """
-    n = stretch.pairs.shape[1]
     total = sum(
         pair[:, None] * params["input"][words]
-        for pair, words in zip(stretch.pairs, _contexts(stretch), strict=True)
+        for pair, words in zip(stretch.pairs, stretch.contexts, strict=True)
     )
     contexts = stretch.pairs.sum(0)
     mean = total / jnp.maximum(contexts, 1)[:, None]
     hidden = total + lax.stop_gradient(mean - total)
-    return (contexts > 0) * _negative_sampling(
-        params, hidden, _middle(stretch, n), stretch, negatives
-    )
+    return (contexts > 0) * _negative_sampling(params, hidden, stretch.middle, stretch, negatives)
 
 
 def skip_gram_loss(params: Params, stretch: Stretch, negatives: int) -> Array:
@@ -39,11 +36,10 @@ def skip_gram_loss(params: Params, stretch: Stretch, negatives: int) -> Array:
 
     The noise words of a group serve all contexts of its positions.
     """
-    n = stretch.pairs.shape[1]
-    hidden = params["input"][_middle(stretch, n)]
+    hidden = params["input"][stretch.middle]
     losses = [
         pair * _negative_sampling(params, hidden, words, stretch, negatives)
-        for pair, words in zip(stretch.pairs, _contexts(stretch), strict=True)
+        for pair, words in zip(stretch.pairs, stretch.contexts, strict=True)
     ]
     return jnp.stack(losses).sum(0)
 
@@ -57,15 +53,3 @@ def _negative_sampling(
     wrong = jnp.einsum("nd,nkd->nk", hidden, params["output"][each])
     other = (each != words[:, None]) * (negatives / k)
     return jax.nn.softplus(-right) + (other * jax.nn.softplus(wrong)).sum(1)
-
-
-def _middle(stretch: Stretch, n: int) -> Array:
-    reach = (len(stretch.words) - n) // 2
-    return stretch.words[reach : reach + n]
-
-
-def _contexts(stretch: Stretch) -> list[Array]:
-    """For each offset the words that far from the positions, `[n]`."""
-    both, n = stretch.pairs.shape
-    reach = both // 2
-    return [stretch.words[reach + o : reach + o + n] for o in offsets(reach)]

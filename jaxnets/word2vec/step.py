@@ -19,13 +19,11 @@ def cbow_step(
     params: Params, stretch: Stretch, negatives: int, rate: Array
 ) -> tuple[Params, Array]:
     """The params after `rate` times the gradient of the summed `cbow_loss`; the losses `[n]`."""
-    n, words = stretch.pairs.shape[1], stretch.words
-    reach = (len(words) - n) // 2
+    words, middle = stretch.words, stretch.middle
     rows = _gather(params["input"], words)
     contexts = stretch.pairs.sum(0)
     hidden = _around(rows, stretch.pairs) / jnp.maximum(contexts, 1)[:, None]
     known = (contexts > 0).astype(rows.dtype)
-    middle = words[reach : reach + n]
     numbers = jnp.concatenate([middle, stretch.noise.ravel()])
     losses, to_hidden, to_output = _gradients(
         hidden, middle, known, _gather(params["output"], numbers), stretch.noise, negatives
@@ -62,29 +60,26 @@ def skip_gram_step(
     params: Params, stretch: Stretch, negatives: int, rate: Array
 ) -> tuple[Params, Array]:
     """The same for `skip_gram_loss`."""
-    n, words = stretch.pairs.shape[1], stretch.words
+    n, words, middle = stretch.pairs.shape[1], stretch.words, stretch.middle
     groups, k = stretch.noise.shape
-    reach = (len(words) - n) // 2
-    middle = words[reach : reach + n]
     hidden = _gather(params["input"], middle)
     numbers = jnp.concatenate([words, stretch.noise.ravel()])
     rows = _gather(params["output"], numbers)
     wrong = rows[len(words) :].reshape(groups, k, -1)
     grouped = hidden.reshape(groups, -1, hidden.shape[1])
     scores = jnp.einsum("gnd,gkd->gnk", grouped, wrong)
-    around = list(zip(stretch.pairs, offsets(reach), strict=True))
     other = sum(
-        pair.reshape(groups, -1, 1)
-        * (stretch.noise[:, None] != words[reach + o : reach + o + n].reshape(groups, -1, 1))
-        for pair, o in around
+        pair.reshape(groups, -1, 1) * (stretch.noise[:, None] != context.reshape(groups, -1, 1))
+        for pair, context in zip(stretch.pairs, stretch.contexts, strict=True)
     ) * (negatives / k)
     losses = (other * jax.nn.softplus(scores)).sum(2).reshape(n)
     to_scores = other * jax.nn.sigmoid(scores)
     to_hidden = jnp.einsum("gnk,gkd->gnd", to_scores, wrong).reshape(n, -1)
     to_wrong = jnp.einsum("gnk,gnd->gkd", to_scores, grouped).reshape(groups * k, -1)
     weights = []
-    for pair, o in around:
-        right = rows[reach + o : reach + o + n]
+    for pair, offset in zip(stretch.pairs, offsets(stretch.reach), strict=True):
+        start = stretch.reach + offset
+        right = rows[start : start + n]
         score = (hidden * right).sum(1)
         losses = losses + pair * jax.nn.softplus(-score)
         weights.append(pair * (jax.nn.sigmoid(score) - 1))

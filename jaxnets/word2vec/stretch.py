@@ -17,6 +17,26 @@ class Stretch(NamedTuple):
     noise: Array
     """Noise words, `[groups, k]`: every `n / groups` consecutive positions share k of them."""
 
+    @property
+    def reach(self) -> int:
+        """The farthest context, in words."""
+        return len(self.pairs) // 2
+
+    @property
+    def middle(self) -> Array:
+        """The word of each position, `[n]`."""
+        return self.beside(0)
+
+    @property
+    def contexts(self) -> list[Array]:
+        """For each offset the words that far from the positions, `[n]`."""
+        return [self.beside(offset) for offset in offsets(self.reach)]
+
+    def beside(self, offset: int) -> Array:
+        """The word so far to the right of each position, `[n]`."""
+        start = self.reach + offset
+        return self.words[start : start + self.pairs.shape[1]]
+
 
 def offsets(reach: int) -> list[int]:
     """The places of contexts: -reach to reach without 0."""
