@@ -28,7 +28,7 @@ from matplotlib.figure import Figure
 import jaxnets as jn
 from experiments.lab import Claim, Result, Verdict, interval, markdown, verdict
 from jaxnets import plots, words
-from jaxnets.data import Dataset, text, tiny_language
+from jaxnets.data import Dataset, corpus, tiny_language
 from jaxnets.models import WordNet
 
 TOPICS = tuple(tiny_language.TOPICS)
@@ -52,9 +52,10 @@ SMOKE = Config(seeds=2, sentences=600, dimensions=8, epochs=2)
 
 
 def run(config: Config, key: Array) -> Result:
-    corpus = text.read(tiny_language.sentences(config.sentences, config.seed), min_count=1)
-    x, y = text.contexts(corpus.ids, config.reach)
-    spelling = corpus.vocabulary.words
+    ids, (spelling, _) = corpus.read(
+        tiny_language.sentences(config.sentences, config.seed), min_count=1
+    )
+    x, y = corpus.contexts(ids, config.reach)
     training = jn.Run(
         WordNet(len(spelling), config.dimensions),
         "softmax_cross_entropy",

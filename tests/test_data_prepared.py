@@ -11,7 +11,7 @@ from PIL import Image
 from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
 
 from jaxnets import data
-from jaxnets.data import idx, prepared
+from jaxnets.data import corpus, idx, prepared
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 NEEDS_SHARED = pytest.mark.skipif(
@@ -241,3 +241,57 @@ def test_prepared_mnist_is_the_idx_files(home, tmp_path):
     rows = np.column_stack([images.reshape(10_000, -1), labels])
     found = np.column_stack([test["x"].reshape(10_000, -1), test["y"]]).astype(np.uint8)
     assert sorted(map(bytes, found)) == sorted(map(bytes, rows))
+
+
+REVIEWS = ["A good film.", "A bad film,\nreally bad.", "Épatant!"]
+
+
+def prepare_texts(home: Path, name: str, **splits: list[str]) -> Path:
+    """A prepared set of labelled texts, made of what `prepare` writes for images."""
+    folder = prepare(home, name, {split: images_and_labels(1, 2, 2, 3) for split in splits})
+    info = json.loads((folder / "dataset_info.json").read_text())
+    for entry, (split, texts) in zip(info["splits"], splits.items(), strict=True):
+        (file,) = folder.glob(f"{name}-{split}.*")
+        writer = ArrayRecordWriter(str(file), "group_size:1")
+        for text in texts:
+            value = tf_feature_pb2.BytesList(value=[text.encode()])
+            label = tf_feature_pb2.Int64List(value=[0])
+            features = {
+                "label": tf_feature_pb2.Feature(int64_list=label),
+                "text": tf_feature_pb2.Feature(bytes_list=value),
+            }
+            example = tf_example_pb2.Example(features=tf_feature_pb2.Features(feature=features))
+            writer.write(example.SerializeToString())
+        writer.close()
+        entry["shardLengths"] = [str(len(texts))]
+    (folder / "dataset_info.json").write_text(json.dumps(info))
+    kinds = json.loads((folder / "features.json").read_text())
+    kinds["featuresDict"]["features"]["text"] = {
+        "pythonClassName": f"{CORE}text_feature.Text",
+        "text": {},
+    }
+    del kinds["featuresDict"]["features"]["image"]
+    (folder / "features.json").write_text(json.dumps(kinds))
+    return folder
+
+
+def test_texts_become_a_corpus(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(prepared, "TOGETHER", 2)
+    prepare_texts(home, "tiny_reviews", test=["not this"], train=REVIEWS)
+    want = corpus.read(REVIEWS, min_count=1)
+    for cache in (None, tmp_path / "kept", tmp_path / "kept"):
+        made = corpus.read("tfds:tiny_reviews", 1, cache)
+        assert made.vocabulary.words == want.vocabulary.words
+        np.testing.assert_array_equal(made.ids, want.ids)
+    shares = [share for _, share in prepared.texts("tiny_reviews")]
+    np.testing.assert_allclose(shares, [1 / 3, 2 / 3, 1])
+
+
+def test_sets_without_texts_are_refused(home, parts):
+    prepare(home, "tiny_shapes", parts)
+    prepare_texts(home, "only_test", test=REVIEWS)
+    for name in ("tiny_shapes", "only_test"):
+        with pytest.raises(ValueError, match=f"{name}.* has no texts to train on"):
+            corpus.read(f"tfds:{name}")
+    with pytest.raises(ValueError, match="unknown data set 'imdb_reviewz'; did you mean 'imdb"):
+        corpus.read("tfds:imdb_reviewz")

@@ -2,7 +2,6 @@
 
 import pickle
 
-import jax
 import numpy as np
 import optax
 import pytest
@@ -30,14 +29,6 @@ def smooth(x):
     return np.sin(3 * x[:, 0]) + x[:, 1] ** 2
 
 
-@pytest.fixture
-def quick_compiler():
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
-@pytest.mark.usefixtures("quick_compiler")
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_passes_the_checks_of_scikit_learn(estimator):
     check_estimator(estimator(**QUICK), on_skip=None)

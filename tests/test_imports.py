@@ -95,12 +95,12 @@ def test_files_of_a_part_have_no_circle():
     modules = {
         ".".join(path.relative_to(FOLDER.parent).with_suffix("").parts): path for path in SOURCES
     }
-    graph = {
-        module: {m for m in modules for name in imports(path) if f"{name}.".startswith(f"{m}.")}
-        - {module}
-        for module, path in modules.items()
-        if path.name != "__init__.py"
-    }
+    graph = {}
+    for module, path in modules.items():
+        if path.name != "__init__.py":
+            names = [f"{name}." for name in imports(path)]
+            found = {m for m in modules if any(name.startswith(f"{m}.") for name in names)}
+            graph[module] = found - {module}
     TopologicalSorter(graph).prepare()
 
 

@@ -6,19 +6,21 @@ import numpy as np
 import pytest
 
 from jaxnets import words
-from jaxnets.data import text, tiny_language
+from jaxnets.data import tiny_language
+from jaxnets.data.corpus import read
+from jaxnets.data.vocabulary import END
 
 
 @pytest.fixture(scope="module")
 def corpus():
-    return text.read(tiny_language.sentences(30_000), min_count=1)
+    return read(tiny_language.sentences(30_000), min_count=1)
 
 
 def counted_vectors(corpus, window=5, dimensions=80):
     """Positive pointwise mutual information, its largest singular vectors (Levy et al., 2015)."""
     n = len(corpus.vocabulary.words)
     counts = np.zeros((n, n))
-    lines = np.cumsum(corpus.ids == text.END)
+    lines = np.cumsum(corpus.ids == END)
     for distance in range(1, window + 1):
         one, other = corpus.ids[:-distance], corpus.ids[distance:]
         both = (lines[:-distance] == lines[distance:]) & (one >= 0) & (other >= 0)

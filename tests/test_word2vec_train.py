@@ -6,7 +6,9 @@ import pytest
 from scipy import stats
 
 from jaxnets import words
-from jaxnets.data import text, tiny_language
+from jaxnets.data import tiny_language
+from jaxnets.data.corpus import read as read_corpus
+from jaxnets.data.vocabulary import END
 from jaxnets.fit import Diverged
 from jaxnets.word2vec import Word2Vec, train, training
 
@@ -15,7 +17,7 @@ SMALL = {"stretch": 64, "group": 16, "dimensions": 20, "window": 3, "sample": 0.
 
 @pytest.fixture(scope="module")
 def corpus():
-    return text.read(tiny_language.sentences(3000), min_count=1)
+    return read_corpus(tiny_language.sentences(3000), min_count=1)
 
 
 def read(settings, ids, keep, monkeypatch, steps):
@@ -37,10 +39,10 @@ def test_chunks_hold_every_word_once_with_its_contexts(corpus, monkeypatch, step
                 near = slice(i - reach, i + reach + 1)
                 same = piece.lines[near] == piece.lines[i]
                 found.append((piece.words[i], *piece.words[near][same]))
-    lines = np.split(corpus.ids, np.flatnonzero(corpus.ids == text.END))
+    lines = np.split(corpus.ids, np.flatnonzero(corpus.ids == END))
     want = [
         (line[i], *line[max(0, i - reach) : i + reach + 1])
-        for line in (line[line != text.END] for line in lines)
+        for line in (line[line != END] for line in lines)
         for i in range(len(line))
     ]
     assert found == want
@@ -112,7 +114,7 @@ def test_bad_settings_are_refused(key, corpus, setting, error, message):
 
 
 def test_a_window_longer_than_the_text_is_refused(key):
-    few = text.read(["one two one two"], min_count=1)
+    few = read_corpus(["one two one two"], min_count=1)
     with pytest.raises(ValueError, match="longer than the text"):
         train(Word2Vec(window=4), key, few)
 

@@ -1,10 +1,11 @@
-"""Image classification sets that TensorFlow Datasets has prepared, read once and kept as arrays."""
+"""Sets that TensorFlow Datasets has prepared: images, read once and kept as arrays, and texts."""
 
 import difflib
 import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Iterable, Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,34 @@ def read(
     return {split: {axis: arrays[f"{axis}_{split}"] for axis in "xy"} for split in _splits(arrays)}
 
 
+def texts(name: str, folder: str | PathLike[str] | None = None) -> Iterator[tuple[str, float]]:
+    """The texts of the part to train on, and how much of it is read, 0 to 1.
+
+    Raises:
+        ValueError: an unknown name, a format without random access, no text, or no such part.
+        FileNotFoundError: a known set that is not prepared in that folder.
+    """
+    builder = _builder(name, data_dir(folder), ())
+    feature = _text(builder)
+    source = builder.as_data_source(split="train")
+    for start in range(0, len(source), TOGETHER):
+        rows = range(start, min(start + TOGETHER, len(source)))
+        for row, example in zip(rows, source.__getitems__(rows), strict=True):
+            yield example[feature].decode(), (row + 1) / len(source)
+
+
+def state(name: str, folder: str | PathLike[str] | None = None) -> tuple[str, str]:
+    """A set's full name as part of a file's, and a digest of the state of its files."""
+    builder = _builder(name, data_dir(folder), ())
+    return _file_name(builder), _state(builder)
+
+
+def state_of_files(files: Iterable[Path]) -> str:
+    """A digest of names, sizes and times: another one, once a file has changed."""
+    entries = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256(repr(entries).encode()).hexdigest()[:12]
+
+
 def is_prepared(name: str) -> bool:
     """Whether TFDS's data folder holds the set in a format that can be read without TensorFlow."""
     import tensorflow_datasets as tfds
@@ -68,8 +97,8 @@ def _builder(name: str, folder: Path, known: tuple[str, ...]) -> Any:
         near = difflib.get_close_matches(name.lower(), names, n=1)
         hint = f" did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"unknown data set {name!r};{hint} known: {', '.join(known)}, and any image set that "
-            f"TensorFlow Datasets has prepared in {folder}"
+            f"unknown data set {name!r};{hint} known: "
+            f"{', '.join((*known, f'any set that TensorFlow Datasets has prepared in {folder}'))}"
         )
     builder = tfds.builder(name, data_dir=folder)
     how = (
@@ -92,14 +121,34 @@ def _random_access(builder: Any) -> bool:
 
 def _cache_file(builder: Any) -> Path:
     folder = Path(builder.data_path)
-    files = sorted(file for file in folder.iterdir() if file.suffix != ".npz")
-    state = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    digest = hashlib.sha256(repr(state).encode()).hexdigest()[:12]
-    name = f"{builder.info.full_name.replace('/', '-')}-{digest}.npz"
+    name = f"{_file_name(builder)}-{_state(builder)}.npz"
     if folder.stat().st_mode & 0o222 and os.access(folder, os.W_OK):
         return folder / name
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "jaxnets"
     return cache / name
+
+
+def _file_name(builder: Any) -> str:
+    return builder.info.full_name.replace("/", "-")
+
+
+def _state(builder: Any) -> str:
+    files = Path(builder.data_path).iterdir()
+    return state_of_files(sorted(file for file in files if file.suffix != ".npz"))
+
+
+def _text(builder: Any) -> str:
+    """The name of the first text, of a set that has a part to train on."""
+    import tensorflow_datasets as tfds
+
+    features = builder.info.features
+    names = [key for key, kind in features.items() if isinstance(kind, tfds.features.Text)]
+    if not names or "train" not in builder.info.splits:
+        raise ValueError(
+            f"{builder.info.full_name} has no texts to train on: its features are {features}, its "
+            f"parts {', '.join(builder.info.splits)}"
+        )
+    return names[0]
 
 
 def _decode(builder: Any) -> dict[str, np.ndarray]:

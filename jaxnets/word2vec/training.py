@@ -12,7 +12,8 @@ import numpy as np
 from jax import Array, lax
 
 from jaxnets import checks
-from jaxnets.data.text import END, Corpus
+from jaxnets.data.corpus import Corpus
+from jaxnets.data.vocabulary import END
 from jaxnets.fit import Diverged
 from jaxnets.progress import bar as progress_bar
 from jaxnets.word2vec import sampling
@@ -84,7 +85,7 @@ def train(settings: Word2Vec, key: Array, corpus: Corpus, progress: bool = False
     Args:
         settings: the static choices.
         key: decides the first params, the words read, the reaches and the noise.
-        corpus: from `jaxnets.data.text.read`; its ids may be memory-mapped.
+        corpus: from `jaxnets.data.corpus.read`; its ids may be memory-mapped.
         progress: whether to show a bar with the words done and the newest loss.
 
     Raises:

@@ -1,0 +1,86 @@
+"""Corpora kept on disk: the numbers in one file that is mapped, words and checksum in another."""
+
+import hashlib
+import json
+import os
+import tempfile
+import warnings
+from os import PathLike
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxnets.data import prepared, text
+from jaxnets.data.vocabulary import Vocabulary, numbered
+
+
+class Files(NamedTuple):
+    """The two files of a corpus; the note is written last, so that it vouches for the numbers."""
+
+    numbers: Path
+    """int32, little-endian."""
+    note: Path
+    """JSON: words, counts, and the sha256 of the numbers."""
+
+
+def read(
+    source: text.Source, min_count: int, folder: str | PathLike[str], progress: bool
+) -> tuple[np.ndarray, Vocabulary]:
+    """The numbers, mapped, and the vocabulary; made from the source unless the folder has them.
+
+    Raises:
+        ValueError: the source is strings, which have no name to be found by.
+    """
+    if not isinstance(source, str | PathLike):
+        raise ValueError("a cache is for files, folders and TFDS sets; these are strings")
+    folder = Path(folder).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    files = _files(folder, source, min_count)
+    if not files.note.exists():
+        _write(files, source, min_count, progress)
+    note = json.loads(files.note.read_text(encoding="utf-8"))
+    if _sha256(files.numbers) != note["sha256"]:
+        warnings.warn(f"{files.numbers} is damaged: the text is read again", stacklevel=3)
+        _write(files, source, min_count, progress)
+    vocabulary = Vocabulary(tuple(note["words"]), np.asarray(note["counts"]))
+    return np.memmap(files.numbers, "<i4", "r"), vocabulary
+
+
+def _files(folder: Path, source: str | PathLike[str], min_count: int) -> Files:
+    """Named after all that decides the numbers: the rule, the least count, the state of files."""
+    if str(source).startswith(text.TFDS):
+        name, state = prepared.state(text.tfds_name(str(source)))
+    else:
+        name, state = Path(source).name, prepared.state_of_files(text.files(source))
+    decisive = f"{text.WORD.pattern} {min_count} {state}"
+    stem = f"{name}-{hashlib.sha256(decisive.encode()).hexdigest()[:12]}"
+    return Files(folder / f"{stem}.int32", folder / f"{stem}.json")
+
+
+def _write(files: Files, source: text.Source, min_count: int, progress: bool) -> None:
+    """Both files, or nothing: each gets its name once it is complete."""
+    temporary = Files(*(path.with_name(f"{path.name}.{os.getpid()}.tmp") for path in files))
+    try:
+        with tempfile.TemporaryFile(dir=files.note.parent) as spool, temporary[0].open("wb") as out:
+            vocabulary, blocks = numbered(source, min_count, progress, spool)
+            for block in blocks:
+                out.write(block.astype("<i4"))
+        note = {
+            "sha256": _sha256(temporary.numbers),
+            "words": vocabulary.words,
+            "counts": vocabulary.counts.tolist(),
+        }
+        temporary.note.write_text(json.dumps(note, ensure_ascii=False), encoding="utf-8")
+        for path, final in zip(temporary, files, strict=True):
+            path.replace(final)
+    finally:
+        for path in temporary:
+            path.unlink(missing_ok=True)
+
+
+def _sha256(path: Path) -> str:
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
