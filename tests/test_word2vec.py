@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxnets.word2vec import objective, sampling
-from jaxnets.word2vec.step import STEPS
+from jaxnets.word2vec import objective, sampling, tables
+from jaxnets.word2vec.step import GRADIENTS
 from jaxnets.word2vec.stretch import dynamic_reaches, offsets, stretch
 
 LOSSES = {"cbow": objective.cbow_loss, "skip_gram": objective.skip_gram_loss}
@@ -30,23 +30,23 @@ def random_stretch(seed=0, n=24, reach=3, groups=4, k=5):
     return stretch(words, lines, reaches, noise), lines, reaches
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", GRADIENTS)
 @pytest.mark.parametrize(
     "sizes", [{}, {"reach": 1}, {"groups": 1}, {"groups": 24, "k": 2}], ids=str
 )
-def test_the_step_is_the_gradient_of_the_loss(x64, name, sizes):
-    params, (batch, *_), rate = random_params(), random_stretch(**sizes), 0.3
-    found, losses = STEPS[name](params, batch, 5, rate)
+def test_the_closed_form_is_the_gradient_of_the_loss(x64, name, sizes):
+    params, (batch, *_) = random_params(), random_stretch(**sizes)
+    losses, found = GRADIENTS[name](params, batch, 5)
     want = LOSSES[name](params, batch, 5)
     np.testing.assert_allclose(losses, want, rtol=1e-12, atol=1e-14)
     grads = jax.grad(lambda p: LOSSES[name](p, batch, 5).sum())(params)
     for table, grad in grads.items():
-        change = (params[table] - found[table]) / rate
+        change = tables.add(jnp.zeros_like(grad), found[table])
         assert jnp.linalg.norm(change - grad) <= 1e-12 * jnp.linalg.norm(grad)
         assert jnp.linalg.norm(grad) > 0
 
 
-@pytest.mark.parametrize("name", STEPS)
+@pytest.mark.parametrize("name", GRADIENTS)
 def test_a_hundred_steps_equal_a_hundred_dense_steps(name):
     """In float32, from one stretch of text to the next."""
     batches = [random_stretch(seed)[0] for seed in range(100)]
@@ -57,7 +57,11 @@ def test_a_hundred_steps_equal_a_hundred_dense_steps(name):
         grads = jax.grad(lambda p: LOSSES[name](p, batch, 5).sum())(params)
         return jax.tree.map(lambda p, g: p - 0.02 * g, params, grads), None
 
-    sparse = lambda params, batch: STEPS[name](params, batch, 5, 0.02)  # noqa: E731
+    def sparse(params, batch):
+        _, grads = GRADIENTS[name](params, batch, 5)
+        changes = {table: tables.Rows(r.numbers, -0.02 * r.rows) for table, r in grads.items()}
+        return {table: tables.add(params[table], r) for table, r in changes.items()}, None
+
     found, _ = jax.lax.scan(sparse, start, batches)
     want, _ = jax.lax.scan(dense, start, batches)
     for table in start:
@@ -141,3 +145,28 @@ def test_frequent_words_are_read_less(key):
     np.testing.assert_array_equal(sampling.keep_probabilities(COUNTS, 0), 1)
     with pytest.raises(ValueError, match="sample is 2"):
         sampling.keep_probabilities(COUNTS, 2)
+
+
+def test_ordered_additions_equal_plain_ones(x64):
+    """A word may occur once, often or never; the last and the first row included."""
+    rng = np.random.default_rng(0)
+    table = jnp.asarray(rng.standard_normal((WORDS, DIMENSIONS)))
+    for numbers in (rng.integers(0, WORDS, 50), np.zeros(7), [WORDS - 1, 0], [3]):
+        rows = jnp.asarray(rng.standard_normal((len(numbers), DIMENSIONS)))
+        change = tables.Rows(jnp.asarray(numbers, jnp.int32), rows)
+        want = np.array(table)
+        np.add.at(want, np.asarray(numbers, int), np.asarray(rows))
+        for add in (tables.add, tables.ordered_add):
+            np.testing.assert_allclose(add(table, change), want, rtol=1e-13, atol=1e-13)
+
+
+def test_ordered_additions_never_write_twice_to_a_row():
+    """What makes them the same on every run of a GPU: XLA may rely on it."""
+    change = tables.Rows(jnp.zeros(9, jnp.int32), jnp.ones((9, DIMENSIONS)))
+    table = jnp.zeros((WORDS, DIMENSIONS))
+    text = {
+        add: jax.jit(add).trace(table, change).lower(lowering_platforms=("cuda",)).as_text()
+        for add in (tables.add, tables.ordered_add)
+    }
+    assert "unique_indices = true" in text[tables.ordered_add]
+    assert "unique_indices = true" not in text[tables.add]

@@ -1,5 +1,7 @@
 """word2vec's training: every word once an epoch, falling rates, analogies learned, bad input."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -93,6 +95,25 @@ def test_a_key_decides_everything(key, corpus):
     )
     np.testing.assert_array_equal(one, again)
     assert not np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(("model", "devices"), [("cbow", 4), ("skip_gram", 2)])
+def test_devices_and_fixed_order_change_only_rounding(key, corpus, model, devices):
+    settings = Word2Vec(model, **SMALL, epochs=1, learning_rate=0.1)
+    plain = train(settings, key, corpus)
+    ordered = train(dataclasses.replace(settings, deterministic=True), key, corpus)
+    shared = train(settings, key, corpus, devices=jax.devices()[:devices])
+    for other in (ordered, shared):
+        np.testing.assert_allclose(other.loss, plain.loss, rtol=1e-5)
+        for table, rows in plain.params.items():
+            distance = np.linalg.norm(other.params[table] - rows)
+            assert distance <= 1e-4 * np.linalg.norm(rows)
+
+
+def test_devices_that_cannot_share_a_stretch_are_refused(key, corpus):
+    for devices in ([], jax.devices()[:3]):
+        with pytest.raises(ValueError, match="cannot share the 4 groups"):
+            train(Word2Vec(**SMALL), key, corpus, devices=devices)
 
 
 @pytest.mark.parametrize(

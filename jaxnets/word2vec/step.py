@@ -1,4 +1,4 @@
-"""word2vec's updates in closed form: one gather and one scatter of a stretch per table.
+"""word2vec's gradients in closed form: of the rows of the two tables that a stretch names.
 
 By hand (row D1), for a position with hidden vector h, word w and noise words u, with
 `g_w = sigma(h v_w) - 1` and `g_u = sigma(h v_u)`: `dE/dh = g_w v_w + sum g_u v_u`,
@@ -13,87 +13,90 @@ from jax import Array
 
 from jaxnets.word2vec.objective import Params
 from jaxnets.word2vec.stretch import Stretch, offsets
+from jaxnets.word2vec.tables import Rows, gather
+
+Gradients = dict[str, Rows]
+"""For each table of the params, parts of its gradient; a number may occur more than once."""
 
 
-def cbow_step(
-    params: Params, stretch: Stretch, negatives: int, rate: Array
-) -> tuple[Params, Array]:
-    """The params after `rate` times the gradient of the summed `cbow_loss`; the losses `[n]`."""
+def cbow_gradients(params: Params, stretch: Stretch, negatives: int) -> tuple[Array, Gradients]:
+    """The losses `[n]` of `cbow_loss`, and the gradients of their sum."""
     words, middle = stretch.words, stretch.middle
-    rows = _gather(params["input"], words)
+    n, groups = len(middle), len(stretch.noise)
+    inputs = gather(params["input"], words)
     contexts = stretch.pairs.sum(0)
-    hidden = _around(rows, stretch.pairs) / jnp.maximum(contexts, 1)[:, None]
-    known = (contexts > 0).astype(rows.dtype)
+    known = (contexts > 0).astype(inputs.dtype)
+    hidden = _around(inputs, stretch.pairs) / jnp.maximum(contexts, 1)[:, None]
     numbers = jnp.concatenate([middle, stretch.noise.ravel()])
-    losses, to_hidden, to_output = _gradients(
-        hidden, middle, known, _gather(params["output"], numbers), stretch.noise, negatives
-    )
-    to_input = _spread(to_hidden, stretch.pairs)
-    return {
-        "input": _scatter(params["input"], words, -rate * to_input),
-        "output": _scatter(params["output"], numbers, -rate * to_output),
-    }, losses
-
-
-def _gradients(
-    hidden: Array, words: Array, weight: Array, rows: Array, noise: Array, negatives: int
-) -> tuple[Array, Array, Array]:
-    """Losses `[n]`, `dE/d hidden [n, d]` and `dE/d rows`, the output rows of words, then noise."""
-    n, dimensions = hidden.shape
-    groups, k = noise.shape
-    right, wrong = rows[:n], rows[n:].reshape(groups, k, dimensions)
-    grouped = hidden.reshape(groups, -1, dimensions)
+    outputs = gather(params["output"], numbers)
+    right = outputs[:n]
     score = (hidden * right).sum(1)
-    scores = jnp.einsum("gnd,gkd->gnk", grouped, wrong)
-    other = (noise[:, None] != words.reshape(groups, -1, 1)) * (negatives / k)
-    other = other * weight.reshape(groups, -1, 1)
-    losses = weight * jax.nn.softplus(-score)
-    losses = losses + (other * jax.nn.softplus(scores)).sum(2).reshape(n)
-    to_score = (weight * (jax.nn.sigmoid(score) - 1))[:, None]
-    to_scores = other * jax.nn.sigmoid(scores)
-    to_hidden = to_score * right + jnp.einsum("gnk,gkd->gnd", to_scores, wrong).reshape(n, -1)
-    to_wrong = jnp.einsum("gnk,gnd->gkd", to_scores, grouped).reshape(-1, dimensions)
-    return losses, to_hidden, jnp.concatenate([to_score * hidden, to_wrong])
+    weight = (stretch.noise[:, None] != middle.reshape(groups, -1, 1)) * (negatives / _k(stretch))
+    losses, to_hidden, to_noise = _noise_gradients(
+        hidden, outputs[n:], weight * known.reshape(groups, -1, 1)
+    )
+    to_score = (known * (jax.nn.sigmoid(score) - 1))[:, None]
+    to_inputs = _spread(to_score * right + to_hidden, stretch.pairs)
+    to_outputs = jnp.concatenate([to_score * hidden, to_noise])
+    return known * jax.nn.softplus(-score) + losses, {
+        "input": Rows(words, to_inputs),
+        "output": Rows(numbers, to_outputs),
+    }
 
 
-def skip_gram_step(
-    params: Params, stretch: Stretch, negatives: int, rate: Array
-) -> tuple[Params, Array]:
-    """The same for `skip_gram_loss`."""
-    n, words, middle = stretch.pairs.shape[1], stretch.words, stretch.middle
-    groups, k = stretch.noise.shape
-    hidden = _gather(params["input"], middle)
+def skip_gram_gradients(
+    params: Params, stretch: Stretch, negatives: int
+) -> tuple[Array, Gradients]:
+    """The same of `skip_gram_loss`."""
+    words, middle = stretch.words, stretch.middle
+    n, groups, reach = len(middle), len(stretch.noise), stretch.reach
+    hidden = gather(params["input"], middle)
     numbers = jnp.concatenate([words, stretch.noise.ravel()])
-    rows = _gather(params["output"], numbers)
-    wrong = rows[len(words) :].reshape(groups, k, -1)
-    grouped = hidden.reshape(groups, -1, hidden.shape[1])
-    scores = jnp.einsum("gnd,gkd->gnk", grouped, wrong)
-    other = sum(
+    outputs = gather(params["output"], numbers)
+    weight = sum(
         pair.reshape(groups, -1, 1) * (stretch.noise[:, None] != context.reshape(groups, -1, 1))
         for pair, context in zip(stretch.pairs, stretch.contexts, strict=True)
-    ) * (negatives / k)
-    losses = (other * jax.nn.softplus(scores)).sum(2).reshape(n)
-    to_scores = other * jax.nn.sigmoid(scores)
-    to_hidden = jnp.einsum("gnk,gkd->gnd", to_scores, wrong).reshape(n, -1)
-    to_wrong = jnp.einsum("gnk,gnd->gkd", to_scores, grouped).reshape(groups * k, -1)
-    weights = []
-    for pair, offset in zip(stretch.pairs, offsets(stretch.reach), strict=True):
-        start = stretch.reach + offset
-        right = rows[start : start + n]
+    )
+    losses, to_hidden, to_noise = _noise_gradients(
+        hidden, outputs[len(words) :], weight * (negatives / _k(stretch))
+    )
+    to_scores = []
+    for pair, offset in zip(stretch.pairs, offsets(reach), strict=True):
+        right = outputs[reach + offset : reach + offset + n]
         score = (hidden * right).sum(1)
         losses = losses + pair * jax.nn.softplus(-score)
-        weights.append(pair * (jax.nn.sigmoid(score) - 1))
-        to_hidden = to_hidden + weights[-1][:, None] * right
-    to_right = _spread(hidden, jnp.stack(weights))
-    return {
-        "input": _scatter(params["input"], middle, -rate * to_hidden),
-        "output": _scatter(
-            params["output"], numbers, -rate * jnp.concatenate([to_right, to_wrong])
-        ),
-    }, losses
+        to_scores.append(pair * (jax.nn.sigmoid(score) - 1))
+        to_hidden = to_hidden + to_scores[-1][:, None] * right
+    to_outputs = jnp.concatenate([_spread(hidden, jnp.stack(to_scores)), to_noise])
+    return losses, {"input": Rows(middle, to_hidden), "output": Rows(numbers, to_outputs)}
 
 
-STEPS: dict[str, Callable] = {"cbow": cbow_step, "skip_gram": skip_gram_step}
+GRADIENTS: dict[str, Callable[[Params, Stretch, int], tuple[Array, Gradients]]] = {
+    "cbow": cbow_gradients,
+    "skip_gram": skip_gram_gradients,
+}
+
+
+def _noise_gradients(hidden: Array, noise: Array, weight: Array) -> tuple[Array, Array, Array]:
+    """Of `sum weight softplus(h v)`: losses `[n]`, `dE/dh [n, d]` and `dE/dv [groups k, d]`.
+
+    `hidden [n, d]` and `noise [groups k, d]` meet within their groups; `weight [groups, n / groups,
+    k]`.
+    """
+    groups, _, k = weight.shape
+    n, dimensions = hidden.shape
+    hidden, noise = (rows.reshape(groups, -1, dimensions) for rows in (hidden, noise))
+    scores = jnp.einsum("gnd,gkd->gnk", hidden, noise)
+    to_scores = weight * jax.nn.sigmoid(scores)
+    return (
+        (weight * jax.nn.softplus(scores)).sum(2).reshape(n),
+        jnp.einsum("gnk,gkd->gnd", to_scores, noise).reshape(n, dimensions),
+        jnp.einsum("gnk,gnd->gkd", to_scores, hidden).reshape(groups * k, dimensions),
+    )
+
+
+def _k(stretch: Stretch) -> int:
+    return stretch.noise.shape[1]
 
 
 def _around(rows: Array, weights: Array) -> Array:
@@ -116,11 +119,3 @@ def _spread(rows: Array, weights: Array) -> Array:
         weight[reach - o : 3 * reach - o + n, None] * wide[reach - o : 3 * reach - o + n]
         for weight, o in zip(weights, offsets(reach), strict=True)
     )
-
-
-def _gather(table: Array, numbers: Array) -> Array:
-    return table.at[numbers].get(mode="promise_in_bounds")
-
-
-def _scatter(table: Array, numbers: Array, rows: Array) -> Array:
-    return table.at[numbers].add(rows, mode="promise_in_bounds")

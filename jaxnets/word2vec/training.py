@@ -1,7 +1,7 @@
 """word2vec on a corpus: the text in chunks from the host, the stretches of a chunk in one scan."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -10,15 +10,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
+from jax.sharding import Mesh
 
 from jaxnets import checks
 from jaxnets.data.corpus import Corpus
 from jaxnets.data.vocabulary import END
 from jaxnets.fit import Diverged
 from jaxnets.progress import bar as progress_bar
-from jaxnets.word2vec import sampling
+from jaxnets.word2vec import parallel, sampling, tables
 from jaxnets.word2vec.objective import Params
-from jaxnets.word2vec.step import STEPS
+from jaxnets.word2vec.step import GRADIENTS
 from jaxnets.word2vec.stretch import dynamic_reaches, stretch
 from jaxnets.words import Vectors
 
@@ -53,9 +54,11 @@ class Word2Vec:
     """Consecutive positions that share noise words."""
     shared: int = 16
     """Noise words of a group, which together weigh as `negatives`."""
+    deterministic: bool = False
+    """Whether a GPU, too, adds up the changes of a word in one order; other devices always do."""
 
     def __post_init__(self) -> None:
-        checks.known_names([self.model], STEPS, "model")
+        checks.known_names([self.model], GRADIENTS, "model")
         sizes = ("dimensions", "window", "negatives", "epochs", "stretch", "group", "shared")
         for name in sizes:
             checks.count(getattr(self, name), name)
@@ -79,7 +82,13 @@ class Trained(NamedTuple):
     """Words of the corpus, those not read included; compiling is left out."""
 
 
-def train(settings: Word2Vec, key: Array, corpus: Corpus, progress: bool = False) -> Trained:
+def train(
+    settings: Word2Vec,
+    key: Array,
+    corpus: Corpus,
+    progress: bool = False,
+    devices: Sequence[jax.Device] | None = None,
+) -> Trained:
     """Word vectors from a corpus by stochastic gradient descent (Mikolov et al., 2013; row C8).
 
     Args:
@@ -87,9 +96,10 @@ def train(settings: Word2Vec, key: Array, corpus: Corpus, progress: bool = False
         key: decides the first params, the words read, the reaches and the noise.
         corpus: from `jaxnets.data.corpus.read`; its ids may be memory-mapped.
         progress: whether to show a bar with the words done and the newest loss.
+        devices: among which to share the positions of a stretch; by default one does all.
 
     Raises:
-        ValueError: a window longer than the text.
+        ValueError: a window longer than the text, or a stretch that the devices cannot share.
         Diverged: the loss is not finite.
     """
     if np.count_nonzero(corpus.ids != END) <= settings.window:
@@ -97,6 +107,7 @@ def train(settings: Word2Vec, key: Array, corpus: Corpus, progress: bool = False
             f"a window of {settings.window} words on either side is longer than the text: give "
             "more text, or a smaller window"
         )
+    mesh = _mesh(settings, devices)
     init_key, keep_key, step_key = jax.random.split(key, 3)
     counts = corpus.vocabulary.counts
     params = init(init_key, len(counts), settings.dimensions)
@@ -113,6 +124,7 @@ def train(settings: Word2Vec, key: Array, corpus: Corpus, progress: bool = False
                 start = time.perf_counter()
                 params, chunk_sums = _advance(
                     settings,
+                    mesh,
                     params,
                     chunk.words,
                     chunk.lines,
@@ -192,9 +204,22 @@ def rates(settings: Word2Vec, first: int, last: int, total: int, steps: int) -> 
     return rates.astype(np.float32)
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=1)
+def _mesh(settings: Word2Vec, devices: Sequence[jax.Device] | None) -> Mesh | None:
+    if devices is None:
+        return None
+    groups = settings.stretch // settings.group
+    if not devices or groups % len(devices):
+        raise ValueError(
+            f"{len(devices)} devices cannot share the {groups} groups of a stretch: their number "
+            "divides stretch / group"
+        )
+    return parallel.mesh_of(devices)
+
+
+@partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
 def _advance(
     settings: Word2Vec,
+    mesh: Mesh | None,
     params: Params,
     words: Array,
     lines: Array,
@@ -205,7 +230,9 @@ def _advance(
     """The params after all stretches of a chunk, and the sum of its losses with their number."""
     n, reach = settings.stretch, settings.window
     shape = (n // settings.group, settings.shared)
-    update = STEPS[settings.model]
+    gradients = partial(GRADIENTS[settings.model], negatives=settings.negatives)
+    compute = parallel.among(mesh, gradients) if mesh else gradients
+    add = tables.ordered_add if settings.deterministic else tables.add
 
     def step(params: Params, at: tuple[Array, Array]) -> tuple[Params, Array]:
         i, rate = at
@@ -216,7 +243,11 @@ def _advance(
             dynamic_reaches(reach_key, n, reach),
             sampling.draw(noise_key, noise, shape),
         )
-        params, losses = update(params, part, settings.negatives, rate)
+        losses, changes = compute(params, part)
+        params = {
+            name: add(params[name], tables.Rows(numbers, -rate * rows))
+            for name, (numbers, rows) in changes.items()
+        }
         return params, jnp.stack([losses.sum(), part.pairs.any(0).sum()])
 
     params, sums = lax.scan(step, params, (jnp.arange(len(rates)), rates))
