@@ -41,7 +41,7 @@ class Config:
     seed: int = 0
 
 
-SMOKE = Config(starts=4, iterations=20, grid=9)
+SMOKE = Config(nodes=(2,), starts=4, iterations=20, grid=9)
 
 
 def run(config: Config, key: Array) -> Result:

@@ -1,8 +1,6 @@
 """A text as numbers: every word gets one, in blocks, so that the text need not fit in memory."""
 
-from collections import defaultdict
 from collections.abc import Iterator
-from itertools import count
 from os import PathLike
 from typing import IO, NamedTuple
 
@@ -50,18 +48,47 @@ def numbered(
 
 
 def _number_all(source: text.Source, progress: bool, spool: IO[bytes]) -> list[str]:
-    """All words in order of appearance, after the line break; writes their numbers to `spool`."""
-    numbers: defaultdict[str, int] = defaultdict(count().__next__)
-    numbers["\n"]
-    done = 0
+    """All words in order of appearance, after the line's end; writes their numbers to `spool`."""
+    numbers, done = _Numbers(), 0
     with progress_bar(progress, " words", scale=True) as bar:
         for piece, share in text.pieces(source):
-            found = text.tokens(piece)
-            spool.write(np.fromiter(map(numbers.__getitem__, found), np.int32, len(found)))
+            found = numbers.of(text.tokens(piece))
+            spool.write(found.tobytes())
             done += len(found)
             bar.total = int(done / share) if share else None
             bar.update(len(found))
-    return list(numbers)
+    return list(numbers.words)
+
+
+class _Numbers(dict[bytes, int]):
+    """The number of each token's word; below 0 for a token of none or several."""
+
+    def __init__(self) -> None:
+        super().__init__({text.LINE: 0})
+        self.words = {"": 0}
+        self.several: list[list[int]] = []
+
+    def __missing__(self, token: bytes) -> int:
+        found = [self.words.setdefault(w, len(self.words)) for w in text.words_of(token)]
+        if len(found) == 1:
+            self[token] = found[0]
+        else:
+            self.several.append(found)
+            self[token] = -len(self.several)
+        return self[token]
+
+    def of(self, tokens: list[bytes]) -> np.ndarray:
+        """The numbers of the tokens' words, int32."""
+        numbers = np.fromiter(map(self.__getitem__, tokens), np.int32, len(tokens))
+        odd = np.flatnonzero(numbers < 0)
+        if not len(odd):
+            return numbers
+        inserts = [self.several[-number - 1] for number in numbers[odd]]
+        between = np.split(numbers, odd)
+        parts = [between[0]]
+        for insert, part in zip(inserts, between[1:], strict=True):
+            parts += [np.asarray(insert, np.int32), part[1:]]
+        return np.concatenate(parts)
 
 
 def _blocks(spool: IO[bytes]) -> Iterator[np.ndarray]:
