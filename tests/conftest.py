@@ -6,10 +6,11 @@ from importlib.metadata import version
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Compiling is most of the work here: leave out LLVM's passes, and XLA's slowest (which it is has
 # changed). With JAX_DISABLE_MOST_OPTIMIZATIONS=0 XLA_FLAGS= the tests run what users run.
-OLD = version("jaxlib") < "0.11"
-QUICK = "xla_cpu_use_fusion_emitters=false" if OLD else "xla_disable_hlo_passes=fusion-wrapper"
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-os.environ.setdefault("XLA_FLAGS", f"--{QUICK}")
+if version("jaxlib") < "0.11":
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
+else:
+    os.environ.setdefault("XLA_FLAGS", "--xla_disable_hlo_passes=fusion-wrapper")
 
 import hypothesis
 import jax

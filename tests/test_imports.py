@@ -43,7 +43,7 @@ ALLOWED = {
     "train": {"checks", "losses", "objective", "shuffle"},
     "fit": {"checks", "losses", "progress", "train"},
     "words": {"checks"},
-    "word2vec": {"checks", "data", "fit", "progress", "words"},
+    "word2vec": {"checks", "data", "progress", "words"},
     "estimator": {"activations", "data", "fit", "models", "train"},
 }
 # The only parts that may import a heavy package at all.

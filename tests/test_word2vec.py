@@ -41,7 +41,7 @@ def test_the_closed_form_is_the_gradient_of_the_loss(x64, name, sizes):
     np.testing.assert_allclose(losses, want, rtol=1e-12, atol=1e-14)
     grads = jax.grad(lambda p: LOSSES[name](p, batch, 5).sum())(params)
     for table, grad in grads.items():
-        change = tables.add(jnp.zeros_like(grad), found[table])
+        change = -tables.descend({table: jnp.zeros_like(grad)}, {table: found[table]}, 1)[table]
         assert jnp.linalg.norm(change - grad) <= 1e-12 * jnp.linalg.norm(grad)
         assert jnp.linalg.norm(grad) > 0
 
@@ -59,8 +59,7 @@ def test_a_hundred_steps_equal_a_hundred_dense_steps(name):
 
     def sparse(params, batch):
         _, grads = GRADIENTS[name](params, batch, 5)
-        changes = {table: tables.Rows(r.numbers, -0.02 * r.rows) for table, r in grads.items()}
-        return {table: tables.add(params[table], r) for table, r in changes.items()}, None
+        return tables.descend(params, grads, 0.02), None
 
     found, _ = jax.lax.scan(sparse, start, batches)
     want, _ = jax.lax.scan(dense, start, batches)

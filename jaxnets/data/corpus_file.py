@@ -65,7 +65,7 @@ def _write(files: Files, source: text.Source, min_count: int, progress: bool) ->
         with tempfile.TemporaryFile(dir=files.note.parent) as spool, temporary[0].open("wb") as out:
             vocabulary, blocks = numbered(source, min_count, progress, spool)
             for block in blocks:
-                out.write(block.astype("<i4"))
+                out.write(block.astype("<i4").tobytes())
         note = {
             "sha256": _sha256(temporary.numbers),
             "words": vocabulary.words,

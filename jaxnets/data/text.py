@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from os import PathLike
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from jaxnets.data import prepared
 
@@ -24,7 +24,7 @@ PIECE = 2**22
 """Bytes read at a time."""
 TFDS = "tfds:"
 BOM = "\ufeff".encode()
-OPENERS: dict[str, Callable[[IO[bytes]], IO[bytes]]] = {".gz": gzip.open, ".xz": lzma.open}
+OPENERS: dict[str, Callable[[IO[bytes]], Any]] = {".gz": gzip.open, ".xz": lzma.open}
 SPACES = bytes(
     code if code >= 128 or chr(code).isalpha() or chr(code) in "'\n" else ord(" ")
     for code in bytes(range(256)).lower()

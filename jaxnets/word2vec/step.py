@@ -15,8 +15,12 @@ from jaxnets.word2vec.objective import Params
 from jaxnets.word2vec.stretch import Stretch, offsets
 from jaxnets.word2vec.tables import Rows, gather
 
-Gradients = dict[str, Rows]
-"""For each table of the params, parts of its gradient; a number may occur more than once."""
+Gradients = dict[str, list[Rows]]
+"""For each table of the params, parts of its gradient; a number may occur more than once.
+
+Read with one gather, a table is changed in place however often it is written; two gathers make XLA
+copy it. Parts written one by one need not be put together first, which XLA does badly.
+"""
 
 
 def cbow_gradients(params: Params, stretch: Stretch, negatives: int) -> tuple[Array, Gradients]:
@@ -37,10 +41,9 @@ def cbow_gradients(params: Params, stretch: Stretch, negatives: int) -> tuple[Ar
     )
     to_score = (known * (jax.nn.sigmoid(score) - 1))[:, None]
     to_inputs = _spread(to_score * right + to_hidden, stretch.pairs)
-    to_outputs = jnp.concatenate([to_score * hidden, to_noise])
     return known * jax.nn.softplus(-score) + losses, {
-        "input": Rows(words, to_inputs),
-        "output": Rows(numbers, to_outputs),
+        "input": [Rows(words, to_inputs)],
+        "output": [Rows(middle, to_score * hidden), Rows(stretch.noise.ravel(), to_noise)],
     }
 
 
@@ -67,8 +70,11 @@ def skip_gram_gradients(
         losses = losses + pair * jax.nn.softplus(-score)
         to_scores.append(pair * (jax.nn.sigmoid(score) - 1))
         to_hidden = to_hidden + to_scores[-1][:, None] * right
-    to_outputs = jnp.concatenate([_spread(hidden, jnp.stack(to_scores)), to_noise])
-    return losses, {"input": Rows(middle, to_hidden), "output": Rows(numbers, to_outputs)}
+    to_words = _spread(hidden, jnp.stack(to_scores))
+    return losses, {
+        "input": [Rows(middle, to_hidden)],
+        "output": [Rows(words, to_words), Rows(stretch.noise.ravel(), to_noise)],
+    }
 
 
 GRADIENTS: dict[str, Callable[[Params, Stretch, int], tuple[Array, Gradients]]] = {

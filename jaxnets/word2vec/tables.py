@@ -1,5 +1,6 @@
 """Reading and changing a few rows of a large table."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -13,6 +14,9 @@ class Rows(NamedTuple):
     """int32 `[m]`."""
     rows: Array
     """`[m, dimensions]`."""
+
+
+Add = Callable[[Array, Rows], Array]
 
 
 def gather(table: Array, numbers: Array) -> Array:
@@ -43,3 +47,14 @@ def ordered_add(table: Array, change: Rows) -> Array:
     outside = len(table) + jnp.arange(len(numbers))
     places = jnp.where(last, numbers, outside)
     return table.at[places].add(sums, mode="drop", unique_indices=True)
+
+
+def descend(
+    params: dict[str, Array], gradients: dict[str, list[Rows]], rate: Array | float, add: Add = add
+) -> dict[str, Array]:
+    """The params less `rate` times their gradients."""
+    params = dict(params)
+    for name, parts in gradients.items():
+        for numbers, rows in parts:
+            params[name] = add(params[name], Rows(numbers, -rate * rows))
+    return params

@@ -15,12 +15,11 @@ from jax.sharding import Mesh
 from jaxnets import checks
 from jaxnets.data.corpus import Corpus
 from jaxnets.data.vocabulary import END
-from jaxnets.fit import Diverged
 from jaxnets.progress import bar as progress_bar
 from jaxnets.word2vec import parallel, sampling, tables
 from jaxnets.word2vec.objective import Params
-from jaxnets.word2vec.step import GRADIENTS
-from jaxnets.word2vec.stretch import dynamic_reaches, stretch
+from jaxnets.word2vec.step import GRADIENTS, Gradients
+from jaxnets.word2vec.stretch import Stretch, dynamic_reaches, stretch
 from jaxnets.words import Vectors
 
 CHUNK_STEPS = 256
@@ -79,7 +78,8 @@ class Trained(NamedTuple):
     loss: np.ndarray
     """The mean loss of a position with contexts, over each epoch, `[epochs]`."""
     words_per_second: float
-    """Words of the corpus, those not read included; compiling is left out."""
+    """Entries of the corpus, words not read included, without the first chunk and the compiling;
+    NaN if there was no other chunk."""
 
 
 def train(
@@ -100,9 +100,9 @@ def train(
 
     Raises:
         ValueError: a window longer than the text, or a stretch that the devices cannot share.
-        Diverged: the loss is not finite.
+        FloatingPointError: the loss is not finite.
     """
-    if np.count_nonzero(corpus.ids != END) <= settings.window:
+    if corpus.vocabulary.counts.sum() <= settings.window:
         raise ValueError(
             f"a window of {settings.window} words on either side is longer than the text: give "
             "more text, or a smaller window"
@@ -114,38 +114,57 @@ def train(
     noise = sampling.noise(counts)
     keep = sampling.keep_probabilities(counts, settings.sample).astype(np.float32)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(keep_key)).tolist())
-    total, done, losses, seconds = settings.epochs * len(corpus.ids), 0, [], 0.0
+    total, done, losses, clock = settings.epochs * len(corpus.ids), 0, [], _Clock()
     with progress_bar(progress, " words", total, scale=True) as bar:
         for epoch in range(settings.epochs):
-            sums = np.zeros(2)
+            sums, newest = np.zeros(2), jnp.zeros(2)
             for chunk in chunks(settings, corpus.ids, keep, rng):
-                steps = (len(chunk.words) - 2 * settings.window) // settings.stretch
-                falling = rates(settings, done, done + chunk.read, total, steps)
-                start = time.perf_counter()
-                params, chunk_sums = _advance(
+                # While a chunk is under way, the one before is reported and the next one drawn.
+                before = newest
+                params, newest = _advance(
                     settings,
                     mesh,
                     params,
                     chunk.words,
                     chunk.lines,
                     noise,
-                    falling,
+                    rates(settings, done, done + chunk.read, total, chunk.steps(settings)),
                     jax.random.fold_in(step_key, done),
                 )
-                sums += np.asarray(chunk_sums)
-                if not np.isfinite(sums).all():
-                    raise Diverged(
-                        f"the loss is not finite in epoch {epoch + 1}: try a smaller learning rate",
-                        params,
-                        {},
-                    )
-                seconds += (time.perf_counter() - start) * (done > 0)
+                sums += _finite(before, epoch)
+                clock.passed(done)
                 done += chunk.read
                 bar.update(chunk.read)
                 bar.set_postfix(loss=f"{sums[0] / max(sums[1], 1):.3f}", refresh=False)
+            sums += _finite(newest, epoch)
             losses.append(sums[0] / max(sums[1], 1))
     vectors = Vectors(corpus.vocabulary.words, np.asarray(params["input"]))
-    return Trained(vectors, params, np.asarray(losses), done / max(seconds, 1e-9))
+    return Trained(vectors, params, np.asarray(losses), clock.rate(done))
+
+
+class _Clock:
+    """Words per second after the first chunk, which waits for the compiler."""
+
+    def __init__(self) -> None:
+        self.start, self.words = 0.0, 0
+
+    def passed(self, done: int) -> None:
+        if done and not self.words:
+            self.start, self.words = time.perf_counter(), done
+
+    def rate(self, done: int) -> float:
+        seconds = time.perf_counter() - self.start
+        return (done - self.words) / seconds if self.words else float("nan")
+
+
+def _finite(sums: Array, epoch: int) -> np.ndarray:
+    """The sums of a chunk on the host, once they are there."""
+    on_host = np.asarray(sums)
+    if not np.isfinite(on_host).all():
+        raise FloatingPointError(
+            f"the loss is not finite in epoch {epoch + 1}: try a smaller learning rate"
+        )
+    return on_host
 
 
 def init(key: Array, words: int, dimensions: int) -> Params:
@@ -166,6 +185,10 @@ class Chunk(NamedTuple):
     """A number for each line; padding has lines of its own."""
     read: int
     """Entries of the corpus it stands for."""
+
+    def steps(self, settings: Word2Vec) -> int:
+        """How many stretches it holds."""
+        return (len(self.words) - 2 * settings.window) // settings.stretch
 
 
 def chunks(
@@ -230,8 +253,12 @@ def _advance(
     """The params after all stretches of a chunk, and the sum of its losses with their number."""
     n, reach = settings.stretch, settings.window
     shape = (n // settings.group, settings.shared)
-    gradients = partial(GRADIENTS[settings.model], negatives=settings.negatives)
-    compute = parallel.among(mesh, gradients) if mesh else gradients
+    closed_form = GRADIENTS[settings.model]
+
+    def compute(params: Params, part: Stretch) -> tuple[Array, Gradients]:
+        return closed_form(params, part, settings.negatives)
+
+    share = parallel.among(mesh, compute) if mesh else compute
     add = tables.ordered_add if settings.deterministic else tables.add
 
     def step(params: Params, at: tuple[Array, Array]) -> tuple[Params, Array]:
@@ -243,11 +270,8 @@ def _advance(
             dynamic_reaches(reach_key, n, reach),
             sampling.draw(noise_key, noise, shape),
         )
-        losses, changes = compute(params, part)
-        params = {
-            name: add(params[name], tables.Rows(numbers, -rate * rows))
-            for name, (numbers, rows) in changes.items()
-        }
+        losses, gradients = share(params, part)
+        params = tables.descend(params, gradients, rate, add)
         return params, jnp.stack([losses.sum(), part.pairs.any(0).sum()])
 
     params, sums = lax.scan(step, params, (jnp.arange(len(rates)), rates))
