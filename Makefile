@@ -8,10 +8,15 @@ ENV := $(VENV)/.installed-$(EXTRAS)
 # The four original MNIST files are looked for here before anywhere else.
 MNIST_DIR ?= $(wildcard ../shared/data/mnist)
 export MNIST_DIR
+# Word tests (WS-353, SimLex-999, questions-words), and the text for word2vec and word_map.
+WORDS_DIR ?= $(wildcard ../shared/data/words)
+export WORDS_DIR
+CORPUS ?=
 SET ?=
 EXPERIMENTS := activations gradient_check digits_sweep rosenbrock_region checkerboard \
                rosenbrock_regression perceptron_mnist mnist_width mnist_cnn lenet \
-               first_filters adversarial equivariance backward_cost word2vec_lecture
+               first_filters adversarial equivariance backward_cost word2vec_lecture \
+               word2vec word_map
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint types format hooks gradcheck bench scorecard gallery clean $(EXPERIMENTS)
@@ -53,12 +58,15 @@ hooks: $(ENV)  ## run lint and types before every commit
 
 gradcheck: gradient_check  ## every gradient by hand against jax.grad and central differences
 
-bench:  ## the benchmarks against PyTorch and scikit-learn, into benchmarks/RESULTS.md
+bench: export CORPUS := $(or $(CORPUS),$(wildcard ../shared/data/novels.txt.xz))
+bench:  ## the benchmarks against PyTorch, gensim and scikit-learn, into benchmarks/RESULTS.md
 	$(MAKE) install EXTRAS=dev,bench
 	$(RUN) -m benchmarks
 
 $(EXPERIMENTS): $(ENV)  ## one experiment of the lectures; options: SET="field=value ..."
 	$(RUN) -m experiments $@ $(addprefix --set ,$(SET))
+
+word2vec word_map: SET += $(if $(CORPUS),corpus=$(CORPUS))
 
 scorecard: $(ENV)  ## run what has no result yet, then judge every claim: results/scorecard.md
 	$(RUN) -m experiments scorecard

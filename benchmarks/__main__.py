@@ -2,21 +2,22 @@
 
 import os
 import platform
+import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from benchmarks import operations
+from benchmarks import operations, words
 from benchmarks.harness import Contender, Timing, best, race, ratio
 from jaxnets import checks
 from jaxnets.data import load
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-PACKAGES = ("jax", "flax", "optax", "torch", "scikit-learn", "numpy")
+PACKAGES = ("jax", "flax", "optax", "torch", "scikit-learn", "gensim", "numpy")
 
 
 class Goal(NamedTuple):
@@ -27,6 +28,8 @@ class Goal(NamedTuple):
     at_most: float | None = None
     at_least: float | None = None
     """The ratio of speeds, peer time over our time."""
+    quality: tuple[str, ...] = ()
+    """Notes whose mean is to reach the peer's less one of its standard deviations."""
 
 
 class Race(NamedTuple):
@@ -170,6 +173,37 @@ def accuracy() -> Race:
     return Race(title, [Contender("jaxnets", "benchmarks.accuracy:jaxnets")], [], 5)
 
 
+def word_epoch() -> Race:
+    title = f"word2vec (CBOW, 100 dimensions), one epoch of {words.ENTRIES:,} words and line ends"
+    if not words.corpus_path():
+        return Race(f"{title}: not measured, needs CORPUS", [], [])
+    cores = os.cpu_count() or 1
+    contenders = [
+        Contender(f"gensim, {n} worker(s)", "benchmarks.words:gensim_epoch", {"workers": n})
+        for n in (1, cores)
+    ]
+    contenders.append(Contender("jaxnets", "benchmarks.words:jaxnets_epoch"))
+    goals = [
+        Goal("jaxnets", f"gensim, {cores} worker(s)", at_least=1.5),
+        Goal("jaxnets", "gensim, 1 worker(s)", at_least=2.5),
+    ]
+    return Race(title, contenders, goals)
+
+
+def word_text() -> Race:
+    title = "word2vec from a text file to saved vectors, 5 epochs, one seed a round"
+    if not (words.corpus_path() and os.environ.get("WORDS_DIR")):
+        return Race(f"{title}: not measured, needs CORPUS and WORDS_DIR", [], [])
+    cores = os.cpu_count() or 1
+    peer = f"gensim, corpus_file, {cores} workers"
+    contenders = [
+        Contender(peer, "benchmarks.words:gensim_whole", {"workers": cores}),
+        Contender("jaxnets", "benchmarks.words:jaxnets_whole"),
+    ]
+    quality = ("WS-353", "SimLex-999", "analogies")
+    return Race(title, contenders, [Goal("jaxnets", peer, at_least=1.2, quality=quality)], 5)
+
+
 RACES: dict[str, list[Callable[[], Race]]] = {
     "backprop": [lambda: backprop(64), lambda: backprop(1024)],
     "mlp_epoch": [lambda: mlp_epoch(64, 0.42), lambda: mlp_epoch(256, 0.71)],
@@ -178,6 +212,7 @@ RACES: dict[str, list[Callable[[], Race]]] = {
     "cnn": [cnn],
     "operations": [partial(operation, name) for name in operations.SHAPES],
     "accuracy": [accuracy],
+    "words": [word_epoch, word_text],
 }
 
 
@@ -188,25 +223,39 @@ def report(done: Race, timings: list[Timing]) -> str:
         "|---|---|---|---|---|",
     ]
     for t in timings:
-        notes = ", ".join(f"{name} {value}" for name, value in t.notes.items())
+        notes = ", ".join(f"{name} {_note(values)}" for name, values in t.notes.items())
         span = f"{_time(min(t.seconds))}..{_time(max(t.seconds))}"
         lines.append(f"| {t.label} | {_time(t.median)} | {span} | {t.prepare:.1f} s | {notes} |")
     lines.append("")
     for goal in done.goals:
         ours = next(t for t in timings if t.label == goal.ours)
         peer = best(timings, goal.peer)
-        value = ratio(ours, peer)
-        if goal.at_most is not None:
-            text, met = (
-                f"{value:.2f} of the time (goal: at most {goal.at_most})",
-                value <= goal.at_most,
-            )
-        else:
-            assert goal.at_least is not None
-            text = f"{1 / value:.1f} times as fast (goal: at least {goal.at_least:g})"
-            met = 1 / value >= goal.at_least
-        lines.append(f"- {ours.label} over {peer.label}: {text}: {'met' if met else '**not met**'}")
+        against = f"- {ours.label} over {peer.label}: "
+        lines += [
+            f"{against}{text}: {'met' if met else '**not met**'}"
+            for text, met in _judge(goal, ours, peer)
+        ]
     return "\n".join(lines) + "\n"
+
+
+def _judge(goal: Goal, ours: Timing, peer: Timing) -> Iterator[tuple[str, bool]]:
+    value = ratio(ours, peer)
+    if goal.at_most is not None:
+        yield f"{value:.2f} of the time (goal: at most {goal.at_most})", value <= goal.at_most
+    if goal.at_least is not None:
+        text = f"{1 / value:.1f} times as fast (goal: at least {goal.at_least:g})"
+        yield text, 1 / value >= goal.at_least
+    for name in goal.quality:
+        least = statistics.mean(peer.notes[name]) - statistics.stdev(peer.notes[name])
+        mean = statistics.mean(ours.notes[name])
+        yield f"{name} {mean:.4f} (goal: mean less std, {least:.4f})", mean >= least
+
+
+def _note(values: list[Any]) -> str:
+    """The last of equal or other values; numbers that differ as mean and standard deviation."""
+    if isinstance(values[-1], float) and len(set(values)) > 1:
+        return f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}"
+    return str(values[-1])
 
 
 def _time(seconds: float) -> str:

@@ -32,7 +32,8 @@ class Timing:
     prepare: float
     """Seconds for data, compilation and the first run."""
     seconds: list[float]
-    notes: dict[str, Any]
+    notes: dict[str, list[Any]]
+    """What the runs tell besides, in their order."""
 
     @property
     def median(self) -> float:
@@ -87,8 +88,13 @@ def race(contenders: list[Contender], rounds: int = 5) -> list[Timing]:
     for worker in workers:
         worker.close()
     return [
-        Timing(w.label, w.prepare, [row.pop("seconds") for row in r], r[-1])
-        for w, r in zip(workers, results, strict=True)
+        Timing(
+            worker.label,
+            worker.prepare,
+            [row.pop("seconds") for row in rows],
+            {name: [row[name] for row in rows] for name in rows[0]},
+        )
+        for worker, rows in zip(workers, results, strict=True)
     ]
 
 

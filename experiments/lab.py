@@ -40,6 +40,8 @@ EXPERIMENTS = (
     "equivariance",
     "backward_cost",
     "word2vec_lecture",
+    "word2vec",
+    "word_map",
 )
 RESULTS = Path("results")
 

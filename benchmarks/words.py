@@ -1,0 +1,162 @@
+"""word2vec against gensim: an epoch over the same words, and a whole text to saved vectors."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from jaxnets.data.corpus import Corpus
+    from jaxnets.words import Vectors
+
+ENTRIES = 4_000_000
+"""Words and line ends of the epoch."""
+SETTINGS = {"window": 5, "negative": 5, "sample": 1e-3, "sg": 0, "alpha": 0.025, "min_alpha": 1e-4}
+DIMENSIONS, MIN_COUNT, EPOCHS = 100, 5, 5
+
+
+def corpus_path() -> Path | None:
+    """The text in `$CORPUS`, if there is one."""
+    path = Path(os.environ.get("CORPUS", ""))
+    return path if path.is_file() else None
+
+
+def _corpus() -> Corpus:
+    from jaxnets.data import corpus
+
+    folder = Path(tempfile.gettempdir()) / "jaxnets-benchmarks"
+    return corpus.read(corpus_path(), MIN_COUNT, folder)
+
+
+def _part() -> Corpus:
+    """The beginning of the corpus; only words that occur there keep a count."""
+    from jaxnets.data.corpus import Corpus
+    from jaxnets.data.vocabulary import END, Vocabulary
+
+    ids, (words, _) = _corpus()
+    ids = np.asarray(ids[:ENTRIES])
+    counts = np.bincount(ids[ids != END], minlength=len(words))
+    known = counts > 0
+    numbers = np.append(np.cumsum(known) - 1, END).astype(np.int32)
+    kept = tuple(word for word, is_known in zip(words, known, strict=True) if is_known)
+    return Corpus(numbers[ids], Vocabulary(kept, counts[known]))
+
+
+def _lines(ids: np.ndarray, words: tuple[str, ...]) -> list[list[str]]:
+    spelled = np.asarray(words, object)
+    return [list(spelled[line[line >= 0]]) for line in np.split(ids, np.flatnonzero(ids < 0))]
+
+
+def jaxnets_epoch() -> Callable[[], float]:
+    """One epoch by `word2vec.train`, the first params and the copy of the vectors included."""
+    import jax
+
+    from jaxnets.word2vec import Word2Vec, train
+
+    corpus = _part()
+
+    def run() -> float:
+        start = time.perf_counter()
+        train(Word2Vec(epochs=1), jax.random.key(0), corpus)
+        return time.perf_counter() - start
+
+    return run
+
+
+def gensim_epoch(workers: int) -> Callable[[], float]:
+    """One epoch by gensim's `train`, without its counting of words."""
+    from gensim.models import Word2Vec
+
+    ids, (words, _) = _part()
+    lines = _lines(ids, words)
+
+    def run() -> float:
+        model = Word2Vec(vector_size=DIMENSIONS, min_count=1, workers=workers, **SETTINGS)
+        model.build_vocab(lines)
+        start = time.perf_counter()
+        model.train(lines, total_examples=len(lines), epochs=1)
+        return time.perf_counter() - start
+
+    return run
+
+
+def _text_file() -> Path:
+    """The corpus with spaces between words and a line for each line, which both sides can read."""
+    path = Path(tempfile.gettempdir()) / "jaxnets-benchmarks" / f"{corpus_path().name}.words.txt"
+    if not path.exists():
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+        ids, (words, _) = _corpus()
+        lines = _lines(np.asarray(ids), words)
+        temporary.write_text("\n".join(map(" ".join, lines)), encoding="utf-8")
+        temporary.replace(path)
+    return path
+
+
+def _judge(vectors: Vectors) -> dict[str, float]:
+    """Quality by the word tests in `$WORDS_DIR`: rank correlations, share of analogies solved."""
+    from jaxnets import words
+
+    folder = Path(os.environ["WORDS_DIR"])
+    scores = words.analogy_scores(vectors, words.read_analogies(folder / "questions-words.txt"))
+    right, asked = map(sum, zip(*scores.values(), strict=True))
+    tests = {"WS-353": "EN-WS-353-ALL.txt", "SimLex-999": "EN-SIMLEX-999.txt"}
+    return {
+        name: words.spearman(vectors, words.read_similarities(folder / file))[0]
+        for name, file in tests.items()
+    } | {"analogies": right / asked}
+
+
+def jaxnets_whole() -> Callable[[], dict]:
+    """From the text to a saved file: reading, counting, compiling, training, writing."""
+    import jax
+
+    from jaxnets import words
+    from jaxnets.data import corpus
+    from jaxnets.word2vec import Word2Vec, train
+
+    path, seeds = _text_file(), iter(range(1_000_000))
+
+    def run() -> dict:
+        jax.clear_caches()
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.perf_counter()
+            text = corpus.read(path, MIN_COUNT)
+            trained = train(Word2Vec(epochs=EPOCHS), jax.random.key(next(seeds)), text)
+            words.save(Path(folder) / "vectors.bin", trained.vectors, binary=True)
+            seconds = time.perf_counter() - start
+        return {"seconds": seconds, **_judge(trained.vectors)}
+
+    return run
+
+
+def gensim_whole(workers: int) -> Callable[[], dict]:
+    """The same by gensim's fastest way, which reads the file in each of its threads."""
+    from gensim.models import Word2Vec
+
+    from jaxnets.words import Vectors
+
+    path, seeds = _text_file(), iter(range(1_000_000))
+
+    def run() -> dict:
+        with tempfile.TemporaryDirectory() as folder:
+            start = time.perf_counter()
+            model = Word2Vec(
+                corpus_file=str(path),
+                vector_size=DIMENSIONS,
+                min_count=MIN_COUNT,
+                epochs=EPOCHS,
+                workers=workers,
+                seed=next(seeds),
+                **SETTINGS,
+            )
+            model.wv.save_word2vec_format(str(Path(folder) / "vectors.bin"), binary=True)
+            seconds = time.perf_counter() - start
+        return {"seconds": seconds, **_judge(Vectors(model.wv.index_to_key, model.wv.vectors))}
+
+    return run
