@@ -132,7 +132,7 @@ def plot(result: Result) -> Figure:
 def _draw_loss(axes: Axes, result: Result) -> None:
     epochs, style = np.arange(1, result["loss"].shape[1] + 1), plots.styles()
     plots.spread(axes, epochs, result["loss"], f"{_seeds(result)} (± 1 std)", next(style))
-    axes.set(xlabel="epoch", ylabel="mean loss of a word [nats]")
+    axes.set(xlabel="epoch", ylabel="mean loss of a word [nats]", xticks=epochs)
     axes.legend(fontsize="small")
 
 
@@ -146,7 +146,7 @@ def _draw_solved(axes: Axes, result: Result) -> None:
     labels = [f"{g} ({n})" for g, n in zip(result["groups"], result["asked"], strict=True)]
     axes.set_yticks(rows, labels, fontsize="small")
     axes.invert_yaxis()
-    axes.set(xlabel="analogies solved, first answer right [%]", xlim=(0, 100))
+    axes.set(xlabel="analogies solved, first answer right [%]", xlim=(0, 102))
 
 
 def _learns(result: Result) -> Verdict:

@@ -41,6 +41,8 @@ KINDS = {
 LEAST = 20
 PERPLEXITY = 5
 DEALS = 200
+LABELLED = 5
+"""Words of each kind that the map spells."""
 PAIRS = 12
 """Words of the matrix of distances, taken from the first kinds in turn."""
 
@@ -134,18 +136,20 @@ def _draw_map(axes: Axes, result: Result) -> None:
         chosen = result["kinds"] == kind
         x, y = result["map"][chosen].T
         axes.plot(x, y, linestyle="none", label=kind, **{k: style[k] for k in ("color", "marker")})
-    for word, (x, y) in zip(result["words"], result["map"], strict=True):
-        axes.annotate(word, (x, y), xytext=(4, 2), textcoords="offset points", fontsize=7)
+    for i in _first_of_each(result["kinds"], LABELLED):
+        place = result["map"][i]
+        axes.annotate(
+            result["words"][i], place, xytext=(5, 2), textcoords="offset points", fontsize=8
+        )
     axes.set(title="t-SNE of the unit vectors, first seed", xticks=[], yticks=[])
     axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=4)
 
 
 def _draw_distances(axes: Axes, result: Result) -> None:
     """1 - cosine of all pairs of a few words."""
-    kinds = list(dict.fromkeys(result["kinds"].tolist()))
-    each = [np.flatnonzero(result["kinds"] == kind)[: -(-PAIRS // len(kinds))] for kind in kinds]
-    chosen = np.concatenate(each)[:PAIRS]
-    distances = 1 - result["cosines"][np.ix_(chosen, chosen)]
+    kinds = len(np.unique(result["kinds"]))
+    chosen = _first_of_each(result["kinds"], -(-PAIRS // kinds))[:PAIRS]
+    distances = np.maximum(1 - result["cosines"][np.ix_(chosen, chosen)], 0)
     picture = axes.imshow(distances, cmap="Greys_r", vmin=0, vmax=max(1.0, distances.max()))
     for (i, j), value in np.ndenumerate(distances):
         shade = "white" if value < 0.5 else "black"
@@ -156,6 +160,12 @@ def _draw_distances(axes: Axes, result: Result) -> None:
     axes.grid(visible=False)
     axes.set(title="distance 1 - cosine between words")
     picture.axes.figure.colorbar(picture, ax=axes, shrink=0.7)
+
+
+def _first_of_each(kinds: np.ndarray, n: int) -> np.ndarray:
+    """The places of the first n words of every kind."""
+    each = [np.flatnonzero(kinds == kind)[:n] for kind in dict.fromkeys(kinds.tolist())]
+    return np.concatenate(each)
 
 
 def _kinds_together(result: Result) -> Verdict:
