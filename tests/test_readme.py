@@ -29,9 +29,9 @@ def test_the_examples_run_as_written(monkeypatch, capsys):
 
 def test_every_make_target_exists():
     makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z_]+):", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9_]+):", makefile, re.MULTILINE))
     targets |= set(re.search(r"EXPERIMENTS := (.*?)\n\n", makefile, re.DOTALL)[1].split())
-    named = set(re.findall(r"(?:^|`)make ([a-z_]+)", README, re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)make ([a-z0-9_]+)", README, re.MULTILINE))
     assert len(named) > 5
     assert named <= targets, named - targets
 

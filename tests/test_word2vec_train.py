@@ -22,7 +22,7 @@ def corpus():
 
 
 def read(settings, ids, keep, monkeypatch, steps):
-    monkeypatch.setattr("jaxnets.word2vec.training.CHUNK_STEPS", steps)
+    monkeypatch.setattr("jaxnets.word2vec.training.CHUNK", steps * settings.stretch)
     rng = np.random.default_rng(0)
     return list(training.chunks(settings, ids, keep, rng))
 
@@ -70,6 +70,11 @@ def test_the_rate_falls_linearly():
     )
     both = np.concatenate([first, second])
     np.testing.assert_allclose(both, 0.1 - 0.08 * np.arange(10) / 10, rtol=1e-6)
+
+
+def test_the_first_rate_is_the_models_unless_given():
+    assert Word2Vec("cbow").first_rate == 2 * Word2Vec("skip_gram").first_rate == 0.05
+    assert Word2Vec("cbow", learning_rate=0.1).first_rate == 0.1
 
 
 @pytest.mark.parametrize("model", ["cbow", "skip_gram"])

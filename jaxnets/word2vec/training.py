@@ -24,8 +24,10 @@ from jaxnets.words import Vectors
 
 LANES = 8
 """Floats that a CPU adds at once: rows of 100 take longer than rows of 104."""
-CHUNK_STEPS = 256
-"""Stretches in one call of the compiled program."""
+CHUNK = 2**18
+"""Positions in one call of the compiled program."""
+LEARNING_RATES = {"cbow": 0.05, "skip_gram": 0.025}
+"""Those of the authors' program."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +46,15 @@ class Word2Vec:
     negatives: int = 5
     """Noise words that each position counts."""
     epochs: int = 5
-    learning_rate: float = 0.025
+    learning_rate: float | None = None
+    """At the beginning; by default that of `LEARNING_RATES`."""
     final_rate: float = 1e-4
     """The rate falls to this linearly."""
     sample: float = 1e-3
     """Words with a larger share of the text are read less often; 0 reads all."""
-    stretch: int = 4096
-    """Positions updated at a time."""
+    stretch: int = 512
+    """Positions updated at a time. With thousands, frequent words are updated from stale vectors:
+    fewer analogies are solved, and high rates diverge."""
     group: int = 32
     """Consecutive positions that share noise words."""
     shared: int = 16
@@ -63,12 +67,18 @@ class Word2Vec:
         sizes = ("dimensions", "window", "negatives", "epochs", "stretch", "group", "shared")
         for name in sizes:
             checks.count(getattr(self, name), name)
-        checks.positive(self.learning_rate, "learning_rate")
+        checks.positive(self.first_rate, "learning_rate")
         checks.positive(self.final_rate, "final_rate")
         if self.stretch % self.group:
             raise ValueError(
                 f"a stretch of {self.stretch} is no multiple of groups of {self.group}"
             )
+
+    @property
+    def first_rate(self) -> float:
+        """The learning rate at the beginning."""
+        chosen = self.learning_rate
+        return LEARNING_RATES[self.model] if chosen is None else chosen
 
 
 class Trained(NamedTuple):
@@ -202,7 +212,7 @@ def chunks(
 ) -> Iterator[Chunk]:
     """One pass over a corpus; each chunk holds a whole number of stretches, the last one padded."""
     reach = settings.window
-    steps = min(CHUNK_STEPS, -(-len(ids) // settings.stretch))
+    steps = min(max(CHUNK // settings.stretch, 1), -(-len(ids) // settings.stretch))
     size = steps * settings.stretch
     words, lines, line, read = *_padding(reach, -1), 0, 0
     for start in range(0, len(ids), size):
@@ -229,7 +239,7 @@ def _padding(n: int, first: int) -> tuple[np.ndarray, np.ndarray]:
 def rates(settings: Word2Vec, first: int, last: int, total: int, steps: int) -> np.ndarray:
     """The learning rate of each step of a chunk, falling linearly with the corpus entries done."""
     done = np.linspace(first, last, steps, endpoint=False) / total
-    rates = settings.learning_rate + (settings.final_rate - settings.learning_rate) * done
+    rates = settings.first_rate + (settings.final_rate - settings.first_rate) * done
     return rates.astype(np.float32)
 
 
