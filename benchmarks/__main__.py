@@ -201,7 +201,7 @@ def word_text() -> Race:
         Contender("jaxnets", "benchmarks.words:jaxnets_whole"),
     ]
     quality = ("WS-353", "SimLex-999", "analogies")
-    return Race(title, contenders, [Goal("jaxnets", peer, at_least=1.2, quality=quality)], 5)
+    return Race(title, contenders, [Goal("jaxnets", peer, at_least=1.2, quality=quality)], 3)
 
 
 RACES: dict[str, list[Callable[[], Race]]] = {

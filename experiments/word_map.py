@@ -14,6 +14,8 @@ nearest other word on the map is of their kind, against the same share with kind
 both far above chance, and kinds such as months in clumps of their own.
 """
 
+from itertools import cycle
+
 import numpy as np
 from jax import Array
 from matplotlib.axes import Axes
@@ -41,8 +43,8 @@ KINDS = {
 LEAST = 20
 PERPLEXITY = 5
 DEALS = 200
-LABELLED = 5
-"""Words of each kind that the map spells."""
+SIDES = {"left": (6, -3), "right": (-6, -3), "center": (0, 6)}
+"""Where the map spells the first, second and third word of each kind."""
 PAIRS = 12
 """Words of the matrix of distances, taken from the first kinds in turn."""
 
@@ -136,10 +138,16 @@ def _draw_map(axes: Axes, result: Result) -> None:
         chosen = result["kinds"] == kind
         x, y = result["map"][chosen].T
         axes.plot(x, y, linestyle="none", label=kind, **{k: style[k] for k in ("color", "marker")})
-    for i in _first_of_each(result["kinds"], LABELLED):
-        place = result["map"][i]
+    for i, (side, offset) in zip(
+        _first_of_each(result["kinds"], len(SIDES)), cycle(SIDES.items()), strict=False
+    ):
         axes.annotate(
-            result["words"][i], place, xytext=(5, 2), textcoords="offset points", fontsize=8
+            result["words"][i],
+            result["map"][i],
+            xytext=offset,
+            textcoords="offset points",
+            fontsize=8,
+            ha=side,
         )
     axes.set(title="t-SNE of the unit vectors, first seed", xticks=[], yticks=[])
     axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.01), ncols=4)
