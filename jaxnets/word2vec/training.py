@@ -217,7 +217,7 @@ def chunks(
     words, lines, line, read = *_padding(reach, -1), 0, 0
     for start in range(0, len(ids), size):
         block = np.asarray(ids[start : start + size])
-        number = line + np.cumsum(block == END)
+        number = np.cumsum(block == END, dtype=np.int32) + np.int32(line)
         kept = (block != END) & (rng.random(len(block), np.float32) < keep[block])
         words = np.concatenate([words, block[kept]])
         lines = np.concatenate([lines, number[kept]])
@@ -233,7 +233,7 @@ def chunks(
 
 def _padding(n: int, first: int) -> tuple[np.ndarray, np.ndarray]:
     """`n` words that are nobody's context, on lines `first, first - 1, ...`."""
-    return np.zeros(n, np.int32), first - np.arange(n)
+    return np.zeros(n, np.int32), np.int32(first) - np.arange(n, dtype=np.int32)
 
 
 def rates(settings: Word2Vec, first: int, last: int, total: int, steps: int) -> np.ndarray:
