@@ -7,7 +7,8 @@ import pytest
 
 import jaxnets as jn
 from jaxnets import backprop
-from jaxnets.data import Dataset, text
+from jaxnets.data import Dataset, corpus
+from jaxnets.data.vocabulary import END
 from jaxnets.models import WordNet, count_parameters
 from jaxnets.models.word_net import window_mean
 
@@ -70,9 +71,9 @@ def test_gradients_by_hand_are_those_of_jax(x64, key, window):
 
 def test_training_learns_which_word_is_missing(key):
     lines = ["north wind blows", "south wind calms", "east sun rises", "west sun sets"] * 8
-    corpus = text.read(lines, min_count=1)
-    x, y = text.contexts(corpus.ids, 2)
-    model = WordNet(len(corpus.vocabulary.words), 8)
+    text = corpus.read(lines, min_count=1)
+    x, y = corpus.contexts(text.ids, 2)
+    model = WordNet(len(text.vocabulary.words), 8)
     run = jn.Run(model, "softmax_cross_entropy", 40, 16)
     _, history = jn.fit(run, key, Dataset({"x": x, "y": y}), {"learning_rate": 0.1})
     assert history["train_accuracy"][-1] == 1
@@ -98,9 +99,9 @@ def slow_contexts(lines, reach):
 @pytest.mark.parametrize("reach", [1, 2, 5])
 def test_contexts_stay_in_their_line(reach):
     lines = ["a b c d", "", "e", "f g", "a a b a b"]
-    corpus = text.read(lines, min_count=1)
-    name = dict(enumerate(corpus.vocabulary.words)) | {text.END: None}
-    x, y = text.contexts(corpus.ids, reach)
+    text = corpus.read(lines, min_count=1)
+    name = dict(enumerate(text.vocabulary.words)) | {END: None}
+    x, y = corpus.contexts(text.ids, reach)
     found = [
         (tuple(name[int(n)] for n in row), name[int(word)]) for row, word in zip(x, y, strict=True)
     ]
