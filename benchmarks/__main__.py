@@ -15,6 +15,7 @@ from benchmarks import operations, words
 from benchmarks.harness import Contender, Timing, best, race, ratio
 from jaxnets import checks
 from jaxnets.data import load
+from jaxnets.replacing import replacing
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 PACKAGES = ("jax", "flax", "optax", "torch", "scikit-learn", "gensim", "numpy")
@@ -288,9 +289,8 @@ def main(names: list[str]) -> None:
         "GPU: not measured.\n\n"
     )
     if not names:
-        temporary = RESULTS.with_suffix(".tmp")
-        temporary.write_text(head + "\n".join(sections), encoding="utf-8")
-        temporary.replace(RESULTS)
+        with replacing(RESULTS) as temporary:
+            temporary.write_text(head + "\n".join(sections), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxnets.replacing import replacing
+
 if TYPE_CHECKING:
     from jaxnets.data.corpus import Corpus
     from jaxnets.words import Vectors
@@ -91,11 +93,10 @@ def _text_file() -> Path:
     """The corpus with spaces between words and a line for each line, which both sides can read."""
     path = Path(tempfile.gettempdir()) / "jaxnets-benchmarks" / f"{corpus_path().name}.words.txt"
     if not path.exists():
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         ids, (words, _) = _corpus()
         lines = _lines(np.asarray(ids), words)
-        temporary.write_text("\n".join(map(" ".join, lines)), encoding="utf-8")
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            temporary.write_text("\n".join(map(" ".join, lines)), encoding="utf-8")
     return path
 
 
@@ -105,12 +106,11 @@ def _judge(vectors: Vectors) -> dict[str, float]:
 
     folder = Path(os.environ["WORDS_DIR"])
     scores = words.analogy_scores(vectors, words.read_analogies(folder / "questions-words.txt"))
-    right, asked = map(sum, zip(*scores.values(), strict=True))
     tests = {"WS-353": "EN-WS-353-ALL.txt", "SimLex-999": "EN-SIMLEX-999.txt"}
     return {
         name: words.spearman(vectors, words.read_similarities(folder / file))[0]
         for name, file in tests.items()
-    } | {"analogies": right / asked}
+    } | {"analogies": words.total(scores).share}
 
 
 def jaxnets_whole() -> Callable[[], dict]:

@@ -23,6 +23,7 @@ from scipy import stats
 
 from jaxnets import checks, data
 from jaxnets.data import Dataset
+from jaxnets.replacing import replacing
 
 EXPERIMENTS = (
     "activations",
@@ -212,12 +213,8 @@ def saved(name: str, results: Path = RESULTS) -> Result:
 
 def write(path: Path, save: Callable[[Path], None]) -> None:
     """Saves under a temporary name, then renames, so that no half-written file remains."""
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
+    with replacing(path) as temporary:
         save(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -53,6 +53,7 @@ def run(config: Config, key: Array) -> Result:
     scores = [words.analogy_scores(t.vectors, groups) for t in trained]
     known = [name for name, score in scores[0].items() if score.asked]
     vectors = [t.vectors for t in trained]
+    queries = tuple(word for word in NEIGHBOURS_OF if word in vectors[0].index)
     return {
         "corpus": np.asarray(config.corpus),
         "size": np.asarray([len(text.ids), len(text.vocabulary.words)]),
@@ -70,8 +71,8 @@ def run(config: Config, key: Array) -> Result:
         "solved": np.asarray([[score[name].share for name in known] for score in scores]),
         "asked": np.asarray([scores[0][name].asked for name in known]),
         "answers": np.asarray([[_answers(v, *a) for a in ANALOGIES.values()] for v in vectors]),
-        "queries": word_vectors.spelled(_queries(vectors[0])),
-        "neighbours": np.asarray([_neighbours(vectors[0], word) for word in _queries(vectors[0])]),
+        "queries": word_vectors.spelled(queries),
+        "neighbours": word_vectors.neighbours(vectors[0], queries, 6),
     }
 
 
@@ -84,14 +85,6 @@ def _answers(vectors: words.Vectors, a: str, b: str, c: str, answer: str) -> str
     if not {a, b, c, answer} <= set(vectors.index):
         return ""
     return ", ".join(word for word, _ in words.analogy(vectors, a, b, c, SHOWN))
-
-
-def _queries(vectors: words.Vectors) -> tuple[str, ...]:
-    return tuple(word for word in NEIGHBOURS_OF if word in vectors.index)
-
-
-def _neighbours(vectors: words.Vectors, word: str) -> str:
-    return ", ".join(other for other, _ in words.most_similar(vectors, word, 6))
 
 
 def table(result: Result) -> str:

@@ -84,8 +84,7 @@ def _shares(spelling: tuple[str, ...], matrix: Array) -> np.ndarray:
     """The share of analogies solved per topic, and of all, `[topics + 1]`."""
     vectors = words.Vectors(spelling, np.asarray(matrix))
     scores = words.analogy_scores(vectors, tiny_language.analogies())
-    every = words.Score(*map(sum, zip(*scores.values(), strict=True)))
-    return np.asarray([scores[topic].share for topic in TOPICS] + [every.share])
+    return np.asarray([scores[topic].share for topic in TOPICS] + [words.total(scores).share])
 
 
 def _lecture_answer(spelling: tuple[str, ...], matrix: Array) -> str:

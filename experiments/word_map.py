@@ -24,7 +24,7 @@ from matplotlib.figure import Figure
 from experiments import word_vectors
 from experiments.lab import Claim, Result, Verdict, interval, markdown, verdict
 from experiments.word_vectors import SMOKE, Config
-from jaxnets import plots, words
+from jaxnets import plots
 from jaxnets.data import tiny_language
 from jaxnets.data.vocabulary import Vocabulary
 
@@ -70,7 +70,7 @@ def run(config: Config, key: Array) -> Result:
         "by_chance": np.asarray([np.mean([nearest_alike(m, d) for d in dealt]) for m in maps]),
         "within": np.asarray([c[same & others].mean() for c in cosines]),
         "between": np.asarray([c[~same].mean() for c in cosines]),
-        "nearest": np.asarray([_nearest(trained[0].vectors, name) for name in names]),
+        "nearest": word_vectors.neighbours(trained[0].vectors, names, 5),
     }
 
 
@@ -113,10 +113,6 @@ def nearest_alike(places: np.ndarray, kinds: np.ndarray) -> float:
     distances = np.linalg.norm(places[:, None] - places, axis=-1)
     np.fill_diagonal(distances, np.inf)
     return float((kinds[distances.argmin(1)] == kinds).mean())
-
-
-def _nearest(vectors: words.Vectors, word: str) -> str:
-    return ", ".join(other for other, _ in words.most_similar(vectors, word, 5))
 
 
 def table(result: Result) -> str:

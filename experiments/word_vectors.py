@@ -12,7 +12,7 @@ from jax import Array
 from jaxnets.data import corpus, tiny_language
 from jaxnets.data.corpus import Corpus
 from jaxnets.word2vec import Trained, Word2Vec, train
-from jaxnets.words import read_analogies, read_similarities
+from jaxnets.words import Vectors, most_similar, read_analogies, read_similarities
 from jaxnets.words.quality import Analogy
 
 TINY: dict[str, Any] = {
@@ -76,6 +76,12 @@ def tests() -> Tests:
         {n: read_similarities(folder / f) for n, f in files.items() if (folder / f).is_file()},
         read_analogies(questions) if questions.is_file() else {},
     )
+
+
+def neighbours(vectors: Vectors, words: tuple[str, ...], n: int) -> np.ndarray:
+    """For each word its n nearest in one line."""
+    near = [most_similar(vectors, word, n) for word in words]
+    return np.asarray([", ".join(other for other, _ in found) for found in near])
 
 
 def spelled(words: tuple[str, ...]) -> np.ndarray:

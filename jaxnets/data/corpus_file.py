@@ -2,17 +2,17 @@
 
 import hashlib
 import json
-import os
 import tempfile
 import warnings
 from os import PathLike
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxnets.data import prepared, text
 from jaxnets.data.vocabulary import Vocabulary, numbered
+from jaxnets.replacing import replacing
 
 
 class Files(NamedTuple):
@@ -37,12 +37,7 @@ def read(
     folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     files = _files(folder, source, min_count)
-    if not files.note.exists():
-        _write(files, source, min_count, progress)
-    note = json.loads(files.note.read_text(encoding="utf-8"))
-    if _sha256(files.numbers) != note["sha256"]:
-        warnings.warn(f"{files.numbers} is damaged: the text is read again", stacklevel=3)
-        _write(files, source, min_count, progress)
+    note = _intact(files) or _write(files, source, min_count, progress)
     vocabulary = Vocabulary(tuple(note["words"]), np.asarray(note["counts"]))
     return np.memmap(files.numbers, "<i4", "r"), vocabulary
 
@@ -58,25 +53,31 @@ def _files(folder: Path, source: str | PathLike[str], min_count: int) -> Files:
     return Files(folder / f"{stem}.int32", folder / f"{stem}.json")
 
 
-def _write(files: Files, source: text.Source, min_count: int, progress: bool) -> None:
-    """Both files, or nothing: each gets its name once it is complete."""
-    temporary = Files(*(path.with_name(f"{path.name}.{os.getpid()}.tmp") for path in files))
-    try:
-        with tempfile.TemporaryFile(dir=files.note.parent) as spool, temporary[0].open("wb") as out:
+def _intact(files: Files) -> dict[str, Any] | None:
+    """The note, if the numbers are those it vouches for."""
+    if not files.note.exists():
+        return None
+    note = json.loads(files.note.read_text(encoding="utf-8"))
+    if _sha256(files.numbers) == note["sha256"]:
+        return note
+    warnings.warn(f"{files.numbers} is damaged: the text is read again", stacklevel=4)
+    return None
+
+
+def _write(files: Files, source: text.Source, min_count: int, progress: bool) -> dict[str, Any]:
+    """Both files, or nothing: each gets its name once it is complete, the note last. The note."""
+    with replacing(files.note) as temporary_note, replacing(files.numbers) as numbers:
+        with tempfile.TemporaryFile(dir=files.note.parent) as spool, numbers.open("wb") as out:
             vocabulary, blocks = numbered(source, min_count, progress, spool)
             for block in blocks:
                 out.write(block.astype("<i4").tobytes())
         note = {
-            "sha256": _sha256(temporary.numbers),
+            "sha256": _sha256(numbers),
             "words": vocabulary.words,
             "counts": vocabulary.counts.tolist(),
         }
-        temporary.note.write_text(json.dumps(note, ensure_ascii=False), encoding="utf-8")
-        for path, final in zip(temporary, files, strict=True):
-            path.replace(final)
-    finally:
-        for path in temporary:
-            path.unlink(missing_ok=True)
+        temporary_note.write_text(json.dumps(note, ensure_ascii=False), encoding="utf-8")
+    return note
 
 
 def _sha256(path: Path) -> str:

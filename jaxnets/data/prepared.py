@@ -55,11 +55,9 @@ def texts(name: str, folder: str | PathLike[str] | None = None) -> Iterator[tupl
     """
     builder = _builder(name, data_dir(folder), ())
     feature = _text(builder)
-    source = builder.as_data_source(split="train")
-    for start in range(0, len(source), TOGETHER):
-        rows = range(start, min(start + TOGETHER, len(source)))
-        for row, example in zip(rows, source.__getitems__(rows), strict=True):
-            yield example[feature].decode(), (row + 1) / len(source)
+    n = builder.info.splits["train"].num_examples
+    for row, example in _examples(builder, "train"):
+        yield example[feature].decode(), (row + 1) / n
 
 
 def state(name: str, folder: str | PathLike[str] | None = None) -> tuple[str, str]:
@@ -158,13 +156,18 @@ def _decode(builder: Any) -> dict[str, np.ndarray]:
     for split, info in builder.info.splits.items():
         x = np.empty((info.num_examples, *shape), builder.info.features[image].np_dtype)
         y = np.empty(info.num_examples, np.int32)
-        source = builder.as_data_source(split=split)
-        for start in range(0, len(y), TOGETHER):
-            rows = range(start, min(start + TOGETHER, len(y)))
-            for row, example in zip(rows, source.__getitems__(rows), strict=True):
-                x[row], y[row] = example[image], example[label]
+        for row, example in _examples(builder, split):
+            x[row], y[row] = example[image], example[label]
         arrays |= {f"x_{split}": x, f"y_{split}": y}
     return arrays
+
+
+def _examples(builder: Any, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The examples of a split with their places, read a few at a time."""
+    source = builder.as_data_source(split=split)
+    for start in range(0, len(source), TOGETHER):
+        rows = range(start, min(start + TOGETHER, len(source)))
+        yield from zip(rows, source.__getitems__(rows), strict=True)
 
 
 def _features(builder: Any) -> tuple[str, str]:

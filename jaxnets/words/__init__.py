@@ -7,6 +7,7 @@ from jaxnets.words.quality import (
     read_analogies,
     read_similarities,
     spearman,
+    total,
 )
 from jaxnets.words.vectors import Vectors, analogy, most_similar, similarities
 
@@ -22,4 +23,5 @@ __all__ = [
     "save",
     "similarities",
     "spearman",
+    "total",
 ]

@@ -1,11 +1,11 @@
 """Word vectors in word2vec's text and binary forms, which gensim and others read and write."""
 
-import os
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
+from jaxnets.replacing import replacing
 from jaxnets.words.vectors import Vectors
 
 
@@ -14,17 +14,11 @@ def save(path: str | PathLike[str], vectors: Vectors, binary: bool = False) -> N
 
     The first line is `words dimensions`; then each word and its vector. The file appears whole.
     """
-    path = Path(path)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(f"{len(vectors.words)} {vectors.matrix.shape[1]}\n".encode())
-            for word, row in zip(vectors.words, vectors.matrix, strict=True):
-                numbers = row.astype("<f4").tobytes() if binary else _digits(row)
-                file.write(word.encode() + b" " + numbers + b"\n")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(Path(path)) as temporary, temporary.open("wb") as file:
+        file.write(f"{len(vectors.words)} {vectors.matrix.shape[1]}\n".encode())
+        for word, row in zip(vectors.words, vectors.matrix, strict=True):
+            numbers = row.astype("<f4").tobytes() if binary else _digits(row)
+            file.write(word.encode() + b" " + numbers + b"\n")
 
 
 def _digits(row: np.ndarray) -> bytes:

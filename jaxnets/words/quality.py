@@ -44,6 +44,11 @@ def analogy_scores(
     return scores
 
 
+def total(scores: Mapping[str, Score]) -> Score:
+    """The score over all groups together."""
+    return Score(*map(sum, zip(*scores.values(), strict=True)))
+
+
 def read_analogies(path: str | PathLike[str]) -> dict[str, list[Analogy]]:
     """The groups of a file in the form of `questions-words.txt`, lower case.
 
