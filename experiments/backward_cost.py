@@ -60,7 +60,7 @@ class Config:
     seed: int = 0
 
 
-SMOKE = Config(("784-100-10", "784-256-256-10", "LeNet-5"), (64,), rounds=3, milliseconds=2)
+SMOKE = Config(("784-100-10", "LeNet-5"), (64,), rounds=3, milliseconds=2)
 
 
 class Products(NamedTuple):

@@ -166,7 +166,7 @@ def _maps(config: Config, key: Array, model: CNN, trained: Any, x: np.ndarray) -
     """Largest differences `[seeds, stages]`, trained and random, and the maps of one image."""
     x = np.asarray(x[:32])
     keys = jax.random.split(jax.random.fold_in(key, 1), config.seeds)
-    drawn = jax.vmap(lambda key: model.init(key, x[:1]))(keys)
+    drawn = jax.jit(jax.vmap(lambda key: model.init(key, x[:1])))(keys)
     found = list(stages(model))
     values = jax.jit(lambda params, x: model.apply(params, x, method="maps"))
     result: Result = {

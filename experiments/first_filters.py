@@ -182,15 +182,22 @@ def _train(config: Config, key: Array, task: Task) -> tuple[np.ndarray, np.ndarr
     data = task.data._replace(valid=None, test=None)
     states, _ = jn.sweep(training, keys, data, hparams, chunks=task.epochs, progress=True)
     x = jnp.asarray(data.train["x"][:1])
-    first = jax.jit(lambda key: lax.map(lambda one: init_state(training, one, hparams, x), key))
-    initial = first(keys).params
-    return _filters(states.params), _filters(initial), _scores(task, states.params)
+    first = jax.jit(
+        lambda keys: lax.map(
+            lambda key: _kernel(init_state(training, key, hparams, x).params), keys
+        )
+    )
+    return _filters(_kernel(states.params)), _filters(first(keys)), _scores(task, states.params)
 
 
-def _filters(params: Any) -> np.ndarray:
-    """The first layer's kernels `[..., size, size, 1, filters]` as `[..., filters, size^2]`."""
-    kernel = np.asarray(params["params"]["layers_0"]["kernel"], np.float64)
-    return np.swapaxes(kernel.reshape(*kernel.shape[:-4], -1, kernel.shape[-1]), -1, -2)
+def _kernel(params: Any) -> Array:
+    return params["params"]["layers_0"]["kernel"]
+
+
+def _filters(kernel: Array) -> np.ndarray:
+    """Kernels `[..., size, size, 1, filters]` as float64 `[..., filters, size^2]`."""
+    rows = np.asarray(kernel, np.float64).reshape(*kernel.shape[:-4], -1, kernel.shape[-1])
+    return np.swapaxes(rows, -1, -2)
 
 
 def _scores(task: Task, params: Any) -> np.ndarray:

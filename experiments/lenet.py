@@ -17,7 +17,6 @@ from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from matplotlib.axes import Axes
@@ -65,7 +64,7 @@ def run(config: Config, key: Array) -> Result:
     params = train(config, key, data, model)
     predicted = _predictions(model, params, data.test["x"])
     one = jax.tree.map(lambda leaf: leaf[0], params)
-    maps = model.apply(one, jnp.asarray(data.test["x"][:1]), method="maps")
+    maps = jax.jit(partial(model.apply, method="maps"))(one, data.test["x"][:1])
     return {
         "data": np.asarray(name),
         "confusion": np.stack([confusion(data.test["y"], row) for row in predicted]),

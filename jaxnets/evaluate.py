@@ -14,7 +14,12 @@ from jaxnets.objective import outputs_of
 
 def predictions(model: Any, loss: str | Loss, params: Any, x: Any) -> Array:
     """The most likely targets of samples `[samples, ...]`: labels for a classifier, else means."""
-    return get_loss(loss).predict(outputs_of(model, params, jnp.asarray(x)))
+    return _predictions(model, loss, params, jnp.asarray(x))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _predictions(model: Any, loss: str | Loss, params: Any, x: Array) -> Array:
+    return get_loss(loss).predict(outputs_of(model, params, x))
 
 
 def accuracy(model: Any, loss: str | Loss, params: Any, part: dict[str, Any]) -> Array:

@@ -132,7 +132,7 @@ def test_energy_is_that_of_a_least_squares_fit():
 
 def test_filters_are_kernels_channel_by_channel():
     kernel = np.random.default_rng(4).normal(size=(2, 3, 3, 1, 5))
-    filters = first_filters._filters({"params": {"layers_0": {"kernel": kernel}}})
+    filters = first_filters._filters(kernel)
     assert filters.shape == (2, 5, 9)
     np.testing.assert_array_equal(filters[1, 4].reshape(3, 3), kernel[1, :, :, 0, 4])
 
