@@ -8,7 +8,7 @@ from scipy import stats
 
 from jaxnets.word2vec import objective, sampling, tables
 from jaxnets.word2vec.step import GRADIENTS
-from jaxnets.word2vec.stretch import dynamic_reaches, offsets, stretch
+from jaxnets.word2vec.stretch import dynamic_reaches, offsets, streams, stretch
 
 LOSSES = {"cbow": objective.cbow_loss, "skip_gram": objective.skip_gram_loss}
 WORDS, DIMENSIONS = 13, 6
@@ -20,19 +20,22 @@ def random_params(seed=0):
     return {name: jnp.asarray(rng.standard_normal(shape)) for name in ("input", "output")}
 
 
-def random_stretch(seed=0, n=24, reach=3, groups=4, k=5):
+def random_stretch(seed=0, n=24, reach=3, groups=4, k=5, apart=1):
     """Few words and short lines, so that words repeat, meet noise, and some have no context."""
     rng = np.random.default_rng(seed)
-    words = jnp.asarray(rng.integers(0, WORDS, n + 2 * reach), jnp.int32)
-    lines = jnp.asarray(np.cumsum(rng.random(n + 2 * reach) < 0.4))
-    reaches = jnp.asarray(rng.integers(1, reach + 1, n))
+    rows = n // apart
+    words = jnp.asarray(rng.integers(0, WORDS, (rows + 2 * reach, apart)), jnp.int32)
+    lines = jnp.asarray(np.cumsum(rng.random((rows + 2 * reach, apart)) < 0.4, axis=0))
+    reaches = jnp.asarray(rng.integers(1, reach + 1, (rows, apart)))
     noise = jnp.asarray(rng.integers(0, WORDS, (groups, k)), jnp.int32)
     return stretch(words, lines, reaches, noise), lines, reaches
 
 
 @pytest.mark.parametrize("name", GRADIENTS)
 @pytest.mark.parametrize(
-    "sizes", [{}, {"reach": 1}, {"groups": 1}, {"groups": 24, "k": 2}], ids=str
+    "sizes",
+    [{}, {"reach": 1}, {"groups": 1}, {"groups": 24, "k": 2}, {"apart": 3}, {"apart": 24}],
+    ids=str,
 )
 def test_the_closed_form_is_the_gradient_of_the_loss(x64, name, sizes):
     params, (batch, *_) = random_params(), random_stretch(**sizes)
@@ -70,27 +73,29 @@ def test_a_hundred_steps_equal_a_hundred_dense_steps(name):
 
 def slow_cbow(params, batch, lines, reaches, negatives):
     """The sum of losses, position by position, as word2vec's authors describe it."""
-    words = np.asarray(batch.words)
-    n, groups = len(reaches), len(batch.noise)
-    reach = (len(words) - n) // 2
+    words = np.asarray(batch.words).reshape(lines.shape)
+    groups, reach = len(batch.noise), (len(lines) - len(reaches)) // 2
     total = 0.0
-    for i in range(n):
+    for i, stream in np.ndindex(reaches.shape):
         at = reach + i
-        near = range(at - int(reaches[i]), at + int(reaches[i]) + 1)
-        around = [words[j] for j in near if j != at and lines[j] == lines[at]]
-        if not around:
+        near = range(at - int(reaches[i, stream]), at + int(reaches[i, stream]) + 1)
+        mine = [j for j in near if j != at and lines[j, stream] == lines[at, stream]]
+        if not mine:
             continue
-        hidden = np.mean([params["input"][word] for word in around], axis=0)
-        total += np.log1p(np.exp(-hidden @ params["output"][words[at]]))
-        noise = [word for word in np.asarray(batch.noise)[i * groups // n] if word != words[at]]
-        for word in noise:
+        hidden = np.mean([params["input"][words[j, stream]] for j in mine], axis=0)
+        word = words[at, stream]
+        total += np.log1p(np.exp(-hidden @ params["output"][word]))
+        group = (i * reaches.shape[1] + stream) * groups // reaches.size
+        noise = [other for other in np.asarray(batch.noise)[group] if other != word]
+        for other in noise:
             weight = negatives / batch.noise.shape[1]
-            total += weight * np.log1p(np.exp(hidden @ params["output"][word]))
+            total += weight * np.log1p(np.exp(hidden @ params["output"][other]))
     return total
 
 
-def test_the_loss_is_that_of_a_loop(x64):
-    params, (batch, lines, reaches) = random_params(), random_stretch()
+@pytest.mark.parametrize("apart", [1, 4])
+def test_the_loss_is_that_of_a_loop(x64, apart):
+    params, (batch, lines, reaches) = random_params(), random_stretch(apart=apart)
     found = objective.cbow_loss(params, batch, 5).sum()
     arrays = {name: np.asarray(table) for name, table in params.items()}
     want = slow_cbow(arrays, batch, np.asarray(lines), np.asarray(reaches), 5)
@@ -98,16 +103,26 @@ def test_the_loss_is_that_of_a_loop(x64):
 
 
 def test_pairs_are_of_one_line_and_within_reach():
-    batch, lines, reaches = random_stretch(n=24, reach=3)
+    batch, *others = random_stretch(n=24, reach=3, apart=2)
+    lines, reaches = map(np.asarray, others)
     for row, offset in zip(np.asarray(batch.pairs), offsets(3), strict=True):
-        for i, is_pair in enumerate(row):
-            near = abs(offset) <= reaches[i]
-            assert is_pair == (near and lines[3 + i + offset] == lines[3 + i])
+        for (i, stream), is_pair in np.ndenumerate(row.reshape(reaches.shape)):
+            near = abs(offset) <= reaches[i, stream]
+            same = lines[3 + i + offset, stream] == lines[3 + i, stream]
+            assert is_pair == (near and same)
+
+
+def test_streams_are_the_text_in_parts_with_their_contexts():
+    text = np.arange(24 + 2 * 3)
+    found = np.asarray(streams(text, 4, reach=3))
+    for stream in range(4):
+        np.testing.assert_array_equal(found[:, stream], text[6 * stream : 6 * stream + 12])
+    np.testing.assert_array_equal(streams(text, 1, reach=3)[:, 0], text)
 
 
 def test_reaches_are_uniform(key):
-    drawn = np.asarray(dynamic_reaches(key, 50_000, 5))
-    assert stats.chisquare(np.bincount(drawn, minlength=6)[1:]).pvalue > 1e-3
+    drawn = np.asarray(dynamic_reaches(key, (500, 100), 5))
+    assert stats.chisquare(np.bincount(drawn.ravel(), minlength=6)[1:]).pvalue > 1e-3
 
 
 COUNTS = np.asarray([5000, 1200, 800, 300, 44, 40, 31, 12, 7, 5])

@@ -102,9 +102,29 @@ def test_a_key_decides_everything(key, corpus):
     assert not np.array_equal(one, other)
 
 
+@pytest.mark.parametrize(("stretch", "streams"), [(1024, 16), (512, 8), (32, 1), (224, 1)])
+def test_a_stream_for_every_64_positions_if_they_divide_the_stretch(stretch, streams):
+    assert Word2Vec(stretch=stretch).places == streams
+
+
+@pytest.mark.parametrize("model", ["cbow", "skip_gram"])
+def test_streams_read_the_same_positions(key, model):
+    """In one stretch, with one group and nothing drawn for a position, their order is no matter."""
+    few = read_corpus(tiny_language.sentences(40), min_count=1)
+    size = 64 * -(-len(few.ids) // 64)
+    settings = Word2Vec(model, window=1, sample=0, epochs=1, stretch=size, group=size)
+    plain, *others = (
+        train(dataclasses.replace(settings, streams=n), key, few).params for n in (1, 2, 8)
+    )
+    for other in others:
+        for table, rows in plain.items():
+            np.testing.assert_allclose(other[table], rows, atol=1e-6)
+            assert np.abs(rows).max() > 1e-3
+
+
 @pytest.mark.parametrize(("model", "devices"), [("cbow", 4), ("skip_gram", 2)])
 def test_devices_and_fixed_order_change_only_rounding(key, corpus, model, devices):
-    settings = Word2Vec(model, **SMALL, epochs=1, learning_rate=0.1)
+    settings = Word2Vec(model, **SMALL, epochs=1, learning_rate=0.03)
     plain = train(settings, key, corpus)
     ordered = train(dataclasses.replace(settings, deterministic=True), key, corpus)
     shared = train(settings, key, corpus, devices=jax.devices()[:devices])
@@ -129,7 +149,9 @@ def test_devices_that_cannot_share_a_stretch_are_refused(key, corpus):
         ({"learning_rate": float("nan")}, ValueError, "learning_rate"),
         ({"final_rate": -1.0}, ValueError, "final_rate"),
         ({"model": "glove"}, ValueError, "unknown model 'glove'"),
-        ({"stretch": 100}, ValueError, "no multiple of groups of 32"),
+        ({"stretch": 100}, ValueError, "no multiple of group=32"),
+        ({"streams": 7}, ValueError, "no multiple of streams=7"),
+        ({"streams": 0}, ValueError, "streams"),
         ({"sample": 1.5}, ValueError, "sample is 1.5"),
     ],
     ids=str,

@@ -29,9 +29,9 @@ def among(mesh: Mesh, gradients: Compute) -> Compute:
     """
 
     def part(params: Params, words: Array, pairs: Array, noise: Array) -> tuple[Array, Gradients]:
-        reach, n = len(pairs) // 2, pairs.shape[1]
-        start = lax.axis_index(AXIS) * n
-        own = lax.dynamic_slice(words, (start,), (n + 2 * reach,))
+        n = pairs.shape[1]
+        edges = len(words) - mesh.size * n
+        own = lax.dynamic_slice(words, (lax.axis_index(AXIS) * n,), (n + edges,))
         found = gradients(params, Stretch(own, pairs, noise))
         return jax.tree.map(lambda leaf: lax.all_gather(leaf, AXIS, tiled=True), found)
 

@@ -30,7 +30,7 @@ def cbow_gradients(params: Params, stretch: Stretch, negatives: int) -> tuple[Ar
     inputs = gather(params["input"], words)
     contexts = stretch.pairs.sum(0)
     known = (contexts > 0).astype(inputs.dtype)
-    hidden = _around(inputs, stretch.pairs) / jnp.maximum(contexts, 1)[:, None]
+    hidden = _around(inputs, stretch) / jnp.maximum(contexts, 1)[:, None]
     numbers = jnp.concatenate([middle, stretch.noise.ravel()])
     outputs = gather(params["output"], numbers)
     right = outputs[:n]
@@ -40,7 +40,7 @@ def cbow_gradients(params: Params, stretch: Stretch, negatives: int) -> tuple[Ar
         hidden, outputs[n:], weight * known.reshape(groups, -1, 1)
     )
     to_score = (known * (jax.nn.sigmoid(score) - 1))[:, None]
-    to_inputs = _spread(to_score * right + to_hidden, stretch.pairs)
+    to_inputs = _spread(to_score * right + to_hidden, stretch.pairs, stretch.streams)
     return known * jax.nn.softplus(-score) + losses, {
         "input": [Rows(words, to_inputs)],
         "output": [Rows(middle, to_score * hidden), Rows(stretch.noise.ravel(), to_noise)],
@@ -52,7 +52,7 @@ def skip_gram_gradients(
 ) -> tuple[Array, Gradients]:
     """The same of `skip_gram_loss`."""
     words, middle = stretch.words, stretch.middle
-    n, groups, reach = len(middle), len(stretch.noise), stretch.reach
+    groups = len(stretch.noise)
     hidden = gather(params["input"], middle)
     numbers = jnp.concatenate([words, stretch.noise.ravel()])
     outputs = gather(params["output"], numbers)
@@ -64,13 +64,13 @@ def skip_gram_gradients(
         hidden, outputs[len(words) :], weight * (negatives / _k(stretch))
     )
     to_scores = []
-    for pair, offset in zip(stretch.pairs, offsets(reach), strict=True):
-        right = outputs[reach + offset : reach + offset + n]
+    for pair, offset in zip(stretch.pairs, offsets(stretch.reach), strict=True):
+        right = stretch.beside(offset, outputs)
         score = (hidden * right).sum(1)
         losses = losses + pair * jax.nn.softplus(-score)
         to_scores.append(pair * (jax.nn.sigmoid(score) - 1))
         to_hidden = to_hidden + to_scores[-1][:, None] * right
-    to_words = _spread(hidden, jnp.stack(to_scores))
+    to_words = _spread(hidden, jnp.stack(to_scores), stretch.streams)
     return losses, {
         "input": [Rows(middle, to_hidden)],
         "output": [Rows(words, to_words), Rows(stretch.noise.ravel(), to_noise)],
@@ -105,23 +105,22 @@ def _k(stretch: Stretch) -> int:
     return stretch.noise.shape[1]
 
 
-def _around(rows: Array, weights: Array) -> Array:
-    """`sum_o weights[o, i] rows[reach + i + o]`, `[n, d]`: weighted sums of contexts' rows."""
-    both, n = weights.shape
-    reach = both // 2
+def _around(rows: Array, stretch: Stretch) -> Array:
+    """The sums of the contexts' rows, `[n, d]`, of rows `[n + 2 reach s, d]`."""
     return sum(
-        weight[:, None] * rows[reach + o : reach + o + n]
-        for weight, o in zip(weights, offsets(reach), strict=True)
+        pair[:, None] * stretch.beside(offset, rows)
+        for pair, offset in zip(stretch.pairs, offsets(stretch.reach), strict=True)
     )
 
 
-def _spread(rows: Array, weights: Array) -> Array:
-    """The transpose of `_around`: rows `[n, d]` to every context, `[n + 2 reach, d]`."""
+def _spread(rows: Array, weights: Array, streams: int) -> Array:
+    """Rows `[n, d]`, weighted `[2 reach, n]`, added up at the contexts, `[n + 2 reach s, d]`."""
     both, n = weights.shape
-    reach = both // 2
-    wide = jnp.pad(rows, ((2 * reach, 2 * reach), (0, 0)))
-    weights = jnp.pad(weights, ((0, 0), (2 * reach, 2 * reach)))
+    edge = both * streams
+    wide = jnp.pad(rows, ((edge, edge), (0, 0)))
+    weights = jnp.pad(weights, ((0, 0), (edge, edge)))
     return sum(
-        weight[reach - o : 3 * reach - o + n, None] * wide[reach - o : 3 * reach - o + n]
-        for weight, o in zip(weights, offsets(reach), strict=True)
+        weight[start : start + n + edge, None] * wide[start : start + n + edge]
+        for weight, offset in zip(weights, offsets(both // 2), strict=True)
+        for start in [(both // 2 - offset) * streams]
     )

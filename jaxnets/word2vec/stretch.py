@@ -8,14 +8,18 @@ from jax import Array
 
 
 class Stretch(NamedTuple):
-    """`n` consecutive positions of a text, each with the words up to `reach` away."""
+    """`n` positions of a text, each with the words up to `reach` away.
+
+    They are read in `s` streams, places of the text side by side: what follows row i in its own
+    stream is row i + s.
+    """
 
     words: Array
-    """Numbers of the words, `[n + 2 reach]`: position i is `words[reach + i]`."""
+    """Numbers of the words, `[n + 2 reach s]`: position i is `words[reach s + i]`."""
     pairs: Array
     """Whether the word at each offset is a context of each position, `[2 reach, n]`, 0 or 1."""
     noise: Array
-    """Noise words, `[groups, k]`: every `n / groups` consecutive positions share k of them."""
+    """Noise words, `[groups, k]`: every `n / groups` consecutive rows share k of them."""
 
     @property
     def reach(self) -> int:
@@ -23,19 +27,24 @@ class Stretch(NamedTuple):
         return len(self.pairs) // 2
 
     @property
+    def streams(self) -> int:
+        """How many rows it is to the next word of a row's stream."""
+        return (len(self.words) - self.pairs.shape[1]) // (2 * self.reach)
+
+    @property
     def middle(self) -> Array:
         """The word of each position, `[n]`."""
-        return self.beside(0)
+        return self.beside(0, self.words)
 
     @property
     def contexts(self) -> list[Array]:
         """For each offset the words that far from the positions, `[n]`."""
-        return [self.beside(offset) for offset in offsets(self.reach)]
+        return [self.beside(offset, self.words) for offset in offsets(self.reach)]
 
-    def beside(self, offset: int) -> Array:
-        """The word so far to the right of each position, `[n]`."""
-        start = self.reach + offset
-        return self.words[start : start + self.pairs.shape[1]]
+    def beside(self, offset: int, rows: Array) -> Array:
+        """Of rows `[n + 2 reach s, ...]`, `[n, ...]` so far to the right of the positions."""
+        start = (self.reach + offset) * self.streams
+        return rows[start : start + self.pairs.shape[1]]
 
 
 def offsets(reach: int) -> list[int]:
@@ -44,21 +53,31 @@ def offsets(reach: int) -> list[int]:
 
 
 def stretch(words: Array, lines: Array, reaches: Array, noise: Array) -> Stretch:
-    """The stretch of `words [n + 2 reach]`.
+    """The stretch of `words [n / s + 2 reach, s]`, s streams of text.
 
     A word is a context of a position if it is of the same line (`lines`, as `words`) and at most
-    the position's own reach away (`reaches [n]`, drawn by `dynamic_reaches`).
+    the position's own reach away (`reaches [n / s, s]`, drawn by `dynamic_reaches`).
     """
-    n = len(reaches)
-    reach = (len(words) - n) // 2
-    mine = lines[reach : reach + n]
+    rows = len(reaches)
+    reach = (len(words) - rows) // 2
+    mine = lines[reach : reach + rows]
     pairs = [
-        (lines[reach + offset : reach + offset + n] == mine) & (abs(offset) <= reaches)
+        (lines[reach + offset : reach + offset + rows] == mine) & (abs(offset) <= reaches)
         for offset in offsets(reach)
     ]
-    return Stretch(words, jnp.stack(pairs).astype(jnp.result_type(float)), noise)
+    weights = jnp.stack(pairs).astype(jnp.result_type(float))
+    return Stretch(words.ravel(), weights.reshape(2 * reach, -1), noise)
 
 
-def dynamic_reaches(key: Array, n: int, reach: int) -> Array:
-    """Uniform in 1 to `reach`, `[n]`: near words are contexts more often (Mikolov et al., 2013)."""
-    return jax.random.randint(key, (n,), 1, reach + 1)
+def streams(text: Array, n: int, reach: int) -> Array:
+    """A text `[length + 2 reach]` as n streams of equal length, `[length / n + 2 reach, n]`.
+
+    Each begins and ends with the contexts of its first and last word.
+    """
+    part = (len(text) - 2 * reach) // n
+    return jnp.stack([text[i * part : (i + 1) * part + 2 * reach] for i in range(n)], axis=1)
+
+
+def dynamic_reaches(key: Array, shape: tuple[int, ...], reach: int) -> Array:
+    """Uniform in 1 to `reach`: near words are contexts more often (Mikolov et al., 2013)."""
+    return jax.random.randint(key, shape, 1, reach + 1)

@@ -1,5 +1,6 @@
 """word2vec on a corpus: the text in chunks from the host, the stretches of a chunk in one scan."""
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,11 +20,13 @@ from jaxnets.progress import bar as progress_bar
 from jaxnets.word2vec import parallel, sampling, tables
 from jaxnets.word2vec.objective import Params
 from jaxnets.word2vec.step import GRADIENTS, Gradients
-from jaxnets.word2vec.stretch import Stretch, dynamic_reaches, stretch
+from jaxnets.word2vec.stretch import Stretch, dynamic_reaches, streams, stretch
 from jaxnets.words import Vectors
 
 LANES = 8
 """Floats that a CPU adds at once: rows of 100 take longer than rows of 104."""
+RUN = 64
+"""Consecutive positions of a stretch: contexts of both ends are read and changed twice."""
 CHUNK = 2**18
 """Positions in one call of the compiled program."""
 LEARNING_RATES = {"cbow": 0.05, "skip_gram": 0.025}
@@ -52,12 +55,15 @@ class Word2Vec:
     """The rate falls to this linearly."""
     sample: float = 1e-3
     """Words with a larger share of the text are read less often; 0 reads all."""
-    stretch: int = 512
-    """Positions updated at a time. With thousands, frequent words are updated from stale vectors:
-    fewer analogies are solved, and high rates diverge."""
+    stretch: int = 1024
+    """Positions updated at a time, all from the vectors before them. Twice as many are faster, but
+    frequent words diverge sooner; a short text, or one read whole, needs fewer."""
+    streams: int | None = None
+    """Places of the text that a stretch reads side by side; by default one for `RUN` positions."""
     group: int = 32
-    """Consecutive positions that share noise words."""
-    shared: int = 16
+    """Positions that share noise words, taken from all streams: noise words that neighbours share
+    are pushed away from one topic, which costs analogies."""
+    shared: int = 8
     """Noise words of a group, which together weigh as `negatives`."""
     deterministic: bool = False
     """Whether a GPU, too, adds up the changes of a word in one order; other devices always do."""
@@ -67,18 +73,25 @@ class Word2Vec:
         sizes = ("dimensions", "window", "negatives", "epochs", "stretch", "group", "shared")
         for name in sizes:
             checks.count(getattr(self, name), name)
+        checks.count(self.places, "streams")
         checks.positive(self.first_rate, "learning_rate")
         checks.positive(self.final_rate, "final_rate")
-        if self.stretch % self.group:
-            raise ValueError(
-                f"a stretch of {self.stretch} is no multiple of groups of {self.group}"
-            )
+        for name, value in (("streams", self.places), ("group", self.group)):
+            if self.stretch % value:
+                raise ValueError(f"a stretch of {self.stretch} is no multiple of {name}={value}")
 
     @property
     def first_rate(self) -> float:
         """The learning rate at the beginning."""
         chosen = self.learning_rate
         return LEARNING_RATES[self.model] if chosen is None else chosen
+
+    @property
+    def places(self) -> int:
+        """The number of streams."""
+        if self.streams is None:
+            return math.gcd(self.stretch, max(self.stretch // RUN, 1))
+        return self.streams
 
 
 class Trained(NamedTuple):
@@ -175,7 +188,8 @@ def _finite(sums: Array, epoch: int) -> np.ndarray:
     on_host = np.asarray(sums)
     if not np.isfinite(on_host).all():
         raise FloatingPointError(
-            f"the loss is not finite in epoch {epoch + 1}: try a smaller learning rate"
+            f"the loss is not finite in epoch {epoch + 1}: try a smaller learning rate, or a "
+            "shorter stretch"
         )
     return on_host
 
@@ -279,14 +293,16 @@ def _advance(
 
     reach_key, noise_key = jax.random.split(key)
     steps = len(rates)
-    reaches = dynamic_reaches(reach_key, steps * n, reach).reshape(steps, n)
+    rows = n // settings.places
+    words, lines = (streams(text, settings.places, reach) for text in (words, lines))
+    reaches = dynamic_reaches(reach_key, (steps, rows, settings.places), reach)
     wrong = sampling.draw(noise_key, noise, (steps, *shape))
 
     def step(params: Params, at: tuple[Array, Array, Array, Array]) -> tuple[Params, Array]:
         i, rate, reaches, wrong = at
         part = stretch(
-            lax.dynamic_slice(words, (i * n,), (n + 2 * reach,)),
-            lax.dynamic_slice(lines, (i * n,), (n + 2 * reach,)),
+            lax.dynamic_slice_in_dim(words, i * rows, rows + 2 * reach),
+            lax.dynamic_slice_in_dim(lines, i * rows, rows + 2 * reach),
             reaches,
             wrong,
         )
