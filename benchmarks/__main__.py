@@ -196,14 +196,13 @@ def word_text() -> Race:
     if not (words.corpus_path() and os.environ.get("WORDS_DIR")):
         return Race(f"{title}: not measured, needs CORPUS and WORDS_DIR", [], [])
     cores = os.cpu_count() or 1
-    ways = {f"gensim, {name}, {cores} workers": name for name in ("corpus_file", "sentences")}
     contenders = [
         Contender(
-            label,
+            f"gensim, {source}, {cores} workers",
             "benchmarks.words:gensim_whole",
-            {"workers": cores, "corpus_file": name == "corpus_file"},
+            {"workers": cores, "source": source},
         )
-        for label, name in ways.items()
+        for source in ("corpus_file", "sentences")
     ]
     contenders.append(Contender("jaxnets", "benchmarks.words:jaxnets_whole"))
     goals = [

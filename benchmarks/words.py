@@ -136,8 +136,8 @@ def jaxnets_whole() -> Callable[[], dict]:
     return run
 
 
-def gensim_whole(workers: int, corpus_file: bool) -> Callable[[], dict]:
-    """The same by gensim's fastest way, `corpus_file`, or by its usual one, an iterator of lines.
+def gensim_whole(workers: int, source: str) -> Callable[[], dict]:
+    """The same by gensim's fastest source, `corpus_file`, or its usual one, `sentences`.
 
     With `corpus_file` each thread reads its own share of the text, but lowers the learning rate by
     that share of the whole text (`get_next_alpha` in gensim's `word2vec_corpusfile.pyx`): two
@@ -150,7 +150,7 @@ def gensim_whole(workers: int, corpus_file: bool) -> Callable[[], dict]:
     from jaxnets.words import Vectors
 
     path, seeds = str(_text_file()), iter(range(1_000_000))
-    text = {"corpus_file": path} if corpus_file else {"sentences": LineSentence(path)}
+    text = {source: {"corpus_file": str, "sentences": LineSentence}[source](path)}
 
     def run() -> dict:
         with tempfile.TemporaryDirectory() as folder:
