@@ -39,9 +39,10 @@ def cbow_gradients(params: Params, stretch: Stretch, negatives: int) -> tuple[Ar
     losses, to_hidden, to_noise = _noise_gradients(
         hidden, outputs[n:], weight * known.reshape(groups, -1, 1)
     )
-    to_score = (known * (jax.nn.sigmoid(score) - 1))[:, None]
+    loss, slope = _softplus(-score)
+    to_score = (-known * slope)[:, None]
     to_inputs = _spread(to_score * right + to_hidden, stretch.pairs, stretch.streams)
-    return known * jax.nn.softplus(-score) + losses, {
+    return known * loss + losses, {
         "input": [Rows(words, to_inputs)],
         "output": [Rows(middle, to_score * hidden), Rows(stretch.noise.ravel(), to_noise)],
     }
@@ -66,9 +67,9 @@ def skip_gram_gradients(
     to_scores = []
     for pair, offset in zip(stretch.pairs, offsets(stretch.reach), strict=True):
         right = stretch.beside(offset, outputs)
-        score = (hidden * right).sum(1)
-        losses = losses + pair * jax.nn.softplus(-score)
-        to_scores.append(pair * (jax.nn.sigmoid(score) - 1))
+        loss, slope = _softplus(-(hidden * right).sum(1))
+        losses = losses + pair * loss
+        to_scores.append(-pair * slope)
         to_hidden = to_hidden + to_scores[-1][:, None] * right
     to_words = _spread(hidden, jnp.stack(to_scores), stretch.streams)
     return losses, {
@@ -93,12 +94,22 @@ def _noise_gradients(hidden: Array, noise: Array, weight: Array) -> tuple[Array,
     n, dimensions = hidden.shape
     hidden, noise = (rows.reshape(groups, -1, dimensions) for rows in (hidden, noise))
     scores = jnp.einsum("gnd,gkd->gnk", hidden, noise)
-    to_scores = weight * jax.nn.sigmoid(scores)
+    loss, slope = _softplus(scores)
+    to_scores = weight * slope
     return (
-        (weight * jax.nn.softplus(scores)).sum(2).reshape(n),
+        (weight * loss).sum(2).reshape(n),
         jnp.einsum("gnk,gkd->gnd", to_scores, noise).reshape(n, dimensions),
         jnp.einsum("gnk,gnd->gkd", to_scores, hidden).reshape(groups * k, dimensions),
     )
+
+
+def _softplus(s: Array) -> tuple[Array, Array]:
+    """`log(1 + e^s)` to absolute precision, and its derivative `sigma(s)`, from one exponential.
+
+    `log1p`, precise for a loss near 0 as well, would take a tenth of a step.
+    """
+    e = jnp.exp(-jnp.abs(s))
+    return jnp.maximum(s, 0) + jnp.log(1 + e), jnp.where(s > 0, 1, e) / (1 + e)
 
 
 def _k(stretch: Stretch) -> int:
