@@ -14,7 +14,6 @@ Expect 1.3 %, nine the worst digit, most often read as a four.
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import numpy as np
@@ -62,7 +61,7 @@ def run(config: Config, key: Array) -> Result:
     data, name = images(config.data, flat=False, valid=0)
     model = _network(data)
     params = train(config, key, data, model)
-    predicted = _predictions(model, params, data.test["x"])
+    predicted = evaluate.all_predictions(model, LOSS, params, data.test["x"])
     one = jax.tree.map(lambda leaf: leaf[0], params)
     maps = jax.jit(partial(model.apply, method="maps"))(one, data.test["x"][:1])
     return {
@@ -82,17 +81,6 @@ def _network(data: Dataset) -> CNN:
     first = (Conv(6, 3, padding="SAME", gain="glorot"), Activate("tanh"), AveragePool(2))
     second = (Conv(16, 3, gain="glorot"), Activate("tanh"))
     return CNN((*first, *second, Flatten(), Dense(10, "lecun")))
-
-
-def _predictions(model: CNN, params: Any, x: np.ndarray) -> np.ndarray:
-    """The labels that each network predicts, `[seeds, samples]`."""
-
-    @jax.jit
-    def each(params: Any, x: Array) -> Array:
-        one = partial(evaluate.predictions, model, LOSS, x=x)
-        return jax.lax.map(one, params)
-
-    return np.asarray(each(params, x))
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:

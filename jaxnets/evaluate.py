@@ -27,15 +27,20 @@ def accuracy(model: Any, loss: str | Loss, params: Any, part: dict[str, Any]) ->
     return jnp.mean(predictions(model, loss, params, part["x"]) == jnp.asarray(part["y"]))
 
 
-def accuracies(model: Any, loss: str | Loss, params: Any, part: dict[str, Any]) -> np.ndarray:
-    """The accuracy of each of many networks, stacked as `sweep` returns them, `[networks]`."""
-    part = {name: jnp.asarray(part[name]) for name in ("x", "y")}
-    return np.asarray(_accuracies(model, loss, params, part))
+def all_predictions(model: Any, loss: str | Loss, params: Any, x: Any) -> np.ndarray:
+    """`predictions` of each of many networks, stacked as `sweep` returns them."""
+    return np.asarray(_all_predictions(model, loss, params, jnp.asarray(x)))
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _accuracies(model: Any, loss: str | Loss, params: Any, part: dict[str, Array]) -> Array:
-    return jax.lax.map(lambda params: accuracy(model, loss, params, part), params)
+def _all_predictions(model: Any, loss: str | Loss, params: Any, x: Array) -> Array:
+    return jax.lax.map(lambda params: predictions(model, loss, params, x), params)
+
+
+def accuracies(model: Any, loss: str | Loss, params: Any, part: dict[str, Any]) -> np.ndarray:
+    """The accuracy of each of many networks, stacked as `sweep` returns them, `[networks]`."""
+    found = all_predictions(model, loss, params, part["x"])
+    return np.mean(found == np.asarray(part["y"]), axis=1)
 
 
 def plane(limits: tuple[float, float, float, float], steps: int) -> np.ndarray:

@@ -4,9 +4,13 @@ from typing import NamedTuple
 
 import chex
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 from jaxnets.ops.windows import windows
+
+TOLERANCE = {"float32": 1e-5, "float64": 1e-12}
+EACH_PRECISION = pytest.mark.parametrize("precision", TOLERANCE)
 
 
 class Case(NamedTuple):

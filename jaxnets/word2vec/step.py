@@ -7,7 +7,6 @@ By hand (row D1), for a position with hidden vector h, word w and noise words u,
 
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
