@@ -38,7 +38,7 @@ from experiments.gaussian_bank import bank, energy, match, unit
 from experiments.image_networks import adam_to_zero
 from experiments.lab import Claim, Result, Verdict, images, interval, markdown, on_mnist, verdict
 from jaxnets import evaluate, plots
-from jaxnets.data import Dataset
+from jaxnets.data import Dataset, photographs
 from jaxnets.models import CNN, Activate, Conv, Dense, Flatten, MaxPool
 from jaxnets.models.cnn import small_cnn
 from jaxnets.train import init_state
@@ -137,27 +137,18 @@ def patches(n: int, noise: float, seed: int) -> tuple[Dataset, Dataset]:
     test on; grey, of mean 0 and variance 1 over all pixels of both photographs.
     """
     random = np.random.default_rng(seed)
-    photographs = _photographs()
-    edge = 3 * photographs.shape[2] // 4
-    parts = ((photographs[..., :edge], n), (photographs[..., edge:], n // 4))
-    clean = [_crops(random, *part) for part in parts]
+    parts = zip(photographs.sides(_grey()), (n, n // 4), strict=True)
+    clean = [photographs.crops(random, part, count, PATCH) for part, count in parts]
     rotated = [_rotated(random, x) for x in clean]
     noisy = [_noisy(random, x, noise) for x in clean]
     return Dataset(rotated[0], test=rotated[1]), Dataset(noisy[0], test=noisy[1])
 
 
-def _photographs() -> np.ndarray:
+def _grey() -> np.ndarray:
     """`[photographs, rows, columns]`, float32."""
-    from sklearn.datasets import load_sample_images
-
-    grey = np.stack([image.mean(axis=-1) for image in load_sample_images().images])
+    colour = photographs.load(photographs.SCIKIT_LEARN)
+    grey = np.stack([photograph.mean(axis=-1) for photograph in colour])
     return ((grey - grey.mean()) / grey.std()).astype(np.float32)
-
-
-def _crops(random: np.random.Generator, photographs: np.ndarray, n: int) -> np.ndarray:
-    """`[n, 24, 24]` from anywhere."""
-    windows = np.lib.stride_tricks.sliding_window_view(photographs, (PATCH, PATCH), (1, 2))
-    return windows[tuple(random.integers(size, size=n) for size in windows.shape[:3])]
 
 
 def _rotated(random: np.random.Generator, x: np.ndarray) -> dict[str, np.ndarray]:

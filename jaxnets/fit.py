@@ -10,11 +10,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array, lax
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax import Array
+from jax.sharding import Mesh
 
 from jaxnets import checks
 from jaxnets.losses import get_loss
+from jaxnets.parallel import in_groups, layout
 from jaxnets.progress import bar as progress_bar
 from jaxnets.train import PENALTIES, History, Hparams, Run, State, advance, init_state
 
@@ -107,27 +108,18 @@ def sweep(
         checks.count(group, "group")
     hparams = {name: _per_network(name, value, n) for name, value in hparams.items()}
     hparams, data = prepare(run, data, hparams)
-    devices = jax.local_devices()[:n]
-    per_device = -(-n // len(devices))
     if group is None:
-        group = _cached_group(run, data) if devices[0].platform == "cpu" else per_device
-    group = min(group, per_device)
-    rounds = -(-per_device // group)
-    group = -(-per_device // rounds)
-    rows = np.arange(len(devices) * rounds * group) % n
-    mesh = jax.make_mesh((len(devices),), ("network",), (AxisType.Auto,), devices=devices)
-    spread = NamedSharding(mesh, PartitionSpec("network"))
-    everywhere = NamedSharding(mesh, PartitionSpec())
-    keys, hparams = jax.device_put((keys[rows], jax.tree.map(lambda a: a[rows], hparams)), spread)
-    data = jax.device_put(data, everywhere)
-    order_key = jax.device_put(keys[0], everywhere) if shared_order else None
-    state = _init_sweep(run, group, mesh, keys, hparams, data)
+        group = _cached_group(run, data) if jax.default_backend() == "cpu" else n
+    at = layout(n, group)
+    keys, hparams = at.deal((keys, hparams))
+    data = at.copy(data)
+    order_key = at.copy(keys[0]) if shared_order else None
+    state = _init_sweep(run, at.group, at.mesh, keys, hparams, data)
     program = partial(
-        _advance_sweep, run, group, mesh, hparams=hparams, data=data, order_key=order_key
+        _advance_sweep, run, at.group, at.mesh, hparams=hparams, data=data, order_key=order_key
     )
     state, history = _in_chunks(run, program, state, chunks, progress, stop_on_nan=False)
-    state = jax.device_put(state, devices[0])  # so that using it needs no communication
-    return jax.tree.map(lambda a: a[:n], (state, history))
+    return at.collect(state), jax.tree.map(lambda a: a[:n], history)
 
 
 def grid(**axes: Any) -> dict[str, Array]:
@@ -218,10 +210,11 @@ _advance = jax.jit(advance, static_argnums=(0, 1))
 def _init_sweep(
     run: Run, group: int, mesh: Mesh, keys: Array, hparams: Hparams, data: Any
 ) -> State:
-    def one(key: Array, hparams: Hparams, data: Any) -> State:
+    def one(row: tuple[Array, Hparams], data: Any) -> State:
+        key, hparams = row
         return init_state(run, key, hparams, data.train["x"])
 
-    return _each(mesh, group, one, keys, hparams, data)
+    return in_groups(mesh, group, one, (keys, hparams), data)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))
@@ -236,25 +229,13 @@ def _advance_sweep(
     order_key: Array | None,
 ) -> tuple[State, History]:
     def one(
-        state: State, hparams: Hparams, data: Any, order_key: Array | None
+        row: tuple[State, Hparams], data: Any, order_key: Array | None
     ) -> tuple[State, History]:
+        state, hparams = row
         key = state.key if order_key is None else order_key
         return advance(run, records, state, hparams, data, key)
 
-    return _each(mesh, group, one, states, hparams, data, order_key)
-
-
-def _each(mesh: Mesh, group: int, one: Callable, states: Any, hparams: Hparams, *same: Any) -> Any:
-    """`one(state, hparams, *same)` for every network: every device takes its share, in groups."""
-
-    def share(states: Any, hparams: Hparams, *same: Any) -> Any:
-        size = group if group > 1 else None
-        return lax.map(lambda row: one(*row, *same), (states, hparams), batch_size=size)
-
-    rows, copies = PartitionSpec("network"), (PartitionSpec(),) * len(same)
-    return jax.shard_map(
-        share, mesh=mesh, in_specs=(rows, rows, *copies), out_specs=rows, check_vma=False
-    )(states, hparams, *same)
+    return in_groups(mesh, group, one, (states, hparams), data, order_key)
 
 
 def _in_chunks(

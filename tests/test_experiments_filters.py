@@ -38,9 +38,9 @@ def patch_sets():
 
 
 def test_a_patch_turned_back_is_in_its_side_of_a_photograph(patch_sets):
-    photographs = first_filters._photographs()
-    edge = 3 * photographs.shape[2] // 4
-    for part, sides in (("train", photographs[..., :edge]), ("test", photographs[..., edge:])):
+    grey = first_filters._grey()
+    edge = 3 * grey.shape[2] // 4
+    for part, sides in (("train", grey[..., :edge]), ("test", grey[..., edge:])):
         x, y = getattr(patch_sets[0], part)["x"], getattr(patch_sets[0], part)["y"]
         assert set(y) == {0, 1, 2, 3}
         for patch, turns in zip(x[:3, ..., 0], y[:3], strict=True):

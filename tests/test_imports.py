@@ -15,6 +15,7 @@ FOLDER = Path(jaxnets.__file__).parent
 HEAVY = {
     "matplotlib",
     "orbax",
+    "skimage",
     "sklearn",
     "tensorflow",
     "tensorflow_datasets",
@@ -24,13 +25,19 @@ HEAVY = {
 # What each part may import of the others: lower ones only. A new part needs a row.
 ALLOWED = {
     "checks": set(),
+    "constructions": set(),
     "devices": set(),
+    "landscape": set(),
+    "linear_regions": set(),
     "plots": set(),
     "progress": set(),
+    "projections": set(),
     "replacing": set(),
     "schedules": set(),
     "shuffle": set(),
     "activations": {"checks"},
+    "parallel": {"checks"},
+    "expressions": {"checks"},
     "losses": {"checks"},
     "classical": {"checks"},
     "data": {"checks", "progress", "replacing"},
@@ -42,7 +49,7 @@ ALLOWED = {
     "models": {"activations", "checks", "ops"},
     "backprop": {"activations", "losses", "models", "objective", "ops"},
     "train": {"checks", "losses", "objective", "shuffle"},
-    "fit": {"checks", "losses", "progress", "train"},
+    "fit": {"checks", "losses", "parallel", "progress", "train"},
     "words": {"checks", "replacing"},
     "word2vec": {"checks", "data", "progress", "words"},
     "estimator": {"activations", "data", "fit", "models", "train"},
@@ -50,6 +57,7 @@ ALLOWED = {
 # The only parts that may import a heavy package at all.
 HEAVY_ALLOWED = {
     "matplotlib": {"plots"},
+    "skimage": {"data"},
     "sklearn": {"classical", "data", "estimator"},
     "tensorflow_datasets": {"data"},
     "tqdm": {"progress"},

@@ -14,6 +14,7 @@ from jaxnets.models.layers import (
     Residual,
 )
 from jaxnets.models.mlp import MLP, ResidualMLP, compact, count_parameters
+from jaxnets.models.random_wiring import RandomlyWired
 from jaxnets.models.word_net import WordNet
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "GlobalAverage",
     "GroupNorm",
     "MaxPool",
+    "RandomlyWired",
     "Residual",
     "ResidualMLP",
     "WordNet",

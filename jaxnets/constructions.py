@@ -1,0 +1,126 @@
+"""ReLU networks whose weights are written down instead of trained (row F8; L2, L3).
+
+Each is the parameter tree of `MLP((K,), activation="relu")`, in NumPy's double precision, to be
+used with `model.apply`. `ridge` and `add` make larger networks of smaller ones.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+Params = dict[str, dict[str, dict[str, np.ndarray]]]
+
+
+def relu_interpolation(knots: Any, values: Any) -> Params:
+    """K units that draw the polygon through K + 1 points, on one feature (L2, row F8).
+
+    `f(x) = v_0 + sum_k (m_k - m_{k-1}) max(0, x - t_k)` with the slope `m_k` from knot `t_k` to the
+    next and `m_{-1} = 0`: constant before the first knot, straight on after the last. With evenly
+    spaced knots `|f - g| <= h^2 max |g''| / 8` between them (de Boor, 1978, chapter 3).
+
+    Args:
+        knots: where the slope changes, rising, `[K + 1]`.
+        values: the height at each knot, `[K + 1]`.
+
+    Raises:
+        ValueError: fewer than two knots, knots that do not rise, values of another shape, or
+            numbers that are not finite.
+    """
+    knots, values = np.asarray(knots, np.float64), np.asarray(values, np.float64)
+    if knots.ndim != 1 or len(knots) < 2 or values.shape != knots.shape:
+        raise ValueError(
+            f"knots have shape {knots.shape}, values {values.shape}; expected [K + 1] for both, "
+            "two points or more"
+        )
+    if not (np.isfinite(knots).all() and np.isfinite(values).all()):
+        raise ValueError("knots and values must be finite")
+    if not (np.diff(knots) > 0).all():
+        raise ValueError(f"knots must rise, each above the one before: {knots}")
+    slopes = np.diff(values) / np.diff(knots)
+    changes = np.diff(slopes, prepend=0.0)
+    return _network(np.ones((len(changes), 1)), -knots[:-1], changes[None], values[:1])
+
+
+def relu_bump(edges: Sequence[float], height: float) -> Params:
+    """Four units that draw a bump, on one feature (L3, row F8).
+
+    Zero up to the first edge, straight up to `height` at the second, level to the third, straight
+    down to zero at the fourth, and zero from there. With edges `s` and `height` h the outgoing
+    weights are `h/(s2-s1), -h/(s2-s1), -h/(s4-s3), h/(s4-s3)`.
+
+    Raises:
+        ValueError: not four edges, edges that do not rise, or numbers that are not finite.
+    """
+    if len(edges) != 4:
+        raise ValueError(f"a bump has 4 edges (start, top, end of the top, end), not {len(edges)}")
+    return relu_interpolation([*edges, edges[-1] + 1.0], [0.0, height, height, 0.0, 0.0])
+
+
+def ridge(params: Params, direction: Sequence[float]) -> Params:
+    """`x -> f(v . x)` on d features, from a network f on one and a direction v `[d]` (L2)."""
+    hidden, output = _layers(params)
+    if hidden["weight"].shape[1] != 1:
+        raise ValueError(f"a ridge needs a network on 1 feature, not {hidden['weight'].shape[1]}")
+    weight = hidden["weight"] * np.asarray(direction, np.float64)[None]
+    return _network(weight, hidden["bias"], output["weight"], output["bias"])
+
+
+def add(networks: Sequence[Params], factors: Sequence[float] | None = None) -> Params:
+    """`x -> sum_m c_m f_m(x)`: the hidden units of all networks side by side.
+
+    Args:
+        networks: one hidden layer each, on the same features and with as many outputs.
+        factors: c, one a network; by default ones.
+
+    Raises:
+        ValueError: no networks, another number of factors, or networks that do not fit together.
+    """
+    c = np.ones(len(networks)) if factors is None else np.asarray(factors, np.float64)
+    if not networks or c.shape != (len(networks),):
+        raise ValueError(
+            f"{len(networks)} networks and factors of shape {c.shape}; expected one for each"
+        )
+    layers = [_layers(params) for params in networks]
+    shapes = {(h["weight"].shape[1], len(o["bias"])) for h, o in layers}
+    if len(shapes) > 1:
+        raise ValueError(f"networks of different (features, outputs) cannot be added: {shapes}")
+    pairs = list(zip(c, layers, strict=True))
+    return _network(
+        np.concatenate([hidden["weight"] for hidden, _ in layers]),
+        np.concatenate([hidden["bias"] for hidden, _ in layers]),
+        np.concatenate([f * output["weight"] for f, (_, output) in pairs], axis=1),
+        np.sum([f * output["bias"] for f, (_, output) in pairs], axis=0),
+    )
+
+
+def widen(params: Params, units: int) -> Params:
+    """The same function by a hidden layer of that many units, the new ones with weights 0.
+
+    Networks of different widths then stack, so that one program evaluates them all.
+
+    Raises:
+        ValueError: fewer units than the network has.
+    """
+    hidden, output = _layers(params)
+    more = units - len(hidden["bias"])
+    if more < 0:
+        raise ValueError(f"the network has {len(hidden['bias'])} units already, more than {units}")
+    return _network(
+        np.pad(hidden["weight"], ((0, more), (0, 0))),
+        np.pad(hidden["bias"], (0, more)),
+        np.pad(output["weight"], ((0, 0), (0, more))),
+        output["bias"],
+    )
+
+
+def _layers(params: Params) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    tree = params["params"]
+    if set(tree) != {"hidden_0", "output"}:
+        raise ValueError(f"expected one hidden layer, the network has {', '.join(sorted(tree))}")
+    return tree["hidden_0"], tree["output"]
+
+
+def _network(weight: np.ndarray, bias: np.ndarray, out: np.ndarray, shift: np.ndarray) -> Params:
+    hidden, output = {"weight": weight, "bias": bias}, {"weight": out, "bias": shift}
+    return {"params": {"hidden_0": hidden, "output": output}}

@@ -1,0 +1,177 @@
+"""Perceptrons whose units are connected at random: directed acyclic graphs (row C11; lecture L3).
+
+Xie, Kirillov, Girshick and He, "Exploring randomly wired neural networks for image recognition"
+(ICCV 2019), wire blocks of convolutions at random; here the nodes of the graph are single units.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxnets import checks
+from jaxnets.activations import Activation, get_activation
+from jaxnets.models.mlp import INITIALISERS, affine, layer_names
+
+
+class RandomlyWired(nn.Module):
+    """Units in levels, each fed by a random set of the inputs and the units of earlier levels.
+
+    `h_i = sigma(sum_j w_ij h_j + b_i)` over the nodes j that unit i sees; the outputs are affine.
+    `init(key, x) -> params` draws the wiring and the weights, so that every network of a sweep has
+    a wiring of its own, and `apply(params, x [batch, features]) -> [batch, outputs]`.
+
+    params is `{"params": {"weight": [units, nodes], "bias": [units]}}`: a row for every hidden unit
+    and then every output, a column for every feature and then every hidden unit. **A weight of
+    exactly 0 is no connection.** It has no gradient, so any optimizer that leaves a zero without a
+    gradient alone keeps the wiring, as do the penalties `l1` and `l2`. Of all these entries,
+    `connections` weights and one bias a unit are trained. An `MLP` is the special case whose
+    wiring is in layers (`from_layers`).
+
+    Raises:
+        ValueError: a size below 1, an unknown activation, more connections than there are pairs of
+            nodes or fewer than units, or features that do not fit the parameters.
+        TypeError: a size that is no whole number.
+    """
+
+    levels: Sequence[int]
+    """Hidden units of each level; `(1,) * n` puts no unit beside another."""
+    connections: int
+    """Weights in all, shared out among the units as evenly as can be."""
+    outputs: int = 1
+    activation: str | Activation = "tanh"
+
+    def __post_init__(self) -> None:
+        for units in self.levels:
+            checks.count(units, "each of levels")
+        checks.count(self.connections, "connections")
+        checks.count(self.outputs, "outputs")
+        object.__setattr__(self, "levels", tuple(int(units) for units in self.levels))
+        get_activation(self.activation)
+        super().__post_init__()
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """The outputs `[batch, outputs]` of samples `[batch, features]`."""
+        sigma = get_activation(self.activation).f
+        self._check_features(x)
+        features = x.shape[1]
+        weight = self.param("weight", self._draw_weight, features)
+        bias = self.param("bias", nn.initializers.zeros_init(), (len(weight),))
+        weight = jnp.where(weight != 0, weight, 0)
+        from_inputs = affine(weight[:, :features], bias, x.T)
+        h = from_inputs[:0]
+        for units in self.levels:
+            rows = slice(len(h), len(h) + units)
+            s = from_inputs[rows] + weight[rows, features : features + len(h)] @ h
+            h = jnp.concatenate([h, sigma(s)])
+        return (from_inputs[len(h) :] + weight[len(h) :, features:] @ h).T
+
+    def _draw_weight(self, key: Array, features: int) -> Array:
+        """A wiring, and on it weights of the variance that they would have in an `MLP`."""
+        wiring_key, weight_key = jax.random.split(key)
+        drawn = draw_wiring(wiring_key, features, self.levels, self.outputs, self.connections)
+        hidden, last = (
+            _initial(weight_key, drawn, gain)
+            for gain in (get_activation(self.activation).gain, "lecun")
+        )
+        return jnp.concatenate([hidden[: -self.outputs], last[-self.outputs :]])
+
+    def _check_features(self, x: Array) -> None:
+        if x.ndim != 2:
+            raise ValueError(
+                f"a RandomlyWired takes [batch, features], x has shape {x.shape}: "
+                "flatten images with x.reshape(len(x), -1)"
+            )
+        if self.scope is not None and self.scope.has_variable("params", "weight"):
+            nodes = self.scope.get_variable("params", "weight").shape[1]
+            expected = nodes - sum(self.levels)
+            if x.shape[1] != expected:
+                raise ValueError(
+                    f"the network was initialised for {expected} features, "
+                    f"x has {x.shape[1]} (shape {x.shape})"
+                )
+
+
+def draw_wiring(
+    key: Array, features: int, levels: Sequence[int], outputs: int, connections: int
+) -> Array:
+    """Which unit sees which node, booleans `[units, nodes]`, exactly `connections` of them true.
+
+    Rows are the hidden units and the outputs, columns the features and the hidden units. A row has
+    as many connections as `in_degrees` says, drawn uniformly among the nodes of earlier levels. As
+    in Xie et al. (2019), what no hidden unit sees goes to the outputs, which draw only the rest of
+    their connections.
+
+    Raises:
+        ValueError: as `in_degrees`.
+    """
+    before = earlier_nodes(features, levels, outputs)
+    degrees = jnp.asarray(in_degrees(before, connections))[:, None]
+    nodes = features + sum(levels)
+    score = jax.random.uniform(key, (len(before), nodes))
+    score = jnp.where(jnp.arange(nodes)[None] < jnp.asarray(before)[:, None], score, -1)
+    hidden = _highest(score[:-outputs], degrees[:-outputs])
+    unseen = ~hidden.any(axis=0, keepdims=True)
+    return jnp.concatenate([hidden, _highest(score[-outputs:] + unseen, degrees[-outputs:])])
+
+
+def earlier_nodes(features: int, levels: Sequence[int], outputs: int) -> np.ndarray:
+    """How many nodes come before each hidden unit and each output, `[units]`."""
+    return np.repeat(list(accumulate(levels, initial=features)), [*levels, outputs])
+
+
+def in_degrees(before: np.ndarray, connections: int) -> np.ndarray:
+    """How many nodes each unit sees, `[units]`, of the nodes `before [units]` (ascending) it.
+
+    The sum is `connections`. Units differ by 1 at most, apart from those that see all there is.
+
+    Raises:
+        ValueError: more connections than there are nodes to see, or fewer than units.
+    """
+    units, most = len(before), int(before.sum())
+    if not units <= connections <= most:
+        raise ValueError(
+            f"connections is {connections}; the {units} units, outputs among them, take "
+            f"{units} to {most}"
+        )
+    degrees = np.zeros(units, int)
+    for i, nodes in enumerate(before):
+        degrees[i] = min(nodes, (connections - degrees.sum()) // (units - i))
+    return degrees
+
+
+def wiring(params: Any) -> Array:
+    """Which unit of a `RandomlyWired` network sees which node, booleans `[units, nodes]`."""
+    return params["params"]["weight"] != 0
+
+
+def from_layers(params: Any) -> Any:
+    """The params of an `MLP` without bypasses as those of a `RandomlyWired` network.
+
+    The levels of that network are the widths of the MLP.
+    """
+    layers = [params["params"][name] for name in layer_names(len(params["params"]) - 1)]
+    weight = jax.scipy.linalg.block_diag(*(layer["weight"] for layer in layers))
+    bias = jnp.concatenate([layer["bias"] for layer in layers])
+    return {"params": {"weight": weight, "bias": bias}}
+
+
+def _highest(score: Array, counts: Array) -> Array:
+    """Whether an entry of `score [rows, columns]` is among the `counts [rows, 1]` of its row."""
+    return jnp.argsort(jnp.argsort(-score, axis=1), axis=1) < counts
+
+
+def _initial(key: Array, connected: Array, gain: str) -> Array:
+    """Weights `[units, nodes]` from `INITIALISERS`, scaled to the connections there are, else 0."""
+    units, nodes = connected.shape
+    drawn = INITIALISERS[gain](key, connected.shape)
+    fan_in, fan_out = connected.sum(axis=1, keepdims=True), connected.sum(axis=0, keepdims=True)
+    ratio = (nodes + units) / (fan_in + fan_out) if gain == "glorot" else nodes / fan_in
+    not_zero = jnp.where(drawn == 0, jnp.finfo(drawn.dtype).eps, drawn)
+    return jnp.where(connected, not_zero * jnp.sqrt(ratio), 0)
