@@ -13,16 +13,14 @@ WORDS_DIR ?= $(wildcard ../shared/data/words)
 export WORDS_DIR
 CORPUS ?=
 SET ?=
-EXPERIMENTS := activations gradient_check digits_sweep rosenbrock_region checkerboard \
-               rosenbrock_regression perceptron_mnist mnist_width mnist_cnn lenet \
-               first_filters adversarial equivariance backward_cost word2vec_lecture \
-               word2vec word_map
+EXPERIMENTS := $(shell grep -oE '"[a-z0-9_]+"' experiments/contents.py | tr -d '"')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types format hooks gradcheck bench scorecard gallery clean $(EXPERIMENTS)
+.PHONY: help install demo test lint types format hooks gradcheck bench experiments scorecard gallery \
+        gallery-check clean $(EXPERIMENTS)
 
 help:  ## list every target
-	@grep -hE '^[a-z$$()A-Z_]+:.*##' $(MAKEFILE_LIST) | sed 's/$$(EXPERIMENTS)/NAME/' \
+	@grep -hE '^[a-z$$()A-Z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/$$(EXPERIMENTS)/NAME/' \
 	  | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo "  NAME is one of: $(EXPERIMENTS)"
 
@@ -40,7 +38,7 @@ demo: $(ENV)  ## the main job, on embedded data: train, compare, check, draw res
 	$(RUN) -m experiments demo
 
 test: $(ENV)  ## all tests, with coverage
-	$(RUN) -m pytest -n 2 --dist loadfile --cov --cov-report=term
+	$(RUN) -m pytest -n 2 --dist loadscope --cov --cov-report=term
 
 lint: $(ENV)  ## ruff: rules and format
 	$(VENV)/bin/ruff check .
@@ -66,13 +64,19 @@ bench:  ## the benchmarks against PyTorch, gensim and scikit-learn, into benchma
 $(EXPERIMENTS): $(ENV)  ## one experiment of the lectures; options: SET="field=value ..."
 	$(RUN) -m experiments $@ $(addprefix --set ,$(SET))
 
-word2vec word_map: SET += $(if $(CORPUS),corpus=$(CORPUS))
+word2vec word_map experiments: SET += $(if $(CORPUS),corpus=$(CORPUS))
+
+experiments: $(ENV)  ## all experiments whose results are not up to date
+	$(RUN) -m experiments all $(addprefix --set ,$(SET))
 
 scorecard: $(ENV)  ## run what has no result yet, then judge every claim: results/scorecard.md
 	$(RUN) -m experiments scorecard
 
 gallery: $(ENV)  ## every figure on one page: results/index.html
 	$(RUN) -m experiments gallery
+
+gallery-check: $(ENV)  ## opens that page in a headless Chromium (apt install chromium)
+	$(RUN) -m experiments gallery-check
 
 clean:  ## remove environments, caches and results
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache results

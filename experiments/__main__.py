@@ -4,14 +4,17 @@ import argparse
 import sys
 
 import jaxnets
-from experiments import demo, report
-from experiments.lab import EXPERIMENTS, RESULTS, configure, load, perform, redraw, title
+from experiments import demo, everything, gallery, gallery_check, report
+from experiments.contents import EXPERIMENTS
+from experiments.lab import RESULTS, configure, load, perform, redraw, title
 
 
 def main() -> int:
     """Parses the command line, arranges the devices, then runs what was asked for."""
     parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
-    parser.add_argument("name", nargs="?", help="an experiment, demo, scorecard or gallery")
+    parser.add_argument(
+        "name", nargs="?", help="an experiment, all, demo, scorecard, gallery or gallery-check"
+    )
     parser.add_argument("--list", action="store_true", help="list the experiments")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     parser.add_argument("--smoke", action="store_true", help="a variant that takes seconds")
@@ -35,13 +38,17 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
         return 2
     elif options.name == "demo":
         demo.main()
+    elif options.name == "all":
+        return everything.main(options.set)
     elif options.name == "scorecard":
         for name in EXPERIMENTS:
             if not (RESULTS / f"{name}.json").exists():
                 perform(name)
         print(f"\n{report.scorecard()}")
     elif options.name == "gallery":
-        print(report.gallery())
+        print(gallery.write())
+    elif options.name == "gallery-check":
+        return gallery_check.main()
     elif options.redraw:
         load(options.name)
         redraw(options.name)

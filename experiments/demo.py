@@ -2,7 +2,7 @@
 
 import time
 
-from experiments import gradient_check, mnist_cnn, report, rosenbrock_region
+from experiments import gallery, gradient_check, mnist_cnn, report, rosenbrock_region
 from experiments.lab import perform
 
 
@@ -19,4 +19,4 @@ def main() -> None:
     )
     perform("gradient_check", gradients)
     report.scorecard()
-    print(f"\nEverything in {time.perf_counter() - start:.0f} s. Open {report.gallery()}.")
+    print(f"\nEverything in {time.perf_counter() - start:.0f} s. Open {gallery.write()}.")

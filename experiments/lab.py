@@ -21,29 +21,12 @@ import jax
 import numpy as np
 from scipy import stats
 
+from experiments.contents import EXPERIMENTS
+from experiments.program import digest
 from jaxnets import checks, data
 from jaxnets.data import Dataset
 from jaxnets.replacing import replacing
 
-EXPERIMENTS = (
-    "activations",
-    "gradient_check",
-    "digits_sweep",
-    "rosenbrock_region",
-    "checkerboard",
-    "rosenbrock_regression",
-    "perceptron_mnist",
-    "mnist_width",
-    "mnist_cnn",
-    "lenet",
-    "first_filters",
-    "adversarial",
-    "equivariance",
-    "backward_cost",
-    "word2vec_lecture",
-    "word2vec",
-    "word_map",
-)
 RESULTS = Path("results")
 
 Result = dict[str, np.ndarray]
@@ -167,6 +150,7 @@ def perform(name: str, config: Any | None = None, results: Path = RESULTS) -> Re
     note = {
         "experiment": name,
         "config": dataclasses.asdict(config),
+        "program": digest(name),
         "seconds": round(seconds, 1),
         "date": date.today().isoformat(),
         "machine": f"{os.cpu_count()} x {platform.machine()}, {jax.devices()[0].device_kind}",

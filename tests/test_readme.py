@@ -3,6 +3,8 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.contents import EXPERIMENTS
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -29,11 +31,14 @@ def test_the_examples_run_as_written(monkeypatch, capsys):
 
 def test_every_make_target_exists():
     makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z0-9_]+):", makefile, re.MULTILINE))
-    targets |= set(re.search(r"EXPERIMENTS := (.*?)\n\n", makefile, re.DOTALL)[1].split())
-    named = set(re.findall(r"(?:^|`)make ([a-z0-9_]+)", README, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9_-]+):", makefile, re.MULTILINE)) | set(EXPERIMENTS)
+    named = set(re.findall(r"(?:^|`)make ([a-z0-9_-]+)", README, re.MULTILINE))
     assert len(named) > 5
     assert named <= targets, named - targets
+
+
+def test_every_experiment_is_listed():
+    assert set(re.findall(r"`([a-z0-9_]+)`", README)) >= set(EXPERIMENTS)
 
 
 def test_every_link_leads_somewhere():

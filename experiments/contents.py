@@ -1,0 +1,46 @@
+"""The experiments in the order of the gallery, by the lecture that has the picture or the claim."""
+
+LECTURES: dict[str, tuple[str, ...]] = {
+    "L0: Multi-Layer Perceptrons": (
+        "activations",
+        "rosenbrock_region",
+        "checkerboard",
+        "random_points",
+        "decision_regions",
+        "rosenbrock_regression",
+        "image_surface",
+        "extrapolation",
+        "mnist_width",
+        "activation_choice",
+        "approximation",
+        "linear_regions",
+        "gradient_check",
+        "gradient_descent",
+        "vanishing_gradients",
+        "overfitting",
+        "word2vec_lecture",
+        "word2vec",
+        "word_map",
+    ),
+    "L1: From machine learning to deep learning": (
+        "looking_at_data",
+        "linear_classifiers",
+        "likelihoods",
+        "xor",
+        "computational_graph",
+        "loss_landscape",
+    ),
+    "L2: EE-613, The Multi-Layer Perceptron": (
+        "threshold_units",
+        "perceptron_mnist",
+        "feature_maps",
+        "batch_size",
+        "backward_cost",
+        "equivariance",
+        "mnist_cnn",
+    ),
+    "L3: CS163, lecture 5": ("image_features", "twenty_lines", "random_wiring"),
+    "L4: Deep Learning Crash Course": ("lenet", "first_filters", "adversarial"),
+    "Beyond the lectures": ("digits_sweep", "many_networks"),
+}
+EXPERIMENTS = tuple(name for names in LECTURES.values() for name in names)
