@@ -1,0 +1,179 @@
+"""Gradients batch by batch, and optimizers written out beside optax's (rows E1 and E2)."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import Array, lax
+from jax.flatten_util import ravel_pytree
+
+import jaxnets as jn
+from jaxnets import data
+
+
+class Problem(NamedTuple):
+    """A network's loss as a function of flat weights `[weights]`, and its samples."""
+
+    start: Callable[[Array], Array]
+    """`start(key) -> w`."""
+    loss: Callable[[Array, dict[str, Array]], Array]
+    """`loss(w, batch)`, the mean over a batch."""
+    data: dict[str, Array]
+
+
+def digits_problem(samples: int, hidden: int) -> Problem:
+    """One layer of tanh units on the first of scikit-learn's digits."""
+    model = jn.MLP((hidden,), 10)
+    part = jax.tree.map(lambda a: jnp.asarray(a[:samples]), data.load("digits").train)
+    objective = jn.Objective(model, "softmax_cross_entropy")
+    shapes = jax.eval_shape(model.init, jax.random.key(0), part["x"])
+    unravel = ravel_pytree(jax.tree.map(lambda a: np.zeros(a.shape, a.dtype), shapes))[1]
+    return Problem(
+        lambda key: ravel_pytree(model.init(key, part["x"]))[0],
+        lambda w, batch: objective(unravel(w), batch)[0],
+        part,
+    )
+
+
+def accumulated(problem: Problem, w: Array, size: int) -> Array:
+    """The gradient of the summed loss, added up over batches of `size`, the last one smaller."""
+
+    def add(total: Array, batch: dict[str, Array]) -> tuple[Array, None]:
+        return total + len(batch["y"]) * jax.grad(problem.loss)(w, batch), None
+
+    full = len(problem.data["y"]) // size * size
+    batches = jax.tree.map(lambda a: a[:full].reshape(-1, size, *a.shape[1:]), problem.data)
+    total, _ = lax.scan(add, jnp.zeros_like(w), batches)
+    rest = jax.tree.map(lambda a: a[full:], problem.data)
+    return add(total, rest)[0] if len(rest["y"]) else total
+
+
+def batch_gradients(
+    problem: Problem, sizes: tuple[int, ...], draws: int, row: dict[str, Array]
+) -> tuple[Array, Array]:
+    """How far accumulated gradients are from that of all samples, relative to it, `[sizes]`.
+
+    And the variances of single batches' gradients over that of one sample's, `[sizes]`. `row` has
+    the weights `w` and a `key` for the draws.
+    """
+    w, n = row["w"], len(problem.data["y"])
+    whole = n * jax.grad(problem.loss)(w, problem.data)
+    gaps = [jnp.linalg.norm(accumulated(problem, w, size) - whole) for size in sizes]
+
+    def slope(x: Array, y: Array) -> Array:
+        return jax.grad(problem.loss)(w, {"x": x[None], "y": y[None]})
+
+    slopes = jax.vmap(slope)(problem.data["x"], problem.data["y"])
+    variances = relative_variances(slopes, sizes, draws, row["key"])
+    return jnp.stack(gaps) / jnp.linalg.norm(whole), variances
+
+
+def relative_variances(slopes: Array, sizes: tuple[int, ...], draws: int, key: Array) -> Array:
+    """Mean squared distance of a batch's mean from the mean of all, over one row's, `[sizes]`.
+
+    Batches are the first rows of `draws` random orders of `slopes [samples, weights]`.
+    """
+    centred = slopes - slopes.mean(axis=0, keepdims=True)
+    rows = jnp.asarray(sizes)
+
+    def squares(key: Array) -> Array:
+        sums = jnp.cumsum(jax.random.permutation(key, centred), axis=0)[rows - 1]
+        return jnp.sum(sums**2, axis=1) / rows**2
+
+    measured = lax.map(squares, jax.random.split(key, draws)).mean(axis=0)
+    return measured / jnp.sum(centred**2, axis=1).mean()
+
+
+def samples_seen(
+    problem: Problem, copies: int, steps: int, rate: float, target: float, row: dict[str, Array]
+) -> Array:
+    """Samples seen until the loss is at the target, `[2]`, where the data are there `copies` times.
+
+    The first by steps on the whole set, the second by shuffled mini-batches of one copy's size.
+    Infinite if `steps` are not enough. `row` has the weights `w` and a `key` for the batches.
+    """
+    n = len(problem.data["y"])
+    whole = jnp.tile(jnp.arange(copies * n)[None], (steps, 1))
+    epochs = jax.random.split(row["key"], -(-steps // copies))
+    orders = jax.vmap(lambda key: jax.random.permutation(key, copies * n))(epochs)
+    parts = orders.reshape(-1, n)[:steps]
+
+    def until_low(rows: Array) -> Array:
+        def step(w: Array, chosen: Array) -> tuple[Array, Array]:
+            batch = jax.tree.map(lambda a: a[chosen % n], problem.data)
+            w = w - rate * jax.grad(problem.loss)(w, batch)
+            return w, problem.loss(w, problem.data)
+
+        low = lax.scan(step, row["w"], rows)[1] <= target
+        return jnp.where(low.any(), (1.0 + jnp.argmax(low)) * rows.shape[1], jnp.inf)
+
+    return jnp.stack([until_low(whole), until_low(parts)])
+
+
+Memory = tuple[Array, Array]
+"""The moments m and v, zero before the first step."""
+
+
+def descent(w: Array, g: Array, memory: Memory, t: Array, rate: Array) -> tuple[Array, Memory]:
+    """`w -= rate g`."""
+    return w - rate * g, memory
+
+
+def momentum(w: Array, g: Array, memory: Memory, t: Array, rate: Array) -> tuple[Array, Memory]:
+    """`v = 0.9 v + g`, `w -= rate v`."""
+    m, v = memory
+    v = 0.9 * v + g
+    return w - rate * v, (m, v)
+
+
+def adam(w: Array, g: Array, memory: Memory, t: Array, rate: Array) -> tuple[Array, Memory]:
+    """Adam as lecture L0 writes it: epsilon, 1e-8, inside the square root; t is 1 at first."""
+    m = 0.9 * memory[0] + 0.1 * g
+    v = 0.999 * memory[1] + 0.001 * g**2
+    m_hat, v_hat = m / (1 - 0.9**t), v / (1 - 0.999**t)
+    return w - rate * m_hat / jnp.sqrt(v_hat + 1e-8), (m, v)
+
+
+class Rule(NamedTuple):
+    """An optimizer written out, the same by optax, and the rate at which they are compared."""
+
+    by_hand: Callable[..., tuple[Array, Memory]]
+    by_optax: Callable[..., optax.GradientTransformation]
+    rate: float
+
+
+RULES = {
+    "gradient descent": Rule(descent, optax.sgd, 0.1),
+    "momentum": Rule(momentum, partial(optax.sgd, momentum=0.9), 0.1),
+    "Adam": Rule(adam, partial(optax.adam, eps=0.0, eps_root=1e-8), 0.001),
+}
+EPSILON_OUTSIDE = Rule(adam, optax.adam, 0.001)
+"""Not the same: Kingma and Ba (2015), and optax, add epsilon to the root."""
+
+
+def side_by_side(problem: Problem, rule: Rule, steps: int, row: dict[str, Any]) -> Any:
+    """Losses `[steps]` of an optimizer by hand, and its largest distance from optax's.
+
+    `row` has the first weights `w` and the `rate`. The loss is taken before each step, the distance
+    after it: the largest of any weight, relative to the largest weight.
+    """
+    tx = rule.by_optax(row["rate"])
+    differentiate = jax.value_and_grad(problem.loss)
+
+    def step(carry: tuple, t: Array) -> tuple[tuple, tuple[Array, Array]]:
+        ours, memory, theirs, state = carry
+        value, slope = differentiate(ours, problem.data)
+        ours, memory = rule.by_hand(ours, slope, memory, t, row["rate"])
+        updates, state = tx.update(differentiate(theirs, problem.data)[1], state, theirs)
+        theirs = theirs + updates
+        gap = jnp.abs(ours - theirs).max() / jnp.abs(theirs).max()
+        return (ours, memory, theirs, state), (value, gap)
+
+    w = row["w"]
+    carry = (w, (jnp.zeros_like(w), jnp.zeros_like(w)), w, tx.init(w))
+    _, (losses, gaps) = lax.scan(step, carry, jnp.arange(1, steps + 1))
+    return losses, gaps.max()

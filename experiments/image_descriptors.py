@@ -1,0 +1,71 @@
+"""Features of images made by hand: colours, oriented gradients, bags of visual words (row A10)."""
+
+import numpy as np
+from sklearn.cluster import KMeans
+
+from jaxnets.data import photographs
+
+ORIENTATIONS = 9
+
+
+def colour_histogram(x: np.ndarray, levels: int = 4) -> np.ndarray:
+    """The share of pixels in each of `levels^3` boxes of colours, `[images, levels^3]` (L3).
+
+    `x [images, rows, columns, 3]`, uint8; red is the slowest index.
+    """
+    red, green, blue = np.moveaxis(x // (256 // levels), -1, 0).astype(int)
+    boxes = (levels * red + green) * levels + blue
+    return np.mean(boxes.reshape(len(x), -1, 1) == np.arange(levels**3), axis=1)
+
+
+def oriented_gradients(x: np.ndarray, cell: int = 8) -> np.ndarray:
+    """The distribution of edge directions in each cell: `[images, cells, cells, 9]` (L2, L3).
+
+    scikit-image's histograms of gradients over 9 directions of half a turn, weighted by their
+    strength, of `cell x cell` pixels; each sums to 1, or to 0 where nothing changes. Pixels that
+    fill no cell are left out (Dalal and Triggs, 2005). `x [images, rows, columns, channels]`; of
+    several channels a pixel takes the strongest gradient.
+    """
+    from skimage.feature import hog
+
+    def distributions(image: np.ndarray) -> np.ndarray:
+        return hog(
+            image,
+            ORIENTATIONS,
+            pixels_per_cell=(cell, cell),
+            cells_per_block=(1, 1),
+            block_norm="L1",
+            feature_vector=False,
+            channel_axis=-1,
+        )[:, :, 0, 0]
+
+    return np.stack([distributions(image) for image in x])
+
+
+def codebook(random: np.random.Generator, x: np.ndarray, words: int, size: int) -> KMeans:
+    """Visual words: the centres of random windows `size x size` of the images (L3).
+
+    k-means over 30 windows a word, from `x [images, rows, columns, channels]`.
+    """
+    windows = photographs.crops(random, x, 30 * words, size).reshape(30 * words, -1)
+    start = int(random.integers(2**31))
+    return KMeans(words, n_init=1, random_state=start).fit(windows.astype(np.float32))
+
+
+def visual_words(book: KMeans, x: np.ndarray, size: int, stride: int) -> np.ndarray:
+    """How often each word of the codebook is the nearest to a window, `[images, words]` (L3).
+
+    Shares of all windows `size x size` of an image, `stride` pixels apart.
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(x, (size, size), (1, 2))
+    windows = np.moveaxis(windows[:, ::stride, ::stride], 3, -1)
+    flat = windows.reshape(-1, size * size * x.shape[-1]).astype(np.float32)
+    nearest = book.predict(flat).reshape(len(x), -1, 1)
+    return np.mean(nearest == np.arange(book.n_clusters), axis=1)
+
+
+def shuffled(random: np.random.Generator, x: np.ndarray) -> np.ndarray:
+    """The images with their pixels in another order, of each image its own."""
+    flat = x.reshape(len(x), -1, x.shape[-1])
+    order = random.permuted(np.tile(np.arange(flat.shape[1]), (len(x), 1)), axis=1)
+    return np.take_along_axis(flat, order[..., None], axis=1).reshape(x.shape)
