@@ -8,12 +8,12 @@ network of l layers of n units on d inputs are O((n/d)^{d(l-1)} n^d), "exponenti
 (L1, whose slide has a binomial for n/d; Montufar et al., 2014); and 2 x 10 units draw a boundary
 with fewer errors than 20 (L1, a picture).
 
-Command: `make linear_regions`, 45 seconds. Protocol: exact counts (jaxnets.linear_regions) in
-the whole line or plane for networks with He's weights and normal biases, 32 a shape, and for
-networks built by folding; a peak is a point higher than its surroundings. 1 x 20 and 2 x 10 ReLU
-units learn two spirals, 512 points and fresh data for each of 32 seeds, with Adam for 200 epochs.
-Criteria, fixed before the full run, on 95 % intervals: constructions must match exactly; random networks
-are "roughly proportional" if a further layer of W units multiplies their pieces by W/2 to 2 W, and
+Command: `make linear_regions`, 45 seconds. Protocol: exact counts (jaxnets.linear_regions) in the
+whole line or plane for networks with He's weights and normal biases, 32 a shape, and for networks
+built by folding; a peak is a point higher than its surroundings. 1 x 20 and 2 x 10 ReLU units learn
+two spirals, 512 points and fresh data for each of 32 seeds, with Adam for 200 epochs. Criteria,
+fixed before the full run, on 95 % intervals: constructions must match exactly; random networks are
+"roughly proportional" if a further layer of W units multiplies their pieces by W/2 to 2 W, and
 "exponential" if the factor that a layer multiplies regions by does not fall from the second layer
 to the last; "larger" is more regions than one layer of 40 units (161 weights) for 2 x 10 and 3 x 7
 (151, 141). Expect exact constructions, and random networks in which a further layer multiplies far

@@ -6,20 +6,20 @@ convex function"; losses of neural nets "sometimes look convex-ish", are "often 
 inputs, 32 units a layer, 10 categories and softmax loss); they "have a lot of local minima" (L1).
 
 Command: `make loss_landscape`, half a minute on 2 cores. Protocol: a seed is ten Gaussian classes
-around normal centres, 128 samples, three trained networks (full-batch Adam, 200 steps). Chords:
-200 segments at nine t for the linear classifier and for the network, from random parameters (a
-quarter to twice He's deviation) 1 to 100 % of the way to others. Slices: through random and through
-trained networks in filter-normalised directions (Li et al., "Visualizing the loss landscape of
-neural nets", 2018), 0.1 to 2 norms to either side, and through pairs of trained networks. All in
-float64. Smaller scales were added after a trial: at twice He's deviation 40 segments violated
-nothing, since the loss there grows with the fourth power of the scale.
-Criteria, fixed after small trials and before the full run: a chord is violated by more than 1e-9 of the larger end. A slice's
-gap is its largest violation of the inequality over its range; it looks convex below 1 %, and is
-clearly non-convex above 5 %. A valley is deeper than 1 % of the range, and a local minimum one that
-lies 1 % above the lowest point; three valleys are wild. "Often" is more than half of the slices,
+around normal centres, 128 samples, three trained networks (full-batch Adam, 200 steps). Chords: 200
+segments at nine t for the linear classifier and for the network, from random parameters (a quarter
+to twice He's deviation) 1 to 100 % of the way to others. Slices: through random and through trained
+networks in filter-normalised directions (Li et al., "Visualizing the loss landscape of neural
+nets", 2018), 0.1 to 2 norms to either side, and through pairs of trained networks. All in float64.
+Smaller scales were added after a trial: at twice He's deviation 40 segments violated nothing, since
+the loss there grows with the fourth power of the scale. Criteria, fixed after small trials and
+before the full run: a chord is violated by more than 1e-9 of the larger end. A slice's gap is its
+largest violation of the inequality over its range; it looks convex below 1 %, and is clearly
+non-convex above 5 %. A valley is deeper than 1 % of the range, and a local minimum one that lies 1
+% above the lowest point; three valleys are wild. "Often" is more than half of the slices,
 "sometimes" a share whose 95 % interval over seeds is above 0, "a lot of local minima" a ridge on
-more than half of the lines between two trained networks. Expect no violation for
-the linear classifier; for the network 54 % at the smallest scales and hardly any at the largest.
+more than half of the lines between two trained networks. Expect no violation for the linear
+classifier; for the network 54 % at the smallest scales and hardly any at the largest.
 """
 
 from collections.abc import Callable, Sequence

@@ -8,14 +8,14 @@ nor their domain, nor how its kernels are weighted.
 Command: `make random_points`, two minutes on 2 cores. Protocol: uniform points on a square with
 fair random labels, drawn anew for each seed. The number of points is the one of three at which the
 means of two layers of 10, 20 and 40 units lie nearest to the lecture's. Networks: tanh, 3,000
-updates on all points, Adam at 0.01 with a rate that falls to zero. Kernels: n Gaussians
-exp(-g |x - c|^2) at random centres, weighted by ridge regression on the labels -1 and 1, on squares
-of side 1 and 2 and with three penalties. Criteria, fixed before the full run: a number of the lecture is
-met within 3 points; "better" is a higher final accuracy, "faster" fewer updates until nine tenths
-of what one layer gains over chance in the end. The first protocol had 6,000 mini-batches of 32
-instead; in a trial of two seeds the noise of such batches kept every network near 60 %.
-Expect 400 points, by the networks and by the kernels alike; the lecture's numbers within 1 to 4
-points with two layers, within 6 with kernels; one layer near 68 % from 20 units on.
+updates on all points, Adam at 0.01 with a rate that falls to zero. Kernels: n Gaussians exp(-g |x -
+c|^2) at random centres, weighted by ridge regression on the labels -1 and 1, on squares of side 1
+and 2 and with three penalties. Criteria, fixed before the full run: a number of the lecture is met
+within 3 points; "better" is a higher final accuracy, "faster" fewer updates until nine tenths of
+what one layer gains over chance in the end. The first protocol had 6,000 mini-batches of 32
+instead; in a trial of two seeds the noise of such batches kept every network near 60 %. Expect 400
+points, by the networks and by the kernels alike; the lecture's numbers within 1 to 4 points with
+two layers, within 6 with kernels; one layer near 68 % from 20 units on.
 """
 
 from collections.abc import Callable, Iterable
