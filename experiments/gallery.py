@@ -14,7 +14,7 @@ PAGE = Template(Path(__file__).with_name("gallery.html").read_text(encoding="utf
 LECTURE = Template('<h2 id="$anchor">$title</h2>\n$cards')
 CARD = Template("""<article id="$name">
 <h3>$title</h3>
-<img src="$name.png" alt="$title">
+<a href="$name.png"><img src="$name.png" alt="$title"></a>
 <ul class="claims">
 $claims
 </ul>
