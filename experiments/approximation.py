@@ -10,12 +10,13 @@ Command: `make approximation`, forty seconds on 2 cores. Protocol: sin x on [-pi
 of K units, and as a row of K/4 bumps; sin x1 sin x2 on the square as two ridges of K/2 units each.
 The same functions and one bump are learned by networks of K units: batches of 32, Adam with a rate
 that falls to zero, 32 starts a width. Errors are root mean squares over points of their own.
-Criteria, fixed before any run: the polygon's error falls as K^-2 within 0.1 and stays below h^2/8;
-the mean trained error falls at every doubling of K, and the 95 % interval of its rate is below 0; a
-trained network has found the bump if its error is below 2 % of the height, and bumps are not
-learned if the 95 % interval of the share of starts that find it is below one half. Expect the
-polygon to gain as K^-2, a row of bumps and trained ReLUs about as K^-1, tanh to stop at 1e-2, where
-this training ends; no start finds the bump with 4 units, half of them do with 64.
+Criteria, fixed before any run, the training after small trials: the polygon's error falls as K^-2
+within 0.1 and stays below h^2/8; the mean trained error falls at every doubling of K, and the 95 %
+interval of its rate is below 0; a trained network has found the bump if its error is below 2 % of
+the height, and bumps are not learned if the 95 % interval of the share of starts that find it is
+below one half. Expect the polygon to gain as K^-2, a row of bumps and trained ReLUs about as K^-1,
+tanh to stop at 1e-2, where this training ends; no start finds the bump with 4 units, half of them
+do with 64.
 """
 
 from collections.abc import Callable

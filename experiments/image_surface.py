@@ -11,13 +11,13 @@ Command: `make image_surface`, two minutes on 2 cores. Protocol: the middles of 
 photographs, a temple for the first image and a flower for the second, grey, 51 x 51; values and
 coordinates scaled to mean 0 and variance 1, so that a constant has loss 1; mean squared error over
 all pixels, batches of 153, Adam with a rate that falls to zero, 8 starts; of two initial rates each
-network gets the one with the lower mean loss. Criteria, fixed before any run: A is better than B if
-the 95 % interval of the mean log ratio of their losses, paired by start, is below 0; more nodes are
-better if every mean is below the one before and the last is better than the first; the third layer
-is less striking if its log ratio is nearer 0 than the second's, in the same sense; an improvement
-is small if more than half of the loss remains. Expect the order of depths and the gain of the
-residual layer, but one layer at 0.11 with any number of nodes, ReLU as good as tanh, and 24 x 24
-values ahead on the temple.
+network gets the one with the lower mean loss. Criteria, fixed before any run, the training after
+small trials: A is better than B if the 95 % interval of the mean log ratio of their losses, paired
+by start, is below 0; more nodes are better if every mean is below the one before and the last is
+better than the first; the third layer is less striking if its log ratio is nearer 0 than the
+second's, in the same sense; an improvement is small if more than half of the loss remains. Expect
+the order of depths and the gain of the residual layer, but one layer at 0.11 with any number of
+nodes, ReLU as good as tanh, and 24 x 24 values ahead on the temple.
 """
 
 from collections.abc import Callable
