@@ -235,7 +235,7 @@ def _median(result: Result, network: str, attack: str) -> str:
     if np.isinf(medians).any():
         return f"above {result['epsilons'].max():g}"
     found = interval(medians)
-    return f"{found.mean:.3f} ± {found.std:.3f}"
+    return found.decimals(3)
 
 
 def plot(result: Result) -> Figure:

@@ -191,15 +191,10 @@ def table(result: Result) -> str:
     for i, size in enumerate(result["sizes"]):
         micro = interval(1e6 * result["seconds"][i])
         ends = (result[f"loss_{i}"][:, -1], at_time(result, i, quickest))
-        row = [f"{size:,}", f"{result['rates'][i]:g}", f"{micro.mean:.2f} ± {micro.std:.2f}"]
-        rows.append(row + [_plain(end) for end in ends])
+        row = [f"{size:,}", f"{result['rates'][i]:g}", micro.decimals(2)]
+        rows.append(row + [interval(end).decimals(4) for end in ends])
     head = ["batch", "rate", "µs a sample", "loss at the end", f"loss after {quickest:.2f} s"]
     return f"{result['data']}, {_seeds(result)}:\n{markdown(head, rows)}"
-
-
-def _plain(values: np.ndarray) -> str:
-    found = interval(values)
-    return f"{found.mean:.4f} ± {found.std:.4f}"
 
 
 def plot(result: Result) -> Figure:
@@ -245,15 +240,15 @@ def _judged(judge: Callable[[Result, int, int], Verdict]) -> Callable[[Result], 
 def _fewer_samples(result: Result, single: int, tens: int) -> Verdict:
     full = result[f"loss_{len(result['sizes']) - 1}"][:, -1]
     parts = result[f"loss_{tens}"][:, -1]
-    ours = f"loss after {result['seen_0'][-1]:,.0f} samples: {TENS} at a time {_plain(parts)}, "
-    ours += f"all at once {_plain(full)}"
+    ours = f"loss after {result['seen_0'][-1]:,.0f} samples: {TENS} at a time "
+    ours += f"{interval(parts).decimals(4)}, all at once {interval(full).decimals(4)}"
     return verdict(interval(full - parts).low > 0, ours, _seeds(result))
 
 
 @_judged
 def _single_is_slow(result: Result, single: int, tens: int) -> Verdict:
     ratio = interval(result["seconds"][single] / result["seconds"][tens])
-    ours = f"a sample alone takes {ratio.mean:.2f} ± {ratio.std:.2f} times as long as in {TENS}"
+    ours = f"a sample alone takes {ratio.decimals(2)} times as long as in {TENS}"
     return verdict(ratio.low > 1, ours, f"{result['seconds'].shape[1]} rounds")
 
 
@@ -262,7 +257,9 @@ def _compromise(result: Result, single: int, tens: int) -> Verdict:
     quickest = durations(result).min()
     losses = [at_time(result, i, quickest) for i in (single, tens, len(result["sizes"]) - 1)]
     names = ("single samples", f"batches of {TENS}", "the full set")
-    found = ", ".join(f"{n} {_plain(loss)}" for n, loss in zip(names, losses, strict=True))
+    found = ", ".join(
+        f"{n} {interval(loss).decimals(4)}" for n, loss in zip(names, losses, strict=True)
+    )
     holds = all(interval(losses[i] - losses[1]).low > 0 for i in (0, 2))
     return verdict(holds, f"loss after {quickest:.2f} s: {found}", _seeds(result))
 

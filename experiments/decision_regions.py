@@ -173,7 +173,7 @@ def table(result: Result) -> str:
     rows = []
     for i, problem in enumerate(PROBLEMS):
         for j, network in enumerate(NETWORKS):
-            lengths = [_length(result[name][j, i]) for name in MEASURES]
+            lengths = [interval(result[name][j, i]).decimals(4) for name in MEASURES]
             accuracy = interval(result["accuracy"][j, i]).percent()
             rows.append([problem, _name(network), weights(*network), accuracy, *lengths])
     head = ["problem", "units", "weights", "test accuracy", *MEASURES.values()]
@@ -184,11 +184,6 @@ def table(result: Result) -> str:
     return f"{_seeds(result)}:\n{markdown(head, rows)}\n\nspirals:\n" + markdown(
         ["hidden units", "training accuracy", "test accuracy"], capacity
     )
-
-
-def _length(values: np.ndarray) -> str:
-    found = interval(values)
-    return f"{found.mean:.4f} ± {found.std:.4f}"
 
 
 def plot(result: Result) -> Figure:
@@ -241,7 +236,7 @@ def _better_defined(problem: str) -> Callable[[Result], Verdict]:
         pairs = {text: result[name][:, i] for name, text in MEASURES.items()}
         holds = all(interval(wide - deep).low > 0 for wide, deep in pairs.values())
         ours = "; ".join(
-            f"{text}: 1 x 100 {_length(wide)}, 2 x 10 {_length(deep)}"
+            f"{text}: 1 x 100 {interval(wide).decimals(4)}, 2 x 10 {interval(deep).decimals(4)}"
             for text, (wide, deep) in pairs.items()
         )
         return verdict(holds, ours, f"{_seeds(result)}, paired")

@@ -240,13 +240,13 @@ def _row(result: Result, name: str, kind: str) -> list[str]:
     shares = [(similarity**2).mean(axis=1), result[f"energy_{name}_{kind}"].mean(axis=1)]
     shares += [(result[f"orders_{name}_{kind}"] == order).mean(axis=1) for order in range(3)]
     percents = [interval(100 * share) for share in shares]
-    return [f"{mean.mean:.3f} ± {mean.std:.3f}", *(f"{p.mean:.1f} ± {p.std:.1f}" for p in percents)]
+    return [mean.decimals(3), *(p.decimals(1) for p in percents)]
 
 
 def _score(result: Result, name: str) -> str:
     score = interval(result[f"score_{name}"])
     if name == "noise":
-        return f"test mean squared error {score.mean:.4f} ± {score.std:.4f} a pixel"
+        return f"test mean squared error {score.decimals(4)} a pixel"
     return f"test accuracy {score.percent()}"
 
 
@@ -312,7 +312,7 @@ def _more_similar(result: Result, name: str) -> Verdict:
     means = {kind: result[f"similarity_{name}_{kind}"].mean(axis=1) for kind in KINDS}
     gaps = {kind: interval(means["learned"] - means[kind]) for kind in KINDS if kind != "learned"}
     similarities = {kind: interval(mean) for kind, mean in means.items()}
-    ours = ", ".join(f"{KINDS[k]} {v.mean:.3f} ± {v.std:.3f}" for k, v in similarities.items())
+    ours = ", ".join(f"{KINDS[k]} {v.decimals(3)}" for k, v in similarities.items())
     differences = ", ".join(
         f"{KINDS[kind]} [{gap.low:+.3f}, {gap.high:+.3f}]" for kind, gap in gaps.items()
     )

@@ -66,6 +66,10 @@ class Interval(NamedTuple):
         """The mean and standard deviation in percent."""
         return f"{100 * self.mean:.2f} ± {100 * self.std:.2f} %"
 
+    def decimals(self, places: int) -> str:
+        """The mean and standard deviation to so many decimals."""
+        return f"{self.mean:.{places}f} ± {self.std:.{places}f}"
+
 
 def interval(values: Any) -> Interval:
     """Mean, standard deviation and Student's 95 % interval of the mean of `values [seeds]`."""

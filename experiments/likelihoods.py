@@ -115,14 +115,16 @@ def table(result: Result) -> str:
     deviation = relative_errors(result, result["learned_gaussian"][..., 1])
     constant = relative_errors(result, constant_deviation(result)[:, None])
     rows = [
-        ["linear", "mean", _spread(errors(result, "linear")[:, 0]), "-"],
-        ["Gaussian", "mean", _spread(errors(result, "gaussian")[:, 0]), "-"],
-        ["Gaussian", "deviation (relative)", _spread(deviation), "-"],
-        ["linear", "best constant deviation (relative)", _spread(constant), "-"],
+        ["linear", "mean", interval(errors(result, "linear")[:, 0]).decimals(4), "-"],
+        ["Gaussian", "mean", interval(errors(result, "gaussian")[:, 0]).decimals(4), "-"],
+        ["Gaussian", "deviation (relative)", interval(deviation).decimals(4), "-"],
+        ["linear", "best constant deviation (relative)", interval(constant).decimals(4), "-"],
     ]
     for name, label in CLASSIFIERS.items():
-        error = _spread(errors(result, name).mean(axis=1))
-        rows.append([label, "probabilities", error, _spread(calibration(result, name))])
+        error = interval(errors(result, name).mean(axis=1)).decimals(4)
+        rows.append(
+            [label, "probabilities", error, interval(calibration(result, name)).decimals(4)]
+        )
     exact = {
         "Gaussian of variance 1 minus least squares": result["least_squares"].max(),
         "softmax of two minus binary cross entropy": result["two_classes"].max(),
@@ -131,11 +133,6 @@ def table(result: Result) -> str:
     units = markdown(["unit", "parameter", "mean error", "calibration error"], rows)
     equal = [[f"{value:.1e}", name] for name, value in exact.items()]
     return f"{units}\n\n{markdown(['largest difference', 'of'], equal)}"
-
-
-def _spread(values: np.ndarray) -> str:
-    found = interval(values)
-    return f"{found.mean:.4f} ± {found.std:.4f}"
 
 
 def plot(result: Result) -> Figure:
@@ -216,7 +213,7 @@ def _line(style: Iterator[plots.Style]) -> plots.Style:
 def _below(name: str, values: np.ndarray, limit: float) -> tuple[bool, str]:
     """Whether the mean of `values [seeds]` is surely below the limit, and a sentence saying so."""
     found = interval(values)
-    words = f"{name} {found.mean:.4f} ± {found.std:.4f}, at most {found.high:.4f} (95 %)"
+    words = f"{name} {found.decimals(4)}, at most {found.high:.4f} (95 %)"
     return found.high < limit, f"{words}, limit {limit:g}"
 
 
@@ -239,7 +236,7 @@ def _classifies(name: str) -> Callable[[Result], Verdict]:
     def judge(result: Result) -> Verdict:
         error = errors(result, name).mean(axis=1)
         holds, ours = _below("error of the probabilities", error, PROBABILITY)
-        ours += f"; calibration error {_spread(calibration(result, name))}"
+        ours += f"; calibration error {interval(calibration(result, name)).decimals(4)}"
         return verdict(holds, ours, _seeds(result))
 
     return judge
@@ -259,7 +256,7 @@ def _one_objective(result: Result) -> Verdict:
     limits = {name: FOUND if name == "minimisers" else EQUAL for name in found}
     ours = "largest differences: " + ", ".join(f"{name} {v:.0e}" for name, v in found.items())
     away = np.linalg.norm(result["minimisers"][:, 3] - result["minimisers"][:, 0], axis=1)
-    ours += f"; KL(model, data) has its minimum elsewhere, {_spread(away)} away"
+    ours += f"; KL(model, data) has its minimum elsewhere, {interval(away).decimals(4)} away"
     holds = all(found[name] <= limit for name, limit in limits.items())
     return verdict(holds, ours, f"{len(away)} samples of 1,000, {result['values'].shape[2]} steps")
 

@@ -97,7 +97,7 @@ def _surfaces(result: Result) -> str:
 def _depends_on_start(result: Result) -> Verdict:
     found = [interval(result[f"different_{name}"]) for name in NAMES.values()]
     ours = "minima in which a surface's descents end: " + ", ".join(
-        f"{name} {f.mean:.1f} ± {f.std:.1f}" for name, f in zip(NAMES.values(), found, strict=True)
+        f"{name} {f.decimals(1)}" for name, f in zip(NAMES.values(), found, strict=True)
     )
     return verdict(all(f.low > 1 for f in found), ours, _surfaces(result))
 

@@ -212,8 +212,8 @@ def _tsne_is_clearest(result: Result) -> Verdict:
 def _mean_comes_first(result: Result) -> Verdict:
     cosine, centred = interval(result["cosine"]), interval(result["cosine_centred"])
     ours = (
-        f"|cosine| of the first direction with the mean {cosine.mean:.3f} ± {cosine.std:.3f}, "
-        f"centred {centred.mean:.2f} ± {centred.std:.2f}"
+        f"|cosine| of the first direction with the mean {cosine.decimals(3)}, "
+        f"centred {centred.decimals(2)}"
     )
     return on_mnist(result, verdict(cosine.low > 0.9, ours, _samples(result)))
 

@@ -132,7 +132,7 @@ def table(result: Result) -> str:
     rows = []
     for training, name in TRAININGS.items():
         error, seconds = (interval(result[f"{m}_{training}"]) for m in ("test", "seconds"))
-        time = f"{seconds.mean:.0f} ± {seconds.std:.0f} s"
+        time = f"{seconds.decimals(0)} s"
         rows.append([name, result[f"epochs_{training}"], time, error.percent()])
     head = ["training", "epochs", "time", "test error"]
     where = f"{result['data']}, {_seeds(result, 'sgd')}, {result['device']}"

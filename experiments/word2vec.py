@@ -112,7 +112,7 @@ def table(result: Result) -> str:
 
 def _mean_and_std(values: np.ndarray) -> str:
     one = interval(values)
-    return f"{one.mean:.3f} ± {one.std:.3f}"
+    return one.decimals(3)
 
 
 def plot(result: Result) -> Figure:
@@ -145,7 +145,7 @@ def _draw_solved(axes: Axes, result: Result) -> None:
 def _learns(result: Result) -> Verdict:
     falls = (np.diff(result["loss"]) < 0).all(1)
     first, last = interval(result["loss"][:, 0]), interval(result["loss"][:, -1])
-    ours = f"{first.mean:.3f} to {last.mean:.3f} ± {last.std:.3f} nats"
+    ours = f"{first.mean:.3f} to {last.decimals(3)} nats"
     return verdict(falls.all(), ours, _seeds(result))
 
 

@@ -160,7 +160,7 @@ def _words_from_words(result: Result) -> Verdict:
     """Below what the frequencies of words alone would give."""
     last = interval(result["loss"][:, -1])
     frequent = float(result["frequent"])
-    ours = f"{last.mean:.3f} ± {last.std:.3f} nats, by frequencies alone {frequent:.3f}"
+    ours = f"{last.decimals(3)} nats, by frequencies alone {frequent:.3f}"
     return verdict(last.high < frequent, ours, _seeds(result))
 
 
