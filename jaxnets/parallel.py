@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from jaxnets import checks
+from jaxnets import checks, distributed
 
 ROWS, COPIES = PartitionSpec("row"), PartitionSpec()
 
@@ -29,7 +29,8 @@ def parallel_map(one: Callable[..., Any], rows: Any, *same: Any, group: int = 8)
             stay in its cache.
 
     Returns:
-        What `one` returns, with a leading axis `[n]`, on the first device.
+        What `one` returns, with a leading axis `[n]`, on the first device; of all processes'
+        devices, where there are several, and the whole in each of them.
 
     Raises:
         ValueError: no rows, arrays of different lengths, or a group below 1.
@@ -60,22 +61,28 @@ class Layout(NamedTuple):
     def deal(self, rows: Any) -> Any:
         """Arrays `[n, ...]` as `[places, ...]`, each device with its share."""
         dealt = jax.tree.map(lambda a: a[self.places], rows)
-        return jax.device_put(dealt, NamedSharding(self.mesh, ROWS))
+        return distributed.placed(dealt, NamedSharding(self.mesh, ROWS))
 
     def copy(self, same: Any) -> Any:
         """The arrays, on every device."""
-        return jax.device_put(same, NamedSharding(self.mesh, COPIES))
+        return distributed.copied(same, self.mesh)
 
     def collect(self, found: Any) -> Any:
         """Arrays `[places, ...]` as `[n, ...]` on the first device, so that no use communicates."""
-        found = jax.device_put(found, self.mesh.devices[0])
+        if self.mesh.is_multi_process:
+            found = distributed.on_first_device(_gather(found, self.mesh))
+        else:
+            found = jax.device_put(found, self.mesh.devices[0])
         return jax.tree.map(lambda a: a[: self.n], found)
 
 
 def layout(n: int, group: int) -> Layout:
-    """Rows on all local devices, up to `group` side by side, in equal groups."""
+    """Rows on all devices of all processes, up to `group` side by side, in equal groups.
+
+    Every process has a part even of few rows, so that all can take the same steps.
+    """
     checks.count(group, "group")
-    devices = jax.local_devices()[:n]
+    devices = jax.local_devices()[:n] if jax.process_count() == 1 else jax.devices()
     share = -(-n // len(devices))
     rounds = -(-share // group)
     group = -(-share // rounds)
@@ -95,3 +102,11 @@ def in_groups(mesh: Mesh, group: int, one: Callable[..., Any], rows: Any, *same:
     return jax.shard_map(share, mesh=mesh, in_specs=specs, out_specs=ROWS, check_vma=False)(
         rows, *same
     )
+
+
+def on_every_device(found: Any, mesh: Mesh) -> Any:
+    """Rows of all devices as copies on each, within a compiled program."""
+    return lax.with_sharding_constraint(found, NamedSharding(mesh, COPIES))
+
+
+_gather = jax.jit(on_every_device, static_argnums=1)
