@@ -4,9 +4,10 @@ import argparse
 import sys
 
 import jaxnets
-from experiments import demo, everything, gallery, gallery_check, report
+from experiments import demo, everything, gallery, gallery_check, lab, report
 from experiments.contents import EXPERIMENTS
 from experiments.lab import RESULTS, configure, load, perform, redraw, title
+from jaxnets import distributed
 
 
 def main() -> int:
@@ -21,6 +22,7 @@ def main() -> int:
     parser.add_argument("--redraw", action="store_true", help="draw the saved result again")
     options = parser.parse_args()
     jaxnets.use_all_cores()
+    lab.only_process_0_prints(distributed.start())
     jaxnets.cache_compilations()
     try:
         return _dispatch(options, parser)
@@ -60,4 +62,4 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    distributed.leave(main())

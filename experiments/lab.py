@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import platform
+import sys
 import time
 import typing
 from collections.abc import Callable
@@ -143,13 +144,18 @@ def _parse(kind: Any, text: str) -> Any:
 
 
 def perform(name: str, config: Any | None = None, results: Path = RESULTS) -> Result:
-    """Runs an experiment, then writes its arrays, figure and verdicts to `results/NAME.*`."""
+    """Runs an experiment, then writes its arrays, figure and verdicts to `results/NAME.*`.
+
+    Where several processes run it together, process 0 writes.
+    """
     module = load(name)
     config = config or module.Config()
     print(f"\n=== {name}: {title(name)}", flush=True)
     start = time.perf_counter()
     result = module.run(config, jax.random.key(config.seed))
     seconds = time.perf_counter() - start
+    if jax.process_index():
+        return result
     results.mkdir(parents=True, exist_ok=True)
     note = {
         "experiment": name,
@@ -184,6 +190,13 @@ def redraw(name: str, results: Path = RESULTS) -> None:
     for claim in note["claims"]:
         print(f"  [{claim['status']}] {claim['row']}: {claim['statement']}")
         print(f"      lecture: {claim['lecture']}; ours: {claim['ours']} ({claim['samples']})")
+
+
+def only_process_0_prints(process: int) -> None:
+    """Sends what any other process prints nowhere, and hides its bars; errors are shown by all."""
+    if process:
+        os.environ["TQDM_DISABLE"] = "1"
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
 
 
 def saved(name: str, results: Path = RESULTS) -> Result:

@@ -26,6 +26,7 @@ RESTART = "JAXNETS_RESTART"
 ALONE = 69
 """The exit code of a process whose peers did not come (EX_UNAVAILABLE of sysexits)."""
 BEAT_SECONDS = 0.5
+LOOPBACK = "127.0.0.1"
 
 
 def start() -> int:
@@ -60,6 +61,7 @@ def _join(coordinator: str, n: int, i: int) -> None:
             coordinator,
             n,
             i,
+            coordinator_bind_address=coordinator if coordinator.startswith(LOOPBACK) else None,
             cluster_detection_method="deactivate",
             initialization_timeout=int(wait) + 60,
             heartbeat_timeout_seconds=2 * max(5, int(stuck)),

@@ -1,0 +1,1 @@
+"""`python -m jaxnets.launch -n 2 -- COMMAND`: the processes of one program, started and watched."""
