@@ -16,7 +16,7 @@ SET ?=
 EXPERIMENTS := $(shell grep -oE '"[a-z0-9_]+"' experiments/contents.py | tr -d '"')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types format hooks gradcheck bench experiments scorecard gallery \
+.PHONY: help install demo test test-faults lint types format hooks gradcheck bench experiments scorecard gallery \
         gallery-check clean $(EXPERIMENTS)
 
 help:  ## list every target
@@ -39,6 +39,9 @@ demo: $(ENV)  ## the main job, on embedded data: train, compare, check, draw res
 
 test: $(ENV)  ## all tests, with coverage
 	$(RUN) -m pytest -n 2 --dist loadscope --cov --cov-report=term
+
+test-faults: $(ENV)  ## the long tests of faults and of many processes
+	$(RUN) -m pytest -m slow_faults
 
 lint: $(ENV)  ## ruff: rules and format
 	$(VENV)/bin/ruff check .

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import AxisType, Mesh, NamedSharding
 
 from jaxnets import checks
 from jaxnets.distributed.placing import (
@@ -43,10 +43,10 @@ def divided(
         ValueError: another mesh, a batch that does not divide, or processes whose keys,
             hyper-parameters or data differ.
     """
-    if mesh.axis_names != (AXIS,):
+    if mesh.axis_names != (AXIS,) or mesh.axis_types != (AxisType.Auto,):
         raise ValueError(
-            f"the mesh has the axes {mesh.axis_names}; a training needs the one axis {AXIS!r}: "
-            "make it with jaxnets.distributed.all_devices()"
+            f"the mesh has the axes {mesh.axis_names} of types {mesh.axis_types}; a training needs "
+            f"one, {AXIS!r}, of type Auto: make it with jaxnets.distributed.all_devices()"
         )
     n = len(data.train["x"]) if samples is None else samples
     _check_batch(run, n, mesh)
