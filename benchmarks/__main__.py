@@ -93,6 +93,22 @@ def sweep(task: str, networks: int, at_least: float) -> Race:
     return Race(f"sweep of {networks} networks {layers}, seconds a network", torch + ours, goals, 5)
 
 
+def sharded(task: str, networks: int) -> Race:
+    cores = os.cpu_count() or 1
+    contenders = [
+        Contender(
+            f"jaxnets sweep, {n} core(s)",
+            "benchmarks.sharded:jaxnets",
+            {"task": task, "networks": networks, "cores": n},
+        )
+        for n in (1, cores)
+    ]
+    ours, alone = (contender.label for contender in reversed(contenders))
+    goals = [Goal(ours, alone, at_least=0.8 * cores)] if cores > 1 else []
+    layers = {"planar": "2-10-1, full batch", "image": "784-64-10"}[task]
+    return Race(f"sweep of {networks} networks {layers}, on one core and on all", contenders, goals)
+
+
 def backprop(batch: int) -> Race:
     contenders = [
         Contender(
@@ -216,6 +232,7 @@ RACES: dict[str, list[Callable[[], Race]]] = {
     "backprop": [lambda: backprop(64), lambda: backprop(1024)],
     "mlp_epoch": [lambda: mlp_epoch(64, 0.42), lambda: mlp_epoch(256, 0.71)],
     "sweep": [lambda: sweep("planar", 256, 30), lambda: sweep("image", 128, 4.5)],
+    "sharded": [lambda: sharded("planar", 256), lambda: sharded("image", 64)],
     "startup": [startup],
     "cnn": [cnn],
     "operations": [partial(operation, name) for name in operations.SHAPES],
