@@ -1,8 +1,9 @@
 """Neural networks as pure functions on JAX: models, gradients by hand, training in one program."""
 
 from jaxnets.activations import ACTIVATIONS, Activation
+from jaxnets.chunks import Diverged
 from jaxnets.devices import cache_compilations, use_all_cores
-from jaxnets.fit import Diverged, fit, grid, sweep
+from jaxnets.fit import fit, grid, sweep
 from jaxnets.losses import LOSSES, Loss
 from jaxnets.models import CNN, MLP, ResidualMLP
 from jaxnets.objective import Objective

@@ -114,12 +114,50 @@ def same_length(x: np.ndarray, y: np.ndarray, names: tuple[str, str] = ("x", "y"
         )
 
 
+def finite(value: Any, name: str) -> np.ndarray:
+    """The entries as an array; a TypeError unless they are real numbers, a ValueError for NaN.
+
+    Infinities are refused as NaN is.
+    """
+    try:
+        value = np.asarray(value)
+    except ValueError as error:
+        raise TypeError(f"{name} is {value!r}; it must be a number or an array of them") from error
+    if not (np.isrealobj(value) and _is_number(value.dtype)):
+        raise TypeError(f"{name} is {value!r}; it must be a number")
+    wrong = ~np.isfinite(value)
+    if wrong.any():
+        raise ValueError(f"{name} is {value[wrong].ravel()[0]}; it must be finite")
+    return value
+
+
+def _is_number(dtype: np.dtype) -> bool:
+    return jax.dtypes.issubdtype(dtype, np.number) or dtype == np.bool_
+
+
 def positive(value: Any, name: str) -> None:
-    """A ValueError unless every entry is a finite number above zero."""
-    value = np.asarray(value)
-    wrong = ~(np.isfinite(value) & (value > 0))
+    """As `finite`, and a ValueError unless every entry is above zero."""
+    value = finite(value, name)
+    wrong = ~(value > 0)
     if wrong.any():
         raise ValueError(f"{name} is {value[wrong].ravel()[0]}; it must be finite and above 0")
+
+
+def share(value: Any, name: str, *, whole: bool = False) -> None:
+    """A TypeError or ValueError unless the value is a number from 0 to 1; 1 only as a `whole`."""
+    number = finite(value, name)
+    if number.shape or not 0 <= number <= 1 or (number == 1 and not whole):
+        raise ValueError(f"{name} is {value}; it must be in {'[0, 1]' if whole else '[0, 1)'}")
+
+
+def keys(value: Any, axes: int, name: str) -> None:
+    """A TypeError unless the value is random keys of `axes` axes, new style or old."""
+    typed = isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)
+    old = getattr(value, "dtype", None) == np.uint32 and np.ndim(value) == axes + 1
+    if not old and not (typed and value.ndim == axes):
+        call = "jax.random.split(jax.random.key(seed), n)" if axes else "jax.random.key(seed)"
+        shape = f" of shape {np.shape(value)}" if typed or np.ndim(value) else ""
+        raise TypeError(f"{name} is {type(value).__name__}{shape}; it must be {call}")
 
 
 def count(value: Any, name: str) -> None:

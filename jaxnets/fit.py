@@ -1,8 +1,8 @@
 """The host side of training: checks before anything compiles, progress, sweeps on all cores."""
 
-import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from itertools import product
 from typing import Any
@@ -13,25 +13,19 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh
 
-from jaxnets import checks
-from jaxnets.losses import get_loss
-from jaxnets.parallel import in_groups, layout
-from jaxnets.progress import bar as progress_bar
-from jaxnets.train import PENALTIES, History, Hparams, Run, State, advance, init_state
+from jaxnets import checks, distributed, memory, runs
+from jaxnets.checkpoints import Checkpoints
+from jaxnets.chunks import Place, in_chunks, in_pieces, stop_if_diverged
+from jaxnets.identity import identity
+from jaxnets.parallel import in_groups, layout, on_every_device
+from jaxnets.pieces import Carry, advance_steps, begin
+from jaxnets.prepare import prepare
+from jaxnets.train import History, Hparams, Run, State, advance, init_state
 
 CACHE_BYTES = 2**22
 """What the networks trained side by side on one core may take, so that they stay in its cache."""
 SMALLEST_GROUP, LARGEST_GROUP = 4, 32
 """Fewer at a time than the smallest are slower than one after another."""
-
-
-class Diverged(FloatingPointError):
-    """A loss that is no longer finite; carries the last finite `state` and the `history`."""
-
-    def __init__(self, message: str, state: State, history: History):
-        super().__init__(message)
-        self.state = state
-        self.history = history
 
 
 def fit(
@@ -42,6 +36,9 @@ def fit(
     *,
     chunks: int = 1,
     progress: bool = False,
+    mesh: Mesh | None = None,
+    samples: int | None = None,
+    keep: Checkpoints | None = None,
 ) -> tuple[State, History]:
     """Trains one network: the whole run in one program, or in `chunks` calls of it.
 
@@ -52,6 +49,12 @@ def fit(
         hparams: arguments of `run.optimizer`, and optionally `l1`, `l2` and `width`.
         chunks: how often to come back to Python, where the loss is checked and progress shown.
         progress: whether to show a bar with the newest metrics.
+        mesh: the devices among which every batch is divided, `distributed.all_devices()`; by
+            default one device or, where several processes run, all devices of all of them.
+        samples: how many training samples all processes have together, if each reads only its own,
+            `distributed.own_rows(samples, mesh)`; without it `data` is the whole in every process.
+        keep: a folder where the training is saved as it goes on, and from which it continues, bit
+            for bit, where it was stopped. Steps are then taken in pieces instead of `chunks`.
 
     Returns:
         The last state, and the history on the host: `train_loss`, `valid_loss` and, for a
@@ -60,12 +63,37 @@ def fit(
     Raises:
         ValueError, TypeError: data or hyper-parameters that do not fit, before anything compiles.
         Diverged: the loss is not finite; it carries the state of the last good chunk.
+        OutOfMemory: the batch and the bytes asked for are named.
+        Interrupted, Damaged, OtherTraining, NoRoom: of a training that is kept, see
+            `jaxnets.chunks.in_pieces`.
     """
     checks.count(chunks, "chunks")
-    hparams, data = prepare(run, data, hparams or {})
-    state = _init(run, key, hparams, data.train["x"][:1])
-    program = partial(_advance, run, hparams=hparams, data=data, order_key=state.key)
-    return _in_chunks(run, program, state, chunks, progress, stop_on_nan=True)
+    checks.keys(key, 0, "key")
+    if mesh is None and jax.process_count() > 1:
+        mesh = distributed.all_devices()
+    hparams, data = prepare(
+        run,
+        data,
+        _of_one_network(run, hparams or {}),
+        samples=samples,
+        on_host=mesh is not None,
+    )
+    place = _place(keep, run, key, hparams, data, "one network")
+    with _explained(run, data):
+        first, n = data.train["x"][:1], samples or len(data.train["x"])
+        if mesh is not None:
+            run, key, hparams, data = distributed.divided(mesh, run, key, hparams, data, samples)
+        state = jax.block_until_ready(_init(run, key, hparams, first))
+        rest = {"hparams": hparams, "data": data, "order_key": state.key}
+        pieces = partial(_advance_steps, run, **rest)
+        check = partial(stop_if_diverged, run, n, pieces)
+        if place:
+            carry = _begin(run, state, data.valid is not None)
+            state, history = in_pieces(run, pieces, carry, n, place, progress, check)
+        else:
+            program = partial(_advance, run, **rest)
+            state, history = in_chunks(run, program, state, chunks, progress, check)
+        return (state if mesh is None else distributed.on_first_device(state)), history
 
 
 def sweep(
@@ -78,6 +106,7 @@ def sweep(
     group: int | None = None,
     chunks: int = 1,
     progress: bool = False,
+    keep: Checkpoints | None = None,
 ) -> tuple[State, History]:
     """Trains a network for every key in one program, spread over all devices.
 
@@ -94,13 +123,17 @@ def sweep(
         group: networks trained side by side on a device; by default as many as stay in its cache.
         chunks: as in `fit`.
         progress: as in `fit`.
+        keep: as in `fit`, in one process.
 
     Returns:
         State and history as in `fit`, with a leading axis `[n]`, the state on the first device.
+        Where several processes run, each has the whole result.
 
     Raises:
         ValueError, TypeError: as in `fit`, or a hyper-parameter that is neither scalar nor `[n]`.
+        OutOfMemory, Interrupted, Damaged, OtherTraining, NoRoom: as in `fit`.
     """
+    checks.keys(keys, 1, "keys")
     n = len(keys)
     checks.count(n, "the number of keys")
     checks.count(chunks, "chunks")
@@ -111,15 +144,25 @@ def sweep(
     if group is None:
         group = _cached_group(run, data) if jax.default_backend() == "cpu" else n
     at = layout(n, group)
-    keys, hparams = at.deal((keys, hparams))
-    data = at.copy(data)
-    order_key = at.copy(keys[0]) if shared_order else None
-    state = _init_sweep(run, at.group, at.mesh, keys, hparams, data)
-    program = partial(
-        _advance_sweep, run, at.group, at.mesh, hparams=hparams, data=data, order_key=order_key
-    )
-    state, history = _in_chunks(run, program, state, chunks, progress, stop_on_nan=False)
-    return at.collect(state), jax.tree.map(lambda a: a[:n], history)
+    how = f"{len(at.places)} places, groups of {at.group}, shared_order={shared_order}"
+    place = _place(keep, run, keys, hparams, data, how)
+    if place and at.mesh.is_multi_process:
+        raise ValueError("a sweep of several processes cannot be kept: leave out keep, or the run")
+    with _explained(run, data):
+        order_key = at.copy(keys[0]) if shared_order else None
+        keys, hparams = at.deal((keys, hparams))
+        data = at.copy(data)
+        state = jax.block_until_ready(_init_sweep(run, at.group, at.mesh, keys, hparams, data))
+        static, rest = (run, at.group, at.mesh), (hparams, data, order_key)
+        if place:
+            carry = _begin_sweep(*static, state, data.valid is not None)
+            pieces = partial(_advance_steps_sweep, *static, rest)
+            samples = len(data.train["x"])
+            state, history = in_pieces(run, pieces, carry, samples, place, progress)
+        else:
+            program = partial(_advance_sweep, *static, rest)
+            state, history = in_chunks(run, program, state, chunks, progress)
+        return at.collect(state), jax.tree.map(lambda a: a[:n], history)
 
 
 def grid(**axes: Any) -> dict[str, Array]:
@@ -128,57 +171,34 @@ def grid(**axes: Any) -> dict[str, Array]:
     return {name: jnp.asarray([p[i] for p in points]) for i, name in enumerate(axes)}
 
 
-def prepare(run: Run, data: Any, hparams: Mapping[str, Any]) -> tuple[Hparams, Any]:
-    """Hyper-parameters and data as device arrays, once all of it has been checked.
+def _explained(run: Run, data: Any) -> AbstractContextManager[None]:
+    """Says of memory that does not suffice which batch it was for.
 
-    Raises:
-        ValueError, TypeError: what does not fit, where, and what to do.
+    The first params are waited for within it: XLA's CPU client never ends a program whose inputs
+    could not be allocated.
     """
-    _check_hparams(run, hparams)
-    train = _check_part(run, data.train, "train")
-    valid = None if data.valid is None else _check_part(run, data.valid, "valid")
-    if valid and valid["x"].shape[1:] != train["x"].shape[1:]:
-        raise ValueError(
-            f"train samples have shape {train['x'].shape[1:]}, validation samples "
-            f"{valid['x'].shape[1:]}: both go through the same first layer"
-        )
-    n = len(train["x"])
-    if run.batch_size is not None and run.batch_size > n:
-        raise ValueError(
-            f"batch_size {run.batch_size} is larger than the {n} training samples: "
-            "use batch_size=None for the full set"
-        )
-    data = type(data)(**(dict.fromkeys(data._fields) | {"train": train, "valid": valid}))
-    return {k: jnp.asarray(v, float) for k, v in hparams.items()}, jax.tree.map(jnp.asarray, data)
+    n = len(data.train["x"])
+    if run.batch_size is None:
+        batch = f"batch_size=None, all {n} training samples in one batch,"
+        remedy = f"set a batch_size, such as {min(128, n)}"
+    else:
+        batch = f"batches of {run.batch_size} of {n} training samples"
+        remedy = "lower batch_size"
+    return memory.explained(
+        f"the network and {batch}", f"{remedy}, narrow the network, or, in a sweep, lower group"
+    )
 
 
-def _check_hparams(run: Run, hparams: Mapping[str, Any]) -> None:
-    arguments = inspect.signature(run.optimizer).parameters
-    checks.known_names(hparams, [*arguments, *PENALTIES, "width"], "hyper-parameter")
-    for name, argument in arguments.items():
-        variadic = argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
-        if argument.default is argument.empty and not variadic and name not in hparams:
-            raise ValueError(f"missing hyper-parameter {name!r}: the optimizer needs it")
-    if "learning_rate" in hparams:
-        checks.positive(hparams["learning_rate"], "learning_rate")
-    for name in set(PENALTIES) & set(hparams):
-        penalty = np.asarray(hparams[name])
-        if not (np.isfinite(penalty) & (penalty >= 0)).all():
-            raise ValueError(f"{name} is {penalty}; a penalty is 0 or more, and finite")
-    if "width" in hparams:
-        if not getattr(run.model, "widths", ()):
-            raise ValueError("there is no hidden layer for the hyper-parameter width to narrow")
-        width, widest = np.asarray(hparams["width"]), min(run.model.widths)
-        if not ((width >= 1) & (width <= widest) & (width == np.round(width))).all():
-            raise ValueError(f"width is {width}; the model has 1 to {widest} units")
-
-
-def _check_part(run: Run, part: Mapping[str, Any], name: str) -> dict[str, np.ndarray]:
-    x = getattr(run.model, "check_samples", checks.as_features)(part["x"], f"{name} x")
-    shapes = jax.eval_shape(lambda x: run.model.init_with_output(jax.random.key(0), x), x[:1])
-    y = get_loss(run.loss).check(part["y"], shapes[0].shape[-1], f"{name} y")
-    checks.same_length(x, y, (f"{name} x", f"{name} y"))
-    return {"x": x, "y": y}
+def _of_one_network(run: Run, hparams: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The hyper-parameters, once each is a scalar; the width may have one number a layer."""
+    layers = (len(getattr(run.model, "widths", ())),)
+    for name, value in hparams.items():
+        if np.shape(value) not in ((), layers if name == "width" else ()):
+            raise ValueError(
+                f"{name} has shape {np.shape(value)}; one network takes a scalar: for many, use "
+                "sweep"
+            )
+    return hparams
 
 
 def _per_network(name: str, value: Any, n: int) -> np.ndarray:
@@ -217,16 +237,9 @@ def _init_sweep(
     return in_groups(mesh, group, one, (keys, hparams), data)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3))
+@partial(jax.jit, static_argnums=(0, 1, 2, 4))
 def _advance_sweep(
-    run: Run,
-    group: int,
-    mesh: Mesh,
-    records: int,
-    states: State,
-    hparams: Hparams,
-    data: Any,
-    order_key: Array | None,
+    run: Run, group: int, mesh: Mesh, rest: tuple, records: int, states: State
 ) -> tuple[State, History]:
     def one(
         row: tuple[State, Hparams], data: Any, order_key: Array | None
@@ -235,51 +248,38 @@ def _advance_sweep(
         key = state.key if order_key is None else order_key
         return advance(run, records, state, hparams, data, key)
 
-    return in_groups(mesh, group, one, (states, hparams), data, order_key)
+    hparams, data, order_key = rest
+    states, history = in_groups(mesh, group, one, (states, hparams), data, order_key)
+    return states, on_every_device(history, mesh)
 
 
-def _in_chunks(
-    run: Run,
-    program: Callable[..., tuple[State, History]],
-    state: State,
-    chunks: int,
-    progress: bool,
-    stop_on_nan: bool,
-) -> tuple[State, History]:
-    records = run.epochs // run.record_every
-    size = next(s for s in range(-(-records // chunks), records + 1) if records % s == 0)
-    rows: list[History] = []
-    with progress_bar(progress, "epoch", run.epochs) as bar:
-        for _ in range(records // size):
-            new_state, history = program(size, state)
-            rows.append(jax.device_get(history))
-            finite = np.isfinite(rows[-1]["train_loss"])
-            if stop_on_nan and not (finite.all() and _all_finite(new_state.params)):
-                record = (len(rows) - 1) * size + int(np.argmin(np.append(finite, False)))
-                epoch = min((record + 1) * run.record_every, len(rows) * size * run.record_every)
-                raise Diverged(
-                    f"the training is not finite after epoch {epoch} of {run.epochs}: "
-                    "try a smaller learning rate",
-                    state,
-                    _joined(rows),
-                )
-            state = new_state
-            if progress:
-                means = {k: f"{_finite_mean(v[..., -1]):.4g}" for k, v in rows[-1].items()}
-                bar.set_postfix(means, refresh=False)
-                bar.update(size * run.record_every)
-    return state, _joined(rows)
+_begin = jax.jit(begin, static_argnums=(0, 2))
+_advance_steps = jax.jit(advance_steps, static_argnums=0)
 
 
-def _all_finite(params: Any) -> bool:
-    return all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
+@partial(jax.jit, static_argnums=(0, 1, 2, 4))
+def _begin_sweep(run: Run, group: int, mesh: Mesh, states: State, validated: bool) -> Carry:
+    return in_groups(mesh, group, lambda state: begin(run, state, validated), states)
 
 
-def _finite_mean(values: Array) -> float:
-    """Of the networks that have not diverged; NaN if all have."""
-    finite = np.asarray(values)[np.isfinite(values)]
-    return float(finite.mean()) if finite.size else math.nan
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _advance_steps_sweep(
+    run: Run, group: int, mesh: Mesh, rest: tuple, carries: Carry, start: Array, count: Array
+) -> Carry:
+    def one(row: tuple[Carry, Hparams], *same: Any) -> Carry:
+        carry, hparams = row
+        data, order_key, start, count = same
+        return advance_steps(run, carry, start, count, hparams, data, order_key)
+
+    hparams, data, order_key = rest
+    return in_groups(mesh, group, one, (carries, hparams), data, order_key, start, count)
 
 
-def _joined(rows: list[History]) -> History:
-    return {name: np.concatenate([row[name] for row in rows], axis=-1) for name in rows[0]}
+def _place(
+    keep: Checkpoints | None, run: Run, key: Array, hparams: Hparams, data: Any, how: str
+) -> Place | None:
+    """Where the training is kept: as asked for, or in the run that is being recorded."""
+    if keep is None and not runs.recorded():
+        return None
+    what = identity(run, key, hparams, data) | {"how": how}
+    return Place(runs.kept(what) if keep is None else keep, what)

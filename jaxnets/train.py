@@ -104,6 +104,12 @@ def make_step(
     return step
 
 
+def step_of(run: Run, params: Params, hparams: Hparams) -> Callable:
+    """The step of a run; of the params only their shapes matter."""
+    objective, tx = _objective_and_optimizer(run, params, hparams)
+    return make_step(objective, tx, run.value_and_grad, run.augment)
+
+
 def init_state(run: Run, key: Array, hparams: Hparams, x: Array) -> State:
     """The state before the first step; a hyper-parameter `width` narrows the model's layers."""
     init_key, loop_key = jax.random.split(key)
@@ -118,8 +124,7 @@ def advance(
     run: Run, records: int, state: State, hparams: Hparams, data: Any, order_key: Array
 ) -> tuple[State, History]:
     """`records` times `run.record_every` epochs, with a row of the history after each record."""
-    objective, tx = _objective_and_optimizer(run, state.params, hparams)
-    step = make_step(objective, tx, run.value_and_grad, run.augment)
+    step = step_of(run, state.params, hparams)
 
     def record(state: State, _: None) -> tuple[State, Metrics]:
         epoch = partial(train_epoch, step, data=data.train, key=order_key, size=run.batch_size)

@@ -19,6 +19,7 @@ from jaxnets.launch.addresses import Place, place
 
 USAGE = "python -m jaxnets.launch -n N [options] -- COMMAND"
 
+
 def main(arguments: list[str]) -> int:
     """Runs the program; 0 if all processes ended well, else the code of the one that did not."""
     parser = _parser()
