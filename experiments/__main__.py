@@ -2,12 +2,14 @@
 
 import argparse
 import sys
+from pathlib import Path
 
 import jaxnets
 from experiments import demo, everything, gallery, gallery_check, lab, report
 from experiments.contents import EXPERIMENTS
 from experiments.lab import RESULTS, configure, load, perform, redraw, title
-from jaxnets import distributed
+from jaxnets import Diverged, distributed, runs
+from jaxnets.replacing import NoRoom
 
 
 def main() -> int:
@@ -20,13 +22,22 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     parser.add_argument("--smoke", action="store_true", help="a variant that takes seconds")
     parser.add_argument("--redraw", action="store_true", help="draw the saved result again")
+    folder = parser.add_mutually_exclusive_group()
+    folder.add_argument("--run", type=Path, metavar="FOLDER", help="keep checkpoints there")
+    folder.add_argument("--resume", type=Path, metavar="FOLDER", help="go on with such a run")
     options = parser.parse_args()
     jaxnets.use_all_cores()
     lab.only_process_0_prints(distributed.start())
     jaxnets.cache_compilations()
     try:
         return _dispatch(options, parser)
-    except (ValueError, FileNotFoundError) as error:
+    except Diverged as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 3
+    except KeyboardInterrupt as error:
+        print(f"{error or 'interrupted'}", file=sys.stderr)
+        return getattr(error, "code", 130)
+    except (ValueError, FileNotFoundError, runs.InUse, NoRoom) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
@@ -56,8 +67,13 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
         redraw(options.name)
     else:
         module = load(options.name)
-        config = module.SMOKE if options.smoke else module.Config()
-        perform(options.name, configure(config, options.set))
+        config = configure(module.SMOKE if options.smoke else module.Config(), options.set)
+        if options.run or options.resume:
+            lab.perform_in(
+                options.run or options.resume, options.name, config, bool(options.resume)
+            )
+        else:
+            perform(options.name, config)
     return 0
 
 

@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import platform
+import shutil
 import sys
 import time
 import typing
@@ -24,7 +25,7 @@ from scipy import stats
 
 from experiments.contents import EXPERIMENTS
 from experiments.program import digest
-from jaxnets import checks, data
+from jaxnets import checks, data, runs
 from jaxnets.data import Dataset
 from jaxnets.replacing import replacing
 
@@ -171,6 +172,41 @@ def perform(name: str, config: Any | None = None, results: Path = RESULTS) -> Re
     redraw(name, results)
     print(f"({seconds:.1f} s; figure and numbers in {results}/{name}.*)", flush=True)
     return result
+
+
+def perform_in(
+    folder: Path, name: str, config: Any, resume: bool = False, results: Path = RESULTS
+) -> Result:
+    """Runs an experiment whose trainings are kept in a folder, or goes on with such a run.
+
+    A run that goes on has the configuration that it began with. The figure and numbers are written
+    to the results, and copied to the folder.
+
+    Raises:
+        ValueError: a new run in the folder of another, or another experiment's folder.
+        FileNotFoundError: nothing to go on with.
+    """
+    if resume:
+        config = _resumed(folder, name, config)
+    with runs.recording(folder):
+        if not resume and (folder / "run.json").exists():
+            raise ValueError(f"{folder} has a run already: go on with --resume, or name another")
+        if not resume and jax.process_index() == 0:
+            runs.describe(folder, {"experiment": name} | dataclasses.asdict(config))
+        result = perform(name, config, results)
+        for path in results.glob(f"{name}.*"):
+            shutil.copy(path, folder)
+    return result
+
+
+def _resumed(folder: Path, name: str, config: Any) -> Any:
+    kept = runs.config_of(folder)
+    begun = kept.pop("experiment", None)
+    if begun != name:
+        raise ValueError(f"{folder} is a run of {begun}, not of {name}")
+    checks.known_names(kept, [field.name for field in dataclasses.fields(config)], "config field")
+    lists = {key: tuple(value) for key, value in kept.items() if isinstance(value, list)}
+    return dataclasses.replace(config, **(kept | lists))
 
 
 def redraw(name: str, results: Path = RESULTS) -> None:

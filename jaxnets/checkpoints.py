@@ -305,5 +305,5 @@ def _orbax() -> Any:
         alone["multiprocessing_options"] = ocp.options.MultiprocessingOptions(
             primary_host=only, active_processes={only}, barrier_sync_key_prefix=f"only{only}"
         )
-    handler = ocp.PyTreeCheckpointHandler(use_ocdbt=False, use_zarr3=False, **alone)
+    handler = ocp.PyTreeCheckpointHandler(**alone)
     return ocp.Checkpointer(handler, **alone)
