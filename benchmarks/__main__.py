@@ -228,6 +228,17 @@ def word_text() -> Race:
     return Race(title, contenders, goals, 3)
 
 
+def checkpoints() -> Race:
+    module = "benchmarks.checkpoints:"
+    contenders = [
+        Contender("without checkpoints", module + "training", {"kept": False}),
+        Contender("kept, a save every 10 s", module + "training", {"kept": True}),
+        Contender("host checks of 60,000 x 784", module + "checks"),
+    ]
+    goals = [Goal("kept, a save every 10 s", "without checkpoints", at_most=1.05)]
+    return Race("784-100-10, 40 epochs of 60,000 images: saving as it trains", contenders, goals, 3)
+
+
 RACES: dict[str, list[Callable[[], Race]]] = {
     "backprop": [lambda: backprop(64), lambda: backprop(1024)],
     "mlp_epoch": [lambda: mlp_epoch(64, 0.42), lambda: mlp_epoch(256, 0.71)],
@@ -238,6 +249,7 @@ RACES: dict[str, list[Callable[[], Race]]] = {
     "operations": [partial(operation, name) for name in operations.SHAPES],
     "accuracy": [accuracy],
     "words": [word_epoch, word_text],
+    "checkpoints": [checkpoints],
 }
 
 

@@ -35,7 +35,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 3
     except KeyboardInterrupt as error:
-        print(f"{error or 'interrupted'}", file=sys.stderr)
+        print(str(error) or "interrupted", file=sys.stderr)
         return getattr(error, "code", 130)
     except (ValueError, FileNotFoundError, runs.InUse, NoRoom) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -68,10 +68,10 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
     else:
         module = load(options.name)
         config = configure(module.SMOKE if options.smoke else module.Config(), options.set)
-        if options.run or options.resume:
-            lab.perform_in(
-                options.run or options.resume, options.name, config, bool(options.resume)
-            )
+        folder, resume = options.run or options.resume, options.resume is not None
+        if folder:
+            resume |= distributed.restarted() and (folder / "run.json").exists()
+            lab.perform_in(folder, options.name, config, resume)
         else:
             perform(options.name, config)
     return 0

@@ -55,9 +55,9 @@ def test_two_processes_never_share_a_folder_and_a_dead_ones_is_taken_over(tmp_pa
 
 
 def test_one_process_holds_a_folder_once(tmp_path):
-    with runs.recording(tmp_path):
-        with pytest.raises(runs.InUse, match=f"pid {os.getpid()}"), runs.recording(tmp_path):
-            pytest.fail("held twice")
+    refused = pytest.raises(runs.InUse, match=f"pid {os.getpid()}")
+    with runs.recording(tmp_path), refused, runs.recording(tmp_path):
+        pytest.fail("held twice")
     with runs.recording(tmp_path):
         pass
 
