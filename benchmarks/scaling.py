@@ -132,7 +132,7 @@ def draw(found: dict[str, list[Timing]]) -> None:
     """Seconds a step over those of one device; full marks for one process, hollow for two."""
     from jaxnets import plots
 
-    canvas, axes = plots.figure(1, 1, size=(6.0, 4.0))
+    canvas, axes = plots.figure(1, 1, size=(8.0, 3.8))
     for (task, timings), style in zip(found.items(), plots.styles(), strict=False):
         ratios = np.array([ratio(t, timings[0]) for t in timings])
         for processes in (1, 2):
@@ -146,7 +146,7 @@ def draw(found: dict[str, list[Timing]]) -> None:
     axes[0, 0].set_xticks([1, 2, 4, 8], ["1", "2", "4", "8"])
     axes[0, 0].set_yscale("log", base=2)
     axes[0, 0].set(xlabel="devices on 2 cores", ylabel="time of a step over one device's")
-    axes[0, 0].legend(fontsize="small")
+    canvas.legend(loc="outside right upper", fontsize="small")
     canvas.savefig(FIGURE, dpi=110)
 
 

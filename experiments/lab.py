@@ -189,12 +189,13 @@ def perform_in(
     if resume:
         config = _resumed(folder, name, config)
     with runs.recording(folder):
-        if not resume and (folder / "run.json").exists():
+        first = jax.process_index() == 0
+        if not resume and first and (folder / "run.json").exists():
             raise ValueError(f"{folder} has a run already: go on with --resume, or name another")
-        if not resume and jax.process_index() == 0:
+        if not resume and first:
             runs.describe(folder, {"experiment": name} | dataclasses.asdict(config))
         result = perform(name, config, results)
-        for path in results.glob(f"{name}.*"):
+        for path in results.glob(f"{name}.*") if first else ():
             shutil.copy(path, folder)
     return result
 

@@ -14,7 +14,7 @@ from jaxnets.distributed.placing import (
     placed,
     same_everywhere,
 )
-from jaxnets.distributed.starting import leave, start
+from jaxnets.distributed.starting import leave, restarted, start
 
 __all__ = [
     "Audited",
@@ -26,6 +26,7 @@ __all__ = [
     "on_first_device",
     "own_rows",
     "placed",
+    "restarted",
     "same_everywhere",
     "start",
 ]

@@ -53,6 +53,11 @@ def start() -> int:
     return i
 
 
+def restarted() -> bool:
+    """Whether the launcher has started the program before, so that it had better go on."""
+    return os.environ.get(RESTART, "0") != "0"
+
+
 def _join(coordinator: str, n: int, i: int) -> None:
     wait, stuck = float(os.environ[WAIT]), float(os.environ[STUCK])
     jax.config.update("jax_enable_preemption_service", False)  # it would swallow SIGTERM
