@@ -26,7 +26,7 @@ def training(kept: bool, epochs: int = 40) -> Callable[[], float]:
     """With a folder or without: pieces, saves and the digest of the data against one program."""
     jaxnets.use_all_cores()
     data = images(60_000)
-    run = Run(MLP((100,)), "softmax_cross_entropy", epochs=epochs, batch_size=64)
+    run = Run(MLP((100,), outputs=10), "softmax_cross_entropy", epochs=epochs, batch_size=64)
 
     def once() -> float:
         with tempfile.TemporaryDirectory() as folder:
@@ -41,7 +41,7 @@ def training(kept: bool, epochs: int = 40) -> Callable[[], float]:
 def checks() -> Callable[[], float]:
     """`prepare` on 60,000 x 784 floats, device copies included."""
     data = images(60_000)
-    run = Run(MLP((100,)), "softmax_cross_entropy", epochs=1, batch_size=64)
+    run = Run(MLP((100,), outputs=10), "softmax_cross_entropy", epochs=1, batch_size=64)
 
     def once() -> float:
         start = time.perf_counter()
