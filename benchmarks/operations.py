@@ -76,13 +76,12 @@ def jaxnets(operation: str, backward: bool) -> Callable[[], float]:
         forward, args = one, [x, jnp.asarray(weights)]
         if backward and not _needs_input_grad(operation):
             forward, args = partial(one, x), args[1:]
-    if not backward:
-        compiled = jax.jit(forward).lower(*args).compile()
-        return lambda: _seconds(lambda: jax.block_until_ready(compiled(*args)))
-    y, saved = jax.jit(partial(jax.vjp, forward))(*args)
-    g = jnp.ones_like(y)
-    gradients = jax.jit(lambda saved, g: saved(g)).lower(saved, g).compile()
-    return lambda: _seconds(lambda: jax.block_until_ready(gradients(saved, g)))
+    call = jax.jit(forward)
+    if backward:
+        y, saved = jax.jit(partial(jax.vjp, forward))(*args)
+        call, args = jax.jit(lambda saved, g: saved(g)), [saved, jnp.ones_like(y)]
+    jax.block_until_ready(call(*args))
+    return lambda: _seconds(lambda: jax.block_until_ready(call(*args)))
 
 
 def _needs_input_grad(operation: str) -> bool:

@@ -45,5 +45,6 @@ def room(path: Path) -> Iterator[None]:
         raise NoRoom(
             error.errno,
             f"{os.strerror(error.errno)} for {path}: {free} bytes are free there "
-            f"({free / 2**30:,.2f} GiB); make room or write elsewhere. Nothing half-written is left",
+            f"({free / 2**30:,.2f} GiB); make room or write elsewhere. "
+            "Nothing half-written is left",
         ) from error

@@ -1,7 +1,7 @@
 """Max and average pooling of images, and their gradients (row C3; lecture L2)."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
@@ -94,24 +94,43 @@ _average_pool.defvjp(
 
 
 def _max_cpu(x: Array, at: Windows) -> Array:
-    return view(padded(x, at, -jnp.inf), at).max((2, 4))
+    return _largest(_parts(x, at))
 
 
 def _first_largest(x: Array, at: Windows) -> Array:
     """The number of each window's first largest entry in reading order, as a float.
 
-    Rows one after another and only columns by a reduction: a tenth of a CNN's step faster. XLA
-    compares floats in vector instructions, integers not: a quarter of the time backward.
+    XLA compares floats in vector instructions, integers not. It would also work these numbers out
+    anew for each entry that the derivative may go to; a square root is too dear for that, so they
+    are stored: half the time of a CNN's step.
     """
+    parts = _parts(x, at)
+    largest, width = _largest(parts)[:, :, :, None], parts[0].shape[3]
+    column = jnp.arange(width, dtype=jnp.float32)[:, None]
+    square = jnp.full((), (len(parts) * width) ** 2, jnp.float32)
+    for k in reversed(range(len(parts))):
+        square = jnp.where(parts[k] == largest, (k * width + column) ** 2, square)
+    return jnp.sqrt(square.min(3))
+
+
+FEW = 16
+"""Entries of a window that are compared one by one, not by a reduction for each row of it.
+
+One by one, they fuse with what made the images, and with few of them that is the faster.
+"""
+
+
+def _parts(x: Array, at: Windows) -> list[Array]:
+    """All windows in parts `[batch, rows, columns, entries, channels]`, in reading order."""
     entries = view(padded(x, at, -jnp.inf), at)
-    largest = entries.max((2, 4))
     rows, columns = at.size
-    column = jnp.arange(columns, dtype=jnp.float32)[None, None, None, :, None]
-    number = jnp.full((), rows * columns, jnp.float32)
-    for i in reversed(range(rows)):
-        is_largest = entries[:, :, i] == largest[:, :, :, None]
-        number = jnp.where(is_largest, i * columns + column, number)
-    return number.min(3)
+    width = 1 if rows * columns <= FEW else columns
+    starts = range(0, columns, width)
+    return [entries[:, :, i, :, j : j + width] for i in range(rows) for j in starts]
+
+
+def _largest(parts: list[Array]) -> Array:
+    return reduce(jnp.maximum, [part.max(3) for part in parts])
 
 
 def _to_first(first: Array, g: Array, at: Windows) -> Array:
