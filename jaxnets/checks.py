@@ -51,11 +51,11 @@ def as_features(x: Any, name: str = "x") -> np.ndarray:
         raise ValueError(f"{name} is empty (shape {x.shape}): there is nothing to train on")
     dtype = jax.dtypes.canonicalize_dtype(np.float64)
     if x.dtype == np.uint8:
-        return x.astype(dtype) / dtype.type(255)
+        return np.divide(x, dtype.type(255), dtype=dtype)
     with np.errstate(over="ignore"):
         converted = x.astype(dtype, copy=False)
-    finite = np.isfinite(converted)
-    if not finite.all():
+    if not _all_finite(converted):
+        finite = np.isfinite(converted)
         where = np.argwhere(~finite)[0]
         row, column = int(where[0]), ", ".join(str(i) for i in where[1:])
         raise ValueError(
@@ -63,6 +63,15 @@ def as_features(x: Any, name: str = "x") -> np.ndarray:
             f"({(~finite).sum()} such values): drop or impute them first"
         )
     return converted
+
+
+def _all_finite(x: np.ndarray) -> bool:
+    """Whether no entry is a NaN or an infinity: at once if the sum is finite, which either ends.
+
+    A sum can overflow without them, so that only one that is not finite is looked into.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(x.sum()) or np.isfinite(x).all())
 
 
 def as_labels(y: Any, n_classes: int, name: str = "y") -> np.ndarray:
