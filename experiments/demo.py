@@ -2,7 +2,14 @@
 
 import time
 
-from experiments import gallery, gradient_check, mnist_cnn, report, rosenbrock_region
+from experiments import (
+    digits_sweep,
+    gallery,
+    gradient_check,
+    mnist_cnn,
+    report,
+    rosenbrock_region,
+)
 from experiments.lab import perform
 
 
@@ -10,7 +17,7 @@ def main() -> None:
     """Runs small variants of five experiments, then writes the scorecard and the gallery."""
     start = time.perf_counter()
     perform("activations")
-    perform("digits_sweep")
+    perform("digits_sweep", digits_sweep.Config(seeds=8))
     region = rosenbrock_region.Config(widths=(4, 10, 40), rates=(0.1,), seeds=8, epochs=300)
     perform("rosenbrock_region", region)
     perform("mnist_cnn", mnist_cnn.Config(seeds=3, data="digits", batch_size=32, pixels=1))
