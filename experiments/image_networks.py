@@ -51,6 +51,6 @@ def train(
     training = adam_to_zero(model, LOSS, config.epochs, config.batch_size, data, augment)
     keys, hparams = jax.random.split(key, config.seeds), {"learning_rate": config.learning_rate}
     states, _ = jn.sweep(
-        training, keys, data._replace(test=None), hparams, chunks=config.epochs, progress=True
+        training, keys, Dataset(data.train), hparams, chunks=config.epochs, progress=True
     )
     return states.params

@@ -5,8 +5,8 @@ initially, one-layer MLP eventually catches up"; an SVM reaches 98.6 % and k-NN 
 
 Command: `make mnist_width`, 13 minutes on 2 cores; without MNIST it uses scikit-learn's digits
 and the claims stay untested. Protocol: 50,000 training, 10,000 validation, 10,000 test
-images; ReLU, mini-batches of 64, Adam with a rate that falls to zero over 20 epochs; all widths and
-seeds of a depth train in one program. The RBF SVM (C = 10) sees the same 50,000 images, k-NN
+images; ReLU, mini-batches of 64, Adam with a rate that falls to zero over 20 epochs; all seeds of
+a width train in one program. The RBF SVM (C = 10) sees the same 50,000 images, k-NN
 (3 neighbours) too. Expect 96 % at 20 units and 98 % at 120.
 """
 
@@ -58,8 +58,9 @@ def run(config: Config, key: Array) -> Result:
     data, name = images(config.data)
     result: Result = {"data": np.asarray(name), "widths": np.asarray(config.widths)}
     for depth in DEPTHS:
-        accuracy = _train(config, jax.random.fold_in(key, depth), data, depth)
-        result[f"test_{depth}"] = accuracy
+        own = jax.random.fold_in(key, depth)
+        accuracies = [_train(config, own, data, depth, width) for width in config.widths]
+        result[f"test_{depth}"] = np.stack(accuracies, axis=1)
         result[f"weights_{depth}"] = np.asarray([_weights(data, n, depth) for n in config.widths])
     for peer, fit in (("svm", classical.rbf_svm), ("knn", classical.knn)):
         print(f"fitting the {PEERS[peer]} of scikit-learn", flush=True)
@@ -69,19 +70,16 @@ def run(config: Config, key: Array) -> Result:
     return result
 
 
-def _train(config: Config, key: Array, data: Dataset, depth: int) -> np.ndarray:
-    """Test accuracy `[seeds, widths]` of networks with `depth` hidden layers."""
-    model = jn.MLP((max(config.widths),) * depth, 10, "relu")
+def _train(config: Config, key: Array, data: Dataset, depth: int, width: int) -> np.ndarray:
+    """Test accuracy `[seeds]` of networks with `depth` hidden layers of `width` units."""
+    model = jn.MLP((width,) * depth, 10, "relu")
     training = adam_to_zero(model, "softmax_cross_entropy", config.epochs, config.batch_size, data)
-    hparams = jn.grid(
-        learning_rate=[config.learning_rate], seed=range(config.seeds), width=config.widths
-    )
-    keys = jax.random.split(key, len(hparams.pop("seed")))
+    keys = jax.random.split(jax.random.fold_in(key, width), config.seeds)
+    rate = {"learning_rate": config.learning_rate}
     states, _ = jn.sweep(
-        training, keys, data._replace(test=None), hparams, chunks=config.epochs, progress=True
+        training, keys, Dataset(data.train), rate, chunks=config.epochs, progress=True
     )
-    accuracies = evaluate.accuracies(model, training.loss, states.params, data.test)
-    return accuracies.reshape(config.seeds, -1)
+    return evaluate.accuracies(model, training.loss, states.params, data.test)
 
 
 def _weights(data: Dataset, width: int, depth: int) -> int:
