@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from jaxnets import checkpoints, runs
 from jaxnets.checkpoints import Checkpoints
@@ -187,8 +188,11 @@ def stop_if_diverged(
     )
 
 
-def _finite(carry: Carry) -> bool:
-    return int(carry.bad_step) == NEVER and _bad_leaf(carry.state.params) is None
+@jax.jit
+def _finite(carry: Carry) -> Array:
+    """Whether every loss so far and all params are, computed where they lie."""
+    leaves = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(carry.state.params)]
+    return jnp.stack([carry.bad_step == NEVER, *leaves]).all()
 
 
 def _so_far(run: Run, carry: Carry, step: int, an_epoch: int) -> History:

@@ -60,8 +60,9 @@ def _of_code(code: types.CodeType) -> list[Any]:
 def _of_array(value: Any) -> str:
     if isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
         return f"key<{jax.random.key_impl(value)}>{_of_array(jax.random.key_data(value))}"
-    array = np.ascontiguousarray(value)
-    return f"{array.dtype}{array.shape}{hashlib.sha256(array.tobytes()).hexdigest()}"
+    array = np.asarray(value)
+    plain = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    return f"{array.dtype}{array.shape}{hashlib.sha256(plain.data).hexdigest()}"
 
 
 def _digest(text: str) -> str:

@@ -67,37 +67,32 @@ def advance_steps(
     an_epoch, rest = steps_an_epoch(run, n), n % size
     key = carry.state.key if order_key is None else order_key
 
-    def order_of(epoch: Array) -> Array:
-        return shuffled(jax.random.fold_in(key, epoch), n)
+    def update(order: Array | None, length: int, position: Array, carry: Carry) -> Carry:
+        batch = data.train
+        if order is not None:
+            rows = lax.dynamic_slice_in_dim(order, position * size, length)
+            batch = jax.tree.map(lambda a: a[rows], batch)
+        state, metrics = step(carry.state, batch)
+        return _counted(carry._replace(state=state), metrics, position == 0, length)
 
-    def update(order: Array, state: State, position: Array, length: int) -> tuple[State, Metrics]:
-        if size == n:
-            return step(state, data.train)
-        rows = lax.dynamic_slice_in_dim(order, position * size, length)
-        return step(state, jax.tree.map(lambda a: a[rows], data.train))
+    def in_epoch(now: tuple[Carry, Array]) -> tuple[Carry, Array]:
+        carry, done = now
+        epoch, position = jnp.divmod(start + done, an_epoch)
+        end = jnp.minimum(position + count - done, an_epoch)
+        order = None if size == n else shuffled(jax.random.fold_in(key, epoch), n)
+        whole, last = (partial(update, order, length) for length in (size, rest))
+        carry = lax.fori_loop(position, jnp.minimum(end, n // size), whole, carry)
 
-    def body(i: Array, now: tuple[Carry, Array]) -> tuple[Carry, Array]:
-        carry, order = now
-        epoch, position = jnp.divmod(start + i, an_epoch)
-        order = order if size == n else lax.cond(position == 0, order_of, lambda _: order, epoch)
-        whole, last = (partial(update, order, length=k) for k in (size, rest))
-        if rest:
-            is_last = position == an_epoch - 1
-            state, metrics = lax.cond(is_last, last, whole, carry.state, position)
-            samples: Array | int = jnp.where(is_last, rest, size)
-        else:
-            (state, metrics), samples = whole(carry.state, position), size
-        carry = _counted(carry._replace(state=state), metrics, position == 0, samples)
-        ends = (position == an_epoch - 1) & ((epoch + 1) % run.record_every == 0)
-        record = epoch // run.record_every
-        history = lax.cond(ends, partial(_with_row, run, data, n), _as_it_is, carry, record)
-        return carry._replace(history=history), order
+        def ended(carry: Carry) -> Carry:
+            carry = last(end - 1, carry) if rest else carry
+            return carry._replace(history=_recorded(run, data, carry, epoch))
 
-    order = jnp.arange(n) if size == n else order_of(start // an_epoch)
-    return lax.fori_loop(0, count, body, (carry, order))[0]
+        return lax.cond(end == an_epoch, ended, lambda c: c, carry), done + end - position
+
+    return lax.while_loop(lambda now: now[1] < count, in_epoch, (carry, jnp.zeros_like(count)))[0]
 
 
-def _counted(carry: Carry, metrics: Metrics, first: Array, samples: Array | int) -> Carry:
+def _counted(carry: Carry, metrics: Metrics, first: Array, samples: int) -> Carry:
     sums = {
         name: jnp.where(first, 0, carry.sums[name]) + samples * metrics[name] for name in metrics
     }
@@ -109,14 +104,17 @@ def _counted(carry: Carry, metrics: Metrics, first: Array, samples: Array | int)
     )
 
 
-def _with_row(run: Run, data: Any, n: int, carry: Carry, record: Array) -> History:
-    row = {f"train_{name}": total / n for name, total in carry.sums.items()}
-    if data.valid is not None:
-        outputs = outputs_of(run.model, carry.state.params, data.valid["x"])
-        valid = metrics_of(get_loss(run.loss), outputs, data.valid["y"])
-        row |= {f"valid_{name}": value for name, value in valid.items()}
-    return {name: rows.at[record].set(row[name]) for name, rows in carry.history.items()}
+def _recorded(run: Run, data: Any, carry: Carry, epoch: Array) -> History:
+    """The history after that epoch, with a new row if it is the last of a record."""
 
+    def with_row(carry: Carry, record: Array) -> History:
+        n = len(data.train["x"])
+        row = {f"train_{name}": total / n for name, total in carry.sums.items()}
+        if data.valid is not None:
+            outputs = outputs_of(run.model, carry.state.params, data.valid["x"])
+            valid = metrics_of(get_loss(run.loss), outputs, data.valid["y"])
+            row |= {f"valid_{name}": value for name, value in valid.items()}
+        return {name: rows.at[record].set(row[name]) for name, rows in carry.history.items()}
 
-def _as_it_is(carry: Carry, _: Array) -> History:
-    return carry.history
+    ends = (epoch + 1) % run.record_every == 0
+    return lax.cond(ends, with_row, lambda c, _: c.history, carry, epoch // run.record_every)
