@@ -23,6 +23,8 @@ from jaxnets import checks
 from jaxnets.replacing import FULL, room
 
 MANIFEST, ARRAYS = "MANIFEST", "arrays"
+REPLACED = ".replaced"
+"""The ending of a step's directory while another takes its name, so that one is always there."""
 LINES = 10
 """Of the difference between two trees, at most so many are shown."""
 FULL_TEXTS = {os.strerror(number): number for number in FULL}
@@ -84,18 +86,20 @@ def save(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     _remove_stale(folder)
-    final = folder / _name(step)
+    final, replaced = folder / _name(step), folder / (_name(step) + REPLACED)
     temporary = folder / f".{final.name}.{os.getpid()}.tmp"
     try:
         with room(final):
             _write(temporary, step, tree, dict(identity or {}))
             if final.exists():
-                _remove(final)
+                final.rename(replaced)
             temporary.rename(final)
             _sync(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     verify(final)
+    if replaced.exists():
+        _remove(replaced)
     for old in _found(folder)[last:]:
         _remove(old)
     return final
@@ -140,7 +144,7 @@ def verify(path: Path) -> dict[str, Any]:
         if head != hashlib.sha256(text).hexdigest().encode():
             raise Damaged(f"{MANIFEST} is not as it was written")
         manifest = json.loads(text)
-        if path.name != _name(manifest["step"]):
+        if path.name.removesuffix(REPLACED) != _name(manifest["step"]):
             raise Damaged(f"{MANIFEST} is of step {manifest['step']}")
         found = _digests(path)
     except OSError as error:
@@ -158,8 +162,8 @@ def _name(step: int) -> str:
 
 
 def _found(folder: Path) -> list[Path]:
-    """Newest first."""
-    return sorted(folder.glob("step_*"), reverse=True)
+    """Newest first, and of a step what was replaced after what replaced it."""
+    return sorted(folder.glob("step_*"), key=lambda path: (path.stem, not path.suffix))[::-1]
 
 
 def _write(path: Path, step: int, tree: Any, identity: dict[str, str]) -> None:
@@ -290,9 +294,13 @@ def _remove(path: Path) -> None:
 
 
 def _remove_stale(folder: Path) -> None:
-    """What processes that were killed have left half-written or half-deleted."""
+    """What processes that were killed have left half-written, half-deleted or replaced."""
     for path in folder.glob(".step_*"):
         shutil.rmtree(path, ignore_errors=True)
+    for path in folder.glob(f"step_*{REPLACED}"):
+        whole = path.with_suffix("")
+        if whole.exists():
+            _remove(path)
 
 
 def _orbax() -> Any:

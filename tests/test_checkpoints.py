@@ -122,6 +122,12 @@ def drop_folder(file, rng):
     return shutil.rmtree(file.with_name(checkpoints.ARRAYS) if manifest else file.parent)
 
 
+def mend(source, target):
+    """Copies a file where it is not the same already, which is quicker than copying all."""
+    if not os.path.exists(target) or Path(target).read_bytes() != Path(source).read_bytes():
+        shutil.copyfile(source, target)
+
+
 DAMAGES = (flip, flip, flip, truncate, delete, lengthen, drop_folder)
 
 
@@ -134,11 +140,11 @@ def test_a_thousand_damaged_checkpoints_are_refused_or_skipped(tmp_path, monkeyp
     read, counts = [], dict.fromkeys(("skipped", "refused"), 0)
     monkeypatch.setattr(checkpoints, "_read", lambda path, *_: read.append(path.name))
     newest = tmp_path / "step_000000000002"
+    files = files_of(whole / newest.name)
     for i in range(1000):
-        shutil.rmtree(newest, ignore_errors=True)
-        shutil.copytree(whole / newest.name, newest)
-        files = files_of(newest)
-        rng.choice(DAMAGES)(files[rng.integers(len(files))], rng)
+        shutil.copytree(whole / newest.name, newest, dirs_exist_ok=True, copy_function=mend)
+        file = files[rng.integers(len(files))].relative_to(whole)
+        rng.choice(DAMAGES)(tmp_path / file, rng)
         alone = i % 4 == 0
         if alone:
             (tmp_path / "step_000000000001").rename(tmp_path / "aside")
@@ -240,36 +246,66 @@ KILLED = """
 import os, signal, sys
 import numpy as np
 from jaxnets import checkpoints
-folder, call = sys.argv[1], sys.argv[2]
+folder, call, at, again = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 checkpoints.save(folder, 1, {"x": np.full(9, 1.0)}, last=1)
-real, sync = getattr(os, call, None), checkpoints._sync
+where = checkpoints.Path if call == "rename" else checkpoints
+real, calls = getattr(where, call), 0
 def end(*args, **options):
-    os.kill(os.getpid(), signal.SIGKILL)
-if call == "last sync":
-    checkpoints._sync = lambda path: end() if path.name == sys.argv[3] else sync(path)
-elif call == "rename":
-    checkpoints.Path.rename = end
-else:
-    setattr(checkpoints, call, end)
-checkpoints.save(folder, 2, {"x": np.full(9, 2.0)}, last=1)
+    global calls
+    calls += 1
+    if calls == at:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*args, **options)
+setattr(where, call, end)
+checkpoints.save(folder, again, {"x": np.full(9, 2.0)}, last=1)
 """
-MOMENTS = {"_digests": 1, "rename": 1, "verify": 2, "_remove": 2, "_sync": 1, "_remove_stale": 1}
 
 
-@pytest.mark.parametrize(("moment", "step"), MOMENTS.items(), ids=MOMENTS)
-def test_killed_at_any_part_of_a_save(tmp_path, moment, step):
+def killed(folder, *arguments):
+    """A process that saved 1 at step 1, and is killed at a call while it saves 2 at another."""
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path), moment],
+        [sys.executable, "-c", KILLED, str(folder), *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         check=False,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+# Before which call of which function, and which value the newest good checkpoint then has.
+MOMENTS = {
+    "before anything": (("_remove_stale", 1), 1),
+    "half-written": (("_digests", 1), 1),
+    "not synced": (("_sync", 1), 1),
+    "written": (("rename", 1), 1),
+    "named": (("verify", 1), 2),
+    "before the old one is removed": (("_remove", 1), 2),
+}
+
+
+@pytest.mark.parametrize(("moment", "value"), MOMENTS.values(), ids=MOMENTS)
+def test_killed_at_any_part_of_a_save(tmp_path, moment, value):
+    killed(tmp_path, *moment, 2)
     found = restore(tmp_path, {"x": np.zeros(9)})
-    assert found.step == step
-    np.testing.assert_array_equal(found.tree["x"], np.full(9, float(step)))
+    assert found.step == value
+    np.testing.assert_array_equal(found.tree["x"], np.full(9, float(value)))
     save(tmp_path, 3, {"x": np.zeros(9)}, last=1)
     assert [path.name for path in tmp_path.iterdir()] == ["step_000000000003"]
+
+
+RENAMES = {1: 1, 2: 1, 3: 2}
+"""The value that remains before each rename: aside, in place, then out of the way."""
+
+
+@pytest.mark.parametrize(("at", "value"), RENAMES.items())
+def test_a_step_that_is_saved_again_is_never_lost(tmp_path, at, value):
+    killed(tmp_path, "rename", at, 1)
+    found = restore(tmp_path, {"x": np.zeros(9)})
+    assert (found.step, found.skipped) == (1, [])
+    np.testing.assert_array_equal(found.tree["x"], np.full(9, float(value)))
+    save(tmp_path, 1, {"x": np.full(9, 3.0)}, last=1)
+    assert [path.name for path in tmp_path.iterdir()] == ["step_000000000001"]
+    np.testing.assert_array_equal(restore(tmp_path, {"x": np.zeros(9)}).tree["x"], np.full(9, 3.0))
 
 
 WRONG = {
