@@ -2,6 +2,7 @@
 
 import tempfile
 from os import PathLike
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from jaxnets import checks
 from jaxnets.data import corpus_file, text
 from jaxnets.data.vocabulary import END, Vocabulary, numbered
+from jaxnets.replacing import room
 
 
 class Corpus(NamedTuple):
@@ -41,11 +43,12 @@ def read(
         FileNotFoundError: no such file or set, or a folder without files.
         ValueError: no UTF-8 text, a damaged archive, fewer than two words frequent enough, or
             strings with a `cache`.
+        NoRoom: the disk is full.
     """
     checks.count(min_count, "min_count")
     if cache is not None:
         return Corpus(*corpus_file.read(source, min_count, cache, progress))
-    with tempfile.TemporaryFile() as spool:
+    with room(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as spool:
         vocabulary, blocks = numbered(source, min_count, progress, spool)
         return Corpus(np.concatenate(list(blocks)), vocabulary)
 

@@ -14,6 +14,9 @@ from jaxnets.data import prepared, text
 from jaxnets.data.vocabulary import Vocabulary, numbered
 from jaxnets.replacing import replacing
 
+FORM = "a note with its own sha256"
+"""Another one for files that are not to be read as these are."""
+
 
 class Files(NamedTuple):
     """The two files of a corpus; the note is written last, so that it vouches for the numbers."""
@@ -21,7 +24,7 @@ class Files(NamedTuple):
     numbers: Path
     """int32, little-endian."""
     note: Path
-    """JSON: words, counts, and the sha256 of the numbers."""
+    """Its own sha256 on a line, then JSON: words, counts, and the sha256 of the numbers."""
 
 
 def read(
@@ -31,6 +34,7 @@ def read(
 
     Raises:
         ValueError: the source is strings, which have no name to be found by.
+        NoRoom: the disk is full; nothing half-written is left.
     """
     if not isinstance(source, str | PathLike):
         raise ValueError("a cache is for files, folders and TFDS sets; these are strings")
@@ -48,7 +52,7 @@ def _files(folder: Path, source: str | PathLike[str], min_count: int) -> Files:
         name, state = prepared.state(text.tfds_name(str(source)))
     else:
         name, state = Path(source).name, prepared.state_of_files(text.files(source))
-    decisive = f"{text.WORD.pattern} {min_count} {state}"
+    decisive = f"{FORM} {text.WORD.pattern} {min_count} {state}"
     stem = f"{name}-{hashlib.sha256(decisive.encode()).hexdigest()[:12]}"
     return Files(folder / f"{stem}.int32", folder / f"{stem}.json")
 
@@ -57,10 +61,14 @@ def _intact(files: Files) -> dict[str, Any] | None:
     """The note, if the numbers are those it vouches for."""
     if not files.note.exists():
         return None
-    note = json.loads(files.note.read_text(encoding="utf-8"))
-    if _sha256(files.numbers) == note["sha256"]:
-        return note
-    warnings.warn(f"{files.numbers} is damaged: the text is read again", stacklevel=4)
+    head, _, content = files.note.read_bytes().partition(b"\n")
+    wrong = files.note
+    if head == hashlib.sha256(content).hexdigest().encode():
+        note = json.loads(content)
+        if _sha256(files.numbers) == note["sha256"]:
+            return note
+        wrong = files.numbers
+    warnings.warn(f"{wrong} is damaged: the text is read again", stacklevel=4)
     return None
 
 
@@ -76,7 +84,9 @@ def _write(files: Files, source: text.Source, min_count: int, progress: bool) ->
             "words": vocabulary.words,
             "counts": vocabulary.counts.tolist(),
         }
-        temporary_note.write_text(json.dumps(note, ensure_ascii=False), encoding="utf-8")
+        content = json.dumps(note, ensure_ascii=False).encode()
+        head = hashlib.sha256(content).hexdigest().encode()
+        temporary_note.write_bytes(head + b"\n" + content)
     return note
 
 

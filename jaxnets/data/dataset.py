@@ -1,16 +1,14 @@
 """A data set as dicts of arrays with one leading axis, and the ways to make one from arrays."""
 
 import difflib
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxnets import checks
+from jaxnets.data.npz import read_npz
 
 Part = dict[str, Any]
 """`{"x": [samples, ...] floats, "y": [samples] int32 labels or [samples, outputs] floats}`."""
@@ -112,31 +110,6 @@ def from_npz(
         for name in names[1:]
     }
     return Dataset(train, **rest)
-
-
-def read_npz(path: str | PathLike[str]) -> dict[str, np.ndarray]:
-    """Every array of a NumPy archive, none of them pickled.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: the archive is cut short or damaged, or holds Python objects.
-    """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"no file {path}; write one with np.savez(path, x=x, y=y)")
-    if not zipfile.is_zipfile(path):
-        raise ValueError(
-            f"{path} ({Path(path).stat().st_size} bytes) is not an intact .npz archive: "
-            "delete it and write it again"
-        )
-    with np.load(path, allow_pickle=False) as archive:
-        try:
-            return {key: archive[key] for key in archive.files}
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise ValueError(
-                f"{path} is damaged ({error}): delete it and write it again"
-            ) from error
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}; save arrays of numbers only") from error
 
 
 def standardise(dataset: Dataset) -> Dataset:

@@ -10,6 +10,9 @@ import numpy as np
 
 UINT8 = 0x08
 AGAIN = "delete it and download it again"
+LONGEST_HEADER = 4 + 4 * 255
+MOST = 1032
+"""Deflate makes at most so many bytes of one: what a header promises beyond them cannot be."""
 
 
 def read(path: str | PathLike[str]) -> np.ndarray:
@@ -17,35 +20,39 @@ def read(path: str | PathLike[str]) -> np.ndarray:
 
     The header is two zero bytes, the type (0x08), the number of axes, then each axis's length as
     a big-endian 32-bit integer; the entries follow, last axis fastest (LeCun, Cortes and Burges
-    1998). The array is a read-only view.
+    1998). The array is a read-only view. No more is unpacked than the header promises.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not gzip, not IDX, another type, or a size that its header contradicts.
+        ValueError: not gzip, not IDX, another type, a size that its header contradicts, or
+            anything after its end.
     """
     path = Path(path)
-    unpacked, complete = _unpack(path)
-    shape = _shape(unpacked, path)
-    header = 4 + 4 * len(shape)
-    expected = header + math.prod(shape)
-    if not complete or len(unpacked) != expected:
-        raise ValueError(
-            f"{path} is {'too long' if len(unpacked) > expected else 'cut short'}: its header "
-            f"{shape} promises {expected} bytes, it unpacks to {len(unpacked)}; {AGAIN}"
-        )
-    return np.frombuffer(unpacked, np.uint8, offset=header).reshape(shape)
-
-
-def _unpack(path: Path) -> tuple[bytes, bool]:
-    """As much as the file holds, and whether gzip's own check at its end was reached."""
     packed = path.read_bytes()
     gunzip = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     try:
-        return gunzip.decompress(packed), gunzip.eof
+        head = gunzip.decompress(packed, LONGEST_HEADER)
+        shape = _shape(head, path)
+        expected = 4 + 4 * len(shape) + math.prod(shape)
+        # One byte more than promised, so that the end of the file is reached and checked.
+        most = min(expected, MOST * len(packed)) + 1
+        content = head + gunzip.decompress(gunzip.unconsumed_tail, max(1, most - len(head)))
     except zlib.error as error:
         raise ValueError(
             f"{path} ({len(packed)} bytes) is not an intact gzip file ({error}); {AGAIN}"
         ) from error
+    if not gunzip.eof or len(content) != expected:
+        long = len(content) > expected
+        raise ValueError(
+            f"{path} is {'too long' if long else 'cut short'}: its header {shape} promises "
+            f"{expected} bytes, it unpacks to {len(content)}{' or more' if long else ''}; {AGAIN}"
+        )
+    if gunzip.unused_data:
+        raise ValueError(
+            f"{path} goes on after its end: {len(gunzip.unused_data)} bytes do not belong to it; "
+            f"{AGAIN}"
+        )
+    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
 
 
 def _shape(unpacked: bytes, path: Path) -> tuple[int, ...]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxnets.data import idx
+from jaxnets.data import idx, tfds
 from jaxnets.data.dataset import Part
 
 FAMILY = ("mnist", "fashion_mnist", "kmnist")
@@ -38,9 +38,7 @@ def data_dir(folder: str | PathLike[str] | None = None) -> Path:
 
 def registered(name: str) -> dict[str, File]:
     """File name -> the file's size, sha256 and address, from TFDS's registry."""
-    import tensorflow_datasets as tfds
-
-    infos = tfds.builder_cls(name).url_infos
+    infos = tfds.package().builder_cls(name).url_infos
     return {
         info.filename: File(info.filename, int(info.size), info.checksum, url)
         for url, info in infos.items()
@@ -57,9 +55,9 @@ def find(name: str, folder: str | PathLike[str] | None = None) -> dict[str, Path
     Raises:
         FileNotFoundError: the folder lacks a file.
     """
+    files = registered(name)
     from tensorflow_datasets.core.download import resource
 
-    files = registered(name)
     folder = folder or (os.environ.get("MNIST_DIR") if name == "mnist" else None)
     if folder:
         folder = Path(folder).expanduser()
@@ -92,16 +90,16 @@ def download(name: str, files: Iterable[File]) -> dict[str, Path]:
         ConnectionError: no answer within `PROBE_SECONDS`, or a download that failed; the message
             lists the files, their sizes and sha256, and the folder to put them in.
     """
-    import tensorflow_datasets as tfds
+    download = tfds.package().download
     from tensorflow_datasets.core.download.download_manager import NonMatchingChecksumError
 
     files = list(files)
     downloads = data_dir() / "downloads"
     try:
         _probe(files[0].url)
-        manager = tfds.download.DownloadManager(download_dir=downloads, dataset_name=name)
+        manager = download.DownloadManager(download_dir=downloads, dataset_name=name)
         paths = manager.download({file.name: file.url for file in files})
-    except (OSError, tfds.download.DownloadError, NonMatchingChecksumError) as error:
+    except (OSError, download.DownloadError, NonMatchingChecksumError) as error:
         raise ConnectionError(
             f"cannot download {name}: {error}\nput these files into "
             f"{downloads / 'manual' / name} and load it again:\n{_list(files)}"

@@ -4,7 +4,6 @@ import difflib
 import hashlib
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator
 from os import PathLike
 from pathlib import Path
@@ -12,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from jaxnets.data.dataset import Part, read_npz
+from jaxnets.data import tfds
+from jaxnets.data.dataset import Part
 from jaxnets.data.images import data_dir
+from jaxnets.data.npz import read_npz
+from jaxnets.replacing import replacing
 
 TOGETHER = 1000
 
@@ -34,9 +36,11 @@ def read(
         known: other names to suggest for a mistyped one.
 
     Raises:
-        ValueError: an unknown name, a format without random access, or no fixed-size images with
-            one label each.
+        ValueError: an unknown name, a format without random access, damaged files, or no
+            fixed-size images with one label each.
         FileNotFoundError: a known set that is not prepared in that folder.
+        NoRoom: the arrays cannot be kept, the disk is full.
+        ModuleNotFoundError: TensorFlow Datasets is not installed.
     """
     builder = _builder(name, data_dir(folder), known)
     file = _cache_file(builder)
@@ -50,14 +54,17 @@ def texts(name: str, folder: str | PathLike[str] | None = None) -> Iterator[tupl
     """The texts of the part to train on, and how much of it is read, 0 to 1.
 
     Raises:
-        ValueError: an unknown name, a format without random access, no text, or no such part.
+        ValueError: an unknown name, a format without random access, damaged files, no text, or no
+            such part.
         FileNotFoundError: a known set that is not prepared in that folder.
     """
     builder = _builder(name, data_dir(folder), ())
     feature = _text(builder)
     n = builder.info.splits["train"].num_examples
     for row, example in _examples(builder, "train"):
-        yield example[feature].decode(), (row + 1) / n
+        with tfds.reading(f"text {row} of {builder.data_path}"):
+            text = example[feature].decode()
+        yield text, (row + 1) / n
 
 
 def state(name: str, folder: str | PathLike[str] | None = None) -> tuple[str, str]:
@@ -74,11 +81,9 @@ def state_of_files(files: Iterable[Path]) -> str:
 
 def is_prepared(name: str) -> bool:
     """Whether TFDS's data folder holds the set in a format that can be read without TensorFlow."""
-    import tensorflow_datasets as tfds
-
     if not (data_dir() / name).is_dir():
         return False
-    builder = tfds.builder(name, data_dir=data_dir())
+    builder = _opened(name, data_dir())
     return builder.is_prepared() and _random_access(builder)
 
 
@@ -87,9 +92,7 @@ def _splits(arrays: dict[str, np.ndarray]) -> list[str]:
 
 
 def _builder(name: str, folder: Path, known: tuple[str, ...]) -> Any:
-    import tensorflow_datasets as tfds
-
-    names = [*known, *tfds.list_builders(with_community_datasets=False)]
+    names = [*known, *tfds.package().list_builders(with_community_datasets=False)]
     base = re.split("[/:]", name)[0]
     if base not in names and not (base and (folder / base).is_dir()):
         near = difflib.get_close_matches(name.lower(), names, n=1)
@@ -98,7 +101,7 @@ def _builder(name: str, folder: Path, known: tuple[str, ...]) -> Any:
             f"unknown data set {name!r};{hint} known: "
             f"{', '.join((*known, f'any set that TensorFlow Datasets has prepared in {folder}'))}"
         )
-    builder = tfds.builder(name, data_dir=folder)
+    builder = _opened(name, folder)
     how = (
         f"pip install 'jaxnets[tf]', then\n"
         f"  tfds build {name} --file_format=array_record --data_dir={folder}"
@@ -111,6 +114,12 @@ def _builder(name: str, folder: Path, known: tuple[str, ...]) -> Any:
             f"TensorFlow reads: move them away; {how}"
         )
     return builder
+
+
+def _opened(name: str, folder: Path) -> Any:
+    package = tfds.package()
+    with tfds.reading(f"{name} in {folder}"):
+        return package.builder(name, data_dir=folder)
 
 
 def _random_access(builder: Any) -> bool:
@@ -137,10 +146,8 @@ def _state(builder: Any) -> str:
 
 def _text(builder: Any) -> str:
     """The name of the first text, of a set that has a part to train on."""
-    import tensorflow_datasets as tfds
-
-    features = builder.info.features
-    names = [key for key, kind in features.items() if isinstance(kind, tfds.features.Text)]
+    features, kinds = builder.info.features, tfds.package().features
+    names = [key for key, kind in features.items() if isinstance(kind, kinds.Text)]
     if not names or "train" not in builder.info.splits:
         raise ValueError(
             f"{builder.info.full_name} has no texts to train on: its features are {features}, its "
@@ -157,29 +164,33 @@ def _decode(builder: Any) -> dict[str, np.ndarray]:
         x = np.empty((info.num_examples, *shape), builder.info.features[image].np_dtype)
         y = np.empty(info.num_examples, np.int32)
         for row, example in _examples(builder, split):
-            x[row], y[row] = example[image], example[label]
+            with tfds.reading(f"image {row} of {split} of {builder.data_path}"):
+                x[row], y[row] = example[image], example[label]
         arrays |= {f"x_{split}": x, f"y_{split}": y}
     return arrays
 
 
 def _examples(builder: Any, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """The examples of a split with their places, read a few at a time."""
-    source = builder.as_data_source(split=split)
-    for start in range(0, len(source), TOGETHER):
-        rows = range(start, min(start + TOGETHER, len(source)))
-        yield from zip(rows, source.__getitems__(rows), strict=True)
+    what = f"{split} of {builder.data_path}"
+    with tfds.reading(what):
+        source = builder.as_data_source(split=split)
+        n = len(source)
+    for start in range(0, n, TOGETHER):
+        rows = range(start, min(start + TOGETHER, n))
+        with tfds.reading(what):
+            examples = list(zip(rows, source.__getitems__(rows), strict=True))
+        yield from examples
 
 
 def _features(builder: Any) -> tuple[str, str]:
     """The names of the image and of the label."""
-    import tensorflow_datasets as tfds
-
-    features = builder.info.features
+    features, kinds = builder.info.features, tfds.package().features
     keys: tuple[str, ...] = builder.info.supervised_keys or ()
-    if len(keys) == 2:
+    if len(keys) == 2 and {*keys} <= {*features}:
         image, label = features[keys[0]], features[keys[1]]
-        is_image = isinstance(image, tfds.features.Image) and None not in image.shape
-        if is_image and isinstance(label, tfds.features.ClassLabel):
+        is_image = isinstance(image, kinds.Image) and None not in image.shape
+        if is_image and isinstance(label, kinds.ClassLabel):
             return keys[0], keys[1]
     raise ValueError(
         f"{builder.info.full_name} is not images of one size with one class label each: "
@@ -190,11 +201,5 @@ def _features(builder: Any) -> tuple[str, str]:
 def _write(file: Path, arrays: dict[str, np.ndarray]) -> None:
     """All of the file or nothing: it gets its name once it is complete."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".npz", delete=False) as stream:
-        try:
-            np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy takes a flag too
-            stream.close()
-            os.chmod(stream.name, 0o644)
-            os.replace(stream.name, file)
-        finally:
-            Path(stream.name).unlink(missing_ok=True)
+    with replacing(file) as temporary, temporary.open("wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy takes a flag too

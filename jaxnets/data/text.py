@@ -22,6 +22,10 @@ LINE = b"\0"
 """The token that ends a line, and with it a text."""
 PIECE = 2**22
 """Bytes read at a time."""
+LONGEST = 2**24
+"""Bytes without a space or line break from which on a file is no text."""
+MOST, ALWAYS = 200, 2**26
+"""How many times the size of its archive a text may be, beyond so many bytes: texts pack by 10."""
 TFDS = "tfds:"
 BOM = "\ufeff".encode()
 OPENERS: dict[str, Callable[[IO[bytes]], Any]] = {".gz": gzip.open, ".xz": lzma.open}
@@ -94,16 +98,27 @@ def _of_file(path: Path) -> Iterator[tuple[bytes, int]]:
     opener = OPENERS.get(path.suffix, nullcontext)
     try:
         with path.open("rb") as raw, opener(raw) as file:
-            for piece in _whole_words(file):
+            done = 0
+            for piece in _whole_words(file, path):
                 _check_text(piece, path)
                 yield piece, raw.tell()
+                done += len(piece)
+                if done > MOST * path.stat().st_size + ALWAYS:
+                    raise ValueError(
+                        f"{path} unpacks to more than {MOST} times its size, as no text does: "
+                        "unpack it yourself if it is one"
+                    )
     except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
         raise ValueError(f"{path} is damaged or cut short ({error}): get it again") from error
 
 
-def _whole_words(file: IO[bytes]) -> Iterator[bytes]:
+def _whole_words(file: IO[bytes], path: Path) -> Iterator[bytes]:
     rest = b""
     while read := file.read(PIECE):
+        if len(rest) > LONGEST:
+            raise ValueError(
+                f"{path} has {len(rest)} bytes without a space or line break: give a text file"
+            )
         piece = rest + read
         cut = max(piece.rfind(b" "), piece.rfind(b"\n")) + 1
         yield piece[:cut].removeprefix(BOM)

@@ -30,13 +30,15 @@ def load(path: str | PathLike[str], binary: bool = False) -> Vectors:
     """The vectors of a file in word2vec's text or binary form.
 
     Raises:
-        ValueError: no such form, or cut short (the line or word is named).
+        ValueError: no such form, cut short (the line or word is named), or longer than promised.
     """
     path = Path(path)
     with path.open("rb") as file:
         header = file.readline(100)
         try:
-            n, dimensions = (int(number) for number in header.split())
+            n, dimensions = (int(number) for number in header.decode("ascii").split())
+            if min(n, dimensions) < 1:
+                raise ValueError("neither is 0 or less")
         except ValueError as error:
             raise ValueError(
                 f"{path} does not begin with the numbers of words and dimensions but with "
@@ -45,6 +47,8 @@ def load(path: str | PathLike[str], binary: bool = False) -> Vectors:
         content = file.read()
     rows = _binary_rows if binary else _text_rows
     try:
+        if 2 * n * dimensions > len(content):
+            raise ValueError(f"{len(content)} bytes are too few for {n} x {dimensions} numbers")
         words, matrix = rows(content, n, dimensions)
     except (ValueError, IndexError) as error:
         other = "text" if binary else "binary"
@@ -52,18 +56,23 @@ def load(path: str | PathLike[str], binary: bool = False) -> Vectors:
             f"{path} is cut short or not in word2vec's {'binary' if binary else 'text'} form "
             f"({error}): get it again, or read it as {other}"
         ) from error
-    return Vectors(words, matrix)
+    try:
+        return Vectors(words, matrix)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): get it again") from error
 
 
 def _text_rows(content: bytes, n: int, dimensions: int) -> tuple[list[str], np.ndarray]:
-    *lines, _ = content.decode("utf-8").split("\n")
-    if len(lines) < n:
-        raise ValueError(f"{len(lines)} of {n} words")
-    fields = [line.rstrip().split(" ") for line in lines[:n]]
+    *lines, rest = content.decode("utf-8").split("\n")
+    if len(lines) != n or rest:
+        raise ValueError(f"{len(lines)} whole lines for {n} words")
+    fields = [line.rstrip().split(" ") for line in lines]
     wrong = next((i for i, row in enumerate(fields) if len(row) != dimensions + 1), None)
     if wrong is not None:
         raise ValueError(f"word {wrong + 1} has {len(fields[wrong]) - 1} of {dimensions} numbers")
-    return [row[0] for row in fields], np.asarray([row[1:] for row in fields], np.float32)
+    numbers = np.asarray([row[1:] for row in fields], np.float64)
+    with np.errstate(over="ignore"):
+        return [row[0] for row in fields], numbers.astype(np.float32)
 
 
 def _binary_rows(content: bytes, n: int, dimensions: int) -> tuple[list[str], np.ndarray]:
@@ -75,4 +84,6 @@ def _binary_rows(content: bytes, n: int, dimensions: int) -> tuple[list[str], np
         if at > len(content):
             raise ValueError(f"{i} of {n} words")
         matrix[i] = np.frombuffer(content, "<f4", dimensions, space + 1)
+    if content[at:].strip(b"\n"):
+        raise ValueError(f"{len(content) - at} bytes after the last of {n} words")
     return words, matrix

@@ -1,5 +1,6 @@
 """How good word vectors are: analogies solved, and agreement with people's judgements."""
 
+import math
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -56,7 +57,7 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Analogy]]:
     """
     groups: dict[str, list[Analogy]] = {}
     name = ""
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_lines(path), start=1):
         if line.startswith(":"):
             name = line[1:].strip()
         elif line.strip():
@@ -83,14 +84,23 @@ def spearman(vectors: Vectors, pairs: Sequence[tuple[str, str, float]]) -> tuple
 def read_similarities(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
     """The pairs of lines `word, tab, word, tab, score`, lower case; `#` begins a remark."""
     pairs = []
-    for number, line in enumerate(Path(path).read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(_lines(path), start=1):
         if not line.strip() or line.startswith("#"):
             continue
         try:
             one, other, score = line.lower().split("\t")[:3]
             pairs.append((one.strip(), other.strip(), float(score)))
+            if not math.isfinite(pairs[-1][2]):
+                raise ValueError(f"the score is {score}")
         except ValueError as error:
             raise ValueError(
                 f"{path}, line {number}: expected word, tab, word, tab, number, not {line!r}"
             ) from error
     return pairs
+
+
+def _lines(path: str | PathLike[str]) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no UTF-8 text ({error.reason}): convert it") from error

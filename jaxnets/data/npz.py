@@ -1,0 +1,86 @@
+"""NumPy archives, read without pickle and never beyond what the file itself can hold."""
+
+import math
+import struct
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Iterator
+from os import PathLike
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from jaxnets.data.idx import MOST
+
+PIECE = 2**20
+HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError)
+BROKEN_HEADER = (SyntaxError, TypeError, tokenize.TokenError, UnicodeDecodeError, RecursionError)
+
+
+class _Damaged(ValueError):
+    """What the archive says of itself and what it holds do not agree."""
+
+
+def read_npz(path: str | PathLike[str]) -> dict[str, np.ndarray]:
+    """Every array of a NumPy archive, none of them pickled.
+
+    An array takes as many bytes as its header promises, and its member must have exactly these:
+    nothing is unpacked beyond them, and nothing is reserved that the file is too small to hold.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the archive is cut short or damaged, or holds Python objects.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"no file {path}; write one with np.savez(path, x=x, y=y)")
+    size = path.stat().st_size
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            f"{path} ({size} bytes) is not an intact .npz archive: delete it and write it again"
+        )
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return dict(_arrays(archive, size))
+    except (_Damaged, *BROKEN, *BROKEN_HEADER) as error:
+        raise ValueError(f"{path} is damaged ({error}): delete it and write it again") from error
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"{path}: {error}; save arrays of numbers only") from error
+
+
+def _arrays(archive: zipfile.ZipFile, size: int) -> Iterator[tuple[str, np.ndarray]]:
+    for info in archive.infolist():
+        if info.compress_size > size or info.file_size > MOST * info.compress_size + 64:
+            raise _Damaged(
+                f"{info.filename} would be {info.file_size} bytes, which {info.compress_size} of "
+                f"this file's {size} cannot hold"
+            )
+        with archive.open(info) as member:
+            yield info.filename.removesuffix(".npy"), _array(member, info)
+
+
+def _array(member: IO[bytes], info: zipfile.ZipInfo) -> np.ndarray:
+    """One array, once its member is known to be as long as its header says."""
+    version = np.lib.format.read_magic(member)
+    if version not in HEADERS:
+        raise ValueError(f"{info.filename} has NumPy's format {version}")
+    shape, by_columns, dtype = HEADERS[version](member)
+    if dtype.hasobject:
+        raise ValueError(f"{info.filename} holds Python objects: allow_pickle=False")
+    promised, held = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
+    if promised != held or min(shape, default=0) < 0:
+        raise _Damaged(f"the header of {info.filename} promises {promised} bytes, it has {held}")
+    content = bytearray(promised)
+    rest = memoryview(content)
+    while piece := member.read(PIECE):
+        rest[: len(piece)] = piece
+        rest = rest[len(piece) :]
+    if rest:
+        raise EOFError(f"{info.filename} is cut short")
+    return np.ndarray(shape, dtype, content, order="F" if by_columns else "C")
