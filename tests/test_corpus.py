@@ -9,6 +9,7 @@ import pytest
 
 from jaxnets.data import corpus, corpus_file, text, vocabulary
 from jaxnets.data.vocabulary import END
+from jaxnets.replacing import NoRoom
 
 LINES = [
     "The cat's hat sat; the DOG sat.",
@@ -139,9 +140,50 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(corpus_file, "_sha256", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(NoRoom, match=r"No space left on device for .*a\.txt.*make room"):
         corpus.read(source, 2, kept)
     assert not list(kept.iterdir())
+
+
+def test_a_full_disk_for_what_is_kept_meanwhile_is_named(monkeypatch):
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(corpus, "numbered", full_disk)
+    with pytest.raises(NoRoom, match=r"No space left on device for .*make room"):
+        corpus.read(LINES, 1)
+
+
+def test_a_damaged_note_is_made_again(tmp_path):
+    source, kept = tmp_path / "a.txt", tmp_path / "kept"
+    source.write_text("one two one two", encoding="utf-8")
+    want = corpus.read(source, 2, kept)
+    (note,) = kept.glob("*.json")
+    content = note.read_bytes()
+    for damaged in (content[:-3], content.replace(b"one", b"ont"), b"", b"[]"):
+        note.write_bytes(damaged)
+        with pytest.warns(UserWarning, match=r"a\.txt-.*\.json is damaged"):
+            again = corpus.read(source, 2, kept)
+        assert again.vocabulary.words == want.vocabulary.words
+        assert note.read_bytes() == content
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
+def test_an_archive_that_unpacks_without_end_is_given_up(tmp_path, monkeypatch, pack):
+    monkeypatch.setattr(text, "ALWAYS", 2**16)
+    monkeypatch.setattr(text, "PIECE", 2**12)
+    path = tmp_path / f"a.{'gz' if pack is gzip.compress else 'xz'}"
+    path.write_bytes(pack(b"word " * 2**20))
+    with pytest.raises(ValueError, match="unpacks to more than 200 times its size"):
+        corpus.read(path)
+
+
+def test_a_file_without_spaces_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(text, "LONGEST", 2**14)
+    monkeypatch.setattr(text, "PIECE", 2**12)
+    (tmp_path / "a.txt").write_bytes(b"a" * 2**16)
+    with pytest.raises(ValueError, match=r"a\.txt has \d+ bytes without a space or line break"):
+        corpus.read(tmp_path / "a.txt")
 
 
 def test_strings_cannot_be_kept(tmp_path):

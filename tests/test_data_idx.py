@@ -3,6 +3,7 @@
 import gzip
 import math
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -63,3 +64,30 @@ def test_idx_file_with_a_changed_byte(tmp_path, position):
 def test_idx_file_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"a\.gz"):
         idx.read(tmp_path / "a.gz")
+
+
+def test_idx_file_with_something_after_its_end(tmp_path):
+    packed = gzip.compress(idx_bytes(pixels(3, 4)))
+    for rest in (b"garbage", packed, b"\0"):
+        (tmp_path / "a.gz").write_bytes(packed + rest)
+        with pytest.raises(ValueError, match=rf"a\.gz goes on after its end: {len(rest)} bytes"):
+            idx.read(tmp_path / "a.gz")
+
+
+@pytest.mark.parametrize(
+    ("shape", "zeros", "message"),
+    [
+        ((3, 4), 2**28, r"too long: its header \(3, 4\) promises 24 bytes.* or more"),
+        ((2**31, 2**31, 2**31), 2**20, "cut short"),
+        ((2**28,), 2**20, "cut short"),
+    ],
+)
+def test_a_bomb_is_unpacked_no_further_than_its_header_says(tmp_path, shape, zeros, message):
+    header = struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(header + bytes(zeros)))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=message):
+        idx.read(tmp_path / "a.gz")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**23

@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
 
 from jaxnets import data
 from jaxnets.data import corpus, idx, prepared
+from jaxnets.replacing import NoRoom
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 NEEDS_SHARED = pytest.mark.skipif(
@@ -144,9 +146,42 @@ def test_failed_write_leaves_nothing(home, parts, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full_disk)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(NoRoom, match=r"No space left on device for .*tiny_shapes.*make room"):
         data.load("tiny_shapes")
     assert sorted(folder.iterdir()) == before
+
+
+def test_damaged_files_are_named(home, parts):
+    folder = prepare(home, "tiny_shapes", parts)
+    for file in sorted(folder.iterdir()):
+        whole = file.read_bytes()
+        changed = bytearray(whole)
+        changed[len(whole) // 2 if file.suffix == ".json" else 100] ^= 0x90
+        for damaged in (changed, whole[: len(whole) // 2], b""):
+            file.write_bytes(damaged)
+            with pytest.raises(ValueError, match=r"tiny_shapes.* is damaged or not as prepared"):
+                data.load("tiny_shapes")
+        file.write_bytes(whole)
+    assert holds(data.load("tiny_shapes", valid=0).train, *parts["train"])
+
+
+def test_without_tensorflow_datasets_the_extra_is_named(home, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    for name in ("mnist", "tiny_shapes"):
+        with pytest.raises(ModuleNotFoundError, match=r"pip install 'jaxnets\[tf\]'"):
+            data.load(name)
+    assert len(data.load("digits").test["y"]) == 359
+
+
+def test_without_tensorflow_the_extra_is_named(home, parts, monkeypatch):
+    prepare(home, "tiny_shapes", parts)
+
+    def needs_tensorflow(*_, **__):
+        raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
+
+    monkeypatch.setattr("tensorflow_datasets.builder", needs_tensorflow)
+    with pytest.raises(ModuleNotFoundError, match=r"without tensorflow: pip install 'jaxnets\[tf"):
+        data.load("tiny_shapes")
 
 
 def test_damaged_cache_is_named(home, parts):
@@ -295,3 +330,20 @@ def test_sets_without_texts_are_refused(home, parts):
             corpus.read(f"tfds:{name}")
     with pytest.raises(ValueError, match="unknown data set 'imdb_reviewz'; did you mean 'imdb"):
         corpus.read("tfds:imdb_reviewz")
+
+
+def test_texts_that_are_no_utf8_are_refused(home):
+    folder = prepare_texts(home, "tiny_reviews", train=["caf" + chr(233)])
+    (file,) = folder.glob("*train*")
+    writer = ArrayRecordWriter(str(file), "group_size:1")
+    value = tf_feature_pb2.BytesList(value=["caf\xe9".encode("latin-1")])
+    label = tf_feature_pb2.Int64List(value=[0])
+    features = {
+        "label": tf_feature_pb2.Feature(int64_list=label),
+        "text": tf_feature_pb2.Feature(bytes_list=value),
+    }
+    example = tf_example_pb2.Example(features=tf_feature_pb2.Features(feature=features))
+    writer.write(example.SerializeToString())
+    writer.close()
+    with pytest.raises(ValueError, match=r"text 0 of .*tiny_reviews.* is damaged .*utf-8"):
+        corpus.read("tfds:tiny_reviews", 1)

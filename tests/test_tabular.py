@@ -1,7 +1,10 @@
 """Data sets from arrays: partitions by counting rows, scaling against scikit-learn."""
 
+import io
 import subprocess
 import sys
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 
 from jaxnets import data
 from jaxnets.data.dataset import Dataset
+from jaxnets.data.npz import read_npz
 
 ROWS = np.random.default_rng(0).normal(size=(20, 3))
 LABELS = np.arange(20) % 4
@@ -203,6 +207,64 @@ def test_npz_with_a_changed_byte(tmp_path):
     file.write_bytes(whole)
     with pytest.raises(ValueError, match=r"is damaged .*CRC"):
         data.from_npz(file)
+
+
+def member(shape, content, dtype="<f8"):
+    """An archive's member: NumPy's header for that shape, then any content."""
+    head = io.BytesIO()
+    description = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(head, description)
+    return head.getvalue() + content
+
+
+@pytest.mark.parametrize(
+    ("shape", "content"),
+    [
+        ((3,), bytes(2**27)),
+        ((2**40,), bytes(2**20)),
+        ((2**60, 2**60), bytes(64)),
+        ((2,), bytes(8)),
+        ((-1,), bytes(8)),
+    ],
+)
+def test_an_npz_whose_header_and_content_differ_is_not_unpacked(tmp_path, shape, content):
+    file = tmp_path / "own.npz"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", member(shape, content))
+    tracemalloc.start()
+    with pytest.raises(ValueError, match=r"own\.npz is damaged .*promises -?\d+ bytes, it has"):
+        data.from_npz(file)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**22
+
+
+def test_an_npz_that_claims_more_than_it_can_hold_is_not_unpacked(tmp_path):
+    file = tmp_path / "own.npz"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", member((8,), bytes(64)))
+    whole = bytearray(file.read_bytes())
+    at = whole.index(b"PK\1\2") + 24
+    whole[at : at + 4] = (2**31).to_bytes(4, "little")
+    file.write_bytes(whole)
+    with pytest.raises(ValueError, match=r"would be 2147483648 bytes, which \d+ of this file's"):
+        data.from_npz(file)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_npz_arrays_of_every_kind_come_back(tmp_path, save):
+    arrays = {
+        "columns": np.asfortranarray(ROWS),
+        "empty": np.zeros((0, 3)),
+        "scalar": np.float16(2),
+        "big-endian": ROWS.astype(">f4"),
+        "text": np.array(["a", "longer"]),
+    }
+    save(tmp_path / "own.npz", **arrays)
+    found = read_npz(tmp_path / "own.npz")
+    assert set(found) == set(arrays)
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], array, strict=True)
 
 
 def test_standardise_is_scikit_learns():

@@ -155,6 +155,34 @@ def test_damaged_files_are_refused(vectors, tmp_path, binary):
         words.load(path, binary)
 
 
+@pytest.mark.parametrize("binary", [False, True])
+def test_files_that_promise_too_much_or_too_little_are_refused(vectors, tmp_path, binary):
+    path = tmp_path / "v"
+    words.save(path, vectors, binary)
+    header, content = path.read_bytes().split(b"\n", 1)
+    n, dimensions = header.split()
+    for wrong, message in (
+        (b"1000000000000 " + dimensions, "too few for 1000000000000 x"),
+        (n + b" 4000000000", f"too few for {len(NAMES)} x 4000000000"),
+        (b"-1 " + dimensions, "not in word2vec's form"),
+        (n + b" 0", "not in word2vec's form"),
+        (b"%d %s" % (len(NAMES) - 1, dimensions), "cut short or not in"),
+    ):
+        path.write_bytes(wrong + b"\n" + content)
+        with pytest.raises(ValueError, match=message):
+            words.load(path, binary)
+    path.write_bytes(header + b"\n" + content + b"garbage")
+    with pytest.raises(ValueError, match="cut short or not in"):
+        words.load(path, binary)
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "1e39", "1e999"])
+def test_files_with_a_number_that_is_none_are_refused(tmp_path, number):
+    (tmp_path / "v").write_text(f"2 2\na 1 2\nb 3 {number}\n")
+    with pytest.raises(ValueError, match=r"v is damaged \(the vector of 'b' is not finite"):
+        words.load(tmp_path / "v")
+
+
 def test_a_binary_file_read_as_text_is_refused(vectors, tmp_path):
     words.save(tmp_path / "v", vectors, binary=True)
     with pytest.raises(ValueError, match="read it as binary"):
@@ -206,6 +234,13 @@ def test_question_and_score_files(tmp_path):
         words.read_analogies(path)
     path.write_text("# remark\nTiger\tcat\t7.35\nbook\tpaper\t7\tmore\n\n")
     assert words.read_similarities(path) == [("tiger", "cat", 7.35), ("book", "paper", 7.0)]
+    path.write_text("tiger\tcat\tnan\n")
+    with pytest.raises(ValueError, match=r"line 1: expected word, tab, word, tab, number"):
+        words.read_similarities(path)
+    path.write_bytes("caf\xe9\tcat\t7\n".encode("latin-1"))
+    for read in (words.read_similarities, words.read_analogies):
+        with pytest.raises(ValueError, match="is no UTF-8 text"):
+            read(path)
     path.write_text("tiger cat 7.35\n")
     with pytest.raises(ValueError, match=r"line 1: expected word, tab"):
         words.read_similarities(path)

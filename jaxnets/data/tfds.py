@@ -46,6 +46,5 @@ def reading(what: str) -> Iterator[None]:
     except (*broken, *usual) as error:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise ValueError(
-            f"{what} is damaged or not as it was prepared ({reason}): delete it and prepare it "
-            "again"
+            f"{what} is damaged or not as prepared ({reason}): delete it and prepare it again"
         ) from error

@@ -1,0 +1,58 @@
+"""Memory that does not suffice: a batch that no machine can hold, and XLA's and NumPy's words."""
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+from jaxnets import MLP, Run, fit, sweep
+from jaxnets.data import Dataset
+from jaxnets.memory import OutOfMemory, explained
+
+SAMPLES, WIDTH = 2**24, 2**22
+"""Activations of 2^48 bytes: more than the addresses of a process, however much is promised."""
+ONE = {"learning_rate": 0.1}
+
+
+@pytest.mark.parametrize("batch", [None, 2**23 + 1])
+def test_a_batch_that_does_not_fit_is_named_with_the_bytes(batch):
+    """The second leaves a partial batch at the end."""
+    x = np.zeros((SAMPLES, 1), np.float32)
+    model = MLP((WIDTH if batch is None else 2 * WIDTH,), 1)
+    run = Run(model, "squared_error", 1, batch, optimizer=optax.sgd)
+    told = "batch_size=None, all 16777216" if batch is None else f"batches of {batch} of 16777216"
+    match = rf"the network and {told} .*\d+ bytes asked for.* GiB\): .*batch_size"
+    with pytest.raises(OutOfMemory, match=match) as caught:
+        fit(run, jax.random.key(0), Dataset({"x": x, "y": x}), ONE)
+    assert isinstance(caught.value, MemoryError)
+    assert caught.value.__cause__ is not None
+
+
+def test_the_next_training_is_as_ever():
+    x = np.ones((8, 2), np.float32)
+    run = Run(MLP((4,), 1), "squared_error", 2)
+    _, history = sweep(
+        run, jax.random.split(jax.random.key(0), 2), Dataset({"x": x, "y": x[:, :1]}), ONE
+    )
+    assert np.isfinite(history["train_loss"]).all()
+
+
+@pytest.mark.parametrize(
+    ("error", "asked"),
+    [
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: allocating 2048 bytes."), "2048 bytes"),
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: 3.5GiB of memory"), "3.5GiB"),
+        (MemoryError("Unable to allocate 8.00 TiB for an array"), "8.00 TiB"),
+        (MemoryError(), "it does not say how many bytes"),
+    ],
+)
+def test_what_was_asked_for_is_told(error, asked):
+    match = f"samples do not fit in memory.*{asked}.*: fewer"
+    with pytest.raises(OutOfMemory, match=match), explained("samples", "fewer"):
+        raise error
+
+
+@pytest.mark.parametrize("error", [jax.errors.JaxRuntimeError("INTERNAL: other"), ValueError("n")])
+def test_other_errors_pass(error):
+    with pytest.raises(type(error), match=str(error)), explained("samples", "fewer"):
+        raise error
