@@ -43,7 +43,9 @@ def compute(folder, devices, processes, names):
     paths = {"PYTHONPATH": str(PROGRAM.parent.parent)}
     done = subprocess.run(command, env=kept | paths, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    return [dict(np.load(folder / f"{process}.npz")) for process in range(processes)]
+    return [
+        dict(np.load(folder / f"{process}.npz", allow_pickle=False)) for process in range(processes)
+    ]
 
 
 @pytest.fixture(scope="module")
