@@ -25,7 +25,12 @@ def main() -> int:
     folder = parser.add_mutually_exclusive_group()
     folder.add_argument("--run", type=Path, metavar="FOLDER", help="keep checkpoints there")
     folder.add_argument("--resume", type=Path, metavar="FOLDER", help="go on with such a run")
+    parser.add_argument(
+        "--tensorboard", action="store_true", help="write scalars to the folder's tensorboard too"
+    )
     options = parser.parse_args()
+    if options.tensorboard and not (options.run or options.resume):
+        parser.error("--tensorboard needs --run or --resume, and a folder")
     jaxnets.use_all_cores()
     lab.only_process_0_prints(distributed.start())
     jaxnets.cache_compilations()
@@ -37,7 +42,7 @@ def main() -> int:
     except KeyboardInterrupt as error:
         print(str(error) or "interrupted", file=sys.stderr)
         return getattr(error, "code", 130)
-    except (ValueError, FileNotFoundError, runs.InUse, NoRoom) as error:
+    except (ValueError, FileNotFoundError, ModuleNotFoundError, runs.InUse, NoRoom) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
@@ -71,7 +76,7 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
         folder, resume = options.run or options.resume, options.resume is not None
         if folder:
             resume |= distributed.restarted() and (folder / "run.json").exists()
-            lab.perform_in(folder, options.name, config, resume)
+            lab.perform_in(folder, options.name, config, resume, options.tensorboard)
         else:
             perform(options.name, config)
     return 0

@@ -175,20 +175,26 @@ def perform(name: str, config: Any | None = None, results: Path = RESULTS) -> Re
 
 
 def perform_in(
-    folder: Path, name: str, config: Any, resume: bool = False, results: Path = RESULTS
+    folder: Path,
+    name: str,
+    config: Any,
+    resume: bool = False,
+    tensorboard: bool = False,
+    results: Path = RESULTS,
 ) -> Result:
     """Runs an experiment whose trainings are kept in a folder, or goes on with such a run.
 
-    A run that goes on has the configuration that it began with. The figure and numbers are written
-    to the results, and copied to the folder.
+    A run that goes on has the configuration that it began with. Arrays and verdicts are written to
+    the results and to the folder, the figure to the folder's `figures`.
 
     Raises:
         ValueError: a new run in the folder of another, or another experiment's folder.
         FileNotFoundError: nothing to go on with.
+        ModuleNotFoundError: TensorBoard is asked for without the extra.
     """
     if resume:
         config = _resumed(folder, name, config)
-    with runs.recording(folder):
+    with runs.recording(folder, tensorboard):
         first = jax.process_index() == 0
         if not resume and first and (folder / "run.json").exists():
             raise ValueError(f"{folder} has a run already: go on with --resume, or name another")
@@ -196,8 +202,14 @@ def perform_in(
             runs.describe(folder, {"experiment": name} | dataclasses.asdict(config))
         result = perform(name, config, results)
         for path in results.glob(f"{name}.*") if first else ():
-            shutil.copy(path, folder)
+            _copy(path, folder / "figures" if path.suffix == ".png" else folder)
     return result
+
+
+def _copy(path: Path, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    with replacing(folder / path.name) as temporary:
+        shutil.copyfile(path, temporary)
 
 
 def _resumed(folder: Path, name: str, config: Any) -> Any:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxnets import checks
+from jaxnets import checks, scalars
 from jaxnets.replacing import FULL, room
 
 MANIFEST, ARRAYS = "MANIFEST", "arrays"
@@ -44,6 +44,7 @@ class Checkpoints:
 
     Raises:
         TypeError, ValueError: seconds below 0, or less than one checkpoint or step.
+        ModuleNotFoundError: TensorBoard is asked for without the extra.
     """
 
     folder: str | Path
@@ -53,6 +54,8 @@ class Checkpoints:
     """How many stay."""
     steps: int | None = None
     """Steps between two returns to Python; by default as many as take about a quarter second."""
+    tensorboard: str | Path | None = None
+    """A folder for TensorBoard's scalars, if any; it takes the extra [tensorboard]."""
 
     def __post_init__(self) -> None:
         checks.count(self.last, "last")
@@ -60,6 +63,8 @@ class Checkpoints:
             checks.count(self.steps, "steps")
         if not checks.finite(self.seconds, "seconds") >= 0:
             raise ValueError(f"seconds is {self.seconds}; it must be 0 or more")
+        if self.tensorboard is not None:
+            scalars.check_installed()
 
 
 class Restored(NamedTuple):

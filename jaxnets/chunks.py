@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,10 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxnets import checkpoints, runs
+from jaxnets import checkpoints, distributed, runs
 from jaxnets.checkpoints import Checkpoints
 from jaxnets.pieces import NEVER, Carry, begin, steps_an_epoch
 from jaxnets.progress import bar as progress_bar
+from jaxnets.scalars import Board
 from jaxnets.signals import Interrupted, held
 from jaxnets.train import History, Run, State
 
@@ -83,17 +85,23 @@ def in_pieces(
 
     Raises:
         Interrupted: SIGINT or SIGTERM came; the state is saved.
+        InUse: another process keeps a training there.
+        ValueError: processes that do not see the same checkpoint.
         Damaged, OtherTraining: see `jaxnets.checkpoints.restore`.
         NoRoom: the disk is full; the checkpoints before are as they were.
         Diverged: by `check`; the last finite state is saved.
     """
     an_epoch = steps_an_epoch(run, samples)
     total, keep = run.epochs * an_epoch, place.keep
-    writer = _Writer(run, place, an_epoch)
-    step, carry = writer.restored(carry)
-    size, warm = _first_size(keep, an_epoch), False
-    with held() as pending, progress_bar(progress, "epoch", run.epochs) as bar:
+    with (
+        held() as pending,
+        _own(keep.folder),
+        closing(_Writer(run, place, an_epoch)) as writer,
+        progress_bar(progress, "epoch", run.epochs) as bar,
+    ):
+        step, carry = writer.restored(carry)
         bar.update(step // an_epoch)
+        size, warm = _first_size(keep, an_epoch), False
         while step < total:
             count, began = min(size, total - step), time.monotonic()
             new = jax.block_until_ready(pieces(carry, jnp.int32(step), jnp.int32(count)))
@@ -103,44 +111,67 @@ def in_pieces(
                 check(carry.state, new.state, _so_far(run, new, step + count, an_epoch), carry=new)
             bar.update((step + count) // an_epoch - step // an_epoch)
             carry, step = new, step + count
-            if step == total or pending.signal or writer.due():
+            asked = distributed.largest(pending.signal or 0)
+            if step == total or asked or writer.due():
                 writer.save(step, carry)
-            if pending.signal and step < total:
+            if asked and step < total:
                 where = f"after step {step} of {total}; saved in {keep.folder}"
-                raise Interrupted(f"stopped by signal {pending.signal} {where}", pending.signal)
+                raise Interrupted(f"stopped by signal {asked} {where}", asked)
             if warm and keep.steps is None and jax.process_count() == 1:
                 size = _next_size(size, seconds)
             warm = True
     return carry.state, jax.device_get(carry.history)
 
 
+def _own(folder: str | Path) -> AbstractContextManager[None]:
+    """No other process may keep a training there meanwhile; of several, the first holds it."""
+    if jax.process_index():
+        return nullcontext()
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return runs.locked(Path(folder))
+
+
 class _Writer:
-    """Saves checkpoints and metrics, and knows when the last of them was."""
+    """Saves checkpoints, metrics and scalars, and knows when the last of them was."""
 
     def __init__(self, run: Run, place: Place, an_epoch: int):
         self.run, self.place, self.an_epoch = run, place, an_epoch
         self.folder = Path(place.keep.folder)
         self.saved: int | None = None
+        self.board: Board | None = None
         self.at = time.monotonic()
 
     def restored(self, carry: Carry) -> tuple[int, Carry]:
         found = checkpoints.restore(self.folder, carry, self.place.identity)
+        step = found.step if found else 0
+        distributed.same_everywhere(np.asarray(step), "checkpoint")
+        if self.place.keep.tensorboard is not None and jax.process_index() == 0:
+            self.board = Board(self.place.keep.tensorboard, self._records(step))
         if not found:
             return 0, carry
-        self.saved = None if found.skipped else found.step
-        return found.step, found.tree
+        self.saved = None if found.skipped else step
+        return step, found.tree
 
     def due(self) -> bool:
         return time.monotonic() - self.at >= self.place.keep.seconds
 
     def save(self, step: int, carry: Carry) -> None:
+        """The checkpoint last: what a kill before it has cost is done again."""
         if self.saved != step and jax.process_index() == 0:
             keep, every = self.place.keep, self.run.record_every
+            rows = runs.rows(jax.device_get(carry.history), self._records(step), every)
+            runs.write_metrics(self.folder / "metrics.csv", rows)
+            if self.board:
+                self.board.add(rows)
             checkpoints.save(self.folder, step, carry, self.place.identity, keep.last)
-            history = jax.device_get(carry.history)
-            records = step // (self.an_epoch * every)
-            runs.write_metrics(self.folder / "metrics.csv", history, records, every)
         self.saved, self.at = step, time.monotonic()
+
+    def close(self) -> None:
+        if self.board:
+            self.board.close()
+
+    def _records(self, step: int) -> int:
+        return step // (self.an_epoch * self.run.record_every)
 
 
 def stop_if_diverged(

@@ -17,10 +17,12 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxnets import scalars
 from jaxnets.checkpoints import Checkpoints
 from jaxnets.replacing import replacing
 
 _folder: ContextVar[Path | None] = ContextVar("folder of the run", default=None)
+_tensorboard: ContextVar[bool] = ContextVar("whether scalars are written", default=False)
 
 
 class InUse(RuntimeError):
@@ -28,22 +30,27 @@ class InUse(RuntimeError):
 
 
 @contextmanager
-def recording(folder: str | Path) -> Iterator[Path]:
+def recording(folder: str | Path, tensorboard: bool = False) -> Iterator[Path]:
     """Every `fit` and `sweep` within keeps checkpoints and metrics in the folder.
 
-    One that is found finished there returns at once. Process 0 holds the folder's lock.
+    One that is found finished there returns at once. Process 0 holds the folder's lock. If asked
+    for, scalars for TensorBoard are written to the folder's `tensorboard`.
 
     Raises:
         InUse: another process writes the folder.
+        ModuleNotFoundError: TensorBoard is asked for without the extra [tensorboard].
     """
+    if tensorboard:
+        scalars.check_installed()
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
     with locked(path) if jax.process_index() == 0 else contextlib.nullcontext():
-        token = _folder.set(path)
+        tokens = _folder.set(path), _tensorboard.set(tensorboard)
         try:
             yield path
         finally:
-            _folder.reset(token)
+            _folder.reset(tokens[0])
+            _tensorboard.reset(tokens[1])
 
 
 def kept(identity: Mapping[str, str]) -> Checkpoints:
@@ -51,7 +58,8 @@ def kept(identity: Mapping[str, str]) -> Checkpoints:
     folder = _folder.get()
     assert folder is not None, "no run is being recorded"
     name = hashlib.sha256(json.dumps(dict(identity), sort_keys=True).encode()).hexdigest()[:16]
-    return Checkpoints(folder / "checkpoints" / name)
+    board = folder / "tensorboard" / name if _tensorboard.get() else None
+    return Checkpoints(folder / "checkpoints" / name, tensorboard=board)
 
 
 def recorded() -> bool:
@@ -110,16 +118,21 @@ def config_of(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is damaged ({error}): start a new run with --run") from error
 
 
-def write_metrics(path: Path, history: Mapping[str, np.ndarray], records: int, every: int) -> None:
-    """The rows of the records so far, whole or not at all, so that no row comes twice.
-
-    Of many networks, the mean of those that have not diverged.
-    """
-    lines = [",".join(["epoch", *history])]
+def rows(history: Mapping[str, np.ndarray], records: int, every: int) -> list[dict[str, Any]]:
+    """The records so far, each with its epoch; of many networks, the mean of the finite ones."""
     means = {name: _mean(np.asarray(values)) for name, values in history.items()}
-    for i in range(records):
-        row = [f"{values[i]:.9g}" for values in means.values()]
-        lines.append(",".join([str((i + 1) * every), *row]))
+    return [
+        {"epoch": (i + 1) * every} | {name: values[i] for name, values in means.items()}
+        for i in range(records)
+    ]
+
+
+def write_metrics(path: Path, records: list[dict[str, Any]]) -> None:
+    """All rows, whole or not at all, so that no row comes twice; no file while there is none."""
+    if not records:
+        return
+    lines = [",".join(records[0])]
+    lines += [",".join(f"{value:.9g}" for value in row.values()) for row in records]
     with replacing(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

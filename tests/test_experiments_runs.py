@@ -1,16 +1,22 @@
 """`python -m experiments NAME --run FOLDER`, `--resume FOLDER`, and the exit codes."""
 
+import json
+import os
+import signal
+import subprocess
 import sys
+import time
+from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 
 from experiments import __main__ as command
 from experiments import lab
-from jaxnets import Diverged, chunks, runs
+from jaxnets import Diverged, runs
 from jaxnets.signals import Interrupted
 
+ROOT = Path(__file__).parents[1]
 NAME = "digits_sweep"
 
 
@@ -23,36 +29,85 @@ def call(monkeypatch, tmp_path):
         return command.main()
 
     monkeypatch.setattr(lab, "RESULTS", tmp_path / "results")
-    monkeypatch.setattr(lab.perform_in, "__defaults__", (False, tmp_path / "results"))
+    monkeypatch.setattr(lab.perform_in, "__defaults__", (False, False, tmp_path / "results"))
     monkeypatch.setattr(command.jaxnets, "use_all_cores", lambda: None)
     monkeypatch.setattr(command.jaxnets, "cache_compilations", lambda: None)
     return call
 
 
-def test_a_run_that_was_interrupted_is_resumed(tmp_path, monkeypatch, call, capsys):
-    module = lab.load(NAME)
-    plain = module.run(module.SMOKE, jax.random.key(module.SMOKE.seed))
-    real, calls = chunks._Writer.due, []
+COMMAND = [sys.executable, "-m", "experiments"]
 
-    def interrupt(writer):
-        calls.append(writer)
-        if len(calls) == 2:
-            raise Interrupted("stopped", 15)
-        writer.at = -1e9
-        return real(writer)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(chunks._Writer, "due", interrupt)
-        assert call(NAME, "--smoke", "--run", tmp_path / "run") == 143
-    assert list((tmp_path / "run" / "checkpoints").glob("*/step_*"))
-    assert call(NAME, "--resume", tmp_path / "run") == 0
-    assert {f"{NAME}.npz", f"{NAME}.png", "run.json"} <= {
-        path.name for path in (tmp_path / "run").iterdir()
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    """The command line in a process of its own; all of them share what was compiled."""
+    home = tmp_path_factory.mktemp("home")
+
+    def start(*arguments):
+        return subprocess.Popen(
+            [*COMMAND, *map(str, arguments)],
+            env=os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(home)},
+            cwd=home,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def whole(start, tmp_path_factory):
+    """The folder of a run that nothing has disturbed."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    process = start(NAME, "--smoke", "--set", "seeds=3", "--run", folder)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    return folder
+
+
+def saved(folder):
+    """Arrays, configuration and verdicts of a run, without its date and times."""
+    note = json.loads((folder / f"{NAME}.json").read_text())
+    arrays = {name: array.tolist() for name, array in lab.saved(NAME, folder).items()}
+    return arrays, [note[part] for part in ("experiment", "config", "program", "claims")]
+
+
+SIGNALS = [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow_faults)]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_run_that_a_signal_stopped_is_resumed_bit_for_bit(tmp_path, start, whole, number):
+    folder = tmp_path / "run"
+    process = start(NAME, "--smoke", "--set", "seeds=3", "--run", folder)
+    until = time.monotonic() + 120
+    while not list(folder.glob("checkpoints/*/lock")) and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 128 + number, errors
+    assert f"stopped by signal {number.value} after step 1 of " in errors
+    assert len(list(folder.glob("checkpoints/*/step_*"))) == 1
+    assert not (folder / f"{NAME}.json").exists()
+    resumed = start(NAME, "--resume", folder)
+    _, errors = resumed.communicate(timeout=300)
+    assert resumed.returncode == 0, errors
+    assert saved(folder) == saved(whole)
+
+
+def test_a_runs_folder_has_all_that_belongs_to_it(whole):
+    note = json.loads((whole / "run.json").read_text())
+    assert note["config"] == {
+        "experiment": NAME,
+        **json.loads((whole / f"{NAME}.json").read_text())["config"],
     }
-    result = lab.saved(NAME, tmp_path / "results")
-    for name, values in plain.items():
-        if np.issubdtype(np.asarray(values).dtype, np.floating):
-            np.testing.assert_allclose(result[name], values, atol=0.05)
+    assert {"versions", "device", "commit", "started"} <= note.keys()
+    (training,) = (whole / "checkpoints").iterdir()
+    history = lab.saved(NAME, whole)["train_loss"]
+    table = np.genfromtxt(training / "metrics.csv", delimiter=",", names=True)
+    means = history.reshape(-1, history.shape[-1]).mean(axis=0)
+    np.testing.assert_allclose(table["train_loss"], means, rtol=1e-5)
+    assert (whole / "figures" / f"{NAME}.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_run_is_not_begun_twice_and_not_mixed_up(tmp_path, call, capsys):

@@ -1,11 +1,11 @@
 """A run's folder: everything in it, for one process at a time."""
 
+import dataclasses
 import json
 import os
-import signal
+import struct
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import chex
@@ -13,7 +13,8 @@ import jax
 import numpy as np
 import pytest
 
-from jaxnets import MLP, Run, chunks, fit, runs, sweep
+from jaxnets import MLP, Run, chunks, fit, runs, scalars, sweep
+from jaxnets.checkpoints import Checkpoints
 from jaxnets.data import Dataset
 
 ROOT = Path(__file__).parents[1]
@@ -100,92 +101,83 @@ def test_what_is_no_runs_folder_is_named(tmp_path):
 
 def test_metrics_of_many_networks_are_means_of_the_finite(tmp_path):
     history = {"train_loss": np.array([[1.0, 2.0, 9.0], [3.0, np.nan, 9.0]])}
-    runs.write_metrics(tmp_path / "m.csv", history, 2, every=5)
+    runs.write_metrics(tmp_path / "m.csv", runs.rows(history, 2, every=5))
     assert (tmp_path / "m.csv").read_text() == "epoch,train_loss\n5,2\n10,2\n"
 
 
-# ----- killed
-
-TRAIN = """
-import hashlib, sys
-import jaxnets as jn
-jn.cache_compilations(sys.argv[2])
-import jax
-import numpy as np
-from jaxnets.augment import shift
-from jaxnets.checkpoints import Checkpoints
-from jaxnets.data import Dataset
-from jaxnets.models import CNN, Activate, Conv, Dense, Dropout, Flatten
-
-x = np.random.default_rng(0).uniform(size=(53, 6, 6, 1)).astype(np.float32)
-data = Dataset({"x": x[:43], "y": np.arange(43) % 3}, {"x": x[43:], "y": np.arange(10) % 3})
-model = CNN((Conv(2, 3), Activate("relu"), Flatten(), Dropout(0.3), Dense(3)))
-run = jn.Run(model, "softmax_cross_entropy", epochs=10, batch_size=10, augment=shift)
-print("ready", flush=True)
-state, history = jn.fit(
-    run, jax.random.key(0), data, {"learning_rate": 0.01},
-    keep=Checkpoints(sys.argv[1], seconds=0, steps=1, last=2),
-)
-digest = hashlib.sha256()
-for leaf in (*jax.tree.leaves((state.params, state.opt_state)), *history.values()):
-    digest.update(np.asarray(leaf).tobytes())
-print(digest.hexdigest(), int(state.step), flush=True)
-"""
+# ----- TensorBoard
 
 
-def train(folder, cache):
-    return subprocess.Popen(
-        [sys.executable, "-c", TRAIN, str(folder), str(cache)],
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+def events(folder):
+    """The events of all files in a folder, in the order of their writing."""
+    event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
+    for file in sorted(folder.iterdir()):
+        data, at = file.read_bytes(), 0
+        while at < len(data):
+            (size,) = struct.unpack_from("<Q", data, at)
+            yield event_pb2.Event.FromString(data[at + 12 : at + 12 + size])
+            at += 16 + size
 
 
-def ending(process):
-    """The last line of a training that ends well."""
-    out, _ = process.communicate(timeout=300)
-    assert process.returncode == 0
-    return out.splitlines()[-1]
+def scalars_of(folder):
+    """Tag, epoch and value, after the events that a restart has made void are dropped."""
+    kept = []
+    for event in events(folder):
+        if event.session_log.status == event.session_log.START:
+            kept = [row for row in kept if row[1] < event.step]
+        kept += [(v.tag, event.step, v.simple_value) for v in event.summary.value]
+    return kept
 
 
-def kill_once(folder, cache, rng, span):
-    """Kills a training at a moment drawn from `span` seconds, which are nearly all saves."""
-    process = train(folder, cache)
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(rng.uniform(*span))
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    return process.returncode == -signal.SIGKILL
+def test_tensorboard_has_every_record_once_though_the_run_was_stopped(tmp_path, monkeypatch, key):
+    pytest.importorskip("tensorboardX")
+    run = dataclasses.replace(RUN, epochs=4)
+    keep = Checkpoints(tmp_path / "kept", seconds=0, steps=3, tensorboard=tmp_path / "board")
+    real = chunks.checkpoints.save
+
+    def stop(folder, step, *rest):
+        if step == 6:
+            raise InterruptedError
+        return real(folder, step, *rest)
+
+    def train(**options):
+        return fit(run, key, DATA, RATE, keep=dataclasses.replace(keep, **options))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chunks.checkpoints, "save", stop)
+        with pytest.raises(InterruptedError):
+            train()
+    assert [epoch for _, epoch, _ in scalars_of(tmp_path / "board")] == [1, 1, 2, 2]
+    _, history = train(steps=6)
+    found = scalars_of(tmp_path / "board")
+    assert len(found) == 2 * 4
+    for i, (tag, epoch, value) in enumerate(sorted(found)):
+        name, record = ("train_accuracy", "train_loss")[i // 4], i % 4
+        assert (tag, epoch) == (name.replace("_", "/"), record + 1)
+        np.testing.assert_allclose(value, history[name][record], rtol=1e-6)
 
 
-def resumed_after_kills(tmp_path, count):
-    """How many of so many killed and resumed trainings end as the one that was not."""
-    cache = tmp_path / "cache"
-    whole = ending(train(tmp_path / "whole", cache))
-    began = time.monotonic()
-    assert ending(train(tmp_path / "again", cache)) == whole
-    span = (0.0, 0.9 * (time.monotonic() - began))
-    rng = np.random.default_rng(0)
-    kills = same = in_saves = 0
-    for i in range(count):
-        folder = tmp_path / f"run{i}"
-        kills += kill_once(folder, cache, rng, span)
-        in_saves += any(folder.glob(".step_*"))
-        same += ending(train(folder, cache)) == whole
-    print(f"{kills} killed, {in_saves} within a save, {same} of {count} end as the whole")
-    return kills, same
+def test_a_recorded_run_has_a_board_for_every_training(tmp_path, key):
+    pytest.importorskip("tensorboardX")
+    with runs.recording(tmp_path, tensorboard=True):
+        fit(RUN, key, DATA, RATE)
+        sweep(RUN, jax.random.split(key, 2), DATA, RATE)
+    names = {path.name for path in (tmp_path / "checkpoints").iterdir()}
+    assert {path.name for path in (tmp_path / "tensorboard").iterdir()} == names
+    assert all(len(scalars_of(tmp_path / "tensorboard" / name)) == 4 for name in names)
 
 
-def test_three_killed_trainings_end_as_the_whole(tmp_path):
-    _, same = resumed_after_kills(tmp_path, 3)
-    assert same == 3
+def test_without_the_extra_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(scalars, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match=r"jaxnets\[tensorboard\]"):
+        Checkpoints(tmp_path, tensorboard=tmp_path)
+    with pytest.raises(ModuleNotFoundError), runs.recording(tmp_path, tensorboard=True):
+        pytest.fail("begun")
+    Checkpoints(tmp_path)
 
 
-@pytest.mark.slow_faults
-@pytest.mark.parametrize("part", range(2))
-def test_two_hundred_killed_trainings_end_as_the_whole(tmp_path, part):
-    kills, same = resumed_after_kills(tmp_path, 100)
-    assert kills >= 50
-    assert same == 100
+def test_two_trainings_never_share_a_folder(tmp_path, key):
+    keep = Checkpoints(tmp_path)
+    with runs.locked(tmp_path), pytest.raises(runs.InUse, match=f"pid {os.getpid()}"):
+        fit(RUN, key, DATA, RATE, keep=keep)
+    fit(RUN, key, DATA, RATE, keep=keep)

@@ -9,6 +9,7 @@ from jaxnets.distributed.dividing import Audited, audited, divided
 from jaxnets.distributed.placing import (
     all_devices,
     copied,
+    largest,
     on_first_device,
     own_rows,
     placed,
@@ -22,6 +23,7 @@ __all__ = [
     "audited",
     "copied",
     "divided",
+    "largest",
     "leave",
     "on_first_device",
     "own_rows",

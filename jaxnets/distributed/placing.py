@@ -135,3 +135,10 @@ def same_everywhere(tree: Any, what: str) -> None:
         raise ValueError(
             f"process {differs[0]} has another {what} than process 0: give every process the same"
         )
+
+
+def largest(number: int) -> int:
+    """The largest of all processes' numbers, which all must ask for at the same point."""
+    if jax.process_count() == 1:
+        return number
+    return int(np.max(multihost_utils.process_allgather(np.int32(number))))
