@@ -163,6 +163,15 @@ def test_a_signal_saves_and_the_next_call_goes_on(tmp_path, monkeypatch, key, nu
     same(fit(run, key, data, RATE, keep=keep), whole)
 
 
+def test_a_signal_that_another_process_got_stops_this_one_too(tmp_path, monkeypatch, key):
+    run, data = SETTINGS["perceptron"]
+    monkeypatch.setattr(chunks.distributed, "largest", lambda own: max(own, signal.SIGTERM))
+    with pytest.raises(Interrupted, match="stopped by signal 15 after step 2 of 9") as caught:
+        fit(run, key, data, RATE, keep=Checkpoints(tmp_path, seconds=1e6, steps=2))
+    assert caught.value.code == 143
+    assert [path.name for path in tmp_path.glob("step_*")] == ["step_000000000002"]
+
+
 def test_other_threads_hold_no_signals():
     seen = []
 
