@@ -41,7 +41,7 @@ test: $(ENV)  ## all tests, with coverage
 	$(RUN) -m pytest -n 2 --dist loadscope --cov --cov-report=term
 
 test-faults: $(ENV)  ## the long tests of faults and of many processes
-	$(RUN) -m pytest -n 2 --dist load -m slow_faults -rA
+	$(RUN) -m pytest -n 2 --dist load -m slow_faults -rP
 
 lint: $(ENV)  ## ruff: rules and format
 	$(VENV)/bin/ruff check .
