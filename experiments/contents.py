@@ -44,3 +44,7 @@ LECTURES: dict[str, tuple[str, ...]] = {
     "Beyond the lectures": ("digits_sweep", "many_networks"),
 }
 EXPERIMENTS = tuple(name for names in LECTURES.values() for name in names)
+LONGEST = ("mnist_cnn", "equivariance", "mnist_width", "first_filters", "adversarial", "lenet")
+"""Those that `make experiments` begins with, so that none of them is left alone at the end."""
+TIMED = ("batch_size", "backward_cost", "many_networks")
+"""Those that measure times: nothing may run beside them."""

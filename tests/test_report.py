@@ -142,18 +142,18 @@ def test_all_goes_on_after_a_failure_and_stops_at_an_interrupt(results, monkeypa
         (results / f"{name}.json").unlink()
     commands = []
 
-    def run(command):
+    def run(command, **options):
         commands.append(command[3:])
         return everything.subprocess.CompletedProcess(command, int("checkerboard" in command))
 
     monkeypatch.setattr(everything.subprocess, "run", run)
     assert everything.main(["corpus=a.txt"], results) == 1
     assert "checkerboard" in capsys.readouterr().err
-    assert commands[0] == ["checkerboard"]
+    assert ["checkerboard"] in commands
     assert ["xor"] in commands
     assert ["word2vec", "--set", "corpus=a.txt"] in commands
 
-    def interrupted(command):
+    def interrupted(command, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(everything.subprocess, "run", interrupted)
