@@ -12,6 +12,7 @@ import pytest
 
 from jaxnets import distributed
 from jaxnets.distributed import starting
+from jaxnets.launch.__main__ import main
 from jaxnets.launch.addresses import Place, first_node, place
 
 ROOT = Path(__file__).parent.parent
@@ -290,10 +291,12 @@ def test_flags_that_do_not_fit_are_named(given, message):
         (["-n", "1", "--", "no-such-program"], "no-such-program cannot be started"),
     ],
 )
-def test_a_wrong_command_line_is_told(arguments, told):
-    done = subprocess.run([*LAUNCH, *arguments], env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert told in done.stderr
+def test_a_wrong_command_line_is_told(arguments, told, capsys, monkeypatch):
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 2
+    assert told in capsys.readouterr().err
 
 
 def test_a_program_that_was_not_launched_starts_alone(monkeypatch):
