@@ -4,16 +4,27 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.scipy.ndimage import map_coordinates
+
+from jaxnets import checks
+
+LARGEST = 1e6
+"""Degrees and pixels up to which a turn or a move keeps its precision."""
 
 
 def shift(key: Array, x: Array, pixels: int = 2) -> Array:
     """Images `[batch, rows, columns, channels]`, each moved by -pixels to pixels along both axes.
 
     The distances are uniform, of each image its own; what moves in is 0, what moves out is lost.
+
+    Raises:
+        ValueError, TypeError: other axes, no numbers, or pixels that are not whole or below 0.
     """
     x = _images(x)
+    if not isinstance(pixels, int | np.integer) or not 0 <= pixels < 2**30:
+        raise ValueError(f"pixels is {pixels!r}; it must be a whole number, 0 or more")
     _, rows, columns, _ = x.shape
     down, right = jax.random.randint(key, (2, len(x)), -pixels, pixels + 1)
     row = _sources(rows, down)[:, :, None]
@@ -30,8 +41,15 @@ def affine(
     Per image and uniformly: an angle up to `degrees` either way, a factor of `1 - zoom` to
     `1 + zoom` in size, and up to `pixels` either way along both axes. Values between pixels are
     bilinear; what moves in is 0.
+
+    Raises:
+        ValueError, TypeError: other axes, no numbers, or a size of the changes out of its range.
     """
     x = _images(x)
+    for name, value in (("degrees", degrees), ("pixels", pixels)):
+        if not 0 <= checks.number(value, name) <= LARGEST:
+            raise ValueError(f"{name} is {value}; it must be 0 to {LARGEST:g}")
+    checks.share(checks.number(zoom, "zoom"), "zoom")
     _, rows, columns, _ = x.shape
     turns, sizes, moves = jax.random.split(key, 3)
     angle = jnp.deg2rad(jax.random.uniform(turns, (len(x),), minval=-degrees, maxval=degrees))
@@ -52,7 +70,9 @@ def affine(
 
 
 def _images(x: Array) -> Array:
-    x = jnp.asarray(x)
+    x = jnp.asarray(checks.array(x, "x"))
+    if jnp.iscomplexobj(x):
+        raise TypeError("x is complex; images are real")
     if x.ndim != 4:
         raise ValueError(f"images are [batch, rows, columns, channels], x has shape {x.shape}")
     return x

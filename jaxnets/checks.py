@@ -16,6 +16,13 @@ def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
     return table[name]
 
 
+def mapping(value: Any, name: str) -> Mapping[str, Any]:
+    """The value itself; a TypeError unless it is a dict or another mapping."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} is {value!r}; it must be a dict, such as {{'learning_rate': 0.1}}")
+    return value
+
+
 def known_names(names: Iterable[str], known: Iterable[str], kind: str) -> None:
     """A ValueError for the first name that is not known, with the nearest one that is."""
     known = list(known)
@@ -34,9 +41,9 @@ def as_features(x: Any, name: str = "x") -> np.ndarray:
 
     Raises:
         TypeError: another dtype, which says nothing about its scale.
-        ValueError: no samples, no feature axis, or a NaN or infinity (with its first position).
+        ValueError: no samples, no features, or a NaN or infinity (with its first position).
     """
-    x = np.asarray(x)
+    x = _one_array(x, name)
     if x.dtype != np.uint8 and not np.issubdtype(x.dtype, np.floating):
         raise TypeError(
             f"{name} has dtype {x.dtype}, whose scale is unknown: pass uint8 pixels (0..255) "
@@ -49,6 +56,8 @@ def as_features(x: Any, name: str = "x") -> np.ndarray:
         )
     if len(x) == 0:
         raise ValueError(f"{name} is empty (shape {x.shape}): there is nothing to train on")
+    if 0 in x.shape:
+        raise ValueError(f"{name} has shape {x.shape}: samples without a feature")
     dtype = jax.dtypes.canonicalize_dtype(np.float64)
     if x.dtype == np.uint8:
         return np.divide(x, dtype.type(255), dtype=dtype)
@@ -63,6 +72,13 @@ def as_features(x: Any, name: str = "x") -> np.ndarray:
             f"({(~finite).sum()} such values): drop or impute them first"
         )
     return converted
+
+
+def _one_array(value: Any, name: str) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{name} has rows of different shapes: make them one array") from error
 
 
 def _all_finite(x: np.ndarray) -> bool:
@@ -81,7 +97,7 @@ def as_labels(y: Any, n_classes: int, name: str = "y") -> np.ndarray:
         TypeError: floats or other non-integers.
         ValueError: not one axis, or a label outside the range (with its first position).
     """
-    y = np.asarray(y)
+    y = _one_array(y, name)
     if y.ndim != 1:
         hint = f": use {name}.ravel()" if y.ndim == 2 and y.shape[1] == 1 else ""
         raise ValueError(f"{name} has shape {y.shape}; class labels are [samples]{hint}")
@@ -105,7 +121,7 @@ def as_targets(y: Any, outputs: int, name: str = "y") -> np.ndarray:
         TypeError: not numbers.
         ValueError: another shape (which would broadcast silently), or a NaN or infinity.
     """
-    y = np.asarray(y)
+    y = _one_array(y, name)
     if y.ndim != 2 or y.shape[1] != outputs:
         hint = f": use {name}.reshape(-1, 1)" if y.ndim == 1 and outputs == 1 else ""
         raise ValueError(f"{name} has shape {y.shape}; expected [samples, {outputs}]{hint}")
@@ -140,6 +156,33 @@ def finite(value: Any, name: str) -> np.ndarray:
     return value
 
 
+def number(value: Any, name: str) -> float:
+    """A finite real scalar as a float; a TypeError or ValueError for anything else."""
+    scalar = finite(value, name)
+    if scalar.shape:
+        raise TypeError(f"{name} has shape {scalar.shape}; it must be a single number")
+    return float(scalar)
+
+
+def array(value: Any, name: str) -> Any:
+    """The value as an array of numbers, a JAX or a NumPy one, which JAX's functions take.
+
+    Raises:
+        ValueError: rows of different lengths.
+        TypeError: masked entries, words, objects, or floats of more than 64 bits; of these JAX says
+            only which of its functions took offence.
+    """
+    if isinstance(value, jax.Array):
+        return value
+    found = _one_array(value, name)
+    masked = isinstance(value, np.ma.MaskedArray)
+    long = found.dtype.type in (np.longdouble, np.clongdouble) and found.dtype.itemsize > 8
+    if masked or long or not _is_number(found.dtype):
+        kind = "a masked array" if masked else f"{type(value).__name__} of dtype {found.dtype}"
+        raise TypeError(f"{name} is {kind}; it must be an array of numbers")
+    return found
+
+
 def _is_number(dtype: np.dtype) -> bool:
     return jax.dtypes.issubdtype(dtype, np.number) or dtype == np.bool_
 
@@ -170,8 +213,10 @@ def keys(value: Any, axes: int, name: str) -> None:
 
 
 def count(value: Any, name: str) -> None:
-    """A TypeError unless the value is a whole number, a ValueError unless it is 1 or more."""
+    """A TypeError unless the value is a whole number, a ValueError unless it is 1 to 2^31 - 1."""
     if not isinstance(value, int | np.integer):
         raise TypeError(f"{name} is {value!r}; it must be a whole number")
     if value < 1:
         raise ValueError(f"{name} is {value}; it must be 1 or more")
+    if value >= 2**31:
+        raise ValueError(f"{name} is {value}; it must be below 2^31, JAX counts no further")

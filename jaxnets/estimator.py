@@ -73,7 +73,10 @@ class _Net(BaseEstimator):
         self.random_state = random_state
 
     def _train(self, x: np.ndarray, y: np.ndarray, outputs: int, loss: str) -> None:
-        rng = check_random_state(self.random_state)
+        try:
+            rng = check_random_state(self.random_state)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"random_state is {self.random_state!r}: {error}") from error
         dataset = self._split(x, y, rng)
         in_batches = self.batch_size is not None and self.batch_size < len(dataset.train["x"])
         self.model_ = MLP(self.widths, outputs, self.activation, self.residual)

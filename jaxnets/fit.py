@@ -74,7 +74,7 @@ def fit(
     hparams, data = prepare(
         run,
         data,
-        _of_one_network(run, hparams or {}),
+        _of_one_network(run, checks.mapping({} if hparams is None else hparams, "hparams")),
         samples=samples,
         on_host=mesh is not None,
     )
@@ -139,6 +139,7 @@ def sweep(
     checks.count(chunks, "chunks")
     if group is not None:
         checks.count(group, "group")
+    hparams = checks.mapping(hparams, "hparams")
     hparams = {name: _per_network(name, value, n) for name, value in hparams.items()}
     hparams, data = prepare(run, data, hparams)
     if group is None:
@@ -167,6 +168,9 @@ def sweep(
 
 def grid(**axes: Any) -> dict[str, Array]:
     """The cartesian product of the axes: a dict of arrays `[n]`, the last axis fastest."""
+    for name, values in axes.items():
+        if checks.finite(values, name).ndim != 1:
+            raise ValueError(f"{name} is {values!r}; an axis of a grid is a list of numbers")
     points = list(product(*axes.values()))
     return {name: jnp.asarray([p[i] for p in points]) for i, name in enumerate(axes)}
 

@@ -5,7 +5,7 @@ second time: the sigmoid or softmax is inside, which keeps values finite at |out
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import wraps
 from typing import Any, NamedTuple
 
 import jax
@@ -30,6 +30,27 @@ class Loss(NamedTuple):
     predict: Callable[[Array], Array]
     """`outputs [batch, k]` to the most likely targets."""
     classifies: bool = True
+
+
+def _guarded(
+    function: Callable[[Array, Array], Array], shape: Callable[[int, int], tuple[int, ...] | None]
+) -> Callable[[Array, Array], Array]:
+    """The function, once the targets have the shape it takes: others would broadcast in silence."""
+
+    @wraps(function)
+    def guarded(outputs: Array, targets: Array) -> Array:
+        outputs, targets = checks.array(outputs, "outputs"), checks.array(targets, "targets")
+        if not jnp.issubdtype(outputs.dtype, jnp.floating):
+            raise TypeError(f"outputs have dtype {outputs.dtype}; they are floats")
+        expected = shape(*outputs.shape) if outputs.ndim == 2 and outputs.shape[1] else None
+        if expected is None or targets.shape != expected:
+            raise ValueError(
+                f"outputs have shape {outputs.shape} and targets {targets.shape}; expected "
+                f"[batch, k] and {expected or 'another k for this loss'}"
+            )
+        return function(outputs, targets)
+
+    return guarded
 
 
 def _one_hot(labels: Array, like: Array) -> Array:
@@ -153,31 +174,69 @@ def _check_gaussian(targets: Any, outputs: int, name: str = "y") -> Any:
     return checks.as_targets(targets, outputs // 2, name)
 
 
+def _per_sample(batch: int, k: int) -> tuple[int, ...]:
+    return (batch,)
+
+
+def _per_sample_of_one(batch: int, k: int) -> tuple[int, ...] | None:
+    return (batch,) if k == 1 else None
+
+
+def _per_output(batch: int, k: int) -> tuple[int, ...]:
+    return batch, k
+
+
+def _per_pair(batch: int, k: int) -> tuple[int, ...] | None:
+    return None if k % 2 else (batch, k // 2)
+
+
 def _sign_predict(outputs: Array) -> Array:
     return (outputs[:, 0] >= 0).astype(jnp.int32)
 
 
-_binary = partial(Loss, check=_check_binary, predict=_sign_predict)
+Rule = Callable[[Array, Array], Array]
+
+
+def _loss(
+    value: Rule, grad: Rule, shape: Callable, check: Callable, predict: Callable, **rest: bool
+) -> Loss:
+    return Loss(_guarded(value, shape), _guarded(grad, shape), check, predict, **rest)
+
+
+def _binary(value: Rule, grad: Rule) -> Loss:
+    return _loss(value, grad, _per_sample_of_one, _check_binary, _sign_predict)
+
 
 LOSSES: dict[str, Loss] = {
-    "softmax_cross_entropy": Loss(
-        _softmax_value, _softmax_grad, _check_classes, lambda outputs: jnp.argmax(outputs, axis=-1)
+    "softmax_cross_entropy": _loss(
+        _softmax_value,
+        _softmax_grad,
+        _per_sample,
+        _check_classes,
+        lambda outputs: jnp.argmax(outputs, axis=-1),
     ),
     "binary_cross_entropy": _binary(_logistic_value, _logistic_grad),
-    "multilabel_cross_entropy": Loss(
+    "multilabel_cross_entropy": _loss(
         _multilabel_value,
         _multilabel_grad,
+        _per_output,
         _check_multilabel,
         lambda outputs: (outputs >= 0).astype(jnp.int32),
     ),
     "hinge": _binary(_hinge_value, _hinge_grad),
     "perceptron": _binary(_perceptron_value, _perceptron_grad),
-    "squared_error": Loss(
-        _squared_value, _squared_grad, checks.as_targets, lambda outputs: outputs, classifies=False
+    "squared_error": _loss(
+        _squared_value,
+        _squared_grad,
+        _per_output,
+        checks.as_targets,
+        lambda outputs: outputs,
+        classifies=False,
     ),
-    "gaussian": Loss(
+    "gaussian": _loss(
         _gaussian_value,
         _gaussian_grad,
+        _per_pair,
         _check_gaussian,
         lambda outputs: mean_and_variance(outputs)[0],
         classifies=False,

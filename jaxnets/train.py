@@ -41,6 +41,7 @@ class Run:
     Raises:
         ValueError: a size below 1, epochs that are no multiple of `record_every`, or an unknown
             loss.
+        TypeError: a size that is no whole number, or a model without `init` and `apply`.
     """
 
     model: Any
@@ -60,6 +61,8 @@ class Run:
     """Changes the samples of every batch before it is used, `augment(key, x) -> x`."""
 
     def __post_init__(self) -> None:
+        if not (hasattr(self.model, "init") and hasattr(self.model, "apply")):
+            raise TypeError(f"model is {self.model!r}; it must be a Flax module: init and apply")
         get_loss(self.loss)
         for name in ("epochs", "batch_size", "record_every"):
             size = getattr(self, name)

@@ -317,7 +317,7 @@ def test_dropout_follows_its_key(key):
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, 2, float("nan")])
 def test_dropout_refuses_rates_that_are_no_share(rate):
-    with pytest.raises(ValueError, match=rf"dropout rate is {rate}; it must be in \[0, 1\)"):
+    with pytest.raises(ValueError, match=rf"dropout rate is {rate}; it must be (in|finite)"):
         Dropout(rate)
 
 

@@ -49,7 +49,7 @@ ALLOWED = {
     "outputs": {"losses"},
     "objective": {"losses"},
     "evaluate": {"losses", "objective"},
-    "augment": set(),
+    "augment": {"checks"},
     "ops": {"checks"},
     "models": {"activations", "checks", "ops"},
     "backprop": {"activations", "losses", "models", "objective", "ops"},

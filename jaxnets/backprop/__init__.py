@@ -36,6 +36,7 @@ def value_and_grad(objective: Objective, has_aux: bool = True) -> Callable:
     loss = get_loss(objective.loss)
 
     def evaluate(params: Params, batch: Batch, key: Array | None = None) -> tuple:
+        jax.eval_shape(lambda: objective.model.apply(params, batch["x"]))  # for what it refuses
         outputs, traces = family.forward(objective.model, params, batch["x"])
         metrics = metrics_of(loss, outputs, batch["y"])
         delta = loss.grad(outputs, batch["y"]) / len(outputs)

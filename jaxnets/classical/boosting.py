@@ -24,6 +24,8 @@ def random_directions(key: Array, count: int, features: int) -> Array:
 
 
 def _project(directions: Array, x: Array) -> Array:
+    if x.shape[-1] != directions.shape[-1]:
+        raise ValueError(f"x has shape {x.shape}, the hyperplanes {directions.shape[-1]} features")
     return jnp.matmul(directions, x.T, precision="highest")
 
 

@@ -30,6 +30,8 @@ def threshold_unit(x: ArrayLike, w: ArrayLike, b: ArrayLike) -> Array:
     Returns:
         Integers 0 or 1, `[...]`.
     """
+    if np.ndim(x) == 0 or np.shape(x)[-1] != np.shape(w)[-1]:
+        raise ValueError(f"x has shape {np.shape(x)}, but there are {np.shape(w)[-1]} weights")
     return (jnp.asarray(x) @ jnp.asarray(w) + b >= 0).astype(jnp.int32)
 
 

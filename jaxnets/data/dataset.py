@@ -41,7 +41,7 @@ def split(
     x, y = np.asarray(x), np.asarray(y)
     checks.same_length(x, y)
     edges = np.cumsum(_counts(fractions, len(x)))[:-1]
-    rows = np.split(np.random.default_rng(seed).permutation(len(x)), edges)
+    rows = np.split(_shuffled(len(x), seed), edges)
     whole = {"x": x, "y": y}
     valid, test = (_take(whole, row) if len(row) else None for row in rows[1:])
     return Dataset(_take(whole, rows[0]), valid, test)
@@ -54,11 +54,11 @@ def hold_out(part: Part, n: int, seed: int = 0) -> tuple[Part, Part]:
         ValueError: `n` leaves one side empty.
     """
     samples = len(part["x"])
-    if not 0 < n < samples:
+    if not isinstance(n, int | np.integer) or not 0 < n < samples:
         raise ValueError(
             f"cannot hold {n} of {samples} samples out: choose between 1 and {samples - 1}"
         )
-    order = np.random.default_rng(seed).permutation(samples)
+    order = _shuffled(samples, seed)
     return _take(part, order[:-n]), _take(part, order[-n:])
 
 
@@ -131,6 +131,12 @@ def standardise(dataset: Dataset) -> Dataset:
     return Dataset(moved(dataset.train), valid, test)
 
 
+def _shuffled(samples: int, seed: int) -> np.ndarray:
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise ValueError(f"seed is {seed!r}; it must be a whole number, 0 or more")
+    return np.random.default_rng(seed).permutation(samples)
+
+
 def _take(part: Part, rows: np.ndarray) -> Part:
     return {key: array[rows] for key, array in part.items()}
 
@@ -158,7 +164,10 @@ def _counts(fractions: Sequence[float], samples: int) -> np.ndarray:
 
 def _checked(x: Any, y: Any, suffix: str = "") -> Part:
     features = checks.as_features(x, f"x{suffix}")
-    y = np.atleast_1d(y)
+    try:
+        y = np.atleast_1d(y)
+    except ValueError as error:
+        raise ValueError(f"y{suffix} has rows of different shapes: make them one array") from error
     checks.same_length(features, y, (f"x{suffix}", f"y{suffix}"))
     if np.issubdtype(y.dtype, np.floating):
         y = y[:, None] if y.ndim == 1 else y

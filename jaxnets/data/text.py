@@ -80,6 +80,8 @@ def tfds_name(source: str) -> str:
 def files(source: str | PathLike[str]) -> list[Path]:
     """The files of a path in the order they are read."""
     path = Path(source).expanduser()
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file or folder {path} to read a text from")
     found = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     if not found:
         raise FileNotFoundError(f"the folder {path} holds no files")

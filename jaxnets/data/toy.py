@@ -11,6 +11,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxnets import checks
+
+LARGEST = 1e30
+"""What noise and the like may be, so that no point is infinite."""
 Points = dict[str, jax.Array]
 Domain = tuple[tuple[float, float], tuple[float, float]]
 """`((x1_low, x1_high), (x2_low, x2_high))`."""
@@ -50,7 +54,7 @@ def rosenbrock_region(
         ValueError: n < 1, an empty domain, or a threshold, share, noise or flip out of range.
     """
     _check(n, noise, flip)
-    _in_range("threshold", threshold, 0, np.inf)
+    _in_range("threshold", threshold, 0, LARGEST)
     _in_range("inside", inside, 0, 1)
     anywhere_key, disc_key, choice_key, noise_key = jax.random.split(key, 4)
     anywhere = _uniform(anywhere_key, n, domain)
@@ -82,8 +86,7 @@ def checkerboard(
     when `cells` is even.
     """
     _check(n, noise, flip)
-    if cells < 1:
-        raise ValueError(f"cells is {cells}; a checkerboard has at least 1 on a side")
+    checks.count(cells, "cells")
     point_key, noise_key = jax.random.split(key)
     x = _uniform(point_key, n, SQUARE)
     column_row = jnp.floor((x + 1) * (cells / 2)).astype(jnp.int32)
@@ -131,7 +134,7 @@ def spirals(
     so the arms stay 1 / (2 turns) apart along each ray.
     """
     _check(n, noise, flip)
-    _in_range("turns", turns, 0, np.inf)
+    _in_range("turns", turns, 0, LARGEST)
     radius_key, noise_key = jax.random.split(key)
     r = jax.random.uniform(radius_key, (n,), minval=0.1, maxval=1.0)
     angle = 2 * np.pi * turns * r
@@ -160,6 +163,7 @@ def random_points(key: jax.Array, n: int, *, classes: int = 2) -> Points:
     Lecture L0, row F3.
     """
     _check(n)
+    checks.count(classes, "classes")
     if classes < 2:
         raise ValueError(f"classes is {classes}; random labels need at least 2")
     point_key, label_key = jax.random.split(key)
@@ -210,9 +214,8 @@ def _noisy(key: jax.Array, x: jax.Array, y: jax.Array, noise: float, flip: float
 
 
 def _check(n: int, noise: float = 0.0, flip: float = 0.0) -> None:
-    if n < 1:
-        raise ValueError(f"n is {n}; draw at least 1 point")
-    _in_range("noise", noise, 0, np.inf)
+    checks.count(n, "n")
+    _in_range("noise", noise, 0, LARGEST)
     _in_range("flip", flip, 0, 0.5)
 
 
@@ -220,6 +223,5 @@ def _in_range(name: str, value: float, low: float, high: float) -> None:
     """A ValueError unless low <= value <= high and finite; a traced value passes unseen."""
     if isinstance(value, jax.core.Tracer):
         return
-    if not (low <= value <= high and np.isfinite(value)):
-        limits = f"between {low:g} and {high:g}" if np.isfinite(high) else f"{low:g} or more"
-        raise ValueError(f"{name} is {value}; it must be finite and {limits}")
+    if not low <= checks.number(value, name) <= high:
+        raise ValueError(f"{name} is {value}; it must be finite and between {low:g} and {high:g}")

@@ -3,6 +3,7 @@
 import flax.linen as nn
 from jax import Array
 
+from jaxnets import checks
 from jaxnets.models.layers import (
     Activate,
     AveragePool,
@@ -26,11 +27,17 @@ class CNN(nn.Module):
 
     Raises:
         ValueError: images that do not fit the layers (the layer is named), or a layer twice.
+        TypeError: something else than layers, or than an array of numbers.
     """
 
     layers: tuple[nn.Module, ...]
 
     def __post_init__(self) -> None:
+        if not isinstance(self.layers, tuple | list):
+            raise TypeError(f"layers is {self.layers!r}; it must be a tuple of layers")
+        wrong = next((layer for layer in self.layers if not isinstance(layer, nn.Module)), None)
+        if wrong is not None or None in self.layers:
+            raise TypeError(f"{wrong!r} is no layer: it must be a Flax module")
         if len({id(layer) for layer in self.layers}) < len(self.layers):
             raise ValueError("a layer occurs twice in a CNN: make two, each has its own parameters")
         object.__setattr__(self, "layers", tuple(self.layers))
@@ -38,11 +45,11 @@ class CNN(nn.Module):
 
     def __call__(self, x: Array) -> Array:
         """The value of the last layer."""
-        return chain(self.layers, x)
+        return chain(self.layers, checks.array(x, "x"))
 
     def maps(self, x: Array) -> list[Array]:
         """The values of all layers, `layers[i]`'s at `i`."""
-        values = []
+        values, x = [], checks.array(x, "x")
         for layer in self.layers:
             x = layer(x)
             values.append(x)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn.initializers import variance_scaling
 
-from jaxnets import ops
+from jaxnets import checks, ops
 from jaxnets.activations import Activation, get_activation
 from jaxnets.models.mlp import INITIALISERS, affine
 from jaxnets.ops.windows import Padding, Pair, pair
@@ -38,9 +38,14 @@ class Conv(nn.Module):
     gain: str = "he"
     """The initialisation, as the activation that follows needs it: "he", "glorot" or "lecun"."""
 
+    def __post_init__(self) -> None:
+        _check_layer(self.features, self.gain)
+        super().__post_init__()
+
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """The maps `[batch, rows, columns, features]`."""
+        _check_images(x)
         _check_inputs(self, "kernel", 2, x, "channels")
         shape = (*pair(self.size, "size"), x.shape[-1], self.features)
         kernel = self.param("kernel", KERNEL_INITIALISERS[self.gain], shape)
@@ -77,6 +82,7 @@ class GlobalAverage(nn.Module):
 
     def __call__(self, x: Array) -> Array:
         """The means."""
+        _check_images(x)
         return x.mean((1, 2))
 
 
@@ -99,6 +105,8 @@ class Flatten(nn.Module):
 
     def __call__(self, x: Array) -> Array:
         """The features of each image."""
+        if x.ndim < 2:
+            raise ValueError(f"x has shape {x.shape}; there is a batch of images to flatten")
         return x.reshape(len(x), -1)
 
 
@@ -108,9 +116,15 @@ class Dense(nn.Module):
     features: int
     gain: str = "he"
 
+    def __post_init__(self) -> None:
+        _check_layer(self.features, self.gain)
+        super().__post_init__()
+
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """`[batch, in]` to `[batch, features]`."""
+        if x.ndim != 2:
+            raise ValueError(f"a dense layer takes [batch, features], x has shape {x.shape}")
         _check_inputs(self, "weight", 1, x, "features")
         weight = self.param("weight", INITIALISERS[self.gain], (self.features, x.shape[-1]))
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
@@ -126,9 +140,14 @@ class GroupNorm(nn.Module):
 
     groups: int
 
+    def __post_init__(self) -> None:
+        checks.count(self.groups, "groups")
+        super().__post_init__()
+
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """The normalised maps."""
+        _check_images(x)
         channels = x.shape[-1]
         if channels % self.groups:
             raise ValueError(f"{channels} channels do not divide into {self.groups} groups")
@@ -162,8 +181,7 @@ class Dropout(nn.Module):
     rate: float
 
     def __post_init__(self) -> None:
-        if not 0 <= self.rate < 1:
-            raise ValueError(f"dropout rate is {self.rate}; it must be in [0, 1)")
+        checks.share(self.rate, "dropout rate")
         super().__post_init__()
 
     def __call__(self, x: Array) -> Array:
@@ -206,7 +224,22 @@ def chain(layers: tuple[nn.Module, ...], x: Any) -> Any:
     return x
 
 
+def _check_images(x: Array) -> None:
+    if x.ndim != 4:
+        raise ValueError(
+            f"images are [batch, rows, columns, channels], x has shape {x.shape}: use x[..., None] "
+            "for images of one channel"
+        )
+
+
+def _check_layer(features: Any, gain: str) -> None:
+    checks.count(features, "features")
+    checks.known_names([gain], KERNEL_INITIALISERS, "gain")
+
+
 def _check_inputs(module: nn.Module, name: str, axis: int, x: Array, kind: str) -> None:
+    if x.shape[-1] == 0:
+        raise ValueError(f"x has shape {x.shape}: there are no {kind}")
     if module.scope is None or not module.scope.has_variable("params", name):
         return
     expected = module.scope.get_variable("params", name).shape[axis]

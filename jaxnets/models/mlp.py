@@ -4,7 +4,7 @@ Weights are stored `[out, in]` and samples are columns inside, as the lectures w
 `h = sigma(W x + b)`: on a CPU that is also the layout whose gradient is fastest.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -71,7 +71,8 @@ class MLP(nn.Module):
     Raises:
         ValueError: a width or `outputs` below 1, an unknown activation, or features that do not
             fit the parameters (both numbers and the layer are named).
-        TypeError: a width or `outputs` that is no whole number.
+        TypeError: a width or `outputs` that is no whole number, or samples that are no array of
+            numbers.
     """
 
     widths: Sequence[int]
@@ -82,6 +83,8 @@ class MLP(nn.Module):
     """Whether a hidden layer as wide as its input adds that input to its value."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.widths, str) or not isinstance(self.widths, Iterable):
+            raise TypeError(f"widths is {self.widths!r}; it must be whole numbers, one a layer")
         for width in self.widths:
             checks.count(width, "each of widths")
         checks.count(self.outputs, "outputs")
@@ -93,6 +96,7 @@ class MLP(nn.Module):
     def __call__(self, x: Array) -> Array:
         """The outputs `[batch, outputs]` of samples `[batch, features]`."""
         activation = get_activation(self.activation)
+        x = checks.array(x, "x")
         self._check_features(x)
         h = x.T
         for name, width in zip(layer_names(len(self.widths)), self.widths, strict=False):
@@ -106,6 +110,8 @@ class MLP(nn.Module):
                 f"an MLP takes [batch, features], x has shape {x.shape}: "
                 "flatten images with x.reshape(len(x), -1)"
             )
+        if x.shape[1] == 0:
+            raise ValueError(f"x has shape {x.shape}: samples without a feature")
         first = layer_names(len(self.widths))[0]
         if self.scope is not None and self.scope.has_variable("params", first):
             expected = self.scope.get_variable("params", first)["weight"].shape[1]

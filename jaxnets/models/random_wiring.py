@@ -4,7 +4,7 @@ Xie, Kirillov, Girshick and He, "Exploring randomly wired neural networks for im
 (ICCV 2019), wire blocks of convolutions at random; here the nodes of the graph are single units.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -47,6 +47,8 @@ class RandomlyWired(nn.Module):
     activation: str | Activation = "tanh"
 
     def __post_init__(self) -> None:
+        if isinstance(self.levels, str) or not isinstance(self.levels, Iterable):
+            raise TypeError(f"levels is {self.levels!r}; it must be whole numbers, one a level")
         for units in self.levels:
             checks.count(units, "each of levels")
         checks.count(self.connections, "connections")
@@ -59,6 +61,7 @@ class RandomlyWired(nn.Module):
     def __call__(self, x: Array) -> Array:
         """The outputs `[batch, outputs]` of samples `[batch, features]`."""
         sigma = get_activation(self.activation).f
+        x = checks.array(x, "x")
         self._check_features(x)
         features = x.shape[1]
         weight = self.param("weight", self._draw_weight, features)

@@ -50,6 +50,11 @@ class WordNet(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """The logits of the word in the middle of each window."""
+        x = checks.array(x, "x")
+        if not jnp.issubdtype(x.dtype, jnp.integer):
+            raise TypeError(f"x has dtype {x.dtype}; word numbers are integers")
+        if x.ndim != 2:
+            raise ValueError(f"x has shape {x.shape}; contexts are [samples, window]")
         embedding = self.param("embedding", UNIFORM, (self.words, self.dimensions))
         output = self.param("output", UNIFORM, (self.dimensions, self.words))
         return jax.nn.sigmoid(window_mean(embedding, x)) @ output

@@ -11,7 +11,17 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxnets.ops.windows import Padding, Pair, Windows, padded, taps, unpadded, untaps, windows
+from jaxnets.ops.windows import (
+    Padding,
+    Pair,
+    Windows,
+    images,
+    padded,
+    taps,
+    unpadded,
+    untaps,
+    windows,
+)
 
 FEW_CHANNELS = 4
 """Up to so many input channels a CPU multiplies whole patches, above them each row of patches."""
@@ -35,7 +45,9 @@ def convolve(x: Array, kernel: Array, strides: int | Pair = 1, padding: Padding 
 
     Raises:
         ValueError: shapes that do not fit (both are named), or images smaller than the kernel.
+        TypeError: no arrays of floats.
     """
+    x, kernel = images(x), images(kernel, "the kernel")
     if kernel.ndim != 4 or (x.ndim == 4 and x.shape[-1] != kernel.shape[2]):
         raise ValueError(
             f"a kernel is [rows, columns, in, out] with `in` the channels of x: the kernel has "

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxnets.ops.windows import Padding, Pair, Windows, padded, unview, view, windows
+from jaxnets.ops.windows import Padding, Pair, Windows, images, padded, unview, view, windows
 
 
 def max_pool(
@@ -26,7 +26,9 @@ def max_pool(
 
     Raises:
         ValueError: not four axes, or images smaller than a window.
+        TypeError: no array of floats.
     """
+    x = images(x)
     return _max_pool(x, windows(x.shape, size, strides, padding))
 
 
@@ -34,6 +36,7 @@ def average_pool(
     x: Array, size: int | Pair, strides: int | Pair | None = None, padding: Padding = "VALID"
 ) -> Array:
     """The mean of each window; arguments as for `max_pool`. Padding counts as zeros."""
+    x = images(x)
     return _average_pool(x, windows(x.shape, size, strides, padding))
 
 

@@ -1,15 +1,18 @@
 """Where a window lies: its geometry, checked, and the views of an image that it touches."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from jaxnets import checks
 
 Pair = tuple[int, int]
 Padding = str | Sequence[Pair]
+MOST = 4
+"""How many times as large as an image, in rows or columns, a window may be."""
 
 
 class Windows(NamedTuple):
@@ -52,7 +55,7 @@ def windows(
 
     Raises:
         ValueError: not four axes, a size or stride below 1, an unknown padding, or images smaller
-            than a window.
+            than a window, or far smaller than it.
         TypeError: a size or stride that is no whole number.
     """
     if len(shape) != 4:
@@ -62,10 +65,15 @@ def windows(
         )
     size = pair(size, "size")
     strides = size if strides is None else pair(strides, "stride")
+    if any(side > MOST * max(n, 1) for side, n in zip(size, shape[1:3], strict=True)):
+        raise ValueError(
+            f"the window of {size[0]} x {size[1]} is more than {MOST} times as large as the images "
+            f"of {shape[1]} x {shape[2]}"
+        )
     if isinstance(padding, str):
         checks.known_names([padding], ["VALID", "SAME"], "padding")
         padding = lax.padtype_to_pads(shape[1:3], size, strides, padding)
-    (above, below), (left, right) = padding
+    (above, below), (left, right) = _pads(padding)
     batch, rows, columns, channels = shape
     found = Windows(
         (batch, rows, columns, channels), size, strides, ((above, below), (left, right))
@@ -78,8 +86,31 @@ def windows(
     return found
 
 
+def images(x: Any, name: str = "x") -> Any:
+    """The images as an array of floats; a TypeError for anything else."""
+    x = checks.array(x, name)
+    if not jnp.issubdtype(x.dtype, jnp.floating):
+        raise TypeError(f"{name} has dtype {x.dtype}; images are floats: {name}.astype(np.float32)")
+    return x
+
+
+def _pads(padding: Any) -> tuple[Pair, Pair]:
+    """The padding, once it is two pairs of whole numbers."""
+    pads = np.asarray(padding, object)
+    if pads.shape != (2, 2) or not all(isinstance(n, int | np.integer) for n in pads.flat):
+        raise ValueError(
+            f"padding is {padding!r}; it must be 'VALID', 'SAME' or ((above, below), (left, right))"
+        )
+    if any(abs(n) >= 2**31 for n in pads.flat):
+        raise ValueError(f"padding is {padding!r}, more than an image can have")
+    (above, below), (left, right) = pads.tolist()
+    return (above, below), (left, right)
+
+
 def pair(value: int | Pair, name: str) -> Pair:
     """One number as two, checked: a TypeError or ValueError unless both are whole and above 0."""
+    if isinstance(value, tuple | list) and len(value) != 2:
+        raise ValueError(f"a window's {name} is {value!r}; it must be one number, or two")
     first, second = value if isinstance(value, tuple | list) else (value, value)
     checks.count(first, f"a window's {name}")
     checks.count(second, f"a window's {name}")

@@ -74,8 +74,8 @@ class Word2Vec:
         for name in sizes:
             checks.count(getattr(self, name), name)
         checks.count(self.places, "streams")
-        checks.positive(self.first_rate, "learning_rate")
-        checks.positive(self.final_rate, "final_rate")
+        for name, rate in (("learning_rate", self.first_rate), ("final_rate", self.final_rate)):
+            checks.positive(checks.number(rate, name), name)
         for name, value in (("streams", self.places), ("group", self.group)):
             if self.stretch % value:
                 raise ValueError(f"a stretch of {self.stretch} is no multiple of {name}={value}")

@@ -42,6 +42,8 @@ class Vectors:
         """The rows of words; a KeyError for an unknown one names the nearest spellings."""
         words = list(words)
         for word in words:
+            if not isinstance(word, str):
+                raise TypeError(f"a word is a string, not {word!r}")
             if word not in self.index:
                 near = difflib.get_close_matches(word, self.words, n=3)
                 hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
