@@ -27,7 +27,9 @@ class Board:
 
         new, self.written = rows[self.written :], len(rows)
         if new and self.writer is None:
-            self.writer = SummaryWriter(str(self.folder), purge_step=new[0]["epoch"])
+            epoch = new[0]["epoch"]
+            suffix = f".{epoch:09d}"  # files are named by the second, and a restart may be as quick
+            self.writer = SummaryWriter(str(self.folder), purge_step=epoch, filename_suffix=suffix)
         for row in new:
             for name, value in row.items():
                 if name != "epoch":
