@@ -38,6 +38,7 @@ for folder in sys.argv[2:]:
         digest.update(np.asarray(leaf).tobytes())
     print(digest.hexdigest(), int(state.step), flush=True)
 """
+STEPS = 15
 AGAIN = 0.2
 """How many of the killed are killed once more while they go on."""
 
@@ -59,6 +60,11 @@ def ending(process):
     line = process.stdout.readline()
     assert line, process.stderr.read()
     return line
+
+
+def newest(folder):
+    """The last step that was saved, or 0."""
+    return max((int(path.stem.partition("_")[2]) for path in folder.glob("step_*")), default=0)
 
 
 def uninterrupted(folder, cache):
@@ -86,7 +92,7 @@ class Killer:
             self.ended(ending(process))
         resumed = folder.exists()
         assert process.stdout.readline() == "ready\n", process.stderr.read()
-        time.sleep(self.rng.uniform(0, self.seconds))
+        self.wait(folder, process)
         process.kill()
         rest, _ = process.communicate()
         if process.returncode != -signal.SIGKILL or rest:
@@ -98,6 +104,16 @@ class Killer:
         self.saved += any(folder.glob("step_*"))
         self.saving += any(folder.glob(".step_*"))
         return True
+
+    def wait(self, folder, process):
+        """Until a random step is saved, and then for a random part of the time of a step.
+
+        A moment of the clock alone would often come too late where other work slows it.
+        """
+        step = self.rng.integers(newest(folder), STEPS)
+        while newest(folder) < step and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(self.rng.uniform(0, self.seconds / STEPS))
 
     def ended(self, line):
         assert line == self.whole
