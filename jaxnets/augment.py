@@ -22,9 +22,9 @@ def shift(key: Array, x: Array, pixels: int = 2) -> Array:
     Raises:
         ValueError, TypeError: other axes, no numbers, or pixels that are not whole or below 0.
     """
-    x = _images(x)
     if not isinstance(pixels, int | np.integer) or not 0 <= pixels < 2**30:
         raise ValueError(f"pixels is {pixels!r}; it must be a whole number, 0 or more")
+    x = _images(x)
     _, rows, columns, _ = x.shape
     down, right = jax.random.randint(key, (2, len(x)), -pixels, pixels + 1)
     row = _sources(rows, down)[:, :, None]
@@ -45,11 +45,11 @@ def affine(
     Raises:
         ValueError, TypeError: other axes, no numbers, or a size of the changes out of its range.
     """
-    x = _images(x)
     for name, value in (("degrees", degrees), ("pixels", pixels)):
         if not 0 <= checks.number(value, name) <= LARGEST:
             raise ValueError(f"{name} is {value}; it must be 0 to {LARGEST:g}")
-    checks.share(checks.number(zoom, "zoom"), "zoom")
+    checks.share(zoom, "zoom")
+    x = _images(x)
     _, rows, columns, _ = x.shape
     turns, sizes, moves = jax.random.split(key, 3)
     angle = jnp.deg2rad(jax.random.uniform(turns, (len(x),), minval=-degrees, maxval=degrees))

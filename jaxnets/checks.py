@@ -212,6 +212,17 @@ def keys(value: Any, axes: int, name: str) -> None:
         raise TypeError(f"{name} is {type(value).__name__}{shape}; it must be {call}")
 
 
+def counts(values: Any, name: str) -> tuple[int, ...]:
+    """The values as ints; a TypeError unless they are a list of whole numbers, each 1 or more."""
+    try:
+        values = tuple(values)
+    except TypeError as error:
+        raise TypeError(f"{name} is {values!r}; it must be a list of whole numbers") from error
+    for value in values:
+        count(value, f"each of {name}")
+    return tuple(int(value) for value in values)
+
+
 def count(value: Any, name: str) -> None:
     """A TypeError unless the value is a whole number, a ValueError unless it is 1 to 2^31 - 1."""
     if not isinstance(value, int | np.integer):

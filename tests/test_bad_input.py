@@ -9,10 +9,27 @@ import numpy as np
 import optax
 import pytest
 
-from jaxnets import MLP, Run, fit, sweep
-from jaxnets.data import Dataset
+from jaxnets import MLP, Run, fit, grid, sweep
+from jaxnets.augment import affine, shift
+from jaxnets.backprop import value_and_grad
+from jaxnets.data import TOY, Dataset, split
 from jaxnets.fit import prepare
-from jaxnets.models import CNN, Conv, Dense, Flatten, GlobalAverage, GroupNorm, MaxPool, Residual
+from jaxnets.losses import LOSSES
+from jaxnets.models import (
+    CNN,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAverage,
+    GroupNorm,
+    MaxPool,
+    Residual,
+    WordNet,
+)
+from jaxnets.objective import Objective
+from jaxnets.ops import max_pool
+from jaxnets.word2vec import Word2Vec
 
 N = 8
 IMAGES = np.zeros((N, 6, 5, 3), np.uint8)
@@ -20,12 +37,14 @@ X = np.random.default_rng(0).normal(size=(N, 2)).astype(np.float32)
 LABELS = np.arange(N) % 3
 TARGETS = X[:, :1]
 PIXELS = np.random.default_rng(1).integers(0, 256, (N, 2), dtype=np.uint8)
+TOKENS = np.arange(2 * N).reshape(N, 2) % 5
 KEY = jax.random.key(0)
 KEYS = jax.random.split(KEY, 2)
 MODEL = MLP((7, 6), outputs=3)
 PARAMS = jax.jit(MODEL.init)(KEY, X)
 
 classes = partial(Run, MODEL, "softmax_cross_entropy", epochs=4)
+reading = partial(Run, WordNet(5, 2), "softmax_cross_entropy", epochs=4)
 regression = partial(Run, MLP((7, 6), 1), "squared_error", epochs=4)
 
 
@@ -93,6 +112,11 @@ BAD = {
         ValueError,
         r"y has shape \(8, 3\); expected \[samples, 1\]",
     ),
+    "targets that would broadcast": (
+        lambda: LOSSES["squared_error"].value(TARGETS, TARGETS[:, 0]),
+        ValueError,
+        r"outputs have shape \(8, 1\) and targets \(8,\); expected .* \(8, 1\)",
+    ),
     # samples
     "x and y of different length": (
         training(y=LABELS[:-1]),
@@ -139,6 +163,36 @@ BAD = {
         ValueError,
         r"takes \[batch, features\]",
     ),
+    "samples without a feature": (
+        training(x=X[:, :0]),
+        ValueError,
+        r"train x has shape \(8, 0\): samples without a feature",
+    ),
+    "samples of different lengths": (
+        training(x=[[1.0], [1.0, 2.0]]),
+        ValueError,
+        "train x has rows of different shapes",
+    ),
+    "a token beyond the vocabulary": (
+        training(x=put(TOKENS, 5, 6, 1), run=reading),
+        ValueError,
+        r"train x has the word number 5 in sample 6; the vocabulary has 5 words",
+    ),
+    "tokens that are floats": (
+        training(x=X, run=reading),
+        TypeError,
+        "train x has dtype float32; word numbers are integers",
+    ),
+    "features of a gradient by hand": (
+        lambda: value_and_grad(Objective(MODEL, "squared_error"))(
+            PARAMS, {"x": np.ones((N, 5), np.float32), "y": X}
+        ),
+        ValueError,
+        "initialised for 2 features, x has 5",
+    ),
+    "a negative seed": (lambda: split(X, LABELS, seed=-1), ValueError, "seed is -1"),
+    "too much noise": (lambda: TOY["xor"](KEY, N, noise=1e300), ValueError, "noise is 1e"),
+    "half a point": (lambda: TOY["xor"](KEY, 2.5), TypeError, "n is 2.5"),
     # image networks
     "features for a convolution": (
         imaging(Conv(4, 3), x=X),
@@ -178,6 +232,30 @@ BAD = {
         ValueError,
         r"make \(6, 5, 4\) of \(6, 5, 3\), the shortcut \(6, 5, 3\): give a shortcut",
     ),
+    "a window far larger than the images": (
+        imaging(MaxPool(2**20, 1, "SAME")),
+        ValueError,
+        "more than 4 times as large as the images of 6 x 5",
+    ),
+    "padding of one number": (imaging(Conv(4, 3, padding=1)), ValueError, "padding is 1; it must"),
+    "three strides": (imaging(Conv(4, 3, (1, 1, 1))), ValueError, r"stride is \(1, 1, 1\)"),
+    "no groups": (lambda: GroupNorm(0), ValueError, "groups is 0"),
+    "unknown gain": (
+        lambda: Conv(4, 3, gain="glorott"),
+        ValueError,
+        "unknown gain 'glorott'; did you mean 'glorot'",
+    ),
+    "dropout of 1": (lambda: Dropout(1), ValueError, r"dropout rate is 1; it must be in \[0, 1\)"),
+    "dropout below 0": (lambda: Dropout(-0.1), ValueError, "dropout rate is -0.1"),
+    "something else than a layer": (
+        lambda: CNN((Flatten(), "relu")),
+        TypeError,
+        "'relu' is no lay",
+    ),
+    "dense layer on images": (imaging(Dense(4)), ValueError, r"a dense layer takes \[batch, feat"),
+    "integers to pool": (lambda: max_pool(IMAGES, 2), TypeError, "images are floats"),
+    "a shift of half a pixel": (lambda: shift(KEY, IMAGES, 0.5), ValueError, "pixels is 0.5"),
+    "a zoom of 1": (lambda: affine(KEY, IMAGES, zoom=1), ValueError, "zoom is 1"),
     "width of an image network": (
         imaging(Conv(4, 3), width=2),
         ValueError,
@@ -223,6 +301,17 @@ BAD = {
         ValueError,
         "takes one output, the network has 3",
     ),
+    "more epochs than JAX can count": (
+        partial(classes, epochs=2**31),
+        ValueError,
+        "epochs is 2147483648; it must be below 2",
+    ),
+    "a model that is none": (
+        lambda: Run("MLP", "hinge", epochs=4),
+        TypeError,
+        "model is 'MLP'; it must be a Flax module",
+    ),
+    "one number of widths": (lambda: MLP(3), TypeError, "widths is 3; it must be a list"),
     "no chunks": (training(options={"chunks": 0}), ValueError, "chunks is 0"),
     # hyper-parameters
     "learning rate 0": (training(learning_rate=0.0), ValueError, "learning_rate is 0.0; .*above 0"),
@@ -247,6 +336,21 @@ BAD = {
         lambda: fit(classes(), KEY, Dataset({"x": X, "y": LABELS})),
         ValueError,
         "missing hyper-parameter 'learning_rate'",
+    ),
+    "hyper-parameters that are no dict": (
+        lambda: fit(classes(), KEY, Dataset({"x": X, "y": LABELS}), [0.1]),
+        TypeError,
+        r"hparams is \[0.1\]; it must be a dict",
+    ),
+    "a grid of one number": (
+        lambda: grid(learning_rate=0.1),
+        ValueError,
+        "learning_rate is 0.1; an axis of a grid is a list",
+    ),
+    "many rates for word2vec": (
+        lambda: Word2Vec(learning_rate=[0.1, 0.2]),
+        TypeError,
+        r"learning_rate has shape \(2,\); it must be a single number",
     ),
     "negative penalty": (training(l2=-0.1), ValueError, "l2 is -0.1; a penalty is 0 or more"),
     "infinite penalty": (training(l1=np.inf), ValueError, "l1 is inf"),

@@ -30,9 +30,10 @@ def threshold_unit(x: ArrayLike, w: ArrayLike, b: ArrayLike) -> Array:
     Returns:
         Integers 0 or 1, `[...]`.
     """
-    if np.ndim(x) == 0 or np.shape(x)[-1] != np.shape(w)[-1]:
-        raise ValueError(f"x has shape {np.shape(x)}, but there are {np.shape(w)[-1]} weights")
-    return (jnp.asarray(x) @ jnp.asarray(w) + b >= 0).astype(jnp.int32)
+    x, w = jnp.asarray(x), jnp.asarray(w)
+    if x.ndim == 0 or x.shape[-1] != w.shape[-1]:
+        raise ValueError(f"x has shape {x.shape}, but there are {w.shape[-1]} weights")
+    return (x @ w + b >= 0).astype(jnp.int32)
 
 
 @jax.jit

@@ -4,7 +4,7 @@ Weights are stored `[out, in]` and samples are columns inside, as the lectures w
 `h = sigma(W x + b)`: on a CPU that is also the layout whose gradient is fastest.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import flax.linen as nn
@@ -83,12 +83,8 @@ class MLP(nn.Module):
     """Whether a hidden layer as wide as its input adds that input to its value."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.widths, str) or not isinstance(self.widths, Iterable):
-            raise TypeError(f"widths is {self.widths!r}; it must be whole numbers, one a layer")
-        for width in self.widths:
-            checks.count(width, "each of widths")
+        object.__setattr__(self, "widths", checks.counts(self.widths, "widths"))
         checks.count(self.outputs, "outputs")
-        object.__setattr__(self, "widths", tuple(int(width) for width in self.widths))
         get_activation(self.activation)
         super().__post_init__()
 

@@ -4,7 +4,7 @@ Xie, Kirillov, Girshick and He, "Exploring randomly wired neural networks for im
 (ICCV 2019), wire blocks of convolutions at random; here the nodes of the graph are single units.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
@@ -47,13 +47,9 @@ class RandomlyWired(nn.Module):
     activation: str | Activation = "tanh"
 
     def __post_init__(self) -> None:
-        if isinstance(self.levels, str) or not isinstance(self.levels, Iterable):
-            raise TypeError(f"levels is {self.levels!r}; it must be whole numbers, one a level")
-        for units in self.levels:
-            checks.count(units, "each of levels")
+        object.__setattr__(self, "levels", checks.counts(self.levels, "levels"))
         checks.count(self.connections, "connections")
         checks.count(self.outputs, "outputs")
-        object.__setattr__(self, "levels", tuple(int(units) for units in self.levels))
         get_activation(self.activation)
         super().__post_init__()
 
