@@ -52,7 +52,7 @@ ALLOWED = {
     "augment": {"checks"},
     "ops": {"checks"},
     "models": {"activations", "checks", "ops"},
-    "backprop": {"activations", "losses", "models", "objective", "ops"},
+    "backprop": {"activations", "checks", "losses", "models", "objective", "ops"},
     "train": {"checks", "losses", "objective", "shuffle"},
     "prepare": {"checks", "losses", "train"},
     "signals": set(),

@@ -146,7 +146,7 @@ def _counts(fractions: Sequence[float], samples: int) -> np.ndarray:
     shares = np.asarray(fractions, dtype=np.float64)
     if shares.shape != (3,) or not (shares >= 0).all() or not np.isclose(shares.sum(), 1):
         raise ValueError(
-            f"fractions are {tuple(fractions)}; expected three for train, validation and test, "
+            f"fractions are {fractions}; expected three for train, validation and test, "
             "none negative, that sum to 1, such as (0.8, 0, 0.2)"
         )
     if shares[0] == 0:

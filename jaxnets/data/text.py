@@ -62,6 +62,7 @@ def pieces(source: Source) -> Iterator[tuple[bytes, float]]:
     Raises:
         FileNotFoundError: no such file or set, or a folder without files.
         ValueError: no UTF-8 text, a damaged archive, or an unknown set.
+        TypeError: neither a path nor strings.
     """
     if isinstance(source, str) and source.startswith(TFDS):
         texts = prepared.texts(tfds_name(source))
@@ -69,7 +70,18 @@ def pieces(source: Source) -> Iterator[tuple[bytes, float]]:
     elif isinstance(source, str | PathLike):
         yield from _of_files(files(source))
     else:
-        yield from ((f"{text}\n".encode(), 0.0) for text in source)
+        yield from ((f"{text}\n".encode(), 0.0) for text in _strings(source))
+
+
+def _strings(source: Iterable[str]) -> Iterator[str]:
+    try:
+        texts = iter(source)
+    except TypeError as error:
+        raise TypeError(f"{source!r} is neither a path nor strings") from error
+    for text in texts:
+        if not isinstance(text, str):
+            raise TypeError(f"{text!r} is no text: give strings")
+        yield text
 
 
 def tfds_name(source: str) -> str:

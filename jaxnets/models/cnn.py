@@ -26,7 +26,7 @@ class CNN(nn.Module):
     numbered as in `layers`; `apply(params, x, method="maps")` returns every layer's value.
 
     Raises:
-        ValueError: images that do not fit the layers (the layer is named), or a layer twice.
+        ValueError: images that do not fit the layers (the layer is named), a layer twice, or none.
         TypeError: something else than layers, or than an array of numbers.
     """
 
@@ -35,6 +35,8 @@ class CNN(nn.Module):
     def __post_init__(self) -> None:
         if not isinstance(self.layers, tuple | list):
             raise TypeError(f"layers is {self.layers!r}; it must be a tuple of layers")
+        if not self.layers:
+            raise ValueError("layers is empty: a CNN has one layer or more")
         wrong = next((layer for layer in self.layers if not isinstance(layer, nn.Module)), None)
         if wrong is not None or None in self.layers:
             raise TypeError(f"{wrong!r} is no layer: it must be a Flax module")

@@ -73,7 +73,10 @@ class Word2Vec:
         sizes = ("dimensions", "window", "negatives", "epochs", "stretch", "group", "shared")
         for name in sizes:
             checks.count(getattr(self, name), name)
+            object.__setattr__(self, name, int(getattr(self, name)))
         checks.count(self.places, "streams")
+        if self.streams is not None:
+            object.__setattr__(self, "streams", int(self.streams))
         for name, rate in (("learning_rate", self.first_rate), ("final_rate", self.final_rate)):
             checks.positive(checks.number(rate, name), name)
         for name, value in (("streams", self.places), ("group", self.group)):
