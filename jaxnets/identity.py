@@ -43,18 +43,26 @@ def describe(value: Any) -> str:
         return "[" + ",".join(describe(item) for item in value) + "]"
     if isinstance(value, partial):
         return f"partial({describe([value.func, value.args, value.keywords])})"
+    if isinstance(value, set | frozenset):
+        return "{" + ",".join(sorted(describe(item) for item in value)) + "}"
     if isinstance(value, types.FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        rest = describe([_of_code(value.__code__), value.__defaults__, value.__kwdefaults__, cells])
+        code = _of_code(value.__code__, value.__doc__)
+        rest = describe([code, value.__defaults__, value.__kwdefaults__, cells])
         return f"{value.__module__}.{value.__qualname__}{rest}"
+    if isinstance(value, types.CodeType):
+        return describe(_of_code(value))
     if callable(value):
         return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value))}"
     return repr(value)
 
 
-def _of_code(code: types.CodeType) -> list[Any]:
-    constants = [_of_code(c) if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts]
-    return [code.co_code.hex(), list(code.co_names), constants]
+def _of_code(code: types.CodeType, doc: str | None = None) -> list[Any]:
+    """What it does; what its docstring says is no part of that."""
+    constants = code.co_consts
+    if doc is not None and constants[:1] == (doc,):
+        constants = (None, *constants[1:])
+    return [code.co_code.hex(), code.co_names, constants]
 
 
 def _of_array(value: Any) -> str:

@@ -161,5 +161,5 @@ def test_two_hundred_killed_trainings_end_as_the_whole(tmp_path, part, record_pr
     record_property("kills", killer.told())
     assert killer.equal == 50
     assert killer.kills >= 50
-    assert killer.saved >= 35
+    assert killer.saved >= 40
     assert killer.saving >= 20

@@ -140,7 +140,7 @@ def test_the_launcher_restarts_an_experiment_from_its_last_checkpoint(tmp_path):
     assert "starting all again (1 of 1)" in errors
     assert first.stat().st_mtime == written
     results = [tmp_path / name / f"{NAME}.npz" for name in ("whole", "cut")]
-    arrays = [dict(np.load(path)) for path in results]
+    arrays = [dict(np.load(path, allow_pickle=False)) for path in results]
     assert arrays[0].keys() == arrays[1].keys()
     for name in arrays[0]:
         if not name.startswith("seconds"):

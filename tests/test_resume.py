@@ -204,10 +204,12 @@ def test_divergence_names_step_loss_and_leaf_and_keeps_the_finite_state(tmp_path
     assert f"step {int(state.step)} is" in str(plain.value)
 
 
-def test_metrics_have_one_row_a_record(tmp_path, monkeypatch, key):
+@pytest.mark.parametrize("pieces", [2, 3])
+def test_metrics_have_one_row_a_record(tmp_path, monkeypatch, key, pieces):
+    """Though the process ended once, be it right after the last checkpoint."""
     run, data = SETTINGS["perceptron"]
     keep = Checkpoints(tmp_path, seconds=0, steps=4)
-    stopped(monkeypatch, 2, lambda: fit(run, key, data, RATE, keep=keep))
+    stopped(monkeypatch, pieces, lambda: fit(run, key, data, RATE, keep=keep))
     _, history = fit(run, key, data, RATE, keep=keep)
     table = np.genfromtxt(tmp_path / "metrics.csv", delimiter=",", names=True)
     np.testing.assert_array_equal(table["epoch"], [1, 2, 3])
