@@ -5,6 +5,7 @@ JAX, and never after a minute. `make test-faults` tries `MANY` times as many cal
 """
 
 import inspect
+import tempfile
 import warnings
 
 import jax
@@ -100,6 +101,19 @@ def try_fit(training, key, data, hparams, chunks):
         state, history = found
         assert finite((state, history))
         assert len(history["train_loss"]) == training.epochs
+
+
+def try_kept(data, hparams, seconds, steps):
+    """A training that is kept, once more from its folder: the same, or refused the same way."""
+    with tempfile.TemporaryDirectory() as folder:
+        keep = answer(lambda: Checkpoints(folder, seconds, 3, steps))
+        if refused(keep):
+            return
+        first, again = (answer(lambda: fit(RUNS[0], KEY, data, hparams, keep=keep)) for _ in "ab")
+    assert refused(first) == refused(again)
+    if not refused(first):
+        assert finite(first[0].params)
+        np.testing.assert_array_equal(first[1]["train_loss"], again[1]["train_loss"])
 
 
 def try_sweep(keys, data, hparams, group, chunks):
@@ -284,6 +298,16 @@ PROPERTIES = {
             "chunks": either(1, 2),
         },
         150,
+    ),
+    "kept": (
+        try_kept,
+        {
+            "data": DATA,
+            "hparams": HPARAMS,
+            "seconds": either(0, 1),
+            "steps": either(None, 1, 2),
+        },
+        10,
     ),
     "sweep": (
         try_sweep,
