@@ -5,7 +5,6 @@ sha256 of every file and of itself. Then it gets its name. Reading checks the ma
 sees anything, since orbax itself restores flipped bytes silently.
 """
 
-import errno
 import hashlib
 import json
 import os
@@ -16,18 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
-import numpy as np
-
-from jaxnets import checks, scalars
-from jaxnets.replacing import FULL, room
+from jaxnets import checks, leaves, scalars
+from jaxnets.replacing import room
 
 MANIFEST, ARRAYS = "MANIFEST", "arrays"
 REPLACED = ".replaced"
 """The ending of a step's directory while another takes its name, so that one is always there."""
 LINES = 10
 """Of the difference between two trees, at most so many are shown."""
-FULL_TEXTS = {os.strerror(number): number for number in FULL}
 
 
 class Damaged(ValueError):
@@ -128,7 +123,8 @@ def restore(
             warnings.warn(f"skipped the checkpoint {path}: {error}", stacklevel=2)
             continue
         _compare(path, manifest, like, identity)
-        return Restored(manifest["step"], _read(path, manifest, like), skipped)
+        tree = leaves.read(path / ARRAYS, list(manifest["leaves"].values()), like)
+        return Restored(manifest["step"], tree, skipped)
     if skipped:
         reasons = "\n".join(f"  {line}" for line in skipped[:LINES])
         raise Damaged(
@@ -172,22 +168,10 @@ def _found(folder: Path) -> list[Path]:
 
 
 def _write(path: Path, step: int, tree: Any, identity: dict[str, str]) -> None:
-    leaves = _described(tree)
+    described = leaves.described(tree)
     path.mkdir()
-    arrays = {
-        f"{i:06d}": np.atleast_1d(_plain(leaf))
-        for i, leaf in enumerate(jax.tree.leaves(tree))
-        if _plain(leaf).size
-    }
-    try:
-        with _orbax() as orbax:
-            orbax.save(path.absolute() / ARRAYS, arrays)
-    except (ValueError, RuntimeError) as error:
-        full = next((number for text, number in FULL_TEXTS.items() if text in str(error)), None)
-        if full is None and "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        raise OSError(full or errno.ENOSPC, str(error).partition("\n")[0]) from error
-    manifest = {"step": step, "identity": identity, "leaves": leaves, "files": _digests(path)}
+    leaves.write(path / ARRAYS, tree)
+    manifest = {"step": step, "identity": identity, "leaves": described, "files": _digests(path)}
     text = json.dumps(manifest, indent=1).encode()
     (path / MANIFEST).write_bytes(hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
     for file in path.rglob("*"):
@@ -195,59 +179,10 @@ def _write(path: Path, step: int, tree: Any, identity: dict[str, str]) -> None:
     _sync(path)
 
 
-def _read(path: Path, manifest: dict[str, Any], like: Any) -> Any:
-    leaves, structure = jax.tree.flatten(like)
-    rows = list(manifest["leaves"].values())
-    with _orbax() as orbax:
-        arrays = orbax.restore(path.absolute() / ARRAYS)
-    read = [
-        arrays[f"{i:06d}"].reshape(row["shape"])
-        if 0 not in row["shape"]
-        else np.zeros(row["shape"], row["dtype"])
-        for i, row in enumerate(rows)
-    ]
-    placed = [_placed(value, leaf) for value, leaf in zip(read, leaves, strict=True)]
-    return jax.tree.unflatten(structure, placed)
-
-
-def _placed(value: np.ndarray, like: Any) -> Any:
-    """As the array or key `like`, on its devices."""
-    if not isinstance(like, jax.Array):
-        return value
-    if _is_key(like):
-        data = _placed(value, jax.random.key_data(like))
-        return jax.random.wrap_key_data(data, impl=jax.random.key_impl(like))
-    if not like.committed:
-        return jax.numpy.asarray(value)
-    return jax.make_array_from_callback(value.shape, like.sharding, lambda index: value[index])
-
-
-def _is_key(leaf: Any) -> bool:
-    return isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-def _plain(leaf: Any) -> np.ndarray:
-    return np.asarray(jax.device_get(jax.random.key_data(leaf) if _is_key(leaf) else leaf))
-
-
-def _described(tree: Any) -> dict[str, dict[str, Any]]:
-    """Path, shape and dtype of every leaf; for keys also the implementation."""
-    rows = {}
-    for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        if not hasattr(leaf, "dtype"):
-            name = jax.tree_util.keystr(path)
-            raise TypeError(f"tree{name} is {type(leaf).__name__}; every leaf must be an array")
-        shape, dtype = np.shape(leaf), str(leaf.dtype)
-        if _is_key(leaf):
-            shape = jax.eval_shape(jax.random.key_data, leaf).shape
-        rows[jax.tree_util.keystr(path)] = {"shape": list(shape), "dtype": dtype}
-    return rows
-
-
 def _compare(
     path: Path, manifest: dict[str, Any], like: Any, identity: Mapping[str, str] | None
 ) -> None:
-    have, want = manifest["leaves"], _described(like)
+    have, want = manifest["leaves"], leaves.described(like)
     lines = [f"missing: {name}" for name in want if name not in have]
     lines += [f"unexpected: {name}" for name in have if name not in want]
     lines += [
@@ -306,17 +241,3 @@ def _remove_stale(folder: Path) -> None:
         whole = path.with_suffix("")
         if whole.exists():
             _remove(path)
-
-
-def _orbax() -> Any:
-    """Only this process takes part, though others run."""
-    import orbax.checkpoint as ocp
-
-    alone = {}
-    if jax.process_count() > 1:
-        only = jax.process_index()
-        alone["multiprocessing_options"] = ocp.options.MultiprocessingOptions(
-            primary_host=only, active_processes={only}, barrier_sync_key_prefix=f"only{only}"
-        )
-    handler = ocp.PyTreeCheckpointHandler(**alone)
-    return ocp.Checkpointer(handler, **alone)

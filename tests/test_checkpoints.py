@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnets import checkpoints
+from jaxnets import checkpoints, leaves
 from jaxnets.checkpoints import Checkpoints, Damaged, OtherTraining, restore, save
 from jaxnets.replacing import NoRoom
 
@@ -34,7 +34,7 @@ def tree(step=0):
 
 def bits(found):
     plain = [
-        jax.random.key_data(leaf) if checkpoints._is_key(leaf) else leaf
+        jax.random.key_data(leaf) if leaves.is_key(leaf) else leaf
         for leaf in jax.tree.leaves(found)
     ]
     return [(a.dtype, np.shape(a), np.asarray(a).tobytes()) for a in plain]
@@ -138,7 +138,7 @@ def test_a_thousand_damaged_checkpoints_are_refused_or_skipped(tmp_path, monkeyp
     whole = tmp_path.parent / "whole"
     save(whole, 2, tree(2))
     read, counts = [], dict.fromkeys(("skipped", "refused"), 0)
-    monkeypatch.setattr(checkpoints, "_read", lambda path, *_: read.append(path.name))
+    monkeypatch.setattr(leaves, "read", lambda path, *_: read.append(path.parent.name))
     newest = tmp_path / "step_000000000002"
     files = files_of(whole / newest.name)
     for i in range(1000):
@@ -245,7 +245,7 @@ def test_a_disk_that_fills_up_before_the_manifest(tmp_path, monkeypatch):
 KILLED = """
 import os, signal, sys
 import numpy as np
-from jaxnets import checkpoints
+from jaxnets import checkpoints, leaves
 folder, call, at, again = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 checkpoints.save(folder, 1, {"x": np.full(9, 1.0)}, last=1)
 where = checkpoints.Path if call == "rename" else checkpoints

@@ -56,7 +56,8 @@ ALLOWED = {
     "train": {"checks", "losses", "objective", "shuffle"},
     "prepare": {"checks", "losses", "train"},
     "signals": set(),
-    "checkpoints": {"checks", "replacing", "scalars"},
+    "leaves": {"replacing"},
+    "checkpoints": {"checks", "leaves", "replacing", "scalars"},
     "runs": {"checkpoints", "replacing", "scalars"},
     "identity": {"train"},
     "pieces": {"losses", "objective", "shuffle", "train"},
@@ -90,7 +91,7 @@ ALLOWED = {
 # The only parts that may import a heavy package at all.
 HEAVY_ALLOWED = {
     "matplotlib": {"plots"},
-    "orbax": {"checkpoints"},
+    "orbax": {"leaves"},
     "skimage": {"data"},
     "sklearn": {"classical", "data", "estimator"},
     "tensorboardX": {"scalars"},
