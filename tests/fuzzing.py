@@ -20,7 +20,7 @@ ERRORS = (
     *(FileNotFoundError, ModuleNotFoundError, FloatingPointError, MemoryError),
 )
 """`Diverged` is a FloatingPointError, `OutOfMemory` a MemoryError."""
-SECONDS = 30
+SECONDS = 60
 """What a call may take, compiling included."""
 MANY = 14
 """How many times as many examples the long tests have."""
