@@ -274,6 +274,7 @@ WRONG = {
     "none": ({"n": 0}, "-n is 0"),
     "number": ({"coordinator": "a:1", "processes": 2, "process": 2}, "process 2 is none of the 2"),
     "address": ({"coordinator": "a", "processes": 2, "process": 1}, "'a'; it must be HOST:PORT"),
+    "port": ({"coordinator": "a:99999", "processes": 2, "process": 1}, "port must be 1 to 65535"),
 }
 
 
@@ -281,6 +282,12 @@ WRONG = {
 def test_flags_that_do_not_fit_are_named(given, message):
     with pytest.raises(ValueError, match=message):
         place(options(**given), {})
+
+
+@pytest.mark.parametrize("name", ["SLURM_JOB_ID", "SLURM_NTASKS", "SLURM_PROCID"])
+def test_a_variable_of_slurm_that_is_no_number_is_named(name):
+    with pytest.raises(ValueError, match=f"{name} is 'abc'; it must be a whole number"):
+        place(options(), SLURM | {name: "abc"})
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ SLURM = {
     "processes": "SLURM_NTASKS",
     "process": "SLURM_PROCID",
 }
-FIRST_PORT, PORTS = 61440, 4096
+FIRST_PORT, PORTS, LAST_PORT = 61440, 4096, 65535
 """A job's port is one of these, by its number, so that two jobs on a node rarely meet."""
 
 
@@ -49,13 +49,22 @@ def place(options: argparse.Namespace, environment: Mapping[str, str]) -> Place:
             raise ValueError(f"--{given[0]} needs {' and '.join(missing)} too")
         return _checked(options.coordinator, options.processes, (options.process,), "--processes")
     if all(name in environment for name in SLURM.values()):
-        job, nodes, processes, process = (environment[name] for name in SLURM.values())
-        coordinator = f"{first_node(nodes)}:{FIRST_PORT + int(job) % PORTS}"
-        return _checked(coordinator, int(processes), (int(process),), SLURM["processes"])
+        job, processes, process = (
+            _whole(environment, SLURM[name]) for name in ("job", "processes", "process")
+        )
+        coordinator = f"{first_node(environment[SLURM['nodes']])}:{FIRST_PORT + job % PORTS}"
+        return _checked(coordinator, processes, (process,), SLURM["processes"])
     raise ValueError(
         "how many processes, and where? Use -n N for this machine, --coordinator HOST:PORT "
         "--processes N --process I on each of several, or srun"
     )
+
+
+def _whole(environment: Mapping[str, str], name: str) -> int:
+    try:
+        return int(environment[name])
+    except ValueError as error:
+        raise ValueError(f"{name} is {environment[name]!r}; it must be a whole number") from error
 
 
 def _checked(coordinator: str | None, n: int, own: tuple[int, ...], name: str) -> Place:
@@ -66,6 +75,8 @@ def _checked(coordinator: str | None, n: int, own: tuple[int, ...], name: str) -
         raise ValueError(f"process {wrong[0]} is none of the {n}: they are numbered 0 to {n - 1}")
     if coordinator is not None and not re.fullmatch(r".+:\d+", coordinator):
         raise ValueError(f"the coordinator is {coordinator!r}; it must be HOST:PORT")
+    if coordinator is not None and not 0 < int(coordinator.rpartition(":")[2]) <= LAST_PORT:
+        raise ValueError(f"the coordinator is {coordinator!r}; its port must be 1 to {LAST_PORT}")
     return Place(coordinator, n, own)
 
 
