@@ -172,6 +172,8 @@ def pattern(maps: Maps, model: CNN, params: Params, x: Array) -> list[Array]:
 def _pattern(
     maps: Maps, chain: Sequence[nn.Module], params: Any, x: Array, name: str
 ) -> list[Array]:
+    if not chain:
+        return []
     pieces = []
     inputs = [x, *maps(chain, params, x, name)[:-1]]
     for i, (layer, value) in enumerate(zip(chain, inputs, strict=False)):
