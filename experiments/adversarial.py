@@ -3,7 +3,7 @@
 Claim: adversarial images (L4 shows them without numbers): a change of every pixel that is small
 beside its range, along the sign of the loss's gradient, flips the class.
 
-Command: `make adversarial`, 9 minutes on 2 busy cores. Protocol: L2's network and an MLP with two
+Command: `make adversarial`, 5 minutes on one core. Protocol: L2's network and an MLP with two
 layers of 100 units learn MNIST for 2 epochs with Adam whose rate falls to zero. Every tenth test
 image is changed by up to epsilon of the pixel range in each pixel, then clipped to [0, 1]: in one
 step along the sign of the gradient (FGSM; Goodfellow, Shlens and Szegedy, 2015), in 10 steps of

@@ -5,7 +5,7 @@ A layer's forward pass is one product, `W x`; its backward pass has two of that 
 and `delta x^T`. The first layer needs no `W^T delta`, since nobody asks for the gradient of the
 images, so that by the products alone the ratio is exactly 2 minus the first layer's share of them.
 
-Command: `make backward_cost`, 6 minutes on 2 busy cores. Protocol: perceptrons and convolutional
+Command: `make backward_cost`, 2 to 3 minutes on 2 cores. Protocol: perceptrons and convolutional
 networks on random images of MNIST's size (the cost does not depend on the values); operations are
 those that XLA counts in the compiled programs, beside our own count of the products from the
 shapes. Times are of the loss alone, of `jax.value_and_grad` and of the gradients by hand, in turn,

@@ -5,7 +5,7 @@ the same samples mini-batches "of a few tens" learn more than the full set; step
 sample do "not benefit from the speed-up of batch-processing"; mini-batches are the "compromise", so
 that after the same time they are ahead of both. L2 shows curves without numbers, network or rates.
 
-Command: `make batch_size`, two to three minutes on 2 cores; without MNIST it uses scikit-learn's
+Command: `make batch_size`, one minute on 2 cores; without MNIST it uses scikit-learn's
 digits and the claims stay untested. Protocol: 784-32-10, ReLU, plain gradient steps on the mean
 loss of a batch, 3 epochs over 50,000 images in a new random order each. For each size the rate is
 the one of 8 with the least loss on 10,000 validation images after a training of its own. Losses are

@@ -6,14 +6,14 @@ between two RGB images of 256 x 256 does; `(0,0,0,0,1,2,3,4,4,4,4)` with `(-1,1)
 `(0,0,0,1,1,1,1,0,0,0)`. A network of convolutions should then lose less than an MLP on images that
 are off centre.
 
-Command: `make equivariance`, 15 minutes on 2 busy cores. Protocol: L2's network and an MLP with two
+Command: `make equivariance`, 6 minutes on one core. Protocol: L2's network and an MLP with two
 layers of 100 units learn the centred images of MNIST, with Adam whose rate falls to zero over 2
 epochs; two more learn images moved by up to 2 pixels at random. All are tested on every second test
 image, moved by 0 to 6 pixels in four directions. Maps are compared where both see the same pixels,
 for every shift of up to 3 pixels that is a multiple of the maps' stride (one stride where that is
 more than 3), and count as equal up to 1e-5 of the largest entry. Criterion, fixed before any run:
 at 2 pixels the 95 % interval of the MLP's loss of accuracy minus the network's is above 0. Expect
-maps equal to the last bit on a CPU, and a network that still loses accuracy, since its dense layers
+maps equal to rounding, and a network that still loses accuracy, since its dense layers
 see positions, but a fifth of what the MLP loses.
 """
 

@@ -3,7 +3,7 @@
 Claim: "some of the convolutional masks are very similar to oriented Gaussian or Gabor filters", so
 that "the trained neural nets compute oriented derivatives", "of order 0, 1, and 2".
 
-Command: `make first_filters`, 10 minutes on 2 busy cores. Protocol: three networks learn their
+Command: `make first_filters`, 5 minutes on one core. Protocol: three networks learn their
 first layers: L2's network (5 x 5) the digits of MNIST; a classifier of four layers (7 x 7) by how
 many quarters of a turn a patch of 24 x 24 pixels is rotated; a network of two layers (7 x 7) to
 remove the noise in the middle of such patches. The lecture's filters are learned from the

@@ -6,7 +6,7 @@ loss, batch and parameters; the gradients by hand are compared in float64 and in
 those of LeNet, L2's network and a residual CNN on images of 28 x 28; there jax.grad differentiates
 the same network in Flax's operations, because that of ours would run the rules by hand.
 
-Command: `make gradcheck`, six minutes on 2 cores, three of them for images. An error is the norm
+Command: `make gradcheck`, 2 to 3 minutes on 2 cores. An error is the norm
 of the difference over the norm of jax.grad's gradient. Central differences in float64, one per
 parameter, straddle the kinks of ReLU and hinge, so a network with a pre-activation or margin within
 1e-3 of a kink is drawn again. Image networks have 16 differences along random directions and 8

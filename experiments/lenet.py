@@ -5,7 +5,7 @@ Claim: lecture L4 shows LeNet-5's results in a figure without numbers; the netwo
 learning applied to document recognition", 1998). It counts as reproduced if the mean test error
 over the seeds is 0.5 to 1.5 %.
 
-Command: `make lenet`, about ten minutes on 2 cores; without MNIST it uses scikit-learn's digits, a
+Command: `make lenet`, 5 minutes on one core; without MNIST it uses scikit-learn's digits, a
 smaller network, and the claim stays untested. Protocol: all 60,000 training images, pixels in 0..1;
 the network of `jaxnets.models.lenet5` (61,706 parameters); batches of 128, Adam with a rate that
 falls to zero over 8 epochs, all seeds in one program, nothing chosen on the test images.

@@ -4,7 +4,7 @@ Claim: "the more nodes the more accurate": losses 3.02e-1, 2.08e-2, 8.27e-3 with
 one slide and 2.61e-1, 2.51e-4, 3.07e-7 on the next. The lecture gives neither the domain nor the
 scale of z, and the second slide does not name its surface.
 
-Command: `make rosenbrock_regression`, five minutes on 2 cores. Protocol: z = 100 (x2 - x1^2)^2 +
+Command: `make rosenbrock_regression`, three minutes on 2 cores. Protocol: z = 100 (x2 - x1^2)^2 +
 (1 - x1)^2 on a grid of 25 x 25 points of three domains; z and both inputs scaled to mean 0 and
 variance 1, so that a constant has loss 1; mean squared error in float64; L-BFGS with a line search
 from 64 random starts. Expect the first slide's losses to be undercut on [-1, 1]^2, and the
