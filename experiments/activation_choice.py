@@ -151,7 +151,7 @@ def plot(result: Result) -> Figure:
     axes[0, 1].set(xlabel="learning rate of Adam", title="after the last epoch", xscale="log")
     for panel in axes[0, :2]:
         panel.set_ylabel("validation accuracy [%]")
-    top = 100 * max(curves.mean(axis=0).max() for curves in valid.values())
+    top = 100 * max(np.max(curves.mean(axis=0)) for curves in valid.values())
     axes[0, 0].set_ylim(top - 12, top + 2)
     axes[0, 0].legend(fontsize="small", loc="lower right")
     _draw_tests(axes[0, 2], test)

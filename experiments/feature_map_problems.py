@@ -204,7 +204,7 @@ def _k_nn(key: Array, n: int, flip: float) -> list[tuple[float, int]]:
             )
             for part in others
         )
-        best = valid.argmax()
+        best = np.argmax(valid)
         chosen.append((test[best], NEIGHBOURS[best]))
     return chosen
 

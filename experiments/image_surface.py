@@ -153,7 +153,7 @@ def _trained(
     states, _ = jn.sweep(training, keys, data, hparams)
     outputs = evaluate.all_predictions(model, LOSS, states.params, x)
     surfaces = outputs.reshape(len(config.rates), config.seeds, SIDE, SIDE)
-    return surfaces[np.mean((surfaces - image) ** 2, axis=(1, 2, 3)).argmin()]
+    return surfaces[np.argmin(np.mean((surfaces - image) ** 2, axis=(1, 2, 3)))]
 
 
 def _record(name: str, surfaces: np.ndarray, image: np.ndarray) -> Result:

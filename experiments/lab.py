@@ -31,7 +31,7 @@ from jaxnets.replacing import replacing
 
 RESULTS = Path("results")
 
-Result = dict[str, np.ndarray]
+Result = dict[str, Any]
 Status = Literal["reproduced", "not reproduced", "not tested"]
 
 

@@ -178,7 +178,7 @@ def _draw_class_errors(axes: Axes, result: Result) -> None:
     plots.level(axes, mean, f"all digits: {mean:.2f} %", style | {"color": "black"})
     axes.set(xlabel="true digit", ylabel=f"test error on {result['data']} [%]")
     axes.set(xticks=range(CLASSES), title="error by class (± 1 std)")
-    axes.set_ylim(0, 1.25 * (by_class.mean(axis=0) + spread).max())
+    axes.set_ylim(0, 1.25 * np.max(by_class.mean(axis=0) + spread))
     axes.legend(fontsize="small")
 
 

@@ -66,7 +66,7 @@ def run(config: Config, key: Array) -> Result:
         print(f"two hidden layers on {n} points", flush=True)
         searched.append(memorising.curves(config, keys, 2, config.searched, n))
     means = np.asarray(searched)[..., -1].mean(axis=2)
-    chosen = int(_misfit(means.T, config.searched, LECTURE_TWO).argmin())
+    chosen = int(np.argmin(_misfit(means.T, config.searched, LECTURE_TWO)))
     points = config.points[chosen]
     print(f"wider ones and one hidden layer on {points} points, then RBF kernels", flush=True)
     others = memorising.curves(config, keys, 2, config.others, points)
@@ -109,7 +109,7 @@ def nearest_kernels(result: Result, at: int) -> tuple[np.ndarray, str, float]:
     """
     found = np.moveaxis(result["rbf"][at], 2, 0)
     misfit = _misfit(found.mean(axis=-1), result["kernels"], LECTURE_RBF)
-    side, penalty = np.unravel_index(misfit.argmin(), misfit.shape)
+    side, penalty = np.unravel_index(np.argmin(misfit), misfit.shape)
     name = f"square of side {SIDES[side]:g}, penalty {PENALTIES[penalty]:g}"
     return found[:, side, penalty], name, float(misfit.min())
 
@@ -215,7 +215,7 @@ def _two_layers(result: Result) -> Verdict:
 def _rbf(result: Result) -> Verdict:
     accuracies, setting, _ = nearest_kernels(result, int(result["chosen"]))
     holds, ours = _meets(accuracies, result["kernels"], LECTURE_RBF)
-    own = result["points"][misfits(result)[1].argmin()]
+    own = result["points"][np.argmin(misfits(result)[1])]
     ours += f" ({setting}); the kernels alone are nearest at {own} points"
     settings = len(SIDES) * len(PENALTIES)
     return verdict(holds, ours, f"{_samples(result)}, the nearest of {settings} settings")

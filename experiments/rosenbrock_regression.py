@@ -144,7 +144,7 @@ def _reached(slide: dict[int, float]) -> Callable[[Result], Verdict]:
         targets = np.asarray([slide[int(n)] for n in result["nodes"]])
         final = _final(result)
         ratios = final.min(axis=2) / targets
-        i = ratios.max(axis=1).argmin()
+        i = np.argmin(ratios.max(axis=1))
         ours = f"{_name(result['domains'][i])}: " + ", ".join(
             f"{n} nodes best {losses.min():.2e} median {np.median(losses):.2e}"
             for n, losses in zip(result["nodes"], final[i], strict=True)

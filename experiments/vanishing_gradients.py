@@ -234,7 +234,7 @@ def _exploding(result: Result) -> list[tuple[str, int]]:
 
 def _explode(result: Result) -> Verdict:
     ratios, samples = _deepest(result)
-    name = max(ratios, key=lambda unit: ratios[unit].mean(axis=1).max())
+    name = max(ratios, key=lambda unit: np.max(ratios[unit].mean(axis=1)))
     ours = f"largest: {name}, log10 of first over last delta {_listed(ratios[name])}"
     return verdict(bool(_exploding(result)), ours, samples)
 

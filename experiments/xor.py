@@ -68,7 +68,7 @@ def run(config: Config, key: Array) -> Result:
     codes = hidden_codes(hidden(end, X))
     lecture = hidden_codes(hidden(LECTURE, X))
     other = solved[:, 0] & np.any(codes[:, 0, :2] != lecture, axis=-1)
-    fullest = np.where(other, np.abs(np.linalg.det(end["W"][:, 0, :2])), -1).argmax()
+    fullest = np.argmax(np.where(other, np.abs(np.linalg.det(end["W"][:, 0, :2])), -1))
     shown = {name: values[fullest, 0] for name, values in end.items()}
     members = family(np.linspace(0, 0.9, 1000, endpoint=False))
     return {

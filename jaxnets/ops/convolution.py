@@ -107,7 +107,8 @@ def _forward_cpu(x: Array, kernel: Array, at: Windows) -> Array:
     n = _neighbours(at)
     patches = _patches(x, _wide(at, n))
     weights = _widen(kernel, n, at.strides[1]).reshape(len(patches), -1, n * kernel.shape[3])
-    y = sum(p @ w for p, w in zip(patches, weights, strict=True))
+    products = [p @ w for p, w in zip(patches, weights, strict=True)]
+    y = sum(products[1:], products[0])
     return y.reshape(len(x), *at.outputs, -1)
 
 

@@ -5,7 +5,8 @@ By hand (row D1), for a position with hidden vector h, word w and noise words u,
 `dE/dv_w = g_w h` and `dE/dv_u = g_u h`. All of a stretch is computed from the params before it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import reduce
 
 import jax.numpy as jnp
 from jax import Array
@@ -56,7 +57,7 @@ def skip_gram_gradients(
     hidden = gather(params["input"], middle)
     numbers = jnp.concatenate([words, stretch.noise.ravel()])
     outputs = gather(params["output"], numbers)
-    weight = sum(
+    weight = _total(
         pair.reshape(groups, -1, 1) * (stretch.noise[:, None] != context.reshape(groups, -1, 1))
         for pair, context in zip(stretch.pairs, stretch.contexts, strict=True)
     )
@@ -115,9 +116,13 @@ def _k(stretch: Stretch) -> int:
     return stretch.noise.shape[1]
 
 
+def _total(terms: Iterable[Array]) -> Array:
+    return reduce(jnp.add, terms)
+
+
 def _around(rows: Array, stretch: Stretch) -> Array:
     """The sums of the contexts' rows, `[n, d]`, of rows `[n + 2 reach s, d]`."""
-    return sum(
+    return _total(
         pair[:, None] * stretch.beside(offset, rows)
         for pair, offset in zip(stretch.pairs, offsets(stretch.reach), strict=True)
     )
@@ -129,7 +134,7 @@ def _spread(rows: Array, weights: Array, streams: int) -> Array:
     edge = both * streams
     wide = jnp.pad(rows, ((edge, edge), (0, 0)))
     weights = jnp.pad(weights, ((0, 0), (edge, edge)))
-    return sum(
+    return _total(
         weight[start : start + n + edge, None] * wide[start : start + n + edge]
         for weight, offset in zip(weights, offsets(both // 2), strict=True)
         for start in [(both // 2 - offset) * streams]
