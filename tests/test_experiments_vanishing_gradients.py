@@ -39,16 +39,16 @@ def as_mlp(params, layers):
 
 @pytest.mark.parametrize("name", ["sigmoid", "tanh", "relu"])
 @pytest.mark.parametrize("depth", [2, 4])
-def test_a_deep_network_is_the_mlp_with_its_parameters(key, name, depth):
+def test_a_deep_network_is_the_mlp_with_its_parameters(x64, key, name, depth):
     """Also where only the first layers of a deeper one are used."""
     model = deep(name)
     params, x = drawn(key)
     mlp = jn.MLP((WIDTH,) * depth, 10, name)
     shifts = jnp.zeros((LAYERS, WIDTH, len(x)))
     expected = mlp.apply(as_mlp(params, depth), x)
-    np.testing.assert_allclose(model.shifted(params, x, shifts, depth), expected, rtol=1e-5)
+    np.testing.assert_allclose(model.shifted(params, x, shifts, depth), expected, rtol=1e-11)
     if depth == LAYERS:
-        np.testing.assert_allclose(model.apply(params, x), expected, rtol=1e-5)
+        np.testing.assert_allclose(model.apply(params, x), expected, rtol=1e-11)
 
 
 def test_residual_layers_add_their_input_from_the_second_on(key):
