@@ -13,7 +13,7 @@ WORDS_DIR ?= $(wildcard ../shared/data/words)
 export WORDS_DIR
 CORPUS ?=
 SET ?=
-EXPERIMENTS := $(shell grep -oE '"[a-z0-9_]+"' experiments/contents.py | tr -d '"' | awk '!seen[$$0]++')
+EXPERIMENTS := $(shell grep -oE '"[a-z0-9_]+"' experiments/lab/registry.py | tr -d '"' | awk '!seen[$$0]++')
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-faults lint types format hooks gradcheck bench experiments scorecard gallery \

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from benchmarks import operations, words
 from benchmarks.harness import Contender, Timing, best, race, ratio
-from jaxnets import checks
 from jaxnets.data import load
-from jaxnets.replacing import replacing
+from jaxnets.host import checks
+from jaxnets.storage.atomic import replacing
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 PACKAGES = ("jax", "flax", "optax", "torch", "scikit-learn", "gensim", "numpy")
@@ -309,7 +309,7 @@ def _machine() -> str:
 
 
 def main(names: list[str]) -> None:
-    checks.known_names(names, RACES, "race")
+    checks.require_known(names, RACES, "race")
     sections = []
     for name in names or RACES:
         for build in RACES[name]:

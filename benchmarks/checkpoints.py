@@ -11,11 +11,11 @@ import jax
 import numpy as np
 
 import jaxnets
-from jaxnets import MLP, Run, fit
-from jaxnets.checkpoints import Checkpoints, save
+from jaxnets import MLP, TrainSpec, fit
 from jaxnets.data import Dataset
-from jaxnets.identity import identity
-from jaxnets.prepare import prepare
+from jaxnets.storage.checkpoints import CheckpointConfig, save
+from jaxnets.training.fingerprint import fingerprint
+from jaxnets.training.validate import prepare
 
 RATE = {"learning_rate": 1e-3}
 
@@ -33,13 +33,13 @@ def training(kept: bool, epochs: int = 60) -> Callable[[], dict[str, float]]:
     """
     jaxnets.use_all_cores()
     data = images(60_000)
-    run = Run(MLP((100,), outputs=10), "softmax_cross_entropy", epochs=epochs, batch_size=64)
+    run = TrainSpec(MLP((100,), outputs=10), "softmax_cross_entropy", epochs=epochs, batch_size=64)
 
     def once() -> dict[str, float]:
         with tempfile.TemporaryDirectory() as folder:
-            keep = Checkpoints(folder) if kept else None
+            checkpoints = CheckpointConfig(folder) if kept else None
             start, worked = time.perf_counter(), time.process_time()
-            fit(run, jax.random.key(0), data, RATE, keep=keep)
+            fit(run, jax.random.key(0), data, RATE, checkpoints=checkpoints)
             seconds = time.perf_counter() - start
             return {"seconds": seconds, "processor s": time.process_time() - worked}
 
@@ -52,12 +52,12 @@ def parts() -> Callable[[], dict[str, float]]:
     importlib.import_module("orbax.checkpoint")
     imported = time.perf_counter() - start
     data = images(60_000)
-    run = Run(MLP((100,), outputs=10), "softmax_cross_entropy", epochs=1, batch_size=64)
+    run = TrainSpec(MLP((100,), outputs=10), "softmax_cross_entropy", epochs=1, batch_size=64)
     state, _ = fit(run, jax.random.key(0), data, RATE)
 
     def once() -> dict[str, float]:
         start = time.perf_counter()
-        identity(run, jax.random.key(0), RATE, data)
+        fingerprint(run, jax.random.key(0), data, RATE)
         digested = time.perf_counter() - start
         with tempfile.TemporaryDirectory() as folder:
             tree: Any = (state.params, state.opt_state, state.key)
@@ -73,11 +73,11 @@ def parts() -> Callable[[], dict[str, float]]:
 def checks() -> Callable[[], float]:
     """`prepare` on 60,000 x 784 floats, device copies included."""
     data = images(60_000)
-    run = Run(MLP((100,), outputs=10), "softmax_cross_entropy", epochs=1, batch_size=64)
+    run = TrainSpec(MLP((100,), outputs=10), "softmax_cross_entropy", epochs=1, batch_size=64)
 
     def once() -> float:
         start = time.perf_counter()
-        jax.block_until_ready(prepare(run, data, RATE)[1])
+        jax.block_until_ready(prepare(run, data, RATE)[0])
         return time.perf_counter() - start
 
     return once

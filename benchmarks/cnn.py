@@ -53,35 +53,36 @@ def jaxnets(by_hand: bool = False, in_scan: bool = True) -> Callable[[], dict]:
     import jax.numpy as jnp
     import optax
 
-    from jaxnets import Objective, Run, backprop, make_step
+    from jaxnets import Objective, TrainSpec, backprop, make_step
     from jaxnets.data import Dataset
     from jaxnets.models import small_cnn
-    from jaxnets.train import advance, init_state
+    from jaxnets.training.loop import advance, begin
 
     data = Dataset(dict(zip("xy", map(jnp.asarray, images()), strict=True)), None, None)
     differentiate = backprop.value_and_grad if by_hand else jax.value_and_grad
-    run_ = Run(small_cnn(), "softmax_cross_entropy", 1, BATCH, value_and_grad=differentiate)
+    spec = TrainSpec(small_cnn(), "softmax_cross_entropy", 1, BATCH, value_and_grad=differentiate)
     hparams = {"learning_rate": RATE}
-    state = init_state(run_, jax.random.key(0), hparams, data.train["x"])
-    epoch = jax.jit(lambda state, data, key: advance(run_, 1, state, hparams, data, key))
-    step = make_step(Objective(run_.model, run_.loss), optax.adam(RATE), differentiate)
+    key, steps = jax.random.key(0), spec.steps_per_epoch(SAMPLES)
+    first = begin(spec, key, data, hparams)
+    epoch = jax.jit(lambda carry, data, key: advance(spec, carry, 0, steps, data, hparams, key))
+    step = make_step(Objective(spec.model, spec.loss), optax.adam(RATE), differentiate)
     one = jax.jit(lambda s, rows, data: step(s, jax.tree.map(lambda a: a[rows], data.train)))
     start = time.perf_counter()
-    compiled = epoch.lower(state, data, state.key).compile() if in_scan else None
+    compiled = epoch.lower(first, data, key).compile() if in_scan else None
     compile_s = time.perf_counter() - start
-    carry = [state]
+    carry, state = [first], [first.state]
     rng = np.random.default_rng(0)
 
     def run_scan() -> dict:
         start = time.perf_counter()
-        carry[0], history = jax.block_until_ready(compiled(carry[0], data, state.key))
-        loss = float(history["train_loss"][-1])
+        carry[0] = jax.block_until_ready(compiled(carry[0], data, key))
+        loss = float(carry[0].history["train_loss"][-1])
         return _row(time.perf_counter() - start, loss) | {"compile": round(compile_s, 2)}
 
     def run_loop() -> dict:
         start, losses = time.perf_counter(), []
         for rows in rng.permutation(SAMPLES).reshape(-1, BATCH):
-            carry[0], metrics = one(carry[0], rows, data)
+            state[0], metrics = one(state[0], rows, data)
             losses.append(metrics["loss"])
         loss = float(np.mean(jax.device_get(losses)))
         return _row(time.perf_counter() - start, loss)

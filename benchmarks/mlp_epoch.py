@@ -49,26 +49,27 @@ def jaxnets(batch: int, by_hand: bool) -> Callable[[], dict]:
     from jaxnets import backprop
     from jaxnets.data import Dataset
     from jaxnets.models import MLP
-    from jaxnets.train import Run, advance, init_state
+    from jaxnets.training.loop import TrainSpec, advance, begin
 
     x, y = map(jnp.asarray, images())
     data = Dataset({"x": x, "y": y}, None, None)
     differentiate = backprop.value_and_grad if by_hand else jax.value_and_grad
     model = MLP((HIDDEN,), CLASSES, "relu")
-    run_ = Run(model, "softmax_cross_entropy", 1, batch, value_and_grad=differentiate)
+    spec = TrainSpec(model, "softmax_cross_entropy", 1, batch, value_and_grad=differentiate)
     hparams = {"learning_rate": RATE}
-    state = init_state(run_, jax.random.key(0), hparams, x)
-    epoch = jax.jit(lambda state, data, key: advance(run_, 1, state, hparams, data, key))
+    key, steps = jax.random.key(0), spec.steps_per_epoch(SAMPLES)
+    first = begin(spec, key, data, hparams)
+    epoch = jax.jit(lambda carry, data, key: advance(spec, carry, 0, steps, data, hparams, key))
     start = time.perf_counter()
-    compiled = epoch.lower(state, data, state.key).compile()
+    compiled = epoch.lower(first, data, key).compile()
     compile_s = time.perf_counter() - start
-    carry = [state]
+    carry = [first]
 
     def run() -> dict:
         start = time.perf_counter()
-        carry[0], history = jax.block_until_ready(compiled(carry[0], data, state.key))
+        carry[0] = jax.block_until_ready(compiled(carry[0], data, key))
         seconds = time.perf_counter() - start
-        loss = round(float(history["train_loss"][-1]), 4)
+        loss = round(float(carry[0].history["train_loss"][-1]), 4)
         return {"seconds": seconds, "loss": loss, "compile": round(compile_s, 2)}
 
     return run

@@ -32,11 +32,15 @@ LAYOUTS = ((1, 1), (1, 2), (1, 4), (1, 8), (2, 1), (2, 2))
 
 def contender(task: str, processes: int, devices: int) -> Callable[[], float]:
     """Process 0, which starts the others and tells them when to run."""
-    from jaxnets.distributed import starting
     from jaxnets.launch.addresses import Place
+    from jaxnets.parallel import processes
 
-    os.environ[starting.COORDINATOR] = Place(None, processes, ()).meeting()
-    os.environ |= {starting.PROCESSES: str(processes), starting.WAIT: "60", starting.STUCK: "600"}
+    os.environ[processes.COORDINATOR] = Place(None, processes, ()).meeting()
+    os.environ |= {
+        processes.PROCESSES: str(processes),
+        processes.WAIT: "60",
+        processes.STUCK: "600",
+    }
     others = [_other(i, task, processes, devices) for i in range(1, processes)]
     run = _program(task, 0, processes, devices)
     for other in others:
@@ -60,32 +64,30 @@ def _other(i: int, *options: Any) -> subprocess.Popen:
 
 def _program(task: str, process: int, processes: int, devices: int) -> Callable[[], float]:
     """Trains for some steps and returns the seconds of one."""
-    from jaxnets.distributed import starting
+    from jaxnets.parallel import processes
 
     if processes > 1:
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[process % len(cores)]})
-    os.environ[starting.PROCESS] = str(process)
+    os.environ[processes.PROCESS] = str(process)
 
     import jax
 
     import jaxnets as jn
-    from jaxnets import distributed
+    from jaxnets import parallel
     from jaxnets.data import Dataset
     from jaxnets.models.cnn import small_cnn
-    from jaxnets.train import advance, init_state
+    from jaxnets.training.loop import advance, init_state
 
     jn.use_all_cores(devices)
-    distributed.start()
+    parallel.start()
     models = {"mlp": jn.MLP((100,), 10), "wide": jn.MLP((2048, 2048), 10), "cnn": small_cnn()}
     rng, n = np.random.default_rng(0), STEPS[task] * BATCH[task]
     x = rng.random((n, 28, 28, 1) if task == "cnn" else (n, 784), np.float32)
     data = Dataset({"x": x, "y": rng.integers(0, 10, n, np.int32)}, None)
-    run = jn.Run(models[task], "softmax_cross_entropy", 1, BATCH[task])
+    run = jn.TrainSpec(models[task], "softmax_cross_entropy", 1, BATCH[task])
     key, hparams = jax.random.key(0), {"learning_rate": np.float32(1e-3)}
-    run, key, hparams, spread = distributed.divided(
-        distributed.all_devices(), run, key, hparams, data
-    )
+    run, key, hparams, spread = parallel.divided(parallel.all_devices(), run, key, hparams, data)
     state = jax.jit(init_state, static_argnums=0)(run, key, hparams, x[:1])
     epoch = partial(jax.jit(advance, static_argnums=(0, 1)), run, 1)
 

@@ -118,7 +118,7 @@ def jaxnets(
         model, loss = jn.MLP((10,)), "binary_cross_entropy"
     else:
         model, loss = jn.MLP((64,), 10, "relu"), "softmax_cross_entropy"
-    run_ = jn.Run(
+    spec = jn.TrainSpec(
         model,
         loss,
         EPOCHS[task],
@@ -132,7 +132,7 @@ def jaxnets(
         keys = jax.random.split(jax.random.key(next(seeds)), networks)
         start = time.perf_counter()
         _, history = jn.sweep(
-            run_, keys, data, {"learning_rate": RATE[task]}, shared_order=shared, group=group
+            spec, keys, data, {"learning_rate": RATE[task]}, shared_order=shared, group=group
         )
         losses = np.asarray(history["train_loss"][:, -1])
         seconds = (time.perf_counter() - start) / networks

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxnets.replacing import replacing
+from jaxnets.storage.atomic import replacing
 
 if TYPE_CHECKING:
-    from jaxnets.data.corpus import Corpus
-    from jaxnets.words import Vectors
+    from jaxnets.text.corpus import Corpus
+    from jaxnets.word2vec import Vectors
 
 ENTRIES = 4_000_000
 """Words and line ends of the epoch."""
@@ -31,7 +31,7 @@ def corpus_path() -> Path | None:
 
 
 def _corpus() -> Corpus:
-    from jaxnets.data import corpus
+    from jaxnets.text import corpus
 
     folder = Path(tempfile.gettempdir()) / "jaxnets-benchmarks"
     return corpus.read(corpus_path(), MIN_COUNT, folder)
@@ -39,8 +39,8 @@ def _corpus() -> Corpus:
 
 def _part() -> Corpus:
     """The beginning of the corpus; only words that occur there keep a count."""
-    from jaxnets.data.corpus import Corpus
-    from jaxnets.data.vocabulary import END, Vocabulary
+    from jaxnets.text.corpus import Corpus
+    from jaxnets.text.vocabulary import END, Vocabulary
 
     ids, (words, _) = _corpus()
     ids = np.asarray(ids[:ENTRIES])
@@ -102,23 +102,25 @@ def _text_file() -> Path:
 
 def _judge(vectors: Vectors) -> dict[str, float]:
     """Quality by the word tests in `$WORDS_DIR`: rank correlations, share of analogies solved."""
-    from jaxnets import words
+    from jaxnets import word2vec
 
     folder = Path(os.environ["WORDS_DIR"])
-    scores = words.analogy_scores(vectors, words.read_analogies(folder / "questions-words.txt"))
+    scores = word2vec.analogy_scores(
+        vectors, word2vec.read_analogies(folder / "questions-words.txt")
+    )
     tests = {"WS-353": "EN-WS-353-ALL.txt", "SimLex-999": "EN-SIMLEX-999.txt"}
     return {
-        name: words.spearman(vectors, words.read_similarities(folder / file))[0]
+        name: word2vec.spearman(vectors, word2vec.read_similarities(folder / file))[0]
         for name, file in tests.items()
-    } | {"analogies": words.total(scores).share}
+    } | {"analogies": word2vec.total(scores).share}
 
 
 def jaxnets_whole() -> Callable[[], dict]:
     """From the text to a saved file: reading, counting, compiling, training, writing."""
     import jax
 
-    from jaxnets import words
-    from jaxnets.data import corpus
+    from jaxnets import word2vec
+    from jaxnets.text import corpus
     from jaxnets.word2vec import Word2Vec, train
 
     path, seeds = _text_file(), iter(range(1_000_000))
@@ -129,7 +131,7 @@ def jaxnets_whole() -> Callable[[], dict]:
             start = time.perf_counter()
             text = corpus.read(path, MIN_COUNT)
             trained = train(Word2Vec(epochs=EPOCHS), jax.random.key(next(seeds)), text)
-            words.save(Path(folder) / "vectors.bin", trained.vectors, binary=True)
+            word2vec.save(Path(folder) / "vectors.bin", trained.vectors, binary=True)
             seconds = time.perf_counter() - start
         return {"seconds": seconds, **_judge(trained.vectors)}
 
@@ -147,7 +149,7 @@ def gensim_whole(workers: int, source: str) -> Callable[[], dict]:
     from gensim.models import Word2Vec
     from gensim.models.word2vec import LineSentence
 
-    from jaxnets.words import Vectors
+    from jaxnets.word2vec import Vectors
 
     path, seeds = str(_text_file()), iter(range(1_000_000))
     text = {source: {"corpus_file": str, "sentences": LineSentence}[source](path)}

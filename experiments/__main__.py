@@ -5,11 +5,15 @@ import sys
 from pathlib import Path
 
 import jaxnets
-from experiments import demo, everything, gallery, gallery_check, lab, report
-from experiments.contents import EXPERIMENTS
-from experiments.lab import RESULTS, configure, load, perform, redraw, title
-from jaxnets import Diverged, distributed, runs
-from jaxnets.replacing import NoRoom
+from jaxnets import DivergedError, parallel
+from jaxnets.storage import run_folder
+from jaxnets.storage.atomic import DiskFullError
+
+from . import demo
+from .lab import gallery, gallery_check, run, run_all, scorecard
+from .lab.config import configure
+from .lab.registry import EXPERIMENTS
+from .lab.run import RESULTS, load, perform, redraw, title
 
 
 def main() -> int:
@@ -32,17 +36,23 @@ def main() -> int:
     if options.tensorboard and not (options.run or options.resume):
         parser.error("--tensorboard needs --run or --resume, and a folder")
     jaxnets.use_all_cores()
-    lab.only_process_0_prints(distributed.start())
+    run.only_process_0_prints(parallel.start())
     jaxnets.cache_compilations()
     try:
         return _dispatch(options, parser)
-    except Diverged as error:
+    except DivergedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 3
     except KeyboardInterrupt as error:
         print(str(error) or "interrupted", file=sys.stderr)
         return getattr(error, "code", 130)
-    except (ValueError, FileNotFoundError, ModuleNotFoundError, runs.InUse, NoRoom) as error:
+    except (
+        ValueError,
+        FileNotFoundError,
+        ModuleNotFoundError,
+        run_folder.FolderInUseError,
+        DiskFullError,
+    ) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 
@@ -57,12 +67,12 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
     elif options.name == "demo":
         demo.main()
     elif options.name == "all":
-        return everything.main(options.set)
+        return run_all.main(options.set)
     elif options.name == "scorecard":
         for name in EXPERIMENTS:
             if not (RESULTS / f"{name}.json").exists():
                 perform(name)
-        print(f"\n{report.scorecard()}")
+        print(f"\n{scorecard.scorecard()}")
     elif options.name == "gallery":
         print(gallery.write())
     elif options.name == "gallery-check":
@@ -75,12 +85,12 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
         config = configure(module.SMOKE if options.smoke else module.Config(), options.set)
         folder, resume = options.run or options.resume, options.resume is not None
         if folder:
-            resume |= distributed.restarted() and (folder / "run.json").exists()
-            lab.perform_in(folder, options.name, config, resume, options.tensorboard)
+            resume |= parallel.restarted() and (folder / "run.json").exists()
+            run.perform_in(folder, options.name, config, resume, options.tensorboard)
         else:
             perform(options.name, config)
     return 0
 
 
 if __name__ == "__main__":
-    distributed.leave(main())
+    parallel.leave(main())

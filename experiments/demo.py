@@ -2,15 +2,12 @@
 
 import time
 
-from experiments import (
-    digits_sweep,
-    gallery,
-    gradient_check,
-    mnist_cnn,
-    report,
-    rosenbrock_region,
-)
-from experiments.lab import perform
+from .gradients import gradient_check
+from .images import mnist_cnn
+from .lab import gallery, scorecard
+from .lab.run import perform
+from .optimisation import digits_sweep
+from .plane import rosenbrock_region
 
 
 def main() -> None:
@@ -25,5 +22,5 @@ def main() -> None:
         depths=(1, 4), losses=("softmax_cross_entropy", "gaussian"), activations=1, images=()
     )
     perform("gradient_check", gradients)
-    report.scorecard()
+    scorecard.scorecard()
     print(f"\nEverything in {time.perf_counter() - start:.0f} s. Open {gallery.write()}.")

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxnets.checks import lookup
+from jaxnets.host.checks import lookup
 
 
 class Activation(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 from jax import Array
 from jax.scipy.ndimage import map_coordinates
 
-from jaxnets import checks
+from jaxnets.host import checks
 
 LARGEST = 1e6
 """Degrees and pixels up to which a turn or a move keeps its precision."""
@@ -46,9 +46,9 @@ def affine(
         ValueError, TypeError: other axes, no numbers, or a size of the changes out of its range.
     """
     for name, value in (("degrees", degrees), ("pixels", pixels)):
-        if not 0 <= checks.number(value, name) <= LARGEST:
+        if not 0 <= checks.as_number(value, name) <= LARGEST:
             raise ValueError(f"{name} is {value}; it must be 0 to {LARGEST:g}")
-    checks.share(zoom, "zoom")
+    checks.require_share(zoom, "zoom")
     x = _images(x)
     _, rows, columns, _ = x.shape
     turns, sizes, moves = jax.random.split(key, 3)
@@ -70,7 +70,7 @@ def affine(
 
 
 def _images(x: Array) -> Array:
-    x = jnp.asarray(checks.array(x, "x"))
+    x = jnp.asarray(checks.as_array(x, "x"))
     if jnp.iscomplexobj(x):
         raise TypeError("x is complex; images are real")
     if x.ndim != 4:

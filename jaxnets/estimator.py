@@ -23,19 +23,19 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from jaxnets.activations import Activation
 from jaxnets.data import Dataset
-from jaxnets.fit import fit
 from jaxnets.models import MLP
-from jaxnets.train import Run
+from jaxnets.training.fit import fit
+from jaxnets.training.loop import TrainSpec
 
 FLOATS = (np.float64, np.float32)
 
 
-class _Net(BaseEstimator):
+class _MLPBase(BaseEstimator):
     """What the classifier and the regressor share: the choices and the training."""
 
     def __init__(
         self,
-        widths: Sequence[int] = (100,),
+        hidden_layer_sizes: Sequence[int] = (100,),
         *,
         activation: str | Activation = "relu",
         residual: bool = False,
@@ -50,7 +50,7 @@ class _Net(BaseEstimator):
         """Stores the choices; `fit` checks them.
 
         Args:
-            widths: units of each hidden layer; empty for a linear model.
+            hidden_layer_sizes: units of each hidden layer; empty for a linear model.
             activation: of the hidden layers, a name in `jaxnets.ACTIVATIONS` or one of your own.
             residual: whether a hidden layer as wide as its input adds that input to its value.
             learning_rate: given to `optimizer`.
@@ -61,7 +61,7 @@ class _Net(BaseEstimator):
             validation_fraction: of the samples, held out for the curves in `history_`.
             random_state: decides the first weights, the batches and the held-out samples.
         """
-        self.widths = widths
+        self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.residual = residual
         self.learning_rate = learning_rate
@@ -79,8 +79,8 @@ class _Net(BaseEstimator):
             raise ValueError(f"random_state is {self.random_state!r}: {error}") from error
         dataset = self._split(x, y, rng)
         in_batches = self.batch_size is not None and self.batch_size < len(dataset.train["x"])
-        self.model_ = MLP(self.widths, outputs, self.activation, self.residual)
-        run = Run(
+        self.model_ = MLP(self.hidden_layer_sizes, outputs, self.activation, self.residual)
+        run = TrainSpec(
             self.model_,
             loss,
             epochs=self.epochs,
@@ -117,7 +117,7 @@ class _Net(BaseEstimator):
             return np.asarray(_apply(self.model_, self.params_, x))
 
 
-class NetClassifier(ClassifierMixin, _Net):
+class MLPClassifier(ClassifierMixin, _MLPBase):
     """A multi-layer perceptron that minimises the softmax cross entropy of two or more classes.
 
     Features are taken as they are, never scaled: put a `StandardScaler` in front. Classes may be
@@ -133,7 +133,7 @@ class NetClassifier(ClassifierMixin, _Net):
         n_features_in_: the features of a sample.
     """
 
-    def fit(self, X: Any, y: Any) -> "NetClassifier":
+    def fit(self, X: Any, y: Any) -> "MLPClassifier":
         """Trains on samples `X [samples, features]` of classes `y [samples]`.
 
         Raises:
@@ -168,7 +168,7 @@ class NetClassifier(ClassifierMixin, _Net):
         return self.classes_[best]
 
 
-class NetRegressor(RegressorMixin, _Net):
+class MLPRegressor(RegressorMixin, _MLPBase):
     """A multi-layer perceptron that minimises the squared error of one or more targets.
 
     Features and targets are taken as they are, never scaled: put a `StandardScaler` in front, and
@@ -182,7 +182,7 @@ class NetRegressor(RegressorMixin, _Net):
         n_features_in_: the features of a sample.
     """
 
-    def fit(self, X: Any, y: Any) -> "NetRegressor":
+    def fit(self, X: Any, y: Any) -> "MLPRegressor":
         """Trains on samples `X [samples, features]`, `y [samples]` or `[samples, targets]`.
 
         Raises:

@@ -5,14 +5,14 @@ second time: the sigmoid or softmax is inside, which keeps values finite at |out
 """
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxnets import checks
+from jaxnets.host import checks
 
 VARIANCE_FLOOR = 1e-6
 
@@ -39,7 +39,7 @@ def _guarded(
 
     @wraps(function)
     def guarded(outputs: Array, targets: Array) -> Array:
-        outputs, targets = checks.array(outputs, "outputs"), checks.array(targets, "targets")
+        outputs, targets = checks.as_array(outputs, "outputs"), checks.as_array(targets, "targets")
         if not jnp.issubdtype(outputs.dtype, jnp.floating):
             raise TypeError(f"outputs have dtype {outputs.dtype}; they are floats")
         expected = shape(*outputs.shape) if outputs.ndim == 2 and outputs.shape[1] else None
@@ -151,10 +151,6 @@ def _gaussian_grad(outputs: Array, targets: Array) -> Array:
     return jnp.concatenate([residual / v, 0.5 * slope * (1 - residual**2 / v) / v], axis=-1)
 
 
-def _check_classes(targets: Any, outputs: int, name: str = "y") -> Any:
-    return checks.as_labels(targets, outputs, name)
-
-
 def _check_binary(targets: Any, outputs: int, name: str = "y") -> Any:
     if outputs != 1:
         raise ValueError(f"a binary loss takes one output, the network has {outputs}")
@@ -212,8 +208,8 @@ LOSSES: dict[str, Loss] = {
         _softmax_value,
         _softmax_grad,
         _per_sample,
-        _check_classes,
-        lambda outputs: jnp.argmax(outputs, axis=-1),
+        checks.as_labels,
+        partial(jnp.argmax, axis=-1),
     ),
     "binary_cross_entropy": _binary(_logistic_value, _logistic_grad),
     "multilabel_cross_entropy": _loss(
@@ -252,28 +248,6 @@ def get_loss(loss: str | Loss) -> Loss:
     Raises:
         ValueError: no such name; the nearest one is suggested.
     """
-    return loss if isinstance(loss, Loss) else checks.lookup(LOSSES, loss, "loss")
-
-
-def weights(params: Any) -> list[Array]:
-    """The weight matrices and kernels of a network: every leaf with two axes or more."""
-    return [leaf for leaf in jax.tree.leaves(params) if leaf.ndim >= 2]
-
-
-def l2_penalty(params: Any) -> Array:
-    """`||w||^2` over all weights; biases are free (weight decay, L0: `E(w) + lambda ||w||^2`)."""
-    return sum((jnp.sum(w * w) for w in weights(params)), jnp.zeros(()))
-
-
-def l1_penalty(params: Any) -> Array:
-    """`sum |w|` over all weights; biases are free (Tibshirani, 1996)."""
-    return sum((jnp.sum(w * jnp.sign(w)) for w in weights(params)), jnp.zeros(()))
-
-
-def penalty_grad(params: Any, l1: Array | float, l2: Array | float) -> Any:
-    """The gradient of `l1 sum |w| + l2 ||w||^2` by hand: `l1 sign(w) + 2 l2 w`, 0 for biases."""
-
-    def leaf(w: Array) -> Array:
-        return l1 * jnp.sign(w) + 2 * l2 * w if w.ndim >= 2 else jnp.zeros_like(w)
-
-    return jax.tree.map(leaf, params)
+    if isinstance(loss, Loss):
+        return loss
+    return LOSSES[loss] if loss in [*LOSSES] else checks.lookup(LOSSES, loss, "loss")

@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxnets.losses import Loss, get_loss, l1_penalty, l2_penalty
+from jaxnets.losses import Loss, get_loss
 
 Params = Any
 Batch = dict[str, Array]
 Metrics = dict[str, Array]
+PENALTIES = ("l1", "l2")
 BLOCK = 500
 """Samples evaluated at a time."""
 
@@ -68,10 +70,35 @@ class Objective:
     @property
     def penalised(self) -> bool:
         """Whether there is a penalty: a coefficient that is traced or not zero."""
-        return not all(isinstance(c, int | float) and c == 0 for c in (self.l1, self.l2))
+        traced = isinstance(self.l1, Array) or isinstance(self.l2, Array)
+        return traced or bool(self.l1) or bool(self.l2)
 
     def penalty(self, params: Params) -> Array | float:
         """`l1 sum |w| + l2 ||w||^2`."""
         if not self.penalised:
             return 0.0
         return self.l1 * l1_penalty(params) + self.l2 * l2_penalty(params)
+
+
+def weights(params: Any) -> list[Array]:
+    """The weight matrices and kernels of a network: every leaf with two axes or more."""
+    return [leaf for leaf in jax.tree.leaves(params) if leaf.ndim >= 2]
+
+
+def l2_penalty(params: Any) -> Array:
+    """`||w||^2` over all weights; biases are free (weight decay, L0: `E(w) + lambda ||w||^2`)."""
+    return sum((jnp.sum(w * w) for w in weights(params)), jnp.zeros(()))
+
+
+def l1_penalty(params: Any) -> Array:
+    """`sum |w|` over all weights; biases are free (Tibshirani, 1996)."""
+    return sum((jnp.sum(w * jnp.sign(w)) for w in weights(params)), jnp.zeros(()))
+
+
+def penalty_grad(params: Any, l1: Array | float, l2: Array | float) -> Any:
+    """The gradient of `l1 sum |w| + l2 ||w||^2` by hand: `l1 sign(w) + 2 l2 w`, 0 for biases."""
+
+    def leaf(w: Array) -> Array:
+        return l1 * jnp.sign(w) + 2 * l2 * w if w.ndim >= 2 else jnp.zeros_like(w)
+
+    return jax.tree.map(leaf, params)

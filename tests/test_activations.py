@@ -5,9 +5,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from truths import ACTIVATION_TRUTHS
 
 from jaxnets.activations import ACTIVATIONS, elu, get_activation, leaky_relu
+from tests.support.truths import ACTIVATION_TRUTHS
 
 # The table, and the families that it holds one member of.
 ALL = ACTIVATIONS | {

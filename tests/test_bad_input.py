@@ -9,11 +9,10 @@ import numpy as np
 import optax
 import pytest
 
-from jaxnets import MLP, Run, fit, grid, sweep
+from jaxnets import MLP, TrainSpec, fit, grid, sweep
 from jaxnets.augment import affine, shift
 from jaxnets.backprop import value_and_grad
 from jaxnets.data import TOY, Dataset, split
-from jaxnets.fit import prepare
 from jaxnets.losses import LOSSES
 from jaxnets.models import (
     CNN,
@@ -29,6 +28,7 @@ from jaxnets.models import (
 )
 from jaxnets.objective import Objective
 from jaxnets.ops import max_pool
+from jaxnets.training.fit import prepare
 from jaxnets.word2vec import Word2Vec
 
 N = 8
@@ -43,9 +43,9 @@ KEYS = jax.random.split(KEY, 2)
 MODEL = MLP((7, 6), outputs=3)
 PARAMS = jax.jit(MODEL.init)(KEY, X)
 
-classes = partial(Run, MODEL, "softmax_cross_entropy", epochs=4)
-reading = partial(Run, WordNet(5, 2), "softmax_cross_entropy", epochs=4)
-regression = partial(Run, MLP((7, 6), 1), "squared_error", epochs=4)
+classes = partial(TrainSpec, MODEL, "softmax_cross_entropy", epochs=4)
+reading = partial(TrainSpec, WordNet(5, 2), "softmax_cross_entropy", epochs=4)
+regression = partial(TrainSpec, MLP((7, 6), 1), "squared_error", epochs=4)
 
 
 def put(array, value, *where):
@@ -71,7 +71,7 @@ sweeping = partial(training, trainer=sweep, key=KEYS)
 def imaging(*layers, x=IMAGES, **rest):
     """Training with these layers on images of 6 x 5 with 3 channels."""
     model = CNN((*layers, GlobalAverage(), Dense(3)))
-    return training(x=x, run=partial(Run, model, "softmax_cross_entropy", epochs=4), **rest)
+    return training(x=x, run=partial(TrainSpec, model, "softmax_cross_entropy", epochs=4), **rest)
 
 
 BAD = {
@@ -277,7 +277,7 @@ BAD = {
     "batch of 0": (partial(classes, batch_size=0), ValueError, "batch_size is 0; .* 1 or more"),
     "batch of 2.5": (partial(classes, batch_size=2.5), TypeError, "batch_size is 2.5"),
     "no epochs": (
-        lambda: Run(MODEL, "hinge", epochs=0),
+        lambda: TrainSpec(MODEL, "hinge", epochs=0),
         ValueError,
         "epochs is 0; it must be 1 or more",
     ),
@@ -287,7 +287,7 @@ BAD = {
         "4 epochs are no multiple of record_every=3",
     ),
     "unknown loss": (
-        lambda: Run(MODEL, "softmax_crossentropy", epochs=4),
+        lambda: TrainSpec(MODEL, "softmax_crossentropy", epochs=4),
         ValueError,
         "unknown loss 'softmax_crossentropy'; did you mean 'softmax_cross_entropy'",
     ),
@@ -297,7 +297,7 @@ BAD = {
         "unknown activation 'sigmoidal'; did you mean 'sigmoid'",
     ),
     "binary loss of three outputs": (
-        training(y=LABELS % 2, run=lambda: Run(MODEL, "hinge", epochs=4)),
+        training(y=LABELS % 2, run=lambda: TrainSpec(MODEL, "hinge", epochs=4)),
         ValueError,
         "takes one output, the network has 3",
     ),
@@ -307,7 +307,7 @@ BAD = {
         "epochs is 2147483648; it must be below 2",
     ),
     "a model that is none": (
-        lambda: Run("MLP", "hinge", epochs=4),
+        lambda: TrainSpec("MLP", "hinge", epochs=4),
         TypeError,
         "model is 'MLP'; it must be a Flax module",
     ),
@@ -359,7 +359,7 @@ BAD = {
     "width NaN": (training(width=np.nan), ValueError, "width is nan"),
     "half a unit": (training(width=2.5), ValueError, "width is 2.5"),
     "width without a hidden layer": (
-        training(run=lambda: Run(MLP((), 3), "softmax_cross_entropy", 4), width=1),
+        training(run=lambda: TrainSpec(MLP((), 3), "softmax_cross_entropy", 4), width=1),
         ValueError,
         "no hidden layer",
     ),
@@ -427,7 +427,7 @@ def test_targets_become_what_the_loss_takes(y, run, truth):
 
 def test_pixels_train_as_their_fractions_do():
     hparams = {"learning_rate": 0.1}
-    run = Run(MLP((7, 6), 3), "softmax_cross_entropy", epochs=4, optimizer=optax.sgd)
+    run = TrainSpec(MLP((7, 6), 3), "softmax_cross_entropy", epochs=4, optimizer=optax.sgd)
     pixels, floats = (
         fit(run, KEY, Dataset({"x": x, "y": LABELS}), hparams)[0].params
         for x in (PIXELS, PIXELS.astype(np.float32) / 255)

@@ -6,11 +6,12 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from test_bad_input import BAD
+
+from tests.test_bad_input import BAD
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "faults.md").read_text(encoding="utf-8")
-NAMED = re.compile(r"`(?:(tests/\w+\.py)::(\w+))?(?:\[([^`]+)\])?`")
+NAMED = re.compile(r"`(?:(tests/[\w/]+\.py)::(\w+))?(?:\[([^`]+)\])?`")
 REFUSED = ("tests/test_bad_input.py", "test_refused_before_anything_compiles")
 
 

@@ -12,14 +12,12 @@ import jax
 import numpy as np
 import optax
 import pytest
-from fuzzing import answer, changed, either, finite, refused, run, wild
 from hypothesis import strategies as st
 
-from jaxnets import MLP, Run, augment, backprop, fit, grid, ops, sweep
-from jaxnets.checkpoints import Checkpoints
+from jaxnets import MLP, TrainSpec, augment, backprop, fit, grid, ops, sweep
 from jaxnets.classical import CLASSIFIERS
 from jaxnets.data import TOY, Dataset, from_arrays, hold_out, split, standardise
-from jaxnets.estimator import NetClassifier, NetRegressor
+from jaxnets.estimator import MLPClassifier, MLPRegressor
 from jaxnets.losses import LOSSES
 from jaxnets.models import (
     CNN,
@@ -37,7 +35,9 @@ from jaxnets.models import (
     WordNet,
 )
 from jaxnets.objective import Objective
+from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.word2vec import Word2Vec
+from tests.support.fuzzing import answer, changed, either, finite, refused, run, wild
 
 N = 6
 RANDOM = np.random.default_rng(0)
@@ -64,10 +64,12 @@ def whole_tracebacks():
 
 
 RUNS = (
-    Run(MLP((3, 2), 2), "softmax_cross_entropy", 2),
-    Run(MLP((3, 2), 1), "squared_error", 2, 4, optimizer=optax.sgd),
-    Run(CNN((Conv(2, 2), Flatten(), Dense(2))), "softmax_cross_entropy", 1, optimizer=optax.sgd),
-    Run(MLP((3,), 2), "hinge", 2),
+    TrainSpec(MLP((3, 2), 2), "softmax_cross_entropy", 2),
+    TrainSpec(MLP((3, 2), 1), "squared_error", 2, 4, optimizer=optax.sgd),
+    TrainSpec(
+        CNN((Conv(2, 2), Flatten(), Dense(2))), "softmax_cross_entropy", 1, optimizer=optax.sgd
+    ),
+    TrainSpec(MLP((3,), 2), "hinge", 2),
 )
 SAMPLES = st.one_of(changed(X), changed(X), changed(IMAGES), wild)
 ANSWERS = st.one_of(changed(LABELS), changed(LABELS), changed(TARGETS), wild)
@@ -106,10 +108,10 @@ def try_fit(training, key, data, hparams, chunks):
 def try_kept(data, hparams, seconds, steps):
     """A training that is kept, once more from its folder: the same, or refused the same way."""
     with tempfile.TemporaryDirectory() as folder:
-        keep = answer(lambda: Checkpoints(folder, seconds, 3, steps))
+        keep = answer(lambda: CheckpointConfig(folder, seconds, 3, steps))
         if refused(keep):
             return
-        first, again = (answer(lambda: fit(RUNS[0], KEY, data, hparams, keep=keep)) for _ in "ab")
+        first, again = (answer(lambda: fit(RUNS[0], KEY, data, hparams, checkpoints=keep)) for _ in "ab")
     assert refused(first) == refused(again)
     if not refused(first):
         assert finite(first[0].params)
@@ -125,7 +127,7 @@ def try_sweep(keys, data, hparams, group, chunks):
 
 
 def try_run(model, loss, epochs, batch_size, record_every):
-    found = answer(lambda: Run(model, loss, epochs, batch_size, record_every=record_every))
+    found = answer(lambda: TrainSpec(model, loss, epochs, batch_size, record_every=record_every))
     assert refused(found) or isinstance(hash(found), int)
 
 
@@ -278,12 +280,12 @@ def try_toy(name, n, options):
 
 
 def try_choices(seconds, last, steps):
-    answer(lambda: Checkpoints("folder", seconds, last, steps))
+    answer(lambda: CheckpointConfig("folder", seconds, last, steps))
 
 
 def try_word2vec(choices):
     found = answer(lambda: Word2Vec(**choices))
-    assert refused(found) or (0 < found.first_rate < np.inf and found.stretch % found.places == 0)
+    assert refused(found) or (0 < found.first_rate < np.inf and found.batch_size % found.stream_count == 0)
 
 
 PADDING = either("SAME", "VALID", ((1, 0), (0, 1)), ((-1, 0), (0, 0)))
@@ -339,7 +341,7 @@ PROPERTIES = {
     "estimators": (
         try_estimator,
         {
-            "kind": st.sampled_from([NetClassifier, NetRegressor]),
+            "kind": st.sampled_from([MLPClassifier, MLPRegressor]),
             "x": st.one_of(changed(X), wild),
             "y": st.one_of(changed(LABELS), changed(TARGETS), wild),
             "arguments": st.fixed_dictionaries(

@@ -11,21 +11,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzzing import answer, damaged, either, finite, refused, run, wild
 from hypothesis import strategies as st
-from test_data_idx import idx_bytes, pixels
-from test_data_prepared import images_and_labels, prepare
 
-from experiments import lab
-from experiments.contents import EXPERIMENTS
-from jaxnets import data, words
-from jaxnets.data import corpus, idx, prepared
+from experiments.lab import run
+from experiments.lab.registry import EXPERIMENTS
+from jaxnets import data, word2vec
+from jaxnets.data import idx, prepared
 from jaxnets.data.npz import read_npz
 from jaxnets.launch.addresses import FLAGS, SLURM, place
+from jaxnets.text import corpus
+from tests.data.test_idx import idx_bytes, pixels
+from tests.data.test_prepared import images_and_labels, prepare
+from tests.support.fuzzing import answer, damaged, either, finite, refused, run, wild
 
 IMAGES = pixels(3, 4, 2)
 ROWS = np.random.default_rng(0).normal(size=(9, 2)).astype(np.float32)
-VECTORS = words.Vectors(["a", "bc", "é"], ROWS[:3])
+VECTORS = word2vec.Vectors(["a", "bc", "é"], ROWS[:3])
 LINES = b"one two two three\nthree one's two\n" * 9
 
 
@@ -75,7 +76,7 @@ def read_dataset(path):
 
 def read_vectors(binary):
     def read(path):
-        found = words.load(path, binary)
+        found = word2vec.load(path, binary)
         assert np.isfinite(found.matrix).all()
         assert found.matrix.shape[0] == len(found.words)
         return found
@@ -112,18 +113,18 @@ FILES = {
     "npz": (reading(read_whole_npz), npz(np.savez), 60),
     "compressed npz": (reading(read_whole_npz), npz(np.savez_compressed), 60),
     "data set of an npz": (reading(read_dataset), npz(np.savez), 60),
-    "vectors": (reading(read_vectors(False)), saved(words.save, vectors=VECTORS), 60),
+    "vectors": (reading(read_vectors(False)), saved(word2vec.save, vectors=VECTORS), 60),
     "binary vectors": (
         reading(read_vectors(True)),
-        saved(words.save, vectors=VECTORS, binary=True),
+        saved(word2vec.save, vectors=VECTORS, binary=True),
         60,
     ),
     "text": (reading(read_corpus), LINES, 40),
     "packed text": (reading(read_corpus, "file.gz"), gzip.compress(LINES), 40),
     "tight text": (reading(read_corpus, "file.xz"), lzma.compress(LINES), 40),
     "kept corpus": (reading(read_kept_corpus), b'{"words": ["one"], "counts": [3]}', 15),
-    "analogies": (reading(words.read_analogies), ANALOGIES, 30),
-    "similarities": (reading(words.read_similarities), PAIRS, 30),
+    "analogies": (reading(word2vec.read_analogies), ANALOGIES, 30),
+    "similarities": (reading(word2vec.read_similarities), PAIRS, 30),
 }
 """Name to a check of a file's content, a whole content, and how many damages."""
 
@@ -177,7 +178,7 @@ def test_many_prepared_sets_are_read_or_refused(tmp_path):
     run(*try_prepared(tmp_path), 40, many=True)
 
 
-CONFIGS = [lab.load(name).Config() for name in EXPERIMENTS[::6]]
+CONFIGS = [run.load(name).Config() for name in EXPERIMENTS[::6]]
 VALUES = ("1", "2,3", "0.1", "nan", "", ",", "1e400", "１", "-1", "digits", "1=2", " 3 ", "True")
 SETTINGS = st.one_of(
     st.builds(
@@ -190,7 +191,7 @@ SETTINGS = st.one_of(
 
 
 def try_settings(config, changes):
-    found = answer(lambda: lab.configure(config, changes))
+    found = answer(lambda: run.configure(config, changes))
     if refused(found):
         return
     for field in dataclasses.fields(config):
@@ -220,9 +221,9 @@ ADDRESSES = {
 
 
 def try_words(word, other, n, method):
-    found = answer(lambda: words.most_similar(VECTORS, word, n))
+    found = answer(lambda: word2vec.most_similar(VECTORS, word, n))
     assert refused(found) or (len(found) <= 2 and finite([np.array(s) for _, s in found]))
-    found = answer(lambda: words.analogy(VECTORS, word, other, "é", n, method))
+    found = answer(lambda: word2vec.analogy(VECTORS, word, other, "é", n, method))
     assert refused(found) or all(np.isfinite(score) for _, score in found)
 
 

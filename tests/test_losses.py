@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy import special
 from sklearn import metrics
-from truths import LOSS_TRUTHS
 
 from jaxnets import losses
 from jaxnets.losses import LOSSES, Loss, get_loss
+from tests.support.truths import LOSS_TRUTHS
 
 EACH = pytest.mark.parametrize("name", LOSSES)
 N = 12

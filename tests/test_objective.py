@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from sklearn import metrics
-from truths import LOSS_TRUTHS
 
 from jaxnets import MLP, Objective
 from jaxnets.losses import LOSSES, get_loss
 from jaxnets.objective import BLOCK, metrics_of, outputs_of
+from tests.support.truths import LOSS_TRUTHS
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(12, 2)).astype(np.float32)

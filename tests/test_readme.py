@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.contents import EXPERIMENTS
+from experiments.lab.registry import EXPERIMENTS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

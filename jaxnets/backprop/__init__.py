@@ -6,11 +6,11 @@ from typing import Any
 import jax
 from jax import Array
 
-from jaxnets import checks
 from jaxnets.backprop import cnn, mlp, word_net
-from jaxnets.losses import get_loss, penalty_grad
+from jaxnets.host import checks
+from jaxnets.losses import get_loss
 from jaxnets.models import CNN, MLP, ResidualMLP, WordNet
-from jaxnets.objective import Batch, Objective, Params, metrics_of
+from jaxnets.objective import Batch, Objective, Params, metrics_of, penalty_grad
 
 __all__ = ["value_and_grad"]
 
@@ -37,7 +37,7 @@ def value_and_grad(objective: Objective, has_aux: bool = True) -> Callable:
     loss = get_loss(objective.loss)
 
     def evaluate(params: Params, batch: Batch, key: Array | None = None) -> tuple:
-        batch = {name: checks.array(value, name) for name, value in batch.items()}
+        batch = {name: checks.as_array(value, name) for name, value in batch.items()}
         jax.eval_shape(lambda: objective.model.apply(params, batch["x"]))  # for what it refuses
         outputs, traces = family.forward(objective.model, params, batch["x"])
         metrics = metrics_of(loss, outputs, batch["y"])

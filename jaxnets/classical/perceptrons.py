@@ -9,8 +9,8 @@ import numpy as np
 from jax import Array, lax
 from scipy.optimize import nnls
 
-from jaxnets import checks
 from jaxnets.classical.threshold import linear_predict, signs
+from jaxnets.host import checks
 
 Params = dict[str, Array]
 
@@ -144,7 +144,7 @@ def max_margin(x: Any, y: Any, *, constant: float = 1.0) -> Params:
         ValueError: the classes are not linearly separable, or the data are malformed.
     """
     x, y = checks.as_features(x), checks.as_labels(y, 2)
-    checks.same_length(x, y)
+    checks.require_same_length(x, y)
     z = np.where(y > 0, 1, -1)[:, None] * np.asarray(_augment(x, constant), np.float64)
     z = z / np.linalg.norm(z, axis=1).max()
     w = nnls(np.vstack([z.T, np.ones(len(z))]), np.append(np.zeros(z.shape[1]), 1.0))[0] @ z

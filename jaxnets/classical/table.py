@@ -9,7 +9,6 @@ from jax.typing import ArrayLike
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
-from jaxnets import checks
 from jaxnets.classical.boosting import (
     adaboost,
     adaboost_predict,
@@ -20,6 +19,7 @@ from jaxnets.classical.logistic import logistic_regression
 from jaxnets.classical.perceptrons import perceptron
 from jaxnets.classical.svm import linear_svm
 from jaxnets.classical.threshold import linear_predict
+from jaxnets.host import checks
 
 
 class Classifier(NamedTuple):
@@ -58,7 +58,7 @@ def _classifier(
 ) -> Classifier:
     def fit(key, x, y):
         x, y = _features(x), checks.as_labels(y, 2 if binary else _classes(y))
-        checks.same_length(x, y)
+        checks.require_same_length(x, y)
         return train(key, x, y)
 
     return Classifier(fit, lambda params, x: np.asarray(predict(params, _features(x))))

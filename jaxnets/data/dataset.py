@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnets import checks
 from jaxnets.data.npz import read_npz
+from jaxnets.host import checks
 
 Part = dict[str, Any]
 """`{"x": [samples, ...] floats, "y": [samples] int32 labels or [samples, outputs] floats}`."""
@@ -39,7 +39,7 @@ def split(
         ValueError: different lengths, fractions that are no partition, or a part without a sample.
     """
     x, y = np.asarray(x), np.asarray(y)
-    checks.same_length(x, y)
+    checks.require_same_length(x, y)
     edges = np.cumsum(_counts(fractions, len(x)))[:-1]
     rows = np.split(_shuffled(len(x), seed), edges)
     whole = {"x": x, "y": y}
@@ -168,7 +168,7 @@ def _checked(x: Any, y: Any, suffix: str = "") -> Part:
         y = np.atleast_1d(y)
     except ValueError as error:
         raise ValueError(f"y{suffix} has rows of different shapes: make them one array") from error
-    checks.same_length(features, y, (f"x{suffix}", f"y{suffix}"))
+    checks.require_same_length(features, y, (f"x{suffix}", f"y{suffix}"))
     if np.issubdtype(y.dtype, np.floating):
         y = y[:, None] if y.ndim == 1 else y
         return {"x": features, "y": checks.as_targets(y, y.shape[-1], f"y{suffix}")}

@@ -4,9 +4,9 @@ from os import PathLike
 
 import numpy as np
 
-from jaxnets import checks
 from jaxnets.data import images, prepared
 from jaxnets.data.dataset import Dataset, Part, hold_out
+from jaxnets.host import checks
 
 KNOWN = ("digits", *images.FAMILY)
 DIGITS_TEST = 359

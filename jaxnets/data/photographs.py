@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from jaxnets import checks
 from jaxnets.data.dataset import Part
+from jaxnets.host import checks
 
 SCIKIT_LEARN = ("china", "flower")
 SCIKIT_IMAGE = (
@@ -27,7 +27,7 @@ def load(names: Sequence[str]) -> list[np.ndarray]:
         ValueError: an unknown name (the nearest is suggested).
         ModuleNotFoundError: it comes with scikit-image, which is not installed.
     """
-    checks.known_names(names, KNOWN, "photograph")
+    checks.require_known(names, KNOWN, "photograph")
     return [(_scikit_learn if name in SCIKIT_LEARN else _scikit_image)(name) for name in names]
 
 

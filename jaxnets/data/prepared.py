@@ -15,7 +15,7 @@ from jaxnets.data import tfds
 from jaxnets.data.dataset import Part
 from jaxnets.data.images import data_dir
 from jaxnets.data.npz import read_npz
-from jaxnets.replacing import replacing
+from jaxnets.storage.atomic import replacing
 
 TOGETHER = 1000
 
@@ -39,7 +39,7 @@ def read(
         ValueError: an unknown name, a format without random access, damaged files, or no
             fixed-size images with one label each.
         FileNotFoundError: a known set that is not prepared in that folder.
-        NoRoom: the arrays cannot be kept, the disk is full.
+        DiskFullError: the arrays cannot be kept, the disk is full.
         ModuleNotFoundError: TensorFlow Datasets is not installed.
     """
     builder = _builder(name, data_dir(folder), known)

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets import checks
+from jaxnets.host import checks
 
 LARGEST = 1e30
 """What noise and the like may be, so that no point is infinite."""
@@ -86,7 +86,7 @@ def checkerboard(
     when `cells` is even.
     """
     _check(n, noise, flip)
-    checks.count(cells, "cells")
+    checks.require_count(cells, "cells")
     point_key, noise_key = jax.random.split(key)
     x = _uniform(point_key, n, SQUARE)
     column_row = jnp.floor((x + 1) * (cells / 2)).astype(jnp.int32)
@@ -163,7 +163,7 @@ def random_points(key: jax.Array, n: int, *, classes: int = 2) -> Points:
     Lecture L0, row F3.
     """
     _check(n)
-    checks.count(classes, "classes")
+    checks.require_count(classes, "classes")
     if classes < 2:
         raise ValueError(f"classes is {classes}; random labels need at least 2")
     point_key, label_key = jax.random.split(key)
@@ -214,7 +214,7 @@ def _noisy(key: jax.Array, x: jax.Array, y: jax.Array, noise: float, flip: float
 
 
 def _check(n: int, noise: float = 0.0, flip: float = 0.0) -> None:
-    checks.count(n, "n")
+    checks.require_count(n, "n")
     _in_range("noise", noise, 0, LARGEST)
     _in_range("flip", flip, 0, 0.5)
 
@@ -223,5 +223,5 @@ def _in_range(name: str, value: float, low: float, high: float) -> None:
     """A ValueError unless low <= value <= high and finite; a traced value passes unseen."""
     if isinstance(value, jax.core.Tracer):
         return
-    if not low <= checks.number(value, name) <= high:
+    if not low <= checks.as_number(value, name) <= high:
         raise ValueError(f"{name} is {value}; it must be finite and between {low:g} and {high:g}")

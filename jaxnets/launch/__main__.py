@@ -2,7 +2,7 @@
 
 `python -m jaxnets.launch -n 2 -- python -m experiments mnist_cnn` for processes on this machine;
 `--coordinator HOST:PORT --processes N --process I` for one of them on each machine; nothing of this
-under `srun`. Each is told by its environment where the others are: `jaxnets.distributed.start()`.
+under `srun`. Each is told by its environment where the others are: `jaxnets.parallel.start()`.
 """
 
 import argparse
@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 from queue import SimpleQueue
 
-from jaxnets.distributed import starting
 from jaxnets.launch import children
 from jaxnets.launch.addresses import Place, place
+from jaxnets.parallel import processes
 
 USAGE = "python -m jaxnets.launch -n N [options] -- COMMAND"
 
@@ -74,14 +74,14 @@ def _once(
 ) -> children.End | None:
     """The program from its start to its end; when it returns, none of its processes is left."""
     common = os.environ | {
-        starting.COORDINATOR: where.meeting(),
-        starting.PROCESSES: str(where.processes),
-        starting.WAIT: str(options.wait),
-        starting.STUCK: str(options.stuck),
-        starting.RESTART: str(restart),
+        processes.COORDINATOR: where.meeting(),
+        processes.PROCESSES: str(where.processes),
+        processes.WAIT: str(options.wait),
+        processes.STUCK: str(options.stuck),
+        processes.RESTART: str(restart),
     }
     with tempfile.TemporaryDirectory(prefix="jaxnets-") as folder:
-        environments = {i: common | {starting.PROCESS: str(i)} for i in where.own}
+        environments = {i: common | {processes.PROCESS: str(i)} for i in where.own}
         running = children.start(environments, command, Path(folder), ended)
         end = children.watch(running, where.processes, options.stuck, ended)
         if end is not None and end.asked:

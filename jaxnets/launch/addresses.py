@@ -6,7 +6,7 @@ import socket
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from jaxnets.distributed.starting import LOOPBACK
+from jaxnets.parallel.processes import LOOPBACK
 
 FLAGS = ("coordinator", "processes", "process")
 SLURM = {

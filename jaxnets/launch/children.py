@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import IO, Any, NamedTuple
 
-from jaxnets.distributed.starting import BEAT
+from jaxnets.parallel.processes import BEAT
 
 LOOK_SECONDS = 1.0
 END_SECONDS = 5.0

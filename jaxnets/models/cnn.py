@@ -3,7 +3,7 @@
 import flax.linen as nn
 from jax import Array
 
-from jaxnets import checks
+from jaxnets.host import checks
 from jaxnets.models.layers import (
     Activate,
     AveragePool,
@@ -47,11 +47,11 @@ class CNN(nn.Module):
 
     def __call__(self, x: Array) -> Array:
         """The value of the last layer."""
-        return chain(self.layers, checks.array(x, "x"))
+        return chain(self.layers, checks.as_array(x, "x"))
 
     def maps(self, x: Array) -> list[Array]:
         """The values of all layers, `layers[i]`'s at `i`."""
-        values, x = [], checks.array(x, "x")
+        values, x = [], checks.as_array(x, "x")
         for layer in self.layers:
             x = layer(x)
             values.append(x)

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 from jax import Array
 from jax.nn.initializers import variance_scaling
 
-from jaxnets import checks, ops
+from jaxnets import ops
 from jaxnets.activations import Activation, get_activation
+from jaxnets.host import checks
 from jaxnets.models.mlp import INITIALISERS, affine
 from jaxnets.ops.windows import Padding, Pair, pair
 
@@ -141,7 +142,7 @@ class GroupNorm(nn.Module):
     groups: int
 
     def __post_init__(self) -> None:
-        checks.count(self.groups, "groups")
+        checks.require_count(self.groups, "groups")
         super().__post_init__()
 
     @nn.compact
@@ -181,7 +182,7 @@ class Dropout(nn.Module):
     rate: float
 
     def __post_init__(self) -> None:
-        checks.share(self.rate, "dropout rate")
+        checks.require_share(self.rate, "dropout rate")
         super().__post_init__()
 
     def __call__(self, x: Array) -> Array:
@@ -233,8 +234,8 @@ def _check_images(x: Array) -> None:
 
 
 def _check_layer(features: Any, gain: str) -> None:
-    checks.count(features, "features")
-    checks.known_names([gain], KERNEL_INITIALISERS, "gain")
+    checks.require_count(features, "features")
+    checks.require_known([gain], KERNEL_INITIALISERS, "gain")
 
 
 def _check_inputs(module: nn.Module, name: str, axis: int, x: Array, kind: str) -> None:

@@ -5,16 +5,17 @@ Weights are stored `[out, in]` and samples are columns inside, as the lectures w
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.nn.initializers import variance_scaling
 
-from jaxnets import checks
-from jaxnets.activations import Activation, get_activation
+from jaxnets.activations import ACTIVATIONS, Activation, get_activation
+from jaxnets.host import checks
 
 INITIALISERS = {
     "glorot": variance_scaling(1.0, "fan_avg", "uniform", in_axis=1, out_axis=0),
@@ -26,7 +27,7 @@ INITIALISERS = {
 
 def layer_names(hidden: int) -> list[str]:
     """The layers of a network with that many hidden ones: `hidden_0`, `hidden_1`, ..., `output`."""
-    return [*(f"hidden_{i}" for i in range(hidden)), "output"]
+    return [*map("hidden_{}".format, range(hidden)), "output"]
 
 
 WIDE = 256
@@ -75,6 +76,8 @@ class MLP(nn.Module):
             numbers.
     """
 
+    hparam_names: ClassVar[tuple[str, ...]] = ("width",)
+
     widths: Sequence[int]
     """Units of each hidden layer; empty for a linear model."""
     outputs: int = 1
@@ -83,16 +86,17 @@ class MLP(nn.Module):
     """Whether a hidden layer as wide as its input adds that input to its value."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "widths", checks.counts(self.widths, "widths"))
-        checks.count(self.outputs, "outputs")
-        get_activation(self.activation)
+        object.__setattr__(self, "widths", checks.as_counts(self.widths, "widths"))
+        checks.require_count(self.outputs, "outputs")
+        if self.activation not in [*ACTIVATIONS]:
+            get_activation(self.activation)
         super().__post_init__()
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """The outputs `[batch, outputs]` of samples `[batch, features]`."""
-        activation = get_activation(self.activation)
-        x = checks.array(x, "x")
+        activation = ACTIVATIONS.get(self.activation, self.activation)
+        x = checks.as_array(x, "x")
         self._check_features(x)
         h = x.T
         for name, width in zip(layer_names(len(self.widths)), self.widths, strict=False):
@@ -117,11 +121,24 @@ class MLP(nn.Module):
                     f"x has {x.shape[1]} (shape {x.shape})"
                 )
 
+    def check_hparams(self, width: Any) -> None:
+        """Raises a ValueError unless every layer can have the width of a scalar or `[layers]`."""
+        if not self.widths:
+            raise ValueError("width is given, but there is no hidden layer to narrow")
+        value, widest = np.asarray(width), min(self.widths)
+        if value.shape not in ((), (len(self.widths),)):
+            raise ValueError(
+                f"width has shape {value.shape}; one network takes a scalar or one number a layer, "
+                f"[{len(self.widths)}]: for many networks, use sweep"
+            )
+        if not ((value >= 1) & (value <= widest) & (value == np.round(value))).all():
+            raise ValueError(f"width is {value}; the model has 1 to {widest} units")
+
     def narrow(self, params: Any, width: Array | int) -> Any:
         """The params of a network of that `width`, padded with zeros to the size of this one.
 
         One program then trains networks of many widths (row F18), as long as the gradients are
-        multiplied by `width_mask`, so that the padding stays zero. `width` is a scalar for all
+        multiplied by `gradient_mask`, so that the padding stays zero. `width` is a scalar for all
         hidden layers or one number a layer, and may be traced. The weights are rescaled to the
         variance that the narrow network would have drawn.
 
@@ -148,9 +165,9 @@ class MLP(nn.Module):
             if gain == "glorot" and name != "output":
                 ratio = (wide_in + wide_out) / (fans[i] + fans[i + 1])
             tree[name] = tree[name] | {"weight": tree[name]["weight"] * jnp.sqrt(ratio)}
-        return jax.tree.map(jnp.multiply, {"params": tree}, self.width_mask(params, width))
+        return jax.tree.map(jnp.multiply, {"params": tree}, self.gradient_mask(params, width))
 
-    def width_mask(self, params: Any, width: Array | int) -> Any:
+    def gradient_mask(self, params: Any, width: Array | int) -> Any:
         """Ones on the weights among the first `width` units of each hidden layer, else zeros."""
         widths = jnp.broadcast_to(jnp.asarray(width), (len(self.widths),))
         tree = params["params"]

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxnets import checks
 from jaxnets.activations import Activation, get_activation
+from jaxnets.host import checks
 from jaxnets.models.mlp import INITIALISERS, affine, layer_names
 
 
@@ -47,9 +47,9 @@ class RandomlyWired(nn.Module):
     activation: str | Activation = "tanh"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "levels", checks.counts(self.levels, "levels"))
-        checks.count(self.connections, "connections")
-        checks.count(self.outputs, "outputs")
+        object.__setattr__(self, "levels", checks.as_counts(self.levels, "levels"))
+        checks.require_count(self.connections, "connections")
+        checks.require_count(self.outputs, "outputs")
         get_activation(self.activation)
         super().__post_init__()
 
@@ -57,7 +57,7 @@ class RandomlyWired(nn.Module):
     def __call__(self, x: Array) -> Array:
         """The outputs `[batch, outputs]` of samples `[batch, features]`."""
         sigma = get_activation(self.activation).f
-        x = checks.array(x, "x")
+        x = checks.as_array(x, "x")
         self._check_features(x)
         features = x.shape[1]
         weight = self.param("weight", self._draw_weight, features)

@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 from jax.nn.initializers import variance_scaling
 
-from jaxnets import checks
+from jaxnets.host import checks
 
 UNIFORM = variance_scaling(1 / 3, "fan_in", "uniform", in_axis=0, out_axis=1)
 """Uniform within `1 / sqrt(inputs)` either way, which the lecture's `nn.Linear` draws."""
@@ -43,14 +43,14 @@ class WordNet(nn.Module):
     dimensions: int
 
     def __post_init__(self) -> None:
-        checks.count(self.words, "words")
-        checks.count(self.dimensions, "dimensions")
+        checks.require_count(self.words, "words")
+        checks.require_count(self.dimensions, "dimensions")
         super().__post_init__()
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """The logits of the word in the middle of each window."""
-        x = checks.array(x, "x")
+        x = checks.as_array(x, "x")
         if not jnp.issubdtype(x.dtype, jnp.integer):
             raise TypeError(f"x has dtype {x.dtype}; word numbers are integers")
         if x.ndim != 2:

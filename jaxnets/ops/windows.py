@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from jaxnets import checks
+from jaxnets.host import checks
 
 Pair = tuple[int, int]
 Padding = str | Sequence[Pair]
@@ -71,7 +71,7 @@ def windows(
             f"of {shape[1]} x {shape[2]}"
         )
     if isinstance(padding, str):
-        checks.known_names([padding], ["VALID", "SAME"], "padding")
+        checks.require_known([padding], ["VALID", "SAME"], "padding")
         padding = lax.padtype_to_pads(shape[1:3], size, strides, padding)
     (above, below), (left, right) = _pads(padding)
     batch, rows, columns, channels = shape
@@ -88,7 +88,7 @@ def windows(
 
 def images(x: Any, name: str = "x") -> Any:
     """The images as an array of floats; a TypeError for anything else."""
-    x = checks.array(x, name)
+    x = checks.as_array(x, name)
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise TypeError(f"{name} has dtype {x.dtype}; images are floats: {name}.astype(np.float32)")
     return x
@@ -112,8 +112,8 @@ def pair(value: int | Pair, name: str) -> Pair:
     if isinstance(value, tuple | list) and len(value) != 2:
         raise ValueError(f"a window's {name} is {value!r}; it must be one number, or two")
     first, second = value if isinstance(value, tuple | list) else (value, value)
-    checks.count(first, f"a window's {name}")
-    checks.count(second, f"a window's {name}")
+    checks.require_count(first, f"a window's {name}")
+    checks.require_count(second, f"a window's {name}")
     return int(first), int(second)
 
 

@@ -1,5 +1,31 @@
-"""word2vec: continuous bag of words and skip-gram with negative sampling (row C8)."""
+"""word2vec, from a corpus to word vectors, their use, their quality and their files (row C8)."""
 
-from jaxnets.word2vec.training import Trained, Word2Vec, train
+from jaxnets.word2vec.evaluation import (
+    Score,
+    analogy_scores,
+    read_analogies,
+    read_similarities,
+    spearman,
+    total,
+)
+from jaxnets.word2vec.train import Trained, Word2Vec, train
+from jaxnets.word2vec.vector_files import load, save
+from jaxnets.word2vec.vectors import Vectors, analogy, most_similar, similarities
 
-__all__ = ["Trained", "Word2Vec", "train"]
+__all__ = [
+    "Score",
+    "Trained",
+    "Vectors",
+    "Word2Vec",
+    "analogy",
+    "analogy_scores",
+    "load",
+    "most_similar",
+    "read_analogies",
+    "read_similarities",
+    "save",
+    "similarities",
+    "spearman",
+    "total",
+    "train",
+]

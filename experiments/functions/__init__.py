@@ -1,0 +1,1 @@
+"""Functions approximated, extrapolated and taken apart."""

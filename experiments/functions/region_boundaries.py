@@ -1,0 +1,89 @@
+"""A shallow and a deep ReLU network that learn two spirals, and the boundaries they draw."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array
+from matplotlib.axes import Axes
+
+import jaxnets as jn
+from jaxnets import plots
+from jaxnets.analysis import evaluate
+from jaxnets.analysis import linear_regions as regions
+from jaxnets.analysis.linear_regions import Layer
+from jaxnets.data import TOY, Dataset
+from jaxnets.losses import get_loss
+from jaxnets.parallel.rows import parallel_map
+from jaxnets.training.optimizers import adam_cosine
+
+from ..lab.claims import Result
+
+NETWORKS = {"1 x 20": (20,), "2 x 10": (10, 10)}
+LOSS, LEARNING_RATE, BATCH, NOISE = "binary_cross_entropy", 0.03, 32, 0.02
+LIMITS = (-1.2, 1.2, -1.2, 1.2)
+MAP = 160
+
+
+def learn(key: Array, seeds: int, samples: int, epochs: int) -> Result:
+    """Test accuracies and pieces of the boundary `[networks, seeds]`, with seed 0's pictures.
+
+    Every seed draws its data and its parameters anew, the same data for both networks.
+    """
+    keys = jax.random.split(key, seeds)
+    found = parallel_map(partial(_spirals, samples, epochs), keys, group=1)
+    found = jax.tree.map(np.asarray, found)
+    result: Result = {"accuracy": np.stack([found[name]["accuracy"] for name in NETWORKS])}
+    pieces = []
+    for name, widths in NETWORKS.items():
+        networks = [jax.tree.map(lambda a, i=i: a[i], found[name]["params"]) for i in range(seeds)]
+        pieces.append([boundary_pieces(regions.layers_of(params)) for params in networks])
+        outputs = _model(widths).apply(networks[0], evaluate.plane(LIMITS, MAP))
+        cells = regions.on_rectangle(regions.layers_of(networks[0])[:-1], LIMITS)
+        result[f"map_{len(widths)}"] = np.asarray(outputs > 0).reshape(MAP, MAP)
+        result[f"cells_{len(widths)}"] = outlines(cells)
+    first = {f"points_{name}": values[0] for name, values in found["data"].items()}
+    return result | first | {"pieces": np.asarray(pieces)}
+
+
+def _model(widths: Sequence[int]) -> jn.MLP:
+    return jn.MLP(widths, 1, "relu")
+
+
+def _spirals(samples: int, epochs: int, key: Array) -> dict[str, Any]:
+    """New data, and of each network the parameters and the test accuracy after training."""
+    data_key, init_key = jax.random.split(key)
+    drawn = TOY["spirals"](data_key, 5 * samples, noise=NOISE)
+    data = Dataset(jax.tree.map(lambda a: a[:samples], drawn))
+    test = jax.tree.map(lambda a: a[samples:], drawn)
+    optimizer = adam_cosine(epochs * -(-samples // BATCH))
+    found: dict[str, Any] = {"data": data.train}
+    for name, widths in NETWORKS.items():
+        run = jn.TrainSpec(_model(widths), LOSS, epochs, BATCH, optimizer, record_every=epochs)
+        state, _ = jn.train(run, init_key, data, {"learning_rate": LEARNING_RATE})
+        predicted = get_loss(LOSS).predict(run.model.apply(state.params, test["x"]))
+        found[name] = {"params": state.params, "accuracy": (predicted == test["y"]).mean()}
+    return found
+
+
+def boundary_pieces(layers: Sequence[Layer]) -> int:
+    """How many straight pieces the line of output 0 has within the limits: the cells it cuts."""
+    cells = [regions.on_rectangle(part, LIMITS) for part in (layers, layers[:-1])]
+    return len(cells[0]) - len(cells[1])
+
+
+def outlines(polygons: Sequence[np.ndarray]) -> np.ndarray:
+    """Polygons `[corners, 2]`, closed, one after the other, a row of NaN behind each."""
+    gap = np.full((1, 2), np.nan)
+    return np.concatenate([part for p in polygons for part in (p, p[:1], gap)])
+
+
+def draw(axes: Axes, result: Result, name: str, widths: Sequence[int]) -> None:
+    """The first seed's decisions with its data, over the outlines of the linear regions."""
+    accuracy = 100 * result["accuracy"][list(NETWORKS).index(name)].mean()
+    title = f"{name} units: {accuracy:.1f} % right"
+    plots.regions(axes, result[f"map_{len(widths)}"], LIMITS, title)
+    axes.plot(*result[f"cells_{len(widths)}"].T, color="0.35", linewidth=0.5)
+    plots.points(axes, result["points_x"], result["points_y"], most=200)

@@ -1,0 +1,1 @@
+"""Gradients: by hand against automatic, their cost, and how they vanish."""

@@ -1,0 +1,298 @@
+"""Back-propagation by hand against jax.grad and central differences, on random networks (row D1).
+
+Claim: the backward pass of the lectures (L0, L1, L2) gives the derivatives of the loss. Every
+network is drawn at random: depth 1 to 6, plain or residual, any differentiable activation, any
+loss, batch and parameters; the gradients by hand are compared in float64 and in float32. So are
+those of LeNet, L2's network and a residual CNN on images of 28 x 28; there jax.grad differentiates
+the same network in Flax's operations, because that of ours would run the rules by hand.
+
+Command: `make gradcheck`, 2 to 3 minutes on 2 cores. An error is the norm
+of the difference over the norm of jax.grad's gradient. Central differences in float64, one per
+parameter, straddle the kinks of ReLU and hinge, so a network with a pre-activation or margin within
+1e-3 of a kink is drawn again. Image networks have 16 differences along random directions and 8
+along single parameters of every kernel, bias and scale; a difference is drawn again if a ReLU or a
+pooling changes its linear piece between the two points, a network if float32 puts the two
+implementations on different pieces. Expect about 1e-16 in float64, 1e-7 in float32, 1e-9 against
+central differences.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.flatten_util import ravel_pytree
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from tqdm import tqdm
+
+from jaxnets import backprop, plots
+from jaxnets.activations import ACTIVATIONS
+from jaxnets.backprop import mlp
+from jaxnets.losses import LOSSES, get_loss
+from jaxnets.models import MLP, ResidualMLP
+from jaxnets.objective import Batch, Objective, Params
+
+from ..lab.claims import Claim, Result, Verdict, markdown, verdict
+from . import gradient_check_images as images
+
+DIFFERENTIABLE = [name for name in ACTIVATIONS if name != "step"]
+MODELS = {"MLP": MLP, "ResidualMLP": ResidualMLP}
+OUTPUTS = {"softmax_cross_entropy": 3, "multilabel_cross_entropy": 2, "gaussian": 4}
+LIMITS = {"float64": 1e-12, "float32": 1e-5, "central": 1e-7}
+FAMILIES = ("depth", "activation", "loss", "model")
+WIDTH, FEATURES, BATCH = 4, 4, 6
+
+
+@dataclass(frozen=True)
+class Config:
+    depths: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
+    losses: tuple[str, ...] = tuple(LOSSES)
+    activations: int = 1
+    """Drawn at random for each depth, loss and model."""
+    networks: int = 12
+    """Of each depth, loss, model and activation; 6 x 7 x 2 x 1 x 12 = 1,008 in all."""
+    step: float = 1e-5
+    kink: float = 1e-3
+    images: tuple[str, ...] = tuple(images.NETWORKS)
+    image_networks: int = 8
+    """Of each image family."""
+    image_step: float = 1e-6
+    """Along unit vectors; smaller than `step`, as 100,000 units come closer to their kinks."""
+    seed: int = 0
+
+
+SMOKE = Config(
+    depths=(2,),
+    losses=("hinge", "gaussian"),
+    activations=1,
+    networks=4,
+    images=("lenet5",),
+    image_networks=1,
+)
+
+
+def run(config: Config, key: Array) -> Result:
+    rows: list[dict[str, Any]] = []
+    redrawn = crossed = 0
+    choice = np.random.default_rng(config.seed)
+    with jax.enable_x64(True):
+        for family in tqdm(_families(config, choice), unit="family", desc="gradient check"):
+            members, near = _members(config, family, choice)
+            rows += members
+            redrawn += near
+        for name in tqdm(config.images, unit="family", desc="image networks"):
+            members, near, kinks = _image_members(config, name, choice)
+            rows += members
+            redrawn += near
+            crossed += kinks
+    columns = {name: np.asarray([row[name] for row in rows]) for name in rows[0]}
+    counts = {"redrawn": np.asarray(redrawn), "redrawn_differences": np.asarray(crossed)}
+    return columns | counts
+
+
+def _families(config: Config, choice: np.random.Generator) -> list[dict[str, Any]]:
+    return [
+        {"depth": depth, "loss": loss, "model": model, "activation": str(activation)}
+        for depth, loss, model in product(config.depths, config.losses, MODELS)
+        for activation in choice.choice(DIFFERENTIABLE, config.activations, replace=False)
+    ]
+
+
+def _members(
+    config: Config, family: dict[str, Any], choice: np.random.Generator
+) -> tuple[list[dict[str, Any]], int]:
+    """Errors of `config.networks` networks of a family, and how many were drawn again."""
+    outputs = OUTPUTS.get(family["loss"], 1)
+    model = MODELS[family["model"]]((WIDTH,) * family["depth"], outputs, family["activation"])
+    objective = Objective(model, family["loss"])
+    check = jax.jit(jax.vmap(partial(_check, config, objective)))
+    members: list[dict[str, Any]] = []
+    near = 0
+    while len(members) < config.networks:
+        drawn = jax.device_get(check(*_draw(objective, 2 * config.networks, choice)))
+        for i, close in enumerate(drawn["near_kink"]):
+            if len(members) == config.networks:
+                break
+            near += int(close)
+            if not close:
+                members.append({kind: drawn[kind][i] for kind in LIMITS} | family)
+    return members, near
+
+
+def _image_members(
+    config: Config, name: str, choice: np.random.Generator
+) -> tuple[list[dict[str, Any]], int, int]:
+    """Errors of `config.image_networks` networks; networks and differences drawn again."""
+    model = images.NETWORKS[name]()
+    members: list[dict[str, Any]] = []
+    near = crossed = 0
+    for _ in range(images.DRAWS * config.image_networks):
+        if len(members) == config.image_networks:
+            return members, near, crossed
+        params, batch = images.draw(model, choice)
+        *single, parted = images.gradients(model, *jax.tree.map(_single, (params, batch)))
+        if parted:
+            near += 1
+            continue
+        *double, _ = images.gradients(model, params, batch)
+        slopes, kinks = images.directional(model, params, batch, double, config.image_step, choice)
+        central, by_hand, by_jax = slopes.T
+        crossed += kinks
+        errors = {
+            "float64": _error(*double),
+            "float32": _error(*single),
+            "central": _error(by_hand, central, by_jax),
+        }
+        members.append({kind: float(error) for kind, error in errors.items()} | images.facts(name))
+    raise RuntimeError(f"{name}: {near} networks drawn, nearly all at a kink in float32")
+
+
+def _draw(objective: Objective, n: int, choice: np.random.Generator) -> tuple[Any, Any]:
+    """`n` networks with weights of variance 1 / inputs, standard normal biases and samples."""
+    model, loss = objective.model, get_loss(objective.loss)
+    shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, FEATURES)))
+    params = jax.tree.map(
+        lambda leaf: choice.standard_normal((n, *leaf.shape)) / np.sqrt((*leaf.shape, 1)[1]), shapes
+    )
+    targets = jax.eval_shape(loss.predict, jnp.zeros((BATCH, model.outputs))).shape
+    classes = 3 if objective.loss == "softmax_cross_entropy" else 2
+    labels = choice.integers(0, classes, (n, *targets))
+    y = labels if loss.classifies else choice.standard_normal((n, *targets))
+    return params, {"x": choice.standard_normal((n, BATCH, FEATURES)), "y": y}
+
+
+def _check(config: Config, objective: Objective, params: Params, batch: Batch) -> dict[str, Array]:
+    """Compares the gradients of one network."""
+    by_hand, by_jax = _both(objective, params, batch)
+    central = _central_differences(objective, params, batch, config.step)
+    single = _both(objective, *jax.tree.map(_single, (params, batch)))
+    return {
+        "float64": _error(by_hand, by_jax),
+        "float32": _error(*single),
+        "central": _error(by_hand, central, by_jax),
+        "near_kink": _distance_to_kink(objective, params, batch) < config.kink,
+    }
+
+
+def _distance_to_kink(objective: Objective, params: Params, batch: Batch) -> Array:
+    """From a pre-activation to 0, or from an output to 0 or 1, where some rows have kinks."""
+    outputs, traces = mlp.forward(objective.model, params, batch["x"])
+    hidden = jnp.stack([trace.s for trace in traces[:-1]])
+    margins = jnp.minimum(jnp.abs(outputs), jnp.abs(jnp.abs(outputs) - 1))
+    return jnp.minimum(jnp.abs(hidden).min(), margins.min())
+
+
+def _both(objective: Objective, params: Params, batch: Batch) -> tuple[Array, Array]:
+    """The gradients by hand and by jax.grad, each as one vector."""
+    _, by_hand = backprop.value_and_grad(objective)(params, batch)
+    _, by_jax = jax.value_and_grad(objective, has_aux=True)(params, batch)
+    return ravel_pytree(by_hand)[0], ravel_pytree(by_jax)[0]
+
+
+def _central_differences(objective: Objective, params: Params, batch: Batch, h: float) -> Array:
+    """`(E(w + h e_i) - E(w - h e_i)) / 2h` for every parameter i, as one vector."""
+    w, unravel = ravel_pytree(params)
+    value = jax.vmap(lambda w: objective(unravel(w), batch)[0])
+    steps = h * jnp.eye(len(w))
+    return (value(w[None] + steps) - value(w[None] - steps)) / (2 * h)
+
+
+def _error(ours: Array, reference: Array, scale: Array | None = None) -> Array:
+    """The norm of the difference over that of `scale`; absolute where the gradient is exactly 0."""
+    difference = jnp.linalg.norm(ours - reference)
+    size = jnp.linalg.norm(reference if scale is None else scale)
+    return jnp.where(size > 0, difference / size, difference)
+
+
+def _single(a: Array) -> Array:
+    return a.astype(jnp.float32 if jnp.issubdtype(a.dtype, jnp.floating) else jnp.int32)
+
+
+def table(result: Result) -> str:
+    """The largest error per family."""
+    rows = []
+    for family in FAMILIES:
+        for member in np.unique(result[family]):
+            chosen = result[family] == member
+            worst = [f"{result[kind][chosen].max():.1e}" for kind in LIMITS]
+            rows.append([f"{family} {member}", int(chosen.sum()), *worst])
+    failures = sum(_failures(result).values())
+    return (
+        markdown(["family", "networks", "float64", "float32", "central differences"], rows)
+        + f"\n{len(result['depth'])} networks, {failures} failures; "
+        + f"{result['redrawn']} drawn again near a kink, as were "
+        + f"{result['redrawn_differences']} single differences of image networks"
+    )
+
+
+def _of_images(result: Result) -> np.ndarray:
+    return np.isin(result["model"], list(images.NETWORKS))
+
+
+def _failures(result: Result) -> dict[str, int]:
+    return {kind: int((result[kind] > limit).sum()) for kind, limit in LIMITS.items()}
+
+
+LABELS = {
+    "float64": "jax.grad, float64",
+    "central": "central differences, float64",
+    "float32": "jax.grad, float32",
+}
+SMALLEST = 1e-18
+
+
+def plot(result: Result) -> Figure:
+    of_images = _of_images(result)
+    canvas, axes = plots.figure(1, 1 + int(of_images.any()), size=(6.4, 3.8))
+    _histogram(axes[0, 0], {kind: result[kind][~of_images] for kind in LIMITS})
+    if of_images.any():
+        _strips(axes[0, 1], {name: result[name][of_images] for name in ("model", *LIMITS)})
+    for panel in axes[0]:
+        for kind, colour in zip(LABELS, plots.COLOURS, strict=False):
+            panel.axvline(LIMITS[kind], color=colour, linestyle="--", linewidth=1.2)
+        panel.set(
+            xscale="log",
+            xlim=(SMALLEST / 5, 5e-4),
+            xlabel="relative error of the gradient by hand (0 drawn at 1e-18; dashed: limits)",
+        )
+        panel.legend(loc="upper left", fontsize="small")
+    return canvas
+
+
+def _histogram(panel: Axes, errors: Result) -> None:
+    bins = np.logspace(np.log10(SMALLEST), -4, 57)
+    hatches = ("", "///", "...")
+    for (kind, label), colour, hatch in zip(LABELS.items(), plots.COLOURS, hatches, strict=False):
+        drawn = np.maximum(errors[kind], SMALLEST)
+        panel.hist(
+            drawn, bins.tolist(), label=label, color=colour, alpha=0.6, hatch=hatch, edgecolor="w"
+        )
+    panel.set(ylabel="networks", title=f"{len(errors['float64']):,} random MLPs")
+    panel.margins(y=0.4)
+
+
+def _strips(panel: Axes, result: Result) -> None:
+    """Every image network as a point, a row for each family and kind of comparison."""
+    names = list(dict.fromkeys(result["model"].tolist()))
+    rows = np.asarray([names.index(name) for name in result["model"].tolist()])
+    looks = zip((0.2, 0, -0.2), plots.COLOURS, plots.MARKERS, strict=False)
+    for (kind, label), (offset, colour, marker) in zip(LABELS.items(), looks, strict=True):
+        drawn = np.maximum(result[kind], SMALLEST)
+        panel.plot(drawn, rows + offset, marker, color=colour, label=label, alpha=0.7)
+    panel.set(title=f"{len(rows)} random image networks", ylim=(-0.6, len(names) + 0.3))
+    panel.set_yticks(range(len(names)), names)
+
+
+def _gradients_agree(result: Result) -> Verdict:
+    ours = ", ".join(f"{kind} {result[kind].max():.1e}" for kind in LIMITS)
+    failed = sum(_failures(result).values())
+    samples = f"{len(result['depth'])} networks, {int(_of_images(result).sum())} of them on images"
+    return verdict(failed == 0, f"largest errors: {ours}", samples)
+
+
+CLAIMS = [Claim("D1, L0", "back-propagation gives the gradient", "derivation", _gradients_agree)]

@@ -1,0 +1,141 @@
+"""The problems of `image_features`: patches of photographs and digits, classified by features.
+
+`config` is that of `image_features`.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+import jaxnets as jn
+from jaxnets import augment
+from jaxnets.analysis import evaluate
+from jaxnets.data import Dataset, photographs
+from jaxnets.models import CNN, Activate, Conv, Dense, Flatten, MaxPool
+
+from ..lab.claims import Result
+from ..shared.image_data import mnist_or_digits
+from ..shared.image_networks import LOSS, adam_to_zero
+from . import image_descriptors as descriptors
+
+SIZE, CELL, WINDOW, STRIDE, WORDS = 32, 8, 8, 4, 64
+"""Pixels of a patch, of a HOG's cell, of a visual word, between windows; words."""
+SHALLOW = {
+    "pixels": "raw pixels",
+    "colours": "colour histogram",
+    "hog": "HOG",
+    "words": "bag of visual words",
+}
+CONTENDERS = SHALLOW | {"network": "network on pixels"}
+DIGITS = {"pixels": "raw pixels", "hog": "HOG", "orientations": "HOG averaged over cells"}
+SHIFTS = (0, 1, 2)
+SHOWN = 6
+"""Patches of each photograph in the figure."""
+
+Part = dict[str, np.ndarray]
+Features = Callable[[np.ndarray], np.ndarray]
+
+
+def linear_classifier() -> Any:
+    """scikit-learn's, by least squares on standardised features, the penalty by leaving one out."""
+    from sklearn.linear_model import RidgeClassifierCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), RidgeClassifierCV(np.logspace(0, 6, 7)))
+
+
+def patches(config: Any, pictures: list[np.ndarray], seed: int, key: Array) -> Result:
+    """Accuracies `[contenders, 2]` on test patches and on the same with their pixels shuffled.
+
+    A seed's patches come from either side of an edge through the photographs, which it turns.
+    Also the first test patches of each photograph and the visual words.
+    """
+    random = np.random.default_rng([config.seed, seed])
+    turned = [np.rot90(picture, seed)[None] for picture in pictures]
+    left, right = zip(*map(photographs.sides, turned), strict=True)
+    train, valid, test = (
+        photographs.labelled(random, [side[0] for side in part], each, SIZE)
+        for part, each in ((left, config.train), (left, config.test), (right, config.test))
+    )
+    tests = [test, test | {"x": descriptors.shuffled(random, test["x"])}]
+    book = descriptors.codebook(random, train["x"], WORDS, WINDOW)
+    features: dict[str, Features] = {
+        "pixels": _flat,
+        "colours": descriptors.colour_histogram,
+        "hog": lambda x: _flat(descriptors.oriented_gradients(x, CELL)),
+        "words": partial(descriptors.visual_words, book, size=WINDOW, stride=STRIDE),
+    }
+    accuracies = [_shallow(features[name], train, tests) for name in SHALLOW]
+    accuracies.append(_network(config, key, train, valid, tests))
+    print(f"seed {seed}: {np.round(100 * np.asarray(accuracies)[:, 0])} %", flush=True)
+    return {
+        "photographs": np.asarray(accuracies),
+        "shown": test["x"].reshape(len(pictures), -1, SIZE, SIZE, 3)[:, :SHOWN],
+        "book": book.cluster_centers_.reshape(WORDS, WINDOW, WINDOW, 3).astype(np.uint8),
+    }
+
+
+def _flat(x: np.ndarray) -> np.ndarray:
+    return x.reshape(len(x), -1).astype(np.float32)
+
+
+def _shallow(features: Features, train: Part, tests: list[Part]) -> list[float]:
+    machine = linear_classifier().fit(features(train["x"]), train["y"])
+    return [machine.score(features(test["x"]), test["y"]) for test in tests]
+
+
+def network() -> CNN:
+    """32 x 32 to 14, pooled 7, 5."""
+    first = (Conv(16, 5, 2), Activate("relu"), MaxPool(2))
+    second = (Conv(32, 3), Activate("relu"), Flatten())
+    return CNN((*first, *second, Dense(len(photographs.KNOWN), "lecun")))
+
+
+def _network(config: Any, key: Array, train: Part, valid: Part, tests: list[Part]) -> list[float]:
+    """Of the networks with each of `config.rates` the one that is best on `valid`."""
+    data = Dataset(_scaled(train), _scaled(valid))
+    model = network()
+    training = adam_to_zero(model, LOSS, config.epochs, config.batch_size, data)
+    keys = jax.random.split(key, len(config.rates))
+    states, history = jn.sweep(training, keys, data, jn.grid(learning_rate=config.rates))
+    best = history["valid_accuracy"][:, -1].argmax()
+    return [evaluate.accuracies(model, LOSS, states.params, _scaled(test))[best] for test in tests]
+
+
+def _scaled(part: Part) -> Part:
+    """Pixels from 0..255 to -1..1."""
+    return part | {"x": part["x"] / np.float32(127.5) - 1}
+
+
+def digits(config: Any, key: Array) -> Result:
+    """Accuracies `[seeds, DIGITS, SHIFTS]` on images of digits moved by up to so many pixels."""
+    data, name = mnist_or_digits(config.data, flat=False, valid=0)
+    random, n = np.random.default_rng(config.seed), config.images
+    train, test = _some(random, data.train, 4 * n), _some(random, data.test, 2 * n)
+    cell = max(2, train["x"].shape[1] // 7)
+    moved = [np.asarray(augment.shift(key, jnp.asarray(test["x"]), pixels)) for pixels in SHIFTS]
+    seen, *tests = (_described(x, cell) for x in (train["x"], *moved))
+    accuracies = []
+    for _ in range(config.seeds):
+        rows, tested = (random.permutation(len(part["y"]))[:n] for part in (train, test))
+        machines = {f: linear_classifier().fit(seen[f][rows], train["y"][rows]) for f in DIGITS}
+        accuracies.append(
+            [[m.score(x[f][tested], test["y"][tested]) for x in tests] for f, m in machines.items()]
+        )
+    return {"data": np.asarray(name), "digits": np.asarray(accuracies)}
+
+
+def _some(random: np.random.Generator, part: Part, n: int) -> Part:
+    rows = random.permutation(len(part["y"]))[:n]
+    return {axis: values[rows] for axis, values in part.items()}
+
+
+def _described(x: np.ndarray, cell: int) -> dict[str, np.ndarray]:
+    cells = descriptors.oriented_gradients(x, cell)
+    return {"pixels": _flat(x), "hog": _flat(cells), "orientations": cells.mean(axis=(1, 2))}

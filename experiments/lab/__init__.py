@@ -1,0 +1,1 @@
+"""The laboratory: claims, configurations, runs, the scorecard and the gallery."""

@@ -1,0 +1,85 @@
+"""One page with every figure and what was claimed and measured, grouped by lecture."""
+
+import html
+from collections import Counter
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from . import scorecard
+from .registry import LECTURES
+from .run import RESULTS, title, write_text
+
+PAGE = Template(Path(__file__).with_name("gallery.html").read_text(encoding="utf-8"))
+LECTURE = Template('<h2 id="$anchor">$title</h2>\n$cards')
+CARD = Template("""<article id="$name">
+<h3>$title</h3>
+<a href="$name.png"><img src="$name.png" alt="$title"></a>
+<ul class="claims">
+$claims
+</ul>
+<footer><code>make $name</code>, $seconds s on $machine, $date; $versions<br>$config</footer>
+</article>""")
+CLAIM = Template("""<li>
+<p><span class="verdict $mark">$status</span> <b>$row</b>: $statement</p>
+<p><span class="label">lecture:</span> $lecture</p>
+<p><span class="label">ours:</span> $ours <span class="label">($samples)</span></p>
+</li>""")
+
+
+def write(results: Path = RESULTS) -> Path:
+    """Writes `index.html` beside the figures; it needs no server and no network."""
+    notes = {note["experiment"]: note for note in scorecard.notes(results)}
+    lectures = {
+        lecture: [notes[name] for name in names if name in notes]
+        for lecture, names in LECTURES.items()
+    }
+    lectures = {lecture: shown for lecture, shown in lectures.items() if shown}
+    page = PAGE.substitute(
+        summary=_summary(list(notes.values())),
+        index="\n".join(
+            f'<li><a href="#{_anchor(lecture)}">{html.escape(lecture)}</a>: {_summary(shown)}</li>'
+            for lecture, shown in lectures.items()
+        ),
+        lectures="\n".join(
+            LECTURE.substitute(
+                anchor=_anchor(lecture),
+                title=html.escape(lecture),
+                cards="\n".join(_card(note) for note in shown),
+            )
+            for lecture, shown in lectures.items()
+        ),
+    )
+    write_text(results / "index.html", page)
+    return results / "index.html"
+
+
+def _anchor(lecture: str) -> str:
+    return lecture.partition(":")[0].replace(" ", "-")
+
+
+def _summary(notes: list[dict[str, Any]]) -> str:
+    """Such as `3 experiments, 9 claims: 6 reproduced, 3 not reproduced`."""
+    counts = Counter(claim["status"] for note in notes for claim in note["claims"])
+    verdicts = ", ".join(f"{count} {status}" for status, count in counts.most_common())
+    return f"{len(notes)} experiments, {counts.total()} claims: {verdicts}"
+
+
+def _card(note: dict[str, Any]) -> str:
+    values = note | {
+        "name": note["experiment"],
+        "title": title(note["experiment"]),
+        "config": ", ".join(f"{key}={value}" for key, value in note["config"].items()),
+        "versions": ", ".join(f"{key} {value}" for key, value in note["versions"].items()),
+    }
+    return CARD.substitute(
+        _escaped(values) | {"claims": "\n".join(_claim(claim) for claim in note["claims"])}
+    )
+
+
+def _claim(claim: dict[str, Any]) -> str:
+    return CLAIM.substitute(_escaped(claim | {"mark": claim["status"].replace(" ", "-")}))
+
+
+def _escaped(values: dict[str, Any]) -> dict[str, str]:
+    return {name: html.escape(str(value)) for name, value in values.items()}

@@ -1,0 +1,180 @@
+"""What every experiment shares: claims with verdicts, configurations, and results on disk.
+
+An experiment is a module with `Config` (a frozen dataclass), `SMOKE` (a variant of seconds),
+`run(config, key) -> result`, `plot(result) -> Figure`, `table(result) -> str` and `CLAIMS`.
+"""
+
+import dataclasses
+import importlib
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxnets.host import checks
+from jaxnets.storage import run_folder
+from jaxnets.storage.atomic import replacing
+
+from .claims import Result
+from .fingerprint import digest, path_of
+from .registry import EXPERIMENTS
+
+RESULTS = Path("results")
+
+
+def load(name: str) -> Any:
+    """The module of an experiment.
+
+    Raises:
+        ValueError: no such experiment; the nearest name is suggested.
+    """
+    checks.require_known([name], EXPERIMENTS, "experiment")
+    room = path_of(name).parent.name
+    return importlib.import_module(f"..{room}.{name}", __package__)
+
+
+def title(name: str) -> str:
+    """The first line of the experiment's lab note."""
+    return (load(name).__doc__ or "").partition("\n")[0]
+
+
+def perform(name: str, config: Any | None = None, results: Path = RESULTS) -> Result:
+    """Runs an experiment, then writes its arrays, figure and verdicts to `results/NAME.*`.
+
+    Where several processes run it together, process 0 writes.
+    """
+    module = load(name)
+    config = config or module.Config()
+    print(f"\n=== {name}: {title(name)}", flush=True)
+    start = time.perf_counter()
+    result = module.run(config, jax.random.key(config.seed))
+    seconds = time.perf_counter() - start
+    if jax.process_index():
+        return result
+    results.mkdir(parents=True, exist_ok=True)
+    note = {
+        "experiment": name,
+        "config": dataclasses.asdict(config),
+        "program": digest(name),
+        "seconds": round(seconds, 1),
+        "date": date.today().isoformat(),
+        "machine": f"{os.cpu_count()} x {platform.machine()}, {jax.devices()[0].device_kind}",
+        "versions": {package: version(package) for package in ("jax", "flax", "optax")},
+    }
+    write(results / f"{name}.npz", lambda path: np.savez_compressed(path, **result))
+    write_text(results / f"{name}.json", json.dumps(note, indent=1))
+    redraw(name, results)
+    print(f"({seconds:.1f} s; figure and numbers in {results}/{name}.*)", flush=True)
+    return result
+
+
+def perform_in(
+    folder: Path,
+    name: str,
+    config: Any,
+    resume: bool = False,
+    tensorboard: bool = False,
+    results: Path = RESULTS,
+) -> Result:
+    """Runs an experiment whose trainings are kept in a folder, or goes on with such a run.
+
+    A run that goes on has the configuration that it began with. Arrays and verdicts are written to
+    the results and to the folder, the figure to the folder's `figures`.
+
+    Raises:
+        ValueError: a new run in the folder of another, or another experiment's folder.
+        FileNotFoundError: nothing to go on with.
+        ModuleNotFoundError: TensorBoard is asked for without the extra.
+    """
+    if resume:
+        config = _resumed(folder, name, config)
+    with run_folder.recording(folder, tensorboard):
+        first = jax.process_index() == 0
+        if not resume and first and (folder / "run.json").exists():
+            raise ValueError(f"{folder} has a run already: go on with --resume, or name another")
+        if not resume and first:
+            run_folder.describe(folder, {"experiment": name} | dataclasses.asdict(config))
+        result = perform(name, config, results)
+        for path in results.glob(f"{name}.*") if first else ():
+            _copy(path, folder / "figures" if path.suffix == ".png" else folder)
+    return result
+
+
+def _copy(path: Path, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    with replacing(folder / path.name) as temporary:
+        shutil.copyfile(path, temporary)
+
+
+def _resumed(folder: Path, name: str, config: Any) -> Any:
+    kept = run_folder.config_of(folder)
+    begun = kept.pop("experiment", None)
+    if begun != name:
+        raise ValueError(f"{folder} is a run of {begun}, not of {name}")
+    checks.require_known(kept, [field.name for field in dataclasses.fields(config)], "config field")
+    lists = {key: tuple(value) for key, value in kept.items() if isinstance(value, list)}
+    return dataclasses.replace(config, **(kept | lists))
+
+
+def redraw(name: str, results: Path = RESULTS) -> None:
+    """Judges and draws an experiment again from its saved arrays, without running it."""
+    module, result = load(name), saved(name, results)
+    path = results / f"{name}.json"
+    note = json.loads(path.read_text())
+    note["claims"] = [
+        {"row": claim.row, "statement": claim.statement, "lecture": claim.lecture}
+        | claim.judge(result)._asdict()
+        for claim in module.CLAIMS
+    ]
+    write_text(path, json.dumps(note, indent=1))
+    figure = module.plot(result)
+    write(results / f"{name}.png", lambda png: figure.savefig(png, dpi=150))
+    print(module.table(result))
+    for claim in note["claims"]:
+        print(f"  [{claim['status']}] {claim['row']}: {claim['statement']}")
+        print(f"      lecture: {claim['lecture']}; ours: {claim['ours']} ({claim['samples']})")
+
+
+def only_process_0_prints(process: int) -> None:
+    """Sends what any other process prints nowhere, and hides its bars; errors are shown by all."""
+    if process:
+        os.environ["TQDM_DISABLE"] = "1"
+        sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
+
+
+def saved(name: str, results: Path = RESULTS) -> Result:
+    """The saved arrays of an experiment.
+
+    Raises:
+        FileNotFoundError: it has not been run; the command is named.
+    """
+    path = results / f"{name}.npz"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: run `make {name}` first")
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def write(path: Path, save: Callable[[Path], None]) -> None:
+    """Saves under a temporary name, then renames, so that no half-written file remains."""
+    with replacing(path) as temporary:
+        save(temporary)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file under a temporary name, then renames it."""
+
+    def save(temporary: Path) -> None:
+        temporary.write_text(text, encoding="utf-8")
+
+    write(path, save)

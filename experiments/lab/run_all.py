@@ -1,0 +1,125 @@
+"""Every experiment whose result is not up to date, each in a process of its own."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
+from queue import SimpleQueue
+
+from .config import configure
+from .fingerprint import digest
+from .registry import EXPERIMENTS, LONGEST, TIMED
+from .run import RESULTS, load
+
+PROGRAM = (__package__ or "").rpartition(".")[0]
+MOST = 4
+"""Experiments side by side, each of which may take 4 GB."""
+
+
+Shares = list[set[int] | None]
+ALL_CORES: Shares = [None]
+
+
+def main(settings: list[str], results: Path = RESULTS) -> int:
+    """Runs what is missing or out of date; 1 if any failed, 130 after Ctrl-C.
+
+    Those that measure times run last and alone. On CPUs the others run side by side, each on its
+    share of the cores: one core each wastes less than all cores for one at a time. Each of the
+    `field=value` settings is for the experiments that have such a field. A result is written whole
+    or not at all, so whatever stops one experiment leaves the others as they are.
+    """
+    waiting = [name for name in EXPERIMENTS if not up_to_date(name, settings, results)]
+    print(f"{len(EXPERIMENTS) - len(waiting)} of {len(EXPERIMENTS)} experiments are up to date.")
+    untimed = sorted(set(waiting) - set(TIMED), key=[*LONGEST, *EXPERIMENTS].index)
+    timed = [name for name in waiting if name in TIMED]
+    start, failed, done = time.perf_counter(), [], 0
+    try:
+        for names, shares in ((untimed, _shares()), (timed, ALL_CORES)):
+            for name, code in _run(names, shares, settings):
+                done += 1
+                minutes = (time.perf_counter() - start) / 60
+                print(f"[{done} of {len(waiting)} done, {minutes:.0f} min] {name}", flush=True)
+                failed += [name] * bool(code)
+    except KeyboardInterrupt:
+        print(
+            "\nStopped: the same command goes on with those that have no result.", file=sys.stderr
+        )
+        return 130
+    if failed:
+        print(f"\nFailed, the others have run: {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed))
+
+
+def _shares() -> Shares:
+    """The cores of each experiment that runs beside others; an accelerator is not shared."""
+    accelerated = entry_points(group="jax_plugins") or find_spec("libtpu")
+    if accelerated or not hasattr(os, "sched_getaffinity"):
+        return ALL_CORES
+    cores = sorted(os.sched_getaffinity(0))
+    n = min(len(cores), MOST)
+    return [set(cores[i * len(cores) // n : (i + 1) * len(cores) // n]) for i in range(n)]
+
+
+def _run(names: list[str], shares: Shares, settings: list[str]) -> Iterator[tuple[str, int]]:
+    """Each name and its exit code as they end; as many at a time as there are shares of cores."""
+    free: SimpleQueue = SimpleQueue()
+    for share in shares:
+        free.put(share)
+
+    def one(name: str) -> int:
+        print(f"begins: {name}", flush=True)
+        done = subprocess.run(_command(name, settings), **captured)
+        if done.stdout:
+            print(done.stdout, flush=True)
+        return done.returncode
+
+    beside = len(shares) > 1
+    captured: dict = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if beside else {}
+    if beside:
+        captured |= {"text": True, "env": os.environ | {"TQDM_DISABLE": "1"}}
+    with ThreadPoolExecutor(len(shares), initializer=lambda: _stay_on(free.get())) as threads:
+        futures = {threads.submit(one, name): name for name in names}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            threads.shutdown(cancel_futures=True)
+            raise
+
+
+def _stay_on(share: set[int] | None) -> None:
+    """This thread and what it starts run on these cores only."""
+    if share is not None:
+        os.sched_setaffinity(0, share)
+
+
+def _command(name: str, settings: list[str]) -> list[str]:
+    chosen = [part for setting in fitting(name, settings) for part in ("--set", setting)]
+    return [sys.executable, "-m", PROGRAM, name, *chosen]
+
+
+def fitting(name: str, settings: list[str]) -> list[str]:
+    """The settings whose field the experiment has."""
+    fields = {field.name for field in dataclasses.fields(load(name).Config)}
+    return [setting for setting in settings if setting.partition("=")[0] in fields]
+
+
+def up_to_date(name: str, settings: list[str], results: Path = RESULTS) -> bool:
+    """Whether the saved result is of this program and these settings.
+
+    The program is the experiment and what it imports from `experiments`; `jaxnets` may be newer.
+    """
+    path = results / f"{name}.json"
+    if not path.exists():
+        return False
+    note = json.loads(path.read_text())
+    config = configure(load(name).Config(), fitting(name, settings))
+    wanted = json.loads(json.dumps(dataclasses.asdict(config)))
+    return note["config"] == wanted and note.get("program") == digest(name)

@@ -1,0 +1,1 @@
+"""Gradient descent, loss landscapes, batches and regularisation."""

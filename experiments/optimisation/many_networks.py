@@ -1,0 +1,296 @@
+"""Many networks as one program: how fast, how equal, how far apart (row F18, beyond the lectures).
+
+Claim: ensembles of networks, seeds and learning rates train as one vmapped program, so that every
+curve can have its spread over seeds.
+
+Command: `make many_networks`, one minute on 2 cores. Protocol: scikit-learn's digits, 64-32-10
+networks, ReLU, 20 epochs of mini-batches of 32, Adam at 3e-3. Networks trained per second by a loop
+over the compiled single training, by one `vmap` of it, and by `jaxnets.sweep`, which trains groups
+that fit into the cache, on every core: the same keys, everything compiled before the first timing,
+the contenders in turn, round after round. Spread over seeds: the test accuracies of one and the
+same network, once with one division of the data (initial weights and batches differ), once with a
+division of its own for each seed. Criteria: the sweep's gain over the loop is larger than the
+number of cores (95 % interval over rounds); its rows are the single runs (parameters in double
+precision to 1e-3 of the largest, equal test accuracy in single precision, where 680 updates of Adam
+blow rounding up to some percent, as a trial showed); 32 seeds each are enough to see a difference
+of 1 point between two networks on one division of the data, by a two-sided t-test at 5 % with a
+power of 80 %. Expect a standard deviation of 0.7 points, so 8 or 9 seeds of each, and twice as many
+if each has a division of its own. Other work on the machine moves the times: 1.8 times as fast on
+2 busy cores, where these small networks already fill a core one by one.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+import jaxnets as jn
+from jaxnets import plots
+from jaxnets.analysis import evaluate
+from jaxnets.data import Dataset
+from jaxnets.parallel.rows import parallel_map
+
+from ..lab.claims import Claim, Result, Verdict, interval, markdown, verdict
+from ..units.activation_choice import CLASSES, LOSS, digits, divided
+from .seed_power import POWER, seeds_needed
+
+CONTENDERS = {"loop": "loop over single runs", "vmap": "one vmap", "sweep": "jaxnets.sweep"}
+DIFFERENCES = np.linspace(0.003, 0.03, 28)
+JUDGED_DIFFERENCE, JUDGED_SEEDS = 0.01, 32
+EQUAL = 1e-3
+
+
+@dataclass(frozen=True)
+class Config:
+    counts: tuple[int, ...] = (1, 4, 16, 64, 128)
+    """Networks trained at once."""
+    loop: int = 16
+    """Networks that the loop trains in a round."""
+    rounds: int = 5
+    units: int = 32
+    epochs: int = 20
+    batch_size: int = 32
+    learning_rate: float = 3e-3
+    seed: int = 0
+
+
+SMOKE = Config(counts=(1, 4), loop=2, rounds=2, units=4, epochs=1, batch_size=512)
+
+
+def run(config: Config, key: Array) -> Result:
+    split_key, train_key = jax.random.split(key)
+    whole = digits()
+    data = jax.jit(divided)(split_key, whole)
+    test, data = data.test, data._replace(test=None)
+    model = jn.MLP((config.units,), CLASSES, "relu")
+    training = jn.TrainSpec(
+        model, LOSS, config.epochs, config.batch_size, record_every=config.epochs
+    )
+    keys = jax.random.split(train_key, max(*config.counts, config.loop))
+    print("compiling", flush=True)
+    works = _works(config, training, keys, data)
+    singles = works["loop", config.loop]()
+    params = jn.sweep(training, keys, data, _hparams(config))[0].params
+    seconds = _times(config, works)
+    print("networks with a division of their own", flush=True)
+    accuracies = evaluate.accuracies(model, LOSS, params, test)
+    alone = jax.tree.map(lambda *leaves: jnp.stack(leaves), *singles)
+    rows = jax.tree.map(lambda a: a[: config.loop], params)
+    same = evaluate.accuracies(model, LOSS, alone, test) == accuracies[: config.loop]
+    return seconds | {
+        "counts": np.asarray(config.counts),
+        "devices": np.asarray(len(jax.local_devices())),
+        "difference": _differences_in_double(config, training, keys[: config.loop], data),
+        "difference_single": differences(alone, rows),
+        "same_accuracy": same,
+        "accuracy": accuracies,
+        "accuracy_anew": _anew(config, training, keys, whole),
+    }
+
+
+def _hparams(config: Config) -> dict[str, float]:
+    return {"learning_rate": config.learning_rate}
+
+
+def _works(
+    config: Config, training: jn.TrainSpec, keys: Array, data: Dataset
+) -> dict[tuple[str, int], Callable[[], Any]]:
+    """What each contender does to train so many networks; each returns their parameters."""
+
+    def train(key: Array, hparams: dict[str, Array], data: Dataset) -> Any:
+        return jn.train(training, key, data, hparams)[0].params
+
+    single, vmapped = jax.jit(train), jax.jit(jax.vmap(train, in_axes=(0, None, None)))
+    hparams, each = _hparams(config), list(keys[: config.loop])
+    works: dict[tuple[str, int], Callable[[], Any]] = {
+        ("loop", config.loop): lambda: [single(key, hparams, data) for key in each]
+    }
+    for n in config.counts:
+        works["vmap", n] = partial(vmapped, keys[:n], hparams, data)
+        works["sweep", n] = partial(jn.sweep, training, keys[:n], data, hparams)
+    return works
+
+
+def _times(config: Config, works: dict[tuple[str, int], Callable[[], Any]]) -> Result:
+    """Seconds a network, in turn: `seconds_loop [rounds]`, of the others `[counts, rounds]`."""
+    for work in works.values():
+        jax.block_until_ready(work())
+    print("timing", flush=True)
+    rounds = [{name: _seconds(work) for name, work in works.items()} for _ in range(config.rounds)]
+    each = {name: np.asarray([r[name] for r in rounds]) / name[1] for name in works}
+    many = {
+        f"seconds_{name}": np.stack([each[name, n] for n in config.counts])
+        for name in ("vmap", "sweep")
+    }
+    return many | {"seconds_loop": each["loop", config.loop]}
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    jax.block_until_ready(work())
+    return time.perf_counter() - start
+
+
+def differences(ones: Any, others: Any) -> np.ndarray:
+    """The largest difference of parameters `[n, ...]`, relative to the largest of the first, `[n]`.
+
+    Of two pytrees of n networks each.
+    """
+    flat = [
+        np.concatenate([np.asarray(a).reshape(len(a), -1) for a in jax.tree.leaves(tree)], axis=1)
+        for tree in (ones, others)
+    ]
+    return np.abs(flat[0] - flat[1]).max(axis=1) / np.abs(flat[0]).max(axis=1)
+
+
+def _differences_in_double(
+    config: Config, training: jn.TrainSpec, keys: Array, data: Dataset
+) -> np.ndarray:
+    with jax.enable_x64(True):
+        swept = jn.sweep(training, keys, data, _hparams(config))[0].params
+        singles = [jn.fit(training, key, data, _hparams(config))[0].params for key in keys]
+        return differences(jax.tree.map(lambda *leaves: np.stack(leaves), *singles), swept)
+
+
+def _anew(
+    config: Config, training: jn.TrainSpec, keys: Array, whole: dict[str, np.ndarray]
+) -> np.ndarray:
+    """Test accuracies `[networks]`, each with a division of the data of its own."""
+
+    def one(key: Array) -> Array:
+        split_key, train_key = jax.random.split(key)
+        data = divided(split_key, whole)
+        state, _ = jn.train(training, train_key, data, _hparams(config))
+        return evaluate.accuracy(training.model, LOSS, state.params, data.test)
+
+    return np.asarray(parallel_map(one, keys))
+
+
+def gains(result: Result) -> np.ndarray:
+    """How many times as fast as the loop the largest sweep is, `[rounds]`."""
+    return result["seconds_loop"] / result["seconds_sweep"][-1]
+
+
+def spreads(result: Result) -> dict[str, np.ndarray]:
+    """Test accuracies `[networks]` of one network, by what its seeds decide."""
+    return {"one division": result["accuracy"], "divided anew": result["accuracy_anew"]}
+
+
+def table(result: Result) -> str:
+    rows = [[CONTENDERS["loop"], 1, *_speed(result["seconds_loop"])]]
+    for name in ("vmap", "sweep"):
+        for n, seconds in zip(result["counts"], result[f"seconds_{name}"], strict=True):
+            rows.append([CONTENDERS[name], n, *_speed(seconds)])
+    kinds = [
+        [label, len(values), interval(values).percent(), _needed(values)]
+        for label, values in spreads(result).items()
+    ]
+    head = ["", "networks at once", "networks per second", "quartiles"]
+    return f"{len(result['seconds_loop'])} rounds:\n{markdown(head, rows)}\n\n" + markdown(
+        ["data", "seeds", "test accuracy", "seeds to see 1 point"], kinds
+    )
+
+
+def _speed(seconds: np.ndarray) -> tuple[str, str]:
+    low, middle, high = np.percentile(1 / seconds, [25, 50, 75])
+    return f"{middle:.0f}", f"{low:.0f} to {high:.0f}"
+
+
+def _needed(accuracies: np.ndarray) -> int:
+    return seeds_needed(accuracies.std(ddof=1), JUDGED_DIFFERENCE)
+
+
+def plot(result: Result) -> Figure:
+    canvas, axes = plots.figure(1, 3, size=(4.6, 4.0))
+    _draw_speeds(axes[0, 0], result)
+    _draw_spread(axes[0, 1], result)
+    _draw_needed(axes[0, 2], result)
+    return canvas
+
+
+def _draw_speeds(axes: Axes, result: Result) -> None:
+    counts, rounds = result["counts"], len(result["seconds_loop"])
+    for (name, label), style in zip(CONTENDERS.items(), plots.styles(), strict=False):
+        seconds = np.broadcast_to(result[f"seconds_{name}"], (len(counts), rounds))
+        low, middle, high = np.percentile(1 / seconds, [25, 50, 75], axis=1)
+        axes.plot(counts, middle, label=label, **style)
+        axes.fill_between(counts, low, high, color=style["color"], alpha=0.15, linewidth=0)
+    axes.set(xscale="log", yscale="log", xlabel="networks trained at once")
+    axes.set(ylabel="networks per second", title=f"median and quartiles of {rounds} rounds")
+    axes.set_xticks(counts, [str(n) for n in counts])
+    axes.legend(fontsize="small")
+
+
+def _draw_spread(axes: Axes, result: Result) -> None:
+    kinds = spreads(result)
+    everything = 100 * np.concatenate(list(kinds.values()))
+    bins = np.linspace(everything.min(), everything.max(), 20)
+    for i, (label, values) in enumerate(kinds.items()):
+        name = f"{label}: {interval(values).percent()}"
+        axes.hist(
+            100 * values,
+            bins.tolist(),
+            label=name,
+            color=plots.COLOURS[i],
+            hatch=("", "//")[i],
+            alpha=0.5,
+        )
+    axes.set(xlabel="test accuracy [%]", ylabel="networks", title="one network, many seeds")
+    axes.set_ylim(0, 1.3 * axes.get_ylim()[1])
+    axes.legend(fontsize="small", loc="upper left")
+
+
+def _draw_needed(axes: Axes, result: Result) -> None:
+    for (label, values), style in zip(spreads(result).items(), plots.styles(), strict=False):
+        needed = [seeds_needed(values.std(ddof=1), gap) for gap in DIFFERENCES]
+        axes.plot(100 * DIFFERENCES, needed, label=label, **style | {"marker": ""})
+    look = {"color": "black", "linestyle": ":"}
+    plots.level(axes, JUDGED_SEEDS, f"{JUDGED_SEEDS} seeds", look)
+    axes.set(yscale="log", xlabel="difference of two networks [% points]")
+    axes.set(ylabel="seeds of each", title=f"seeds that show it in {100 * POWER:.0f} % of tries")
+    axes.legend(fontsize="small")
+
+
+def _faster(result: Result) -> Verdict:
+    gain, devices = interval(gains(result)), int(result["devices"])
+    loop, sweep = (_speed(s)[0] for s in (result["seconds_loop"], result["seconds_sweep"][-1]))
+    ours = (
+        f"{np.median(gains(result)):.1f} times [{gain.low:.1f}, {gain.high:.1f}] on {devices} "
+        f"cores: {sweep} networks per second, one after another {loop}"
+    )
+    samples = f"{result['counts'][-1]} networks at once, {len(gains(result))} rounds"
+    return verdict(gain.low > devices, ours, samples)
+
+
+def _same(result: Result) -> Verdict:
+    worst, same = result["difference"].max(), result["same_accuracy"]
+    rounding = result["difference_single"].max()
+    ours = (
+        f"parameters differ by at most {worst:.1e} in double and {rounding:.1e} in single "
+        f"precision; {same.sum()} equal test accuracies"
+    )
+    return verdict(worst <= EQUAL and same.all(), ours, f"{len(same)} networks")
+
+
+def _enough_seeds(result: Result) -> Verdict:
+    ours = "; ".join(
+        f"{label}: {interval(values).percent()}, so {_needed(values)} seeds of each"
+        for label, values in spreads(result).items()
+    )
+    holds = _needed(result["accuracy"]) <= JUDGED_SEEDS
+    return verdict(holds, ours, f"{len(result['accuracy'])} seeds")
+
+
+CLAIMS = [
+    Claim("F18, goal", "one program gains more than the cores alone", "-", _faster),
+    Claim("F18, goal", "the rows of a sweep are the single runs", "-", _same),
+    Claim("F18, goal", "32 seeds show a difference of 1 point", "-", _enough_seeds),
+]

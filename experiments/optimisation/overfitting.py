@@ -1,0 +1,295 @@
+"""Overfitting, and what mini-batches, weight decay and dropout do about it (row E6; L0, L1, L3).
+
+Claims: perceptrons "can also overfit"; "more neurons in hidden layer = better training error but
+worse generalization error"; with noisy data the randomness of mini-batches "prevents overfitting",
+for n = 10 and for two layers of 10; weight decay, lambda |w|^2, helps where validation data choose
+lambda; so does dropout (a reading in L3). The lectures show pictures, without data or settings.
+
+Command: `make overfitting`, about two minutes on 2 cores. Protocol: two moons, 64 training and 64
+validation points with a fifth of the labels flipped, 2,000 test points with none; all drawn anew
+for each seed. Tanh units, Adam at 0.02, 2,048 updates, on all 64 points unless stated: mini-batches
+make as many updates, so that nothing but their noise is different. One program trains all widths,
+and all lambdas of 64 units; a width or a lambda is chosen, for each seed, by the least validation
+loss. Dropout omits half of 64 units. Criteria, fixed before any run, are 95 % intervals of paired
+differences of test errors over seeds: the widest against the chosen width, whose training error is
+higher; the slopes of both errors against log2 of the width; all points against batches of 16; no
+decay against the chosen lambda; no dropout against dropout. Expect a test error that falls until 4
+units and then rises to 22 %, while the training error falls to 1 %; batches of 16, the chosen
+lambda and dropout each take 5 to 10 points of it away. The validation loss chooses too few units,
+one as a rule, since wide networks are wrong with great confidence.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+import jaxnets as jn
+from jaxnets import plots
+from jaxnets.analysis import evaluate
+from jaxnets.data import Dataset, toy
+from jaxnets.models import CNN, Activate, Dense, Dropout
+from jaxnets.parallel.rows import parallel_map
+
+from ..lab.claims import Claim, Result, Verdict, interval, markdown, verdict
+
+LOSS = "binary_cross_entropy"
+NETWORKS = {"10": "n = 10", "10_10": "n = 10, 10"}
+JUDGED_SIZE = 16
+TEST = 2_000
+LIMITS = (-1.4, 2.4, -0.9, 1.4)
+MAP = 120
+
+
+@dataclass(frozen=True)
+class Config:
+    widths: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
+    lambdas: tuple[float, ...] = (0.0, 1e-5, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+    """The first is 0."""
+    sizes: tuple[int, ...] = (4, 16, 64)
+    """The last is the number of samples."""
+    dropout: float = 0.5
+    seeds: int = 32
+    samples: int = 64
+    updates: int = 2048
+    learning_rate: float = 0.02
+    noise: float = 0.1
+    flip: float = 0.2
+    seed: int = 0
+
+
+SMOKE = Config((2, 4), (0.0, 1e-2), (16,), seeds=3, samples=32, updates=8)
+
+
+def run(config: Config, key: Array) -> Result:
+    data_key, train_key = jax.random.split(key)
+    keys = jax.random.split(train_key, config.seeds)
+    draw = jax.jit(jax.vmap(partial(_draw, config)))
+    data = jax.device_get(draw(jax.random.split(data_key, config.seeds)))
+    result: Result = {
+        name: np.asarray(getattr(config, name)) for name in ("widths", "lambdas", "sizes")
+    }
+    print("widths and weight decay", flush=True)
+    widest, first = max(config.widths), len(config.widths)
+    points = [(n, 0.0) for n in config.widths] + [(widest, penalty) for penalty in config.lambdas]
+    width, l2 = np.transpose(points)
+    wide = jn.MLP((widest,))
+    both = _train(config, keys, data, wide, width=width, l2=l2)
+    by_width, by_lambda = _at(both, np.s_[:, :first]), _at(both, np.s_[:, first:])
+    print("dropout, then mini-batches", flush=True)
+    units = (Dense(widest, "glorot"), Activate("tanh"), Dropout(config.dropout))
+    dropped = CNN((*units, Dense(1, "lecun")))
+    by_dropout = _train(config, keys, data, dropped)
+    for name, found in {"width": by_width, "lambda": by_lambda, "dropout": by_dropout}.items():
+        result |= _named(name, found)
+    best = by_lambda["valid"][0].argmin()
+    shown = {
+        "map_wide": _map(wide, _at(by_width, np.s_[0, -1])),
+        "map_decay": _map(wide, _at(by_lambda, np.s_[0, best])),
+        "map_dropout": _map(dropped, _at(by_dropout, np.s_[0, 0])),
+    }
+    return result | shown | _at(data.train, 0) | _in_batches(config, keys, data)
+
+
+def _in_batches(config: Config, keys: Array, data: Dataset) -> Result:
+    result: Result = {}
+    for name in NETWORKS:
+        model = jn.MLP(tuple(map(int, name.split("_"))))
+        by_size = [_train(config, keys, data, model, size) for size in config.sizes]
+        result |= _named(f"size_{name}", jax.tree.map(lambda *a: np.concatenate(a, 1), *by_size))
+    return result
+
+
+def _at(found: Any, where: Any) -> Any:
+    return jax.tree.map(lambda a: a[where], found)
+
+
+def _draw(config: Config, key: Array) -> Dataset:
+    """Noisy points to train and to validate with, and clean ones to test with."""
+    train_key, valid_key, test_key = jax.random.split(key, 3)
+    noisy = {"noise": config.noise, "flip": config.flip}
+    return Dataset(
+        toy.two_moons(train_key, config.samples, **noisy),
+        toy.two_moons(valid_key, config.samples, **noisy),
+        toy.two_moons(test_key, TEST, noise=config.noise),
+    )
+
+
+def _train(
+    config: Config,
+    keys: Array,
+    data: Dataset,
+    model: Any,
+    size: int | None = None,
+    **hparams: np.ndarray,
+) -> dict[str, Any]:
+    """Errors `train` and `test` and loss `valid`, each `[seeds, points]`, and the `params`.
+
+    A point is an entry of the hyper-parameters, each `[points]`; `data` is stacked over seeds.
+    """
+    epochs = config.updates * (size or config.samples) // config.samples
+    training = jn.TrainSpec(model, LOSS, epochs, size, record_every=epochs)
+    points = len(next(iter(hparams.values()))) if hparams else 1
+    rows = {name: np.tile(values, len(keys)) for name, values in hparams.items()}
+    rows["learning_rate"] = np.full(len(keys) * points, config.learning_rate)
+    each = np.repeat(np.arange(len(keys)), points)
+    found = parallel_map(partial(_outcome, training), (keys[each], rows, _at(data, each)))
+    return jax.tree.map(lambda a: np.asarray(a).reshape(len(keys), points, *a.shape[1:]), found)
+
+
+def _outcome(
+    training: jn.TrainSpec, row: tuple[Array, dict[str, Array], Dataset]
+) -> dict[str, Any]:
+    key, hparams, data = row
+    state, history = jn.train(training, key, data, hparams)
+
+    def error(part: dict[str, Array]) -> Array:
+        return 1 - evaluate.accuracy(training.model, LOSS, state.params, part)
+
+    return {
+        "train": error(data.train),
+        "test": error(data.test),
+        "valid": history["valid_loss"][-1],
+        "params": state.params,
+    }
+
+
+def _named(name: str, found: dict[str, Any]) -> Result:
+    return {f"{measure}_{name}": found[measure] for measure in ("train", "test", "valid")}
+
+
+def _map(model: Any, found: dict[str, Any]) -> np.ndarray:
+    """The decisions `[MAP, MAP]` of one network."""
+    predicted = evaluate.predictions(model, LOSS, found["params"], evaluate.plane(LIMITS, MAP))
+    return np.asarray(predicted).reshape(MAP, MAP)
+
+
+def chosen(result: Result, axis: str, measure: str) -> np.ndarray:
+    """`[seeds]`: a measure at the width or lambda that has the least validation loss."""
+    best = np.nan_to_num(result[f"valid_{axis}"], nan=np.inf).argmin(axis=1)
+    return np.take_along_axis(result[f"{measure}_{axis}"], best[:, None], axis=1)[:, 0]
+
+
+def slopes(result: Result, measure: str) -> np.ndarray:
+    """`[seeds]`: what an error changes by with every doubling of the width, by least squares."""
+    errors = result[f"{measure}_width"]
+    return np.polynomial.polynomial.polyfit(np.log2(result["widths"]), errors.T, 1)[1]
+
+
+def table(result: Result) -> str:
+    rows = [[f"{n} units", *_errors(result, "width", i)] for i, n in enumerate(result["widths"])]
+    widest = f"{result['widths'][-1]} units"
+    for i, penalty in enumerate(result["lambdas"]):
+        rows.append([f"{widest}, lambda {penalty:g}", *_errors(result, "lambda", i)])
+    best = [interval(chosen(result, "lambda", m)).percent() for m in ("train", "test")]
+    rows += [[f"{widest}, lambda chosen", *best]]
+    rows += [[f"{widest}, dropout", *_errors(result, "dropout", 0)]]
+    for name, label in NETWORKS.items():
+        for i, size in enumerate(result["sizes"]):
+            rows.append([f"{label}, batches of {size}", *_errors(result, f"size_{name}", i)])
+    return markdown(["network", "training error", "test error"], rows)
+
+
+def _errors(result: Result, axis: str, i: int) -> list[str]:
+    return [interval(result[f"{m}_{axis}"][:, i]).percent() for m in ("train", "test")]
+
+
+def plot(result: Result) -> Figure:
+    canvas, axes = plots.figure(2, 3, size=(4.3, 3.6))
+    _draw_errors(axes[0, 0], result["widths"], result, {"width": ""})
+    axes[0, 0].set_xscale("log", base=2)
+    axes[0, 0].set(xlabel="hidden units", ylabel="error [%]", title="more units")
+    _draw_errors(axes[0, 1], result["sizes"], result, {f"size_{k}": v for k, v in NETWORKS.items()})
+    axes[0, 1].set_xscale("log", base=2)
+    axes[0, 1].set(xlabel="samples in a batch", title="mini-batches, equal updates")
+    smallest = np.sort(result["lambdas"])[1]
+    _draw_errors(axes[0, 2], result["lambdas"], result, {"lambda": ""})
+    axes[0, 2].set_xscale("symlog", linthresh=smallest)
+    axes[0, 2].set_xlim(-smallest / 2, 2 * result["lambdas"].max())
+    widest = result["widths"][-1]
+    axes[0, 2].set(xlabel=r"$\lambda$", title=f"weight decay of {widest} units")
+    titles = {"wide": "", "decay": r", chosen $\lambda$", "dropout": ", dropout"}
+    for panel, (name, title) in zip(axes[1], titles.items(), strict=True):
+        plots.regions(panel, result[f"map_{name}"], LIMITS, f"{widest} units{title}")
+        plots.points(panel, result["x"], result["y"])
+    axes[1, 0].legend(loc="upper right", fontsize="small", frameon=True)
+    return canvas
+
+
+def _draw_errors(axes: Axes, x: np.ndarray, result: Result, of: dict[str, str]) -> None:
+    """Training and test errors with their spread."""
+    style = plots.styles()
+    for axis, label in of.items():
+        for measure, name in (("train", "training, flipped labels"), ("test", "test, true labels")):
+            named = f"{label}: {measure}" if label else name
+            plots.spread(axes, x, 100 * result[f"{measure}_{axis}"], named, next(style))
+    axes.set_ylim(0)
+    axes.legend(fontsize="small")
+
+
+def _compared(
+    result: Result, worse: tuple[str, np.ndarray], better: tuple[str, np.ndarray]
+) -> Verdict:
+    """Whether the first test errors `[seeds]` are above the second."""
+    ours = ", ".join(f"{name} {interval(errors).percent()}" for name, errors in (worse, better))
+    holds = interval(worse[1] - better[1]).low > 0
+    return verdict(holds, f"test error: {ours}", _seeds(result))
+
+
+def _seeds(result: Result) -> str:
+    return f"{len(result['test_width'])} seeds"
+
+
+def _can_overfit(result: Result) -> Verdict:
+    widest = f"{result['widths'][-1]} units"
+    test = chosen(result, "width", "test")
+    judged = _compared(result, (widest, result["test_width"][:, -1]), ("chosen width", test))
+    gap = interval(chosen(result, "width", "train") - result["train_width"][:, -1])
+    ours = f"{judged.ours}; training error {100 * gap.mean:.1f} ± {100 * gap.std:.1f} points lower"
+    holds = judged.status == "reproduced" and gap.low > 0
+    return verdict(holds, ours, judged.samples)
+
+
+def _more_neurons(result: Result) -> Verdict:
+    train, test = (interval(100 * slopes(result, measure)) for measure in ("train", "test"))
+    ours = (
+        f"with every doubling from {result['widths'][0]} to {result['widths'][-1]} units training "
+        f"error {train.mean:+.2f} ± {train.std:.2f}, test error {test.mean:+.2f} ± {test.std:.2f} "
+        "points"
+    )
+    return verdict(train.high < 0 and test.low > 0, ours, _seeds(result))
+
+
+def _randomness(name: str) -> Callable[[Result], Verdict]:
+    def judge(result: Result) -> Verdict:
+        sizes, errors = result["sizes"].tolist(), result[f"test_size_{name}"]
+        parts = errors[:, sizes.index(JUDGED_SIZE)]
+        return _compared(result, ("all points", errors[:, -1]), (f"{JUDGED_SIZE} a step", parts))
+
+    return judge
+
+
+def _decay_helps(result: Result) -> Verdict:
+    none = ("lambda 0", result["test_lambda"][:, 0])
+    return _compared(result, none, ("lambda chosen", chosen(result, "lambda", "test")))
+
+
+def _dropout_helps(result: Result) -> Verdict:
+    none = ("without dropout", result["test_width"][:, -1])
+    return _compared(result, none, ("with it", result["test_dropout"][:, 0]))
+
+
+CLAIMS = [
+    Claim("E6, L0", "perceptrons can overfit", "statement", _can_overfit),
+    Claim("E6, L1", "more neurons: less training error, more test error", "-", _more_neurons),
+    Claim("E6, L0", "randomness prevents overfitting, n = 10", "pictures", _randomness("10")),
+    Claim("E6, L0", "and with two layers of 10", "pictures", _randomness("10_10")),
+    Claim("E6, L0", "decay helps, lambda by validation data", "-", _decay_helps),
+    Claim("E6, L3", "dropout helps", "a reading", _dropout_helps),
+]

@@ -1,0 +1,93 @@
+"""How many random labels networks and Gaussian kernels fit, on the same points for the same key."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array
+from sklearn.linear_model import RidgeClassifier
+from sklearn.metrics.pairwise import rbf_kernel
+
+import jaxnets as jn
+from jaxnets.data import Dataset
+from jaxnets.data.toy import random_points
+from jaxnets.parallel.rows import parallel_map
+from jaxnets.training.optimizers import adam_cosine
+
+G = 200.0
+SIDES = (1.0, 2.0)
+"""Sides of the square of the points, in the unit of length of g."""
+PENALTIES = (1e-4, 1e-3, 1e-2)
+
+
+def curves(
+    config: Any, keys: Array, depth: int, widths: tuple[int, ...], points: int
+) -> np.ndarray:
+    """Training accuracies `[widths, seeds, records]` of networks on so many points."""
+    training = jn.TrainSpec(
+        jn.MLP((max(widths),) * depth),
+        "binary_cross_entropy",
+        config.updates,
+        optimizer=adam_cosine(config.updates),
+        record_every=config.updates // config.records,
+    )
+
+    def one(row: dict[str, Array]) -> Array:
+        draw_key, train_key = jax.random.split(row["key"])
+        drawn = random_points(draw_key, max(config.points))
+        part = jax.tree.map(lambda a: a[:points], drawn)
+        hparams = {"learning_rate": config.learning_rate, "width": row["width"]}
+        return jn.train(training, train_key, Dataset(part), hparams)[1]["train_accuracy"]
+
+    rows = jn.grid(width=widths, seed=range(len(keys)))
+    rows["key"] = keys[rows.pop("seed")]
+    found = np.asarray(parallel_map(one, rows, group=4))
+    return found.reshape(len(widths), len(keys), config.records)
+
+
+def kernel_accuracies(config: Any, keys: Array) -> np.ndarray:
+    """Training accuracies `[points, sides, penalties, kernels, seeds]` on the networks' points."""
+
+    def draw(key: Array) -> tuple[dict[str, Array], Array]:
+        draw_key, _ = jax.random.split(key)
+        centre_key = jax.random.fold_in(draw_key, 1)
+        centres = random_points(centre_key, max(config.kernels))["x"]
+        return random_points(draw_key, max(config.points)), centres
+
+    drawn, centres = jax.device_get(jax.jit(jax.vmap(draw))(keys))
+    found = [
+        [
+            [
+                [rbf_accuracies(x[:n], y[:n], at[:k], G * (side / 2) ** 2) for side in SIDES]
+                for x, y, at in zip(drawn["x"], drawn["y"], centres, strict=True)
+            ]
+            for k in config.kernels
+        ]
+        for n in config.points
+    ]
+    return np.asarray(found).transpose(0, 3, 4, 1, 2)
+
+
+def rbf_accuracies(x: np.ndarray, y: np.ndarray, centres: np.ndarray, g: float) -> list[float]:
+    """Training accuracies of a linear classifier on Gaussian features, one for each of `PENALTIES`.
+
+    Features exp(-g |x_n - c_k|^2) of points `[n, 2]` and centres `[k, 2]`; weights and bias have
+    the least mean of (f(x_n) - y_n)^2, y in {-1, 1}, plus the penalty times |w|^2.
+    """
+    features = rbf_kernel(x.astype(np.float64), centres.astype(np.float64), gamma=g)
+    machines = [RidgeClassifier(alpha=penalty * len(x)) for penalty in PENALTIES]
+    return [machine.fit(features, y).score(features, y) for machine in machines]
+
+
+def weights(layers: int, units: int) -> int:
+    """Weights and biases of a network with two inputs and one output."""
+    return 3 * units + (layers - 1) * units * (units + 1) + units + 1
+
+
+def first_reached(found: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """The first record, from 1, at which `found [..., records]` is at `level [...]` or above.
+
+    One more than there are records where none is.
+    """
+    reached = found >= level[..., None]
+    return np.where(reached.any(axis=-1), reached.argmax(axis=-1), found.shape[-1]) + 1

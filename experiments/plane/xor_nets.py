@@ -1,0 +1,132 @@
+"""Networks with one ReLU layer on the four points of exclusive or: training, codes, folding."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+import jaxnets as jn
+from jaxnets.data import Dataset
+from jaxnets.data.toy import xor_table
+from jaxnets.training.loop import init_state
+from jaxnets.training.optimizers import adam_cosine
+
+Net = dict[str, np.ndarray]
+"""`W [..., units, 2]`, `c [..., units]`, `w [..., units]` and `b [...]` of one or many networks."""
+
+X = np.asarray([[0, 0], [0, 1], [1, 0], [1, 1]], np.float64)
+Y = np.asarray([0, 1, 1, 0], np.float64)
+LECTURE: Net = {
+    "W": np.ones((2, 2)),
+    "c": np.asarray([0.0, -1.0]),
+    "w": np.asarray([1.0, -2.0]),
+    "b": np.asarray(0.0),
+}
+RECORDS = 10
+"""Rows of a training's history."""
+
+
+@dataclass(frozen=True)
+class Config:
+    widths: tuple[int, ...] = (2, 3, 4, 8, 16)
+    """The first is 2, as in the lecture."""
+    seeds: int = 256
+    steps: int = 2000
+    learning_rate: float = 0.02
+    seed: int = 0
+
+
+def train(config: Config, key: Array) -> tuple[Net, Net, np.ndarray]:
+    """Networks `[seeds, widths]` before and after, and losses `[seeds, widths, RECORDS]`."""
+    points = xor_table()
+    data = Dataset({"x": points["x"], "y": points["y"][:, None].astype(float)})
+    training = jn.TrainSpec(
+        jn.MLP((max(config.widths),), 1, "relu"),
+        "squared_error",
+        config.steps,
+        optimizer=adam_cosine(config.steps),
+        record_every=config.steps // RECORDS,
+    )
+    hparams = jn.grid(seed=range(config.seeds), width=config.widths)
+    keys = jax.random.split(key, len(hparams.pop("seed")))
+    hparams["learning_rate"] = jnp.full(len(keys), config.learning_rate)
+    first = jax.jit(jax.vmap(lambda k, h: init_state(training, k, points["x"], h)))(keys, hparams)
+    last, history = jn.sweep(training, keys, data, hparams)
+    shape = (config.seeds, len(config.widths))
+    losses = np.asarray(history["train_loss"]).reshape(*shape, RECORDS)
+    return from_params(first.params, shape), from_params(last.params, shape), losses
+
+
+def from_params(params: dict, shape: tuple[int, ...]) -> Net:
+    """The networks of a library MLP with one hidden layer and one output, arranged as `shape`."""
+    layer, output = params["params"]["hidden_0"], params["params"]["output"]
+    net = {"W": layer["weight"], "c": layer["bias"]}
+    net |= {"w": output["weight"][:, 0], "b": output["bias"][:, 0]}
+    return {k: np.asarray(v, np.float64).reshape(*shape, *v.shape[1:]) for k, v in net.items()}
+
+
+def hidden(net: Net, x: np.ndarray) -> np.ndarray:
+    """W x + c of samples `x [samples, 2]`: `[..., samples, units]`."""
+    return np.einsum("si,...ui->...su", x, net["W"]) + net["c"][..., None, :]
+
+
+def outputs(net: Net, x: np.ndarray) -> np.ndarray:
+    """w.max(0, W x + c) + b of samples `x [samples, 2]`: `[..., samples]`."""
+    h = np.maximum(hidden(net, x), 0)
+    return np.einsum("...su,...u->...s", h, net["w"]) + net["b"][..., None]
+
+
+def family(t: np.ndarray) -> Net:
+    """Solutions, one for each of `t [members]` with 0 <= t < 1: the lecture's is t = 0."""
+    one = np.ones_like(t)
+    c = np.stack([-t, -one], axis=-1)
+    w = np.stack([one, t - 2], axis=-1) / (1 - t)[:, None]
+    return {"W": np.ones((len(t), 2, 2)), "c": c, "w": w, "b": 0 * t}
+
+
+def hidden_codes(s: np.ndarray) -> np.ndarray:
+    """Which points switch each unit on: `s [..., 4, units]` to `[..., units]`, largest first.
+
+    Bit p of a code is set if point p takes the unit above 1 % of its largest value; 0 is a unit
+    that no point switches on.
+    """
+    active = (s > 0) & (s > 0.01 * s.max(axis=-2, keepdims=True))
+    codes = (active << np.arange(4)[:, None]).sum(axis=-2)
+    return -np.sort(-codes, axis=-1)
+
+
+def code_name(codes: np.ndarray) -> str:
+    """The points that switch on each unit, such as `01 10 11 | 11`, the lecture's."""
+    units = [[f"{p:02b}" for p in range(4) if code >> p & 1] for code in codes]
+    return " | ".join(" ".join(points) or "never" for points in units)
+
+
+def gap(h: np.ndarray) -> np.ndarray:
+    """How far the segments from h(00) to h(11) and from h(01) to h(10) are apart.
+
+    `h [..., 4, units]` to `[...]`; a hyperplane separates the two classes where it is above 0. The
+    least |r + s u - t v| over 0 <= s, t <= 1 lies on one of the four edges or inside.
+    """
+    r, u, v = h[..., 0, :] - h[..., 1, :], h[..., 3, :] - h[..., 0, :], h[..., 2, :] - h[..., 1, :]
+    uu, vv, uv = (np.sum(a * b, axis=-1) for a, b in ((u, u), (v, v), (u, v)))
+    ur, vr = (np.sum(a * r, axis=-1) for a in (u, v))
+    det = uu * vv - uv**2
+    places = [(_share(uv * vr - ur * vv, det), _share(uu * vr - uv * ur, det))]
+    for end in (np.zeros_like(uu), np.ones_like(uu)):
+        places.append((end, _share(end * uv + vr, vv)))
+        places.append((_share(end * uv - ur, uu), end))
+    between = [r + s[..., None] * u - t[..., None] * v for s, t in places]
+    return np.min([np.linalg.norm(d, axis=-1) for d in between], axis=0)
+
+
+def _share(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """The quotient within 0 and 1; any such number where the denominator is 0."""
+    return np.clip(above / np.where(below > 0, below, 1), 0, 1)
+
+
+def gaps(net: Net) -> np.ndarray:
+    """The gap after W x + c and after its ReLU, `[..., 2]`."""
+    s = hidden(net, X)
+    return np.stack([gap(s), gap(np.maximum(s, 0))], axis=-1)

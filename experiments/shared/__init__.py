@@ -1,0 +1,1 @@
+"""What several rooms share: networks in the plane and on images."""

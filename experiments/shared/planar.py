@@ -1,0 +1,158 @@
+"""Perceptrons of many widths against AdaBoost on a problem of the plane, one data set a seed."""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from matplotlib.axes import Axes
+
+import jaxnets as jn
+from jaxnets import classical, plots
+from jaxnets.analysis import evaluate
+from jaxnets.data import TOY, Dataset
+from jaxnets.data.toy import Points
+from jaxnets.training.optimizers import adam_cosine
+
+from ..lab.claims import Result, interval, markdown
+
+MAP = 160
+
+
+@dataclass(frozen=True)
+class Config:
+    """What both experiments of the plane can change."""
+
+    widths: tuple[int, ...] = (4, 6, 10, 20, 40, 70, 100)
+    rates: tuple[float, ...] = (0.01, 0.03, 0.1)
+    seeds: int = 32
+    epochs: int = 600
+    batch_size: int = 32
+    samples: int = 1024
+    rounds: int = 100
+    directions: int = 180
+    seed: int = 0
+
+
+def compete(
+    config: Config, key: Array, problem: str, limits: tuple[float, float, float, float]
+) -> Result:
+    """Held-out accuracies of perceptrons `[seeds, widths]` and of the baselines `[seeds]`.
+
+    Each seed draws training, validation and test sets anew. A perceptron's learning rate is the
+    one of `config.rates` with the best validation accuracy for that seed and width.
+    """
+    model = jn.MLP((max(config.widths),))
+    hparams = jn.grid(learning_rate=config.rates, width=config.widths)
+    training = jn.TrainSpec(
+        model,
+        "binary_cross_entropy",
+        config.epochs,
+        config.batch_size,
+        adam_cosine(config.epochs * -(-config.samples // config.batch_size)),
+        record_every=config.epochs,
+    )
+    rows = []
+    for seed_key in jax.random.split(key, config.seeds):
+        data_key, init_key = jax.random.split(seed_key)
+        data = draw(problem, data_key, config.samples)
+        keys = jax.random.split(init_key, len(hparams["width"]))
+        states, history = jn.sweep(training, keys, data._replace(test=None), hparams)
+        shape = (len(config.rates), len(config.widths))
+        best = np.argmax(np.asarray(history["valid_accuracy"])[:, -1].reshape(shape), axis=0)
+        chosen = best * shape[1] + np.arange(shape[1])
+        params = jax.tree.map(lambda a, chosen=chosen: a[chosen], states.params)
+        tested = evaluate.accuracies(model, training.loss, params, data.test)
+        rows.append({"mlp": tested} | _baselines(config, data))
+    grid = evaluate.plane(limits, MAP)
+    outputs = jax.vmap(model.apply, in_axes=(0, None))(params, grid)[..., 0]
+    boosted = classical.adaboost(
+        **data.train, directions=classical.even_directions(config.directions), rounds=config.rounds
+    )[0]
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]} | {
+        "widths": np.asarray(config.widths),
+        "limits": np.asarray(limits),
+        "maps": np.asarray(outputs > 0).reshape(-1, MAP, MAP),
+        "map_adaboost": np.asarray(classical.adaboost_predict(boosted, grid)).reshape(MAP, MAP),
+        "points": np.asarray(data.train["x"]),
+        "labels": np.asarray(data.train["y"]),
+    }
+
+
+def draw(problem: str, key: Array, samples: int) -> Dataset:
+    """Training, validation and (five times larger) test set of a problem of `TOY`."""
+    train_key, valid_key, test_key = jax.random.split(key, 3)
+    return Dataset(
+        TOY[problem](train_key, samples),
+        TOY[problem](valid_key, samples),
+        TOY[problem](test_key, 5 * samples),
+    )
+
+
+def _baselines(config: Config, data: Dataset) -> dict[str, np.ndarray]:
+    axes = jnp.eye(2)
+    everywhere = classical.even_directions(config.directions)
+    linear = classical.logistic_regression(**data.train, learning_rate=1.0, steps=2000)[0]
+    positive = jnp.mean(data.test["y"])
+    hyperplanes, first = _boosted(config, data, everywhere)
+    stumps, first_stump = _boosted(config, data, axes)
+    return {
+        "adaboost": hyperplanes,
+        "adaboost_stumps": stumps,
+        "first_weak": first,
+        "first_stump": first_stump,
+        "logistic": np.asarray(
+            _agreement(classical.linear_predict(linear, data.test["x"]), data.test)
+        ),
+        "majority": np.asarray(jnp.maximum(positive, 1 - positive)),
+    }
+
+
+def _boosted(config: Config, data: Dataset, directions: Array) -> tuple[np.ndarray, np.ndarray]:
+    """The held-out accuracy of AdaBoost, and of its first weak classifier."""
+    params, _ = classical.adaboost(**data.train, directions=directions, rounds=config.rounds)
+    staged = classical.adaboost_staged(params, data.test["x"])
+    return np.asarray(_agreement(staged[-1], data.test)), np.asarray(
+        _agreement(staged[0], data.test)
+    )
+
+
+def _agreement(predicted: Array, part: Points) -> np.ndarray:
+    return np.asarray(jnp.mean(predicted == part["y"]))
+
+
+BASELINES = {
+    "adaboost": "AdaBoost, hyperplanes of any direction",
+    "adaboost_stumps": "AdaBoost, axis-aligned",
+    "logistic": "logistic regression",
+    "majority": "larger class",
+}
+
+
+def table(result: Result) -> str:
+    """Held-out accuracy of every contender, mean and standard deviation over seeds."""
+    rows = [
+        [f"MLP, {n} units", interval(result["mlp"][:, i]).percent()]
+        for i, n in enumerate(result["widths"])
+    ]
+    rows += [[label, interval(result[name]).percent()] for name, label in BASELINES.items()]
+    return markdown(["classifier", "held-out accuracy"], rows)
+
+
+def draw_accuracies(axes: Axes, result: Result) -> None:
+    """Accuracy against width with its spread, the baselines as levels."""
+    style = plots.styles()
+    plots.spread(axes, result["widths"], 100 * result["mlp"], "MLP (± 1 std)", next(style))
+    for name, label in BASELINES.items():
+        plots.level(axes, 100 * result[name].mean(), label, next(style))
+    axes.set(xscale="log", xlabel="hidden units n", ylabel="held-out accuracy [%]")
+    axes.set_xticks(result["widths"], [str(n) for n in result["widths"]])
+    axes.minorticks_off()
+    axes.legend(fontsize="small")
+
+
+def draw_map(axes: Axes, result: Result, predicted: np.ndarray, title: str) -> None:
+    """A decision map with the training points of the last seed on it."""
+    plots.regions(axes, predicted, tuple(result["limits"]), title)
+    plots.points(axes, result["points"], result["labels"])

@@ -1,0 +1,1 @@
+"""Activations, output units and threshold units."""

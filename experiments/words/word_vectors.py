@@ -1,0 +1,96 @@
+"""What the experiments on word vectors share: a corpus by its path, vectors of it, test words."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax import Array
+
+from jaxnets.text import corpus, tiny_language
+from jaxnets.text.corpus import Corpus
+from jaxnets.word2vec import (
+    Trained,
+    Vectors,
+    Word2Vec,
+    most_similar,
+    read_analogies,
+    read_similarities,
+    train,
+)
+from jaxnets.word2vec.evaluation import Analogy
+
+TINY: dict[str, Any] = {
+    "dimensions": 50,
+    "window": 3,
+    "learning_rate": 0.05,
+    "sample": 0.0,
+    "batch_size": 32,
+}
+"""For the tiny language: a text of half a million words needs small batches."""
+
+
+@dataclass(frozen=True)
+class Config:
+    corpus: str = ""
+    """A path or `tfds:NAME`; nothing for the tiny language."""
+    model: str = "cbow"
+    epochs: int = 5
+    sentences: int = 60_000
+    """Of the tiny language."""
+    seeds: int = 3
+    seed: int = 0
+
+
+SMOKE = Config(seeds=2, epochs=2, sentences=2000)
+
+
+def read(config: Config) -> Corpus:
+    """The corpus of a path, kept in `.cache`; for no path the sentences of the tiny language."""
+    if not config.corpus:
+        sentences = tiny_language.sentences(config.sentences, config.seed)
+        return corpus.read(sentences, min_count=1)
+    return corpus.read(config.corpus, cache=".cache", progress=True)
+
+
+def learn(config: Config, key: Array, text: Corpus) -> list[Trained]:
+    """One training for each seed."""
+    options = {} if config.corpus else TINY
+    settings = Word2Vec(config.model, epochs=config.epochs, **options)
+    return [
+        train(settings, seed, text, progress=True) for seed in jax.random.split(key, config.seeds)
+    ]
+
+
+Similarities = dict[str, list[tuple[str, str, float]]]
+
+
+class Tests(NamedTuple):
+    """Word tests from the folder `$WORDS_DIR`; empty without it."""
+
+    similarities: Similarities
+    analogies: dict[str, list[Analogy]]
+
+
+def tests() -> Tests:
+    """WS-353, SimLex-999 and questions-words, as far as their files are there."""
+    folder = Path(os.environ.get("WORDS_DIR", ""))
+    files = {"WS-353": "EN-WS-353-ALL.txt", "SimLex-999": "EN-SIMLEX-999.txt"}
+    questions = folder / "questions-words.txt"
+    return Tests(
+        {n: read_similarities(folder / f) for n, f in files.items() if (folder / f).is_file()},
+        read_analogies(questions) if questions.is_file() else {},
+    )
+
+
+def neighbours(vectors: Vectors, words: tuple[str, ...], n: int) -> np.ndarray:
+    """For each word its n nearest in one line."""
+    near = [most_similar(vectors, word, n) for word in words]
+    return np.asarray([", ".join(other for other, _ in found) for found in near])
+
+
+def spelled(words: tuple[str, ...]) -> np.ndarray:
+    """Words as an array that can be saved."""
+    return np.asarray(words, str)

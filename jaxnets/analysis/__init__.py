@@ -1,0 +1,1 @@
+"""Trained networks examined: predictions, linear regions, loss landscapes and constructions."""

@@ -1,0 +1,219 @@
+"""Derivatives on a graph of expressions: over all paths, forward and in reverse (row D2; L1).
+
+Arithmetic on inputs builds the graph, a point labels its edges with local derivatives, and three
+functions turn the labels into derivatives between nodes that no edge connects:
+
+    a, b = inputs(2)
+    e = (a + b) * (b + 1)
+    edges = local_derivatives(e, {a: 2.0, b: 1.0})
+    sum_over_paths(edges, b), forward(edges, b)[e], reverse(edges)[b]  # 5.0, three times
+
+Values are numbers or arrays of one shape, taken elementwise. All is pure and may be compiled, and
+nothing calls JAX's differentiation.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from jaxnets.host import checks
+
+Value = Any
+"""A number or an array."""
+
+
+class Operation(NamedTuple):
+    """A function of one or two values, with its local derivatives."""
+
+    operands: int
+    f: Callable[..., Value]
+    partials: Callable[..., tuple[Value, ...]]
+    """The operands to the derivative with respect to each of them."""
+
+
+OPERATIONS: dict[str, Operation] = {
+    "add": Operation(2, lambda a, b: a + b, lambda a, b: (1.0, 1.0)),
+    "subtract": Operation(2, lambda a, b: a - b, lambda a, b: (1.0, -1.0)),
+    "multiply": Operation(2, lambda a, b: a * b, lambda a, b: (b, a)),
+    "divide": Operation(2, lambda a, b: a / b, lambda a, b: (1 / b, -a / b**2)),
+    "exp": Operation(1, jnp.exp, lambda a: (jnp.exp(a),)),
+    "log": Operation(1, jnp.log, lambda a: (1 / a,)),
+    "sin": Operation(1, jnp.sin, lambda a: (jnp.cos(a),)),
+    "tanh": Operation(1, jnp.tanh, lambda a: (1 - jnp.tanh(a) ** 2,)),
+}
+"""Name to operation: forward and local derivative side by side."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Node:
+    """A value of a graph: an input, a constant, or an operation on other nodes, its parents.
+
+    A node equals only itself, so nodes serve as keys.
+    """
+
+    operation: str | None = None
+    """A name of `OPERATIONS`; None for inputs and constants."""
+    parents: tuple["Node", ...] = ()
+    constant: Value = None
+
+    def __add__(self, other: "Node | float") -> "Node":
+        return apply("add", self, other)
+
+    def __sub__(self, other: "Node | float") -> "Node":
+        return apply("subtract", self, other)
+
+    def __rsub__(self, other: float) -> "Node":
+        return apply("subtract", other, self)
+
+    def __mul__(self, other: "Node | float") -> "Node":
+        return apply("multiply", self, other)
+
+    def __truediv__(self, other: "Node | float") -> "Node":
+        return apply("divide", self, other)
+
+    def __rtruediv__(self, other: float) -> "Node":
+        return apply("divide", other, self)
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+
+Edges = dict[Node, tuple[Value, ...]]
+"""Every node after its parents, the output last, with a label for the edge from each parent."""
+
+
+def inputs(count: int) -> tuple[Node, ...]:
+    """New nodes whose values a point will give."""
+    return tuple(Node() for _ in range(count))
+
+
+def apply(name: str, *operands: Node | float) -> Node:
+    """The node of an operation of `OPERATIONS`; numbers among the operands become constants.
+
+    Raises:
+        ValueError: an unknown operation (the nearest is suggested) or a wrong number of operands.
+    """
+    expected = checks.lookup(OPERATIONS, name, "operation").operands
+    if len(operands) != expected:
+        raise ValueError(f"{name} takes {expected} operand(s), not {len(operands)}")
+    return Node(name, tuple(o if isinstance(o, Node) else Node(constant=o) for o in operands))
+
+
+def evaluate(output: Node, point: Mapping[Node, Value]) -> dict[Node, Value]:
+    """The values of the output and of all that it depends on, each after its parents.
+
+    Raises:
+        ValueError: the point lacks an input.
+    """
+    values: dict[Node, Value] = {}
+    for node in _in_order(output):
+        if node.operation is not None:
+            operands = (values[parent] for parent in node.parents)
+            values[node] = OPERATIONS[node.operation].f(*operands)
+        elif node.constant is not None:
+            values[node] = node.constant
+        elif node in point:
+            values[node] = point[node]
+        else:
+            raise ValueError("an input has no value: the point needs one for each input")
+    return values
+
+
+def local_derivatives(output: Node, point: Mapping[Node, Value]) -> Edges:
+    """The graph below an output, every edge labelled with the derivative of child by parent."""
+    values = evaluate(output, point)
+
+    def labels(node: Node) -> tuple[Value, ...]:
+        if node.operation is None:
+            return ()
+        return OPERATIONS[node.operation].partials(*(values[parent] for parent in node.parents))
+
+    return {node: labels(node) for node in values}
+
+
+def forward(edges: Edges, source: Node) -> dict[Node, Value]:
+    """`d node / d source` for every node, in one pass from the inputs to the output.
+
+    A node's derivative is the sum over its parents of label times derivative.
+
+    Raises:
+        ValueError: the source is no node of the graph.
+    """
+    _check_source(edges, source)
+    found: dict[Node, Value] = {}
+    for node, labels in edges.items():
+        terms = (label * found[parent] for label, parent in zip(labels, node.parents, strict=True))
+        found[node] = 1 if node is source else sum(terms)
+    return found
+
+
+def reverse(edges: Edges) -> dict[Node, Value]:
+    """`d output / d node` for every node, in one pass from the output to the inputs.
+
+    Every node hands its derivative, times the label of the edge, on to its parents.
+    """
+    found: dict[Node, Value] = dict.fromkeys(edges, 0)
+    *_, output = edges
+    found[output] = 1
+    for node in reversed(edges):
+        for label, parent in zip(edges[node], node.parents, strict=True):
+            found[parent] = found[parent] + found[node] * label
+    return found
+
+
+def paths(edges: Edges, source: Node) -> Iterator[tuple[Value, ...]]:
+    """The labels along every path from the output down to the source, one tuple a path.
+
+    There may be exponentially many: see `count_paths`.
+
+    Raises:
+        ValueError: the source is no node of the graph.
+    """
+    _check_source(edges, source)
+    *_, output = edges
+    waiting: list[tuple[Node, tuple[Value, ...]]] = [(output, ())]
+    while waiting:
+        node, labels = waiting.pop()
+        if node is source:
+            yield labels
+        else:
+            waiting += [
+                (parent, (*labels, label))
+                for label, parent in zip(edges[node], node.parents, strict=True)
+            ]
+
+
+def sum_over_paths(edges: Edges, source: Node) -> Value:
+    """`d output / d source`: the sum over all paths of the product of their labels (L1)."""
+    return sum(math.prod(labels) for labels in paths(edges, source))
+
+
+def count_paths(edges: Edges, source: Node) -> int:
+    """How many paths lead from the source to the output, without walking them.
+
+    This is forward accumulation with every label 1.
+    """
+    ones = {node: (1,) * len(node.parents) for node in edges}
+    *_, output = edges
+    return forward(ones, source)[output]
+
+
+def _in_order(output: Node) -> list[Node]:
+    """All that an output depends on, each node after its parents, without recursion."""
+    done: dict[Node, None] = {}
+    stack = [output]
+    while stack:
+        waiting = [parent for parent in stack[-1].parents if parent not in done]
+        if waiting:
+            stack += waiting
+        else:
+            done[stack.pop()] = None
+    return list(done)
+
+
+def _check_source(edges: Edges, source: Node) -> None:
+    if source not in edges:
+        raise ValueError("the source is no node of this graph: the output does not depend on it")

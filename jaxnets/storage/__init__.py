@@ -1,0 +1,1 @@
+"""What is written to disk: atomic files, checkpoints, run folders and TensorBoard scalars."""

@@ -1,0 +1,50 @@
+"""Files that appear whole or not at all."""
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class DiskFullError(OSError):
+    """A file that was not written for want of room; it and the bytes that are free are named."""
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path`, with its ending, which replaces it unless something fails.
+
+    What stood at `path` stays until then; nothing temporary is left behind.
+
+    Raises:
+        DiskFullError: the disk is full, or the file larger than allowed.
+    """
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    with room(path):
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def room(path: Path) -> Iterator[None]:
+    """Turns the errors of a full disk into a `DiskFullError` for that file; all others pass."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL or isinstance(error, DiskFullError):
+            raise
+        folder = path if path.is_dir() else path.parent
+        free = shutil.disk_usage(folder).free
+        raise DiskFullError(
+            error.errno,
+            f"{os.strerror(error.errno)} for {path}: {free} bytes are free there "
+            f"({free / 2**30:,.2f} GiB); make room or write elsewhere. "
+            "Nothing half-written is left",
+        ) from error

@@ -1,0 +1,43 @@
+"""Scalars for TensorBoard, with the extra [tensorboard]."""
+
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+
+def require_installed() -> None:
+    """Raises a ModuleNotFoundError that names the extra, unless it is installed."""
+    if find_spec("tensorboardX") is None:
+        raise ModuleNotFoundError(
+            "scalars for TensorBoard need tensorboardX: pip install 'jaxnets[tensorboard]'"
+        )
+
+
+class Board:
+    """The event files of one training, whose first records may have been written before."""
+
+    def __init__(self, folder: str | Path, records: int):
+        self.folder, self.written = Path(folder), records
+        self.writer: Any = None
+
+    def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Writes the rows that are new; what a killed process wrote after `records` is void."""
+        from tensorboardX import SummaryWriter
+
+        new, self.written = rows[self.written :], len(rows)
+        if new and self.writer is None:
+            epoch = new[0]["epoch"]
+            suffix = f".{epoch:09d}"  # files are named by the second, and a restart may be as quick
+            self.writer = SummaryWriter(str(self.folder), purge_step=epoch, filename_suffix=suffix)
+        for row in new:
+            for name, value in row.items():
+                if name != "epoch":
+                    self.writer.add_scalar(name.replace("_", "/", 1), value, row["epoch"])
+        if new:
+            self.writer.flush()
+
+    def close(self) -> None:
+        """Ends the file."""
+        if self.writer is not None:
+            self.writer.close()

@@ -1,0 +1,98 @@
+"""Corpora kept on disk: the numbers in one file that is mapped, words and checksum in another."""
+
+import hashlib
+import json
+import tempfile
+import warnings
+from os import PathLike
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxnets.data import prepared
+from jaxnets.storage.atomic import replacing
+from jaxnets.text import reading
+from jaxnets.text.vocabulary import Vocabulary, numbered
+
+FORM = "a note with its own sha256"
+"""Another one for files that are not to be read as these are."""
+
+
+class Files(NamedTuple):
+    """The two files of a corpus; the note is written last, so that it vouches for the numbers."""
+
+    numbers: Path
+    """int32, little-endian."""
+    note: Path
+    """Its own sha256 on a line, then JSON: words, counts, and the sha256 of the numbers."""
+
+
+def read(
+    source: reading.Source, min_count: int, folder: str | PathLike[str], progress: bool
+) -> tuple[np.ndarray, Vocabulary]:
+    """The numbers, mapped, and the vocabulary; made from the source unless the folder has them.
+
+    Raises:
+        ValueError: the source is strings, which have no name to be found by.
+        DiskFullError: the disk is full; nothing half-written is left.
+    """
+    if not isinstance(source, str | PathLike):
+        raise ValueError("a cache is for files, folders and TFDS sets; these are strings")
+    folder = Path(folder).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    files = _files(folder, source, min_count)
+    note = _intact(files) or _write(files, source, min_count, progress)
+    vocabulary = Vocabulary(tuple(note["words"]), np.asarray(note["counts"]))
+    return np.memmap(files.numbers, "<i4", "r"), vocabulary
+
+
+def _files(folder: Path, source: str | PathLike[str], min_count: int) -> Files:
+    """Named after all that decides the numbers: the rule, the least count, the state of files."""
+    if str(source).startswith(reading.TFDS):
+        name, state = prepared.state(reading.tfds_name(str(source)))
+    else:
+        name, state = Path(source).name, prepared.state_of_files(reading.files(source))
+    decisive = f"{FORM} {reading.WORD.pattern} {min_count} {state}"
+    stem = f"{name}-{hashlib.sha256(decisive.encode()).hexdigest()[:12]}"
+    return Files(folder / f"{stem}.int32", folder / f"{stem}.json")
+
+
+def _intact(files: Files) -> dict[str, Any] | None:
+    """The note, if the numbers are those it vouches for."""
+    if not files.note.exists():
+        return None
+    head, _, content = files.note.read_bytes().partition(b"\n")
+    wrong = files.note
+    if head == hashlib.sha256(content).hexdigest().encode():
+        note = json.loads(content)
+        if _sha256(files.numbers) == note["sha256"]:
+            return note
+        wrong = files.numbers
+    warnings.warn(f"{wrong} is damaged: the text is read again", stacklevel=4)
+    return None
+
+
+def _write(files: Files, source: reading.Source, min_count: int, progress: bool) -> dict[str, Any]:
+    """Both files, or nothing: each gets its name once it is complete, the note last. The note."""
+    with replacing(files.note) as temporary_note, replacing(files.numbers) as numbers:
+        with tempfile.TemporaryFile(dir=files.note.parent) as spool, numbers.open("wb") as out:
+            vocabulary, blocks = numbered(source, min_count, progress, spool)
+            for block in blocks:
+                out.write(block.astype("<i4").tobytes())
+        note = {
+            "sha256": _sha256(numbers),
+            "words": vocabulary.words,
+            "counts": vocabulary.counts.tolist(),
+        }
+        content = json.dumps(note, ensure_ascii=False).encode()
+        head = hashlib.sha256(content).hexdigest().encode()
+        temporary_note.write_bytes(head + b"\n" + content)
+    return note
+
+
+def _sha256(path: Path) -> str:
+    if not path.exists():
+        return ""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

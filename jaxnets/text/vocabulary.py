@@ -1,0 +1,108 @@
+"""A text as numbers: every word gets one, in blocks, so that the text need not fit in memory."""
+
+from collections.abc import Iterator
+from os import PathLike
+from typing import IO, NamedTuple
+
+import numpy as np
+
+from jaxnets.host.progress import progress_bar
+from jaxnets.text import reading
+
+END = -1
+"""The number in a corpus that ends a line: no window reaches across it."""
+BLOCK = 2**22
+"""Numbers handled at a time."""
+
+
+class Vocabulary(NamedTuple):
+    """The words of a corpus, the most frequent first; a word's number is its place."""
+
+    words: tuple[str, ...]
+    counts: np.ndarray
+    """How often each occurs, int64 `[words]`."""
+
+
+def numbered(
+    source: reading.Source, min_count: int, progress: bool, spool: IO[bytes]
+) -> tuple[Vocabulary, Iterator[np.ndarray]]:
+    """The vocabulary of a text, and its numbers in blocks; `spool` holds them meanwhile."""
+    spelling = _number_all(source, progress, spool)
+    counts = np.zeros(len(spelling), np.int64)
+    for block in _blocks(spool):
+        counts += np.bincount(block, minlength=len(spelling))
+    counts[0] = 0
+    order = np.argsort(-counts, kind="stable")
+    order = order[counts[order] >= min_count]
+    if len(order) < 2:
+        name = source if isinstance(source, str | PathLike) else "the text"
+        raise ValueError(
+            f"{name} has {len(order)} words that occur {min_count} times or more; "
+            "a vocabulary needs two: give more text, or a smaller min_count"
+        )
+    rank = np.full(len(spelling), END - 1, np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    rank[0] = END
+    vocabulary = Vocabulary(tuple(spelling[i] for i in order), counts[order])
+    return vocabulary, _single_ends(rank[block] for block in _blocks(spool))
+
+
+def _number_all(source: reading.Source, progress: bool, spool: IO[bytes]) -> list[str]:
+    """All words in order of appearance, after the line's end; writes their numbers to `spool`."""
+    numbers, done = _Numbers(), 0
+    with progress_bar(progress, " words", scale=True) as bar:
+        for piece, share in reading.pieces(source):
+            found = numbers.of(reading.tokens(piece))
+            spool.write(found.tobytes())
+            done += len(found)
+            bar.total = int(done / share) if share else None
+            bar.update(len(found))
+    return list(numbers.words)
+
+
+class _Numbers(dict[bytes, int]):
+    """The number of each token's word; below 0 for a token of none or several."""
+
+    def __init__(self) -> None:
+        super().__init__({reading.LINE: 0})
+        self.words = {"": 0}
+        self.several: list[list[int]] = []
+
+    def __missing__(self, token: bytes) -> int:
+        found = [self.words.setdefault(w, len(self.words)) for w in reading.words_of(token)]
+        if len(found) == 1:
+            self[token] = found[0]
+        else:
+            self.several.append(found)
+            self[token] = -len(self.several)
+        return self[token]
+
+    def of(self, tokens: list[bytes]) -> np.ndarray:
+        """The numbers of the tokens' words, int32."""
+        numbers = np.fromiter(map(self.__getitem__, tokens), np.int32, len(tokens))
+        odd = np.flatnonzero(numbers < 0)
+        if not len(odd):
+            return numbers
+        inserts = [self.several[-number - 1] for number in numbers[odd]]
+        between = np.split(numbers, odd)
+        parts = [between[0]]
+        for insert, part in zip(inserts, between[1:], strict=True):
+            parts += [np.asarray(insert, np.int32), part[1:]]
+        return np.concatenate(parts)
+
+
+def _blocks(spool: IO[bytes]) -> Iterator[np.ndarray]:
+    spool.seek(0)
+    while len(block := np.frombuffer(spool.read(4 * BLOCK), np.int32)):
+        yield block
+
+
+def _single_ends(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+    """Without rare words, then without the ends of empty lines."""
+    last = END
+    for block in blocks:
+        kept = block[block >= END]
+        if len(kept):
+            before = np.append(np.int32(last), kept[:-1])
+            last = kept[-1]
+            yield kept[(kept != END) | (before != END)]

@@ -1,0 +1,1 @@
+"""Training as one compiled program: the loop, its host side, checks, keys and orders."""

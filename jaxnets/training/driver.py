@@ -1,0 +1,197 @@
+"""The loop around the compiled program: progress, divergence, signals and checkpoints."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnets import parallel
+from jaxnets.host.progress import progress_bar
+from jaxnets.host.signals import Interrupted, defer_signals
+from jaxnets.storage.checkpoints import CheckpointConfig
+from jaxnets.storage.run_folder import RunWriter
+from jaxnets.training.loop import Carry, History, State, TrainSpec
+
+PIECE_SECONDS = 0.25
+"""What a piece should take: so soon a signal is heard, so rarely the devices wait for Python."""
+GROWTH = 8
+"""The first pieces are short; each is at most so many times as long as the one before."""
+LARGEST_PIECE = 2**20
+
+Program = Callable[[Carry, Any, Any], Carry]
+"""`program(carry, start, count)` takes `count` steps, the first of them step `start`."""
+
+
+class DivergedError(FloatingPointError):
+    """A loss that is no longer finite; carries the last finite `state` and the `history`."""
+
+    def __init__(self, message: str, state: State, history: History):
+        super().__init__(message)
+        self.state = state
+        self.history = history
+
+
+class Job(NamedTuple):
+    """One run as the driver sees it."""
+
+    spec: TrainSpec
+    program: Program
+    samples: int
+    """Training samples of all processes together."""
+    stops_if_diverged: bool
+    """Whether a loss that is not finite ends it; a sweep goes on with the other networks."""
+
+    def records(self, step: int) -> int:
+        """Counts the rows of the history that are complete after so many steps."""
+        return step // (self.spec.steps_per_epoch(self.samples) * self.spec.record_every)
+
+
+def drive(
+    job: Job,
+    carry: Carry,
+    progress: bool = False,
+    checkpoints: CheckpointConfig | None = None,
+    fingerprint: Mapping[str, str] | None = None,
+) -> Carry:
+    """Runs the program piece by piece, and returns the carry after the last step.
+
+    With checkpoints, it resumes from the newest good one and saves as it proceeds.
+
+    Args:
+        job: the run.
+        carry: where it begins.
+        progress: whether to show a bar with the newest metrics.
+        checkpoints: where to save, if anywhere.
+        fingerprint: of the run, to be compared with that of a checkpoint.
+
+    Raises:
+        DivergedError: a loss is not finite; the last finite state is saved.
+        Interrupted: SIGINT or SIGTERM came, and the state is saved.
+        FolderInUseError: another process writes to the folder.
+        ValueError: processes that do not see the same checkpoint.
+        CorruptCheckpoint, CheckpointMismatch, DiskFullError: see `jaxnets.storage.checkpoints`.
+    """
+    per_epoch, step = job.spec.steps_per_epoch(job.samples), 0
+    total = job.spec.epochs * per_epoch
+    with ExitStack() as stack:
+        pending = writer = bar = None
+        if checkpoints is not None:
+            pending = stack.enter_context(defer_signals())
+            writer = RunWriter(checkpoints, fingerprint or {}, job.spec.record_every, job.records)
+            step, carry = stack.enter_context(writer).restored(carry)
+        if progress:
+            bar = stack.enter_context(progress_bar(True, "epoch", job.spec.epochs))
+            bar.update(step // per_epoch)
+        pace = _Pace(per_epoch, checkpoints.steps if checkpoints else None)
+        while step < total:
+            count, began = min(pace.count(step), total - step), time.monotonic()
+            new = jax.block_until_ready(job.program(carry, np.int32(step), np.int32(count)))
+            pace = pace.after(count, time.monotonic() - began)
+            if job.stops_if_diverged and not new.finite:
+                if writer is not None:
+                    writer.save(step, carry, carry.history)
+                raise _diverged(job, carry, step, count)
+            carry, step = new, step + count
+            if bar is not None:
+                _show(bar, carry.history, job.records(step))
+                bar.update(step // per_epoch - bar.n)
+            if writer is not None and pending is not None:
+                asked = parallel.largest(pending.signal or 0)
+                if step == total or asked or writer.due():
+                    writer.save(step, carry, carry.history)
+                if asked and step < total:
+                    where = f"after step {step} of {total}; saved in {writer.folder}"
+                    raise Interrupted(f"stopped by signal {asked} {where}", asked)
+    return carry
+
+
+@dataclass(frozen=True)
+class _Pace:
+    """How many steps to take before Python is asked again."""
+
+    per_epoch: int
+    fixed: int | None
+    size: int = 1
+    warm: bool = False
+    """Whether a piece has run, so that the program is compiled."""
+
+    def count(self, step: int) -> int:
+        """The steps of the next piece.
+
+        A piece ends with an epoch, if it can: each part of one draws its order again. Clocks differ
+        between processes, so there every piece is an epoch.
+        """
+        if self.fixed is not None:
+            return self.fixed
+        size = self.size if jax.process_count() == 1 else self.per_epoch
+        whole_epochs = max(size // self.per_epoch, 1) * self.per_epoch
+        return min(size, whole_epochs - step % self.per_epoch)
+
+    def after(self, count: int, seconds: float) -> "_Pace":
+        """The pace after a piece of so many steps, the first of which was compiled."""
+        factor = min(GROWTH, PIECE_SECONDS / max(seconds, 1e-9)) if self.warm else 1
+        size = max(1, min(int(count * factor), LARGEST_PIECE))
+        return replace(self, size=max(size, self.size) if factor > 1 else size, warm=True)
+
+
+def _diverged(job: Job, carry: Carry, step: int, count: int) -> DivergedError:
+    """Finds the first of `count` steps after which the run is not finite, by bisection."""
+    good = 0
+    while count - good > 1:
+        middle = (good + count) // 2
+        found = job.program(carry, np.int32(step), np.int32(middle))
+        good, count = (middle, count) if found.finite else (good, middle)
+    old = job.program(carry, np.int32(step), np.int32(good)) if good else carry
+    at = step + good
+    fresh = old._replace(sums=jax.tree.map(jnp.zeros_like, old.sums))
+    new = job.program(fresh, np.int32(at), np.int32(1))
+    loss = float(new.sums["loss"])  # times the size of the batch, which changes no NaN or infinity
+    leaf = _bad_leaf(new.state.params)
+    what = (
+        f"the params are not finite after step {at}"
+        if math.isfinite(loss)
+        else f"the loss of step {at} is {loss}"
+    )
+    where = f"; params{leaf} has NaN or infinity" if leaf else ""
+    epoch = at // job.spec.steps_per_epoch(job.samples) + 1
+    history = jax.device_get(old.history)
+    return DivergedError(
+        f"the run is not finite in epoch {epoch} of {job.spec.epochs}: {what}{where}; "
+        "try a smaller learning rate",
+        old.state,
+        {name: rows[..., : job.records(at)] for name, rows in history.items()},
+    )
+
+
+def _bad_leaf(params: Any) -> str | None:
+    """The path of the first array that is not finite, or None."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
+        if not np.isfinite(leaf).all():
+            return jax.tree_util.keystr(path)
+    return None
+
+
+def _show(bar: Any, history: History, records: int) -> None:
+    """Writes the newest row of the history beside the bar."""
+    if records:
+        newest = {k: np.asarray(_here(rows))[..., records - 1] for k, rows in history.items()}
+        means = {name: f"{_finite_mean(values):.4g}" for name, values in newest.items()}
+        bar.set_postfix(means, refresh=False)
+
+
+def _here(rows: jax.Array) -> jax.Array:
+    """All networks, or of a sweep on several processes those that this one trains."""
+    whole = rows.is_fully_addressable or rows.is_fully_replicated
+    return rows if whole else rows.addressable_data(0)
+
+
+def _finite_mean(values: np.ndarray) -> float:
+    """The mean of the networks that have not diverged; NaN if all have."""
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if finite.size else math.nan

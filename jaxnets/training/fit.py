@@ -1,0 +1,79 @@
+"""Trains one network: checks, the compiled program, and what goes on around it."""
+
+from functools import partial
+from typing import Any
+
+import jax
+from jax import Array
+from jax.sharding import Mesh
+
+from jaxnets import parallel
+from jaxnets.host import checks
+from jaxnets.host.memory import out_of_memory_hint
+from jaxnets.storage.checkpoints import CheckpointConfig
+from jaxnets.training.driver import Job, drive
+from jaxnets.training.fingerprint import fingerprint
+from jaxnets.training.loop import History, Hparams, State, TrainSpec, advance, begin
+from jaxnets.training.validate import batch_hint, prepare
+
+
+def fit(
+    spec: TrainSpec,
+    key: Array,
+    data: Any,
+    hparams: Hparams | None = None,
+    *,
+    progress: bool = False,
+    mesh: Mesh | None = None,
+    samples: int | None = None,
+    checkpoints: CheckpointConfig | None = None,
+) -> tuple[State, History]:
+    """Trains one network.
+
+    Args:
+        spec: the static choices.
+        key: decides the first params, the order of the batches, and what the steps draw.
+        data: a `Dataset`, or another NamedTuple with the parts `train` and `valid`.
+        hparams: arguments of `spec.optimizer`, and optionally `l1`, `l2` and `width`.
+        progress: whether to show a live bar with the newest metrics.
+        mesh: the devices among which every batch is divided, `parallel.all_devices()`; by
+            default one device or, where several processes run, all devices of all of them.
+        samples: how many training samples all processes have together, if each reads only its own,
+            `parallel.own_rows(samples, mesh)`; without it every process has all of `data`.
+        checkpoints: where to save checkpoints; the run resumes from the latest one, bit for bit.
+
+    Returns:
+        The last state, and the history on the host: `train_loss`, `valid_loss` and, for a
+        classifier, `train_accuracy`, `valid_accuracy`, each `[records]`.
+
+    Raises:
+        ValueError, TypeError: data or hyper-parameters that do not fit, before anything compiles.
+        DivergedError: the loss is not finite; it carries the last finite state.
+        OutOfMemoryError: the batch and the bytes asked for are named.
+        Interrupted, CorruptCheckpoint, CheckpointMismatch, FolderInUseError, DiskFullError: of a
+            run with checkpoints, see `jaxnets.training.driver.drive`.
+    """
+    checks.require_keys(key, 0, "key")
+    if mesh is None and jax.process_count() > 1:
+        mesh = parallel.all_devices()
+    data, hparams = prepare(spec, data, hparams, samples=samples, on_host=mesh is not None)
+    found = fingerprint(spec, key, data, hparams) if checkpoints else None
+    n, first, validated = samples or len(data.train["x"]), data.train["x"][:1], bool(data.valid)
+    try:
+        if mesh is not None:
+            placed = parallel.data_parallel(mesh, spec, key, data, hparams, samples)
+            spec, key, data, hparams = placed
+        # XLA's CPU client never ends a program whose inputs could not be allocated: wait for them.
+        begun = _begin(spec, key, first, hparams, validated)
+        carry, order_key = jax.block_until_ready(begun)
+        rest = {"data": data, "hparams": hparams, "order_key": order_key}
+        job = Job(spec, partial(_advance, spec, **rest), n, stops_if_diverged=True)
+        carry = drive(job, carry, progress, checkpoints, found)
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        raise out_of_memory_hint(error, *batch_hint(spec, n)) from error
+    state = carry.state if mesh is None else parallel.on_first_device(carry.state)
+    return state, jax.device_get(carry.history)
+
+
+_begin = jax.jit(begin, static_argnums=(0, 4))
+_advance = jax.jit(advance, static_argnums=0)

@@ -1,0 +1,353 @@
+"""Training as one compiled program: a step is a scan body, an epoch a loop, a run a scan of both.
+
+A `TrainSpec` holds the static choices. `train(spec, key, data, hparams)` is the pure function to
+compile, `vmap`, shard or differentiate through; `advance` takes the same epochs any number of
+steps at a time, which is what `fit` and `sweep` call from Python.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array, lax
+
+from jaxnets.host import checks
+from jaxnets.losses import Loss, get_loss
+from jaxnets.objective import (
+    PENALTIES,
+    Batch,
+    Metrics,
+    Objective,
+    Params,
+    metrics_of,
+    outputs_of,
+)
+from jaxnets.training.permutation import permutation
+
+Hparams = Mapping[str, Any]
+History = dict[str, Any]
+Step = Callable[["State", Batch], tuple["State", Metrics]]
+
+
+class Narrowable(Protocol):
+    """What a model may offer beyond `init` and `apply`: hyper-parameters of its own.
+
+    They reach the training as any others do, so that a sweep may trace them.
+    """
+
+    hparam_names: tuple[str, ...]
+    """Their names, such as `("width",)`."""
+
+    def check_hparams(self, **own: Any) -> None:
+        """Raises a ValueError for values that one network cannot have."""
+
+    def narrow(self, params: Params, **own: Array) -> Params:
+        """Changes the first params to those of the network that the values describe."""
+
+    def gradient_mask(self, params: Params, **own: Array) -> Params:
+        """Returns ones and zeros, by which the gradients are multiplied."""
+
+
+def own_hparams(model: Any, hparams: Hparams) -> Hparams:
+    """Returns those hyper-parameters that the model itself takes, see `Narrowable`."""
+    return {name: hparams[name] for name in getattr(model, "hparam_names", ()) if name in hparams}
+
+
+class State(NamedTuple):
+    """Everything that a run carries from one step to the next."""
+
+    params: Params
+    opt_state: optax.OptState
+    step: Array
+    key: Array
+    """The key of the steps: step `i` draws from `fold_in(key, i)`."""
+
+
+@dataclass(frozen=True)
+class TrainSpec:
+    """Describes a training run by its static choices; equal specs share one compiled program.
+
+    Args:
+        model: a Flax module, or any object with `init(key, x) -> params` and
+            `apply(params, x) -> outputs [batch, k]`.
+        loss: a name in `jaxnets.LOSSES`, or a `Loss` of your own.
+        epochs: passes over the training samples.
+        batch_size: samples a step; None for the full set, 1 for single-sample descent. The last,
+            partial batch of an epoch is used as it is.
+        optimizer: builds an optax optimizer from hyper-parameters, `optimizer(learning_rate=...)`.
+        record_every: epochs between two rows of the history.
+        value_and_grad: `jax.value_and_grad` or `jaxnets.backprop.value_and_grad`.
+        augment: changes the samples of every batch before they are used, `augment(key, x) -> x`.
+
+    Raises:
+        ValueError: a size below 1, epochs that are not a multiple of `record_every`, or an unknown
+            loss.
+        TypeError: a size that is not an integer, or a model without `init` and `apply`.
+    """
+
+    model: Any
+    loss: str | Loss
+    epochs: int
+    batch_size: int | None = None
+    optimizer: Callable[..., optax.GradientTransformation] = optax.adam
+    record_every: int = 1
+    value_and_grad: Callable[..., Callable] = jax.value_and_grad
+    augment: Callable[[Array, Array], Array] | None = None
+
+    def __post_init__(self) -> None:
+        if not (hasattr(self.model, "init") and hasattr(self.model, "apply")):
+            raise TypeError(
+                f"model must have init and apply, as Flax modules do, got {self.model!r}"
+            )
+        get_loss(self.loss)
+        for name in ("epochs", "batch_size", "record_every"):
+            size = getattr(self, name)
+            if name != "batch_size" or size is not None:
+                checks.require_count(size, name)
+        if self.epochs % self.record_every:
+            raise ValueError(
+                f"epochs ({self.epochs}) must be a multiple of record_every ({self.record_every})"
+            )
+
+    def steps_per_epoch(self, samples: int) -> int:
+        """Updates in one pass over the data, a last, partial batch included."""
+        return -(-samples // (self.batch_size or samples))
+
+
+class RunKeys(NamedTuple):
+    """The three keys of a run, none of which is used for anything else."""
+
+    init: Array
+    order: Array
+    step: Array
+
+
+def split_key(key: Array) -> RunKeys:
+    """Splits the key of a run by name: first params, order of the samples, draws of the steps."""
+    init_key, order_key, step_key = jax.random.split(key, 3)
+    return RunKeys(init_key, order_key, step_key)
+
+
+def make_step(
+    objective: Objective,
+    optimizer: optax.GradientTransformation,
+    value_and_grad: Callable[..., Callable] = jax.value_and_grad,
+    augment: Callable[[Array, Array], Array] | None = None,
+) -> Step:
+    """Builds one update as a scan body: `step(state, batch) -> (state, metrics)`.
+
+    Line searches such as `optax.lbfgs` get the value, the gradient and the objective they ask for.
+    """
+    tx = optax.with_extra_args_support(optimizer)
+    differentiate = value_and_grad(objective, has_aux=True)
+
+    def step(state: State, batch: Batch) -> tuple[State, Metrics]:
+        augment_key, model_key = jax.random.split(jax.random.fold_in(state.key, state.step))
+        if augment is not None:
+            batch = batch | {"x": augment(augment_key, batch["x"])}
+        (value, metrics), grads = differentiate(state.params, batch, model_key)
+        updates, opt_state = tx.update(
+            grads,
+            state.opt_state,
+            state.params,
+            value=value,
+            grad=grads,
+            value_fn=lambda params: objective(params, batch, model_key)[0],
+        )
+        params = optax.apply_updates(state.params, updates)
+        return State(params, opt_state, state.step + 1, state.key), metrics
+
+    return step
+
+
+def init_state(spec: TrainSpec, key: Array, x: Array, hparams: Hparams) -> State:
+    """Draws the state before the first step, for samples like `x`."""
+    keys = split_key(key)
+    params = spec.model.init(keys.init, x[:1])
+    own = own_hparams(spec.model, hparams)
+    if own:
+        params = spec.model.narrow(params, **own)
+    tx, _ = _optimizer_and_step(spec, params, hparams)
+    return State(params, tx.init(params), jnp.zeros((), jnp.int32), keys.step)
+
+
+def train(
+    spec: TrainSpec, key: Array, data: Any, hparams: Hparams, order_key: Array | None = None
+) -> tuple[State, History]:
+    """Trains one network as a pure function, which JAX can compile, map and differentiate.
+
+    Args:
+        spec: the static choices.
+        key: decides the first params, the order of the samples, and what the steps draw.
+        data: parts `train` and `valid`, each `{"x": [samples, ...], "y": targets}`, or None for
+            `valid`.
+        hparams: arguments of `spec.optimizer`, the penalties `l1` and `l2`, and what the model
+            offers, such as `width`; all may be traced.
+        order_key: decides the order of the samples instead of `key`.
+
+    Returns:
+        The last state, and the history with one row a record, `[records]`: train metrics are means
+        over the samples of its last epoch, as they were before each update; validation metrics
+        come from the params after it.
+    """
+    carry, own_order_key = begin(spec, key, data.train["x"], hparams, data.valid is not None)
+    order_key = own_order_key if order_key is None else order_key
+    _, step = _optimizer_and_step(spec, carry.state.params, hparams)
+
+    def record(state: State, index: Array) -> tuple[State, Metrics]:
+        def epoch(i: Array, now: tuple[State, Metrics]) -> tuple[State, Metrics]:
+            number = index * spec.record_every + i
+            return _epoch(spec, step, data.train, order_key, number, (now[0], carry.sums))
+
+        state, sums = lax.fori_loop(0, spec.record_every, epoch, (state, carry.sums))
+        return state, _row(spec, data, state, sums)
+
+    return lax.scan(record, carry.state, jnp.arange(spec.epochs // spec.record_every))
+
+
+class Carry(NamedTuple):
+    """A run at any step, with all that later steps need of the earlier ones."""
+
+    state: State
+    sums: Metrics
+    """Metrics summed over the samples of the epoch so far."""
+    history: History
+    """Each `[records]`; rows that are yet to come are 0."""
+    finite: Array
+    """Whether the losses so far and the newest params are."""
+
+
+def begin(
+    spec: TrainSpec, key: Array, x: Array, hparams: Hparams, validated: bool
+) -> tuple[Carry, Array]:
+    """Draws the carry before the first step, and the key of the order of the samples.
+
+    Args:
+        spec: the static choices.
+        key: as in `train`.
+        x: training samples, or the first of them, since their shapes matter alone.
+        hparams: as in `train`.
+        validated: whether there are validation samples.
+    """
+    state, n = init_state(spec, key, x, hparams), spec.epochs // spec.record_every
+    names = ("loss", "accuracy") if get_loss(spec.loss).classifies else ("loss",)
+    parts = ("train", "valid") if validated else ("train",)
+    sums = {name: jnp.zeros(()) for name in names}
+    history = {f"{part}_{name}": jnp.zeros(n) for part in parts for name in names}
+    return Carry(state, sums, history, jnp.array(True)), split_key(key).order
+
+
+def advance(
+    spec: TrainSpec,
+    carry: Carry,
+    start: Array | int,
+    count: Array | int,
+    data: Any,
+    hparams: Hparams,
+    order_key: Array,
+) -> Carry:
+    """Takes `count` more steps, the first of which is step `start`; both may be traced.
+
+    However a run is cut into calls, the result is the same bit for bit, and that of `train`.
+    """
+    _, step = _optimizer_and_step(spec, carry.state.params, hparams)
+    per_epoch = spec.steps_per_epoch(len(data.train["x"]))
+
+    def in_epoch(now: tuple[Carry, Array]) -> tuple[Carry, Array]:
+        (state, sums, history, finite), at = now
+        number, position = jnp.divmod(at, per_epoch)
+        end = jnp.minimum(position + start + count - at, per_epoch)
+        sums = jax.tree.map(lambda total: jnp.where(position == 0, 0, total), sums)
+        bounds = None if per_epoch == 1 else (position, end)
+        state, sums = _epoch(spec, step, data.train, order_key, number, (state, sums), bounds)
+        record, is_last = jnp.divmod(number + 1, spec.record_every)
+        history = lax.cond(
+            (end == per_epoch) & (is_last == 0),
+            lambda history: jax.tree.map(
+                lambda rows, new: rows.at[record - 1].set(new),
+                history,
+                _row(spec, data, state, sums),
+            ),
+            lambda history: history,
+            history,
+        )
+        finite = finite & jnp.isfinite(sums["loss"])
+        return Carry(state, sums, history, finite), at + end - position
+
+    first = (carry, jnp.asarray(start, jnp.int32))
+    carry, _ = lax.while_loop(lambda now: now[1] < start + count, in_epoch, first)
+    finite = jax.tree.reduce(
+        lambda finite, leaf: finite & jnp.isfinite(leaf).all(), carry.state.params, carry.finite
+    )
+    return carry._replace(finite=finite)
+
+
+def _epoch(
+    spec: TrainSpec,
+    step: Step,
+    samples: Batch,
+    order_key: Array,
+    number: Array,
+    now: tuple[State, Metrics],
+    bounds: tuple[Array, Array] | None = None,
+) -> tuple[State, Metrics]:
+    """Takes the steps of an epoch, or those within bounds, and adds up their metrics.
+
+    Without bounds the loop is a scan, which can be differentiated through.
+    """
+    n = len(samples["x"])
+    size = spec.batch_size or n
+    full, left = divmod(n, size)
+
+    def update(now: tuple[State, Metrics], rows: Array | None) -> tuple[State, Metrics]:
+        batch = samples if rows is None else jax.tree.map(lambda a: a[rows], samples)
+        state, metrics = step(now[0], batch)
+        m = len(batch["x"])
+        return state, {name: total + m * metrics[name] for name, total in now[1].items()}
+
+    if size == n:
+        return update(now, None)
+    order = permutation(jax.random.fold_in(order_key, number), n)
+
+    def whole(i: Array, now: tuple[State, Metrics]) -> tuple[State, Metrics]:
+        return update(now, lax.dynamic_slice_in_dim(order, i * size, size))
+
+    last = partial(update, rows=order[full * size :])
+    if bounds is None:
+        now = lax.fori_loop(0, full, whole, now)
+        return last(now) if left else now
+    now = lax.fori_loop(bounds[0], jnp.minimum(bounds[1], full), whole, now)
+    return lax.cond(bounds[1] > full, last, lambda now: now, now) if left else now
+
+
+def _row(spec: TrainSpec, data: Any, state: State, sums: Metrics) -> Metrics:
+    """One row of the history, from the sums of an epoch and the params after it."""
+    n = len(data.train["x"])
+    row = {f"train_{name}": total / n for name, total in sums.items()}
+    if data.valid is not None:
+        outputs = outputs_of(spec.model, state.params, data.valid["x"])
+        valid = metrics_of(get_loss(spec.loss), outputs, data.valid["y"])
+        row |= {f"valid_{name}": value for name, value in valid.items()}
+    return row
+
+
+def _optimizer_and_step(
+    spec: TrainSpec, params: Params, hparams: Hparams
+) -> tuple[optax.GradientTransformation, Step]:
+    """The optimizer and the step of a run; of the params only their shapes matter."""
+    penalties = {name: hparams[name] for name in PENALTIES if name in hparams}
+    own = own_hparams(spec.model, hparams)
+    tx = spec.optimizer(**{k: v for k, v in hparams.items() if k not in penalties | own})
+    if own:
+        tx = optax.chain(_masked_gradients(spec.model.gradient_mask(params, **own)), tx)
+    objective = Objective(spec.model, spec.loss, **penalties)
+    return tx, make_step(objective, tx, spec.value_and_grad, spec.augment)
+
+
+def _masked_gradients(mask: Params) -> optax.GradientTransformation:
+    """Masks gradients before anything else sees them: masked updates are wrong under clipping."""
+    return optax.stateless(lambda grads, _: jax.tree.map(jnp.multiply, grads, mask))

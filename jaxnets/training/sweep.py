@@ -1,0 +1,162 @@
+"""Trains many networks in one program, spread over all devices."""
+
+import math
+from collections.abc import Mapping
+from functools import partial
+from itertools import product
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.sharding import Mesh
+
+from jaxnets.host import checks
+from jaxnets.host.memory import out_of_memory_hint
+from jaxnets.parallel.rows import in_groups, layout
+from jaxnets.storage.checkpoints import CheckpointConfig
+from jaxnets.training.driver import Job, drive
+from jaxnets.training.fingerprint import fingerprint
+from jaxnets.training.loop import (
+    Carry,
+    History,
+    Hparams,
+    State,
+    TrainSpec,
+    advance,
+    begin,
+    split_key,
+)
+from jaxnets.training.validate import batch_hint, prepare
+
+CACHE_BYTES = 2**22
+"""What the networks trained side by side on one core may take, so that they stay in its cache."""
+SMALLEST_GROUP, LARGEST_GROUP = 4, 32
+"""Fewer at a time than the smallest are slower than one after another."""
+
+
+def sweep(
+    spec: TrainSpec,
+    keys: Array,
+    data: Any,
+    hparams: Mapping[str, Any],
+    *,
+    shared_order: bool = False,
+    group: int | None = None,
+    progress: bool = False,
+    checkpoints: CheckpointConfig | None = None,
+) -> tuple[State, History]:
+    """Trains a network for every key in one program, spread over all devices.
+
+    Row `i` of the result equals the corresponding single run,
+    `fit(spec, keys[i], data, {name: hparams[name][i]})`. A network that diverges has NaN in its
+    history and does not stop the others.
+
+    Args:
+        spec: the static choices.
+        keys: one key a network, `jax.random.split(key, n)`.
+        data: as in `fit`.
+        hparams: a scalar or an array `[n]` for each; see `grid`.
+        shared_order: whether all networks see the same order of batches, which is faster but makes
+            seeds less independent.
+        group: networks trained side by side on a device; by default as many as stay in its cache.
+        progress: whether to show a live bar with the newest metrics, means over the networks.
+        checkpoints: as in `fit`, in one process.
+
+    Returns:
+        State and history as in `fit`, with a leading axis `[n]`, the state on the first device.
+        Where several processes run, each has the full result.
+
+    Raises:
+        ValueError, TypeError: as in `fit`, or a hyper-parameter that is neither scalar nor `[n]`.
+        OutOfMemoryError, Interrupted, CorruptCheckpoint, CheckpointMismatch, FolderInUseError,
+            DiskFullError: as in `fit`.
+    """
+    checks.require_keys(keys, 1, "keys")
+    n = len(keys)
+    checks.require_count(n, "the number of keys")
+    if group is not None:
+        checks.require_count(group, "group")
+    data, hparams = prepare(spec, data, hparams, networks=n)
+    hparams = jax.tree.map(partial(jnp.broadcast_to, shape=(n,)), hparams)
+    if group is None:
+        group = _cached_group(spec, data) if jax.default_backend() == "cpu" else n
+    at = layout(n, group)
+    found = None
+    if checkpoints is not None:
+        if at.mesh.is_multi_process:
+            raise ValueError("a sweep on several processes cannot save checkpoints: leave them out")
+        places = f"{len(at.places)} places, groups of {at.group}, shared_order={shared_order}"
+        found = fingerprint(spec, keys, data, hparams) | {"layout": places}
+    samples, validated = len(data.train["x"]), bool(data.valid)
+    try:
+        shared_key = split_key(keys[0]).order if shared_order else None
+        (keys, hparams), (data, shared_key) = at.place((keys, hparams), (data, shared_key))
+        static = (spec, at.group, at.mesh)
+        # As in `fit`: programs must not wait for inputs that could not be allocated.
+        begun = _begin(*static, keys, data.train["x"], hparams, validated)
+        carry, order_keys = jax.block_until_ready(begun)
+        program = partial(_advance, *static, (hparams, order_keys), (data, shared_key))
+        job = Job(spec, program, samples, stops_if_diverged=False)
+        carry = drive(job, carry, progress, checkpoints, found)
+        state, history = at.collect((carry.state, carry.history))
+    except (MemoryError, jax.errors.JaxRuntimeError) as error:
+        raise out_of_memory_hint(error, *batch_hint(spec, samples)) from error
+    return state, jax.device_get(history)
+
+
+def grid(**axes: Any) -> dict[str, Array]:
+    """Builds the cartesian product of the axes: a dict of arrays `[n]`, the last axis fastest."""
+    for name, values in axes.items():
+        if checks.as_finite(values, name).ndim != 1:
+            raise ValueError(f"{name} is {values!r}; an axis of a grid is a list of numbers")
+    points = list(product(*axes.values()))
+    return {name: jnp.asarray([p[i] for p in points]) for i, name in enumerate(axes)}
+
+
+def _cached_group(spec: TrainSpec, data: Any) -> int:
+    """As many networks as keep parameters, moments, gradients, activations in the cache, or 1."""
+    x = data.train["x"]
+    params = jax.tree.leaves(jax.eval_shape(spec.model.init, jax.random.key(0), x[:1]))
+    units = sum([leaf.size for leaf in params if leaf.ndim == 1])
+    batch = spec.batch_size or len(x)
+    numbers = 4 * sum([leaf.size for leaf in params]) + 3 * units * batch
+    if spec.batch_size:
+        numbers += batch * math.prod(x.shape[1:])
+    group = min(LARGEST_GROUP, CACHE_BYTES // (numbers * x.dtype.itemsize))
+    return group if group >= SMALLEST_GROUP else 1
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2, 6))
+def _begin(
+    spec: TrainSpec,
+    group: int,
+    mesh: Mesh,
+    keys: Array,
+    x: Array,
+    hparams: Hparams,
+    validated: bool,
+) -> tuple[Carry, Array]:
+    def one(row: tuple[Array, Hparams], x: Array) -> tuple[Carry, Array]:
+        return begin(spec, row[0], x, row[1], validated)
+
+    return in_groups(mesh, group, one, (keys, hparams), x)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _advance(
+    spec: TrainSpec,
+    group: int,
+    mesh: Mesh,
+    rows: tuple[Hparams, Array],
+    same: tuple[Any, Array | None],
+    carries: Carry,
+    start: Array,
+    count: Array,
+) -> Carry:
+    def one(row: tuple[Carry, Hparams, Array], *same: Any) -> Carry:
+        (carry, hparams, own_key), (data, shared_key, start, count) = row, same
+        order_key = own_key if shared_key is None else shared_key
+        return advance(spec, carry, start, count, data, hparams, order_key)
+
+    return in_groups(mesh, group, one, (carries, *rows), *same, start, count)

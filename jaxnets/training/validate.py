@@ -1,0 +1,129 @@
+"""Hyper-parameters and data on the device, once all of it has been checked on the host."""
+
+import inspect
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnets.host import checks
+from jaxnets.losses import LOSSES
+from jaxnets.objective import PENALTIES
+from jaxnets.training.loop import Hparams, TrainSpec
+
+
+def prepare(
+    spec: TrainSpec,
+    data: Any,
+    hparams: Any,
+    *,
+    networks: int | None = None,
+    samples: int | None = None,
+    on_host: bool = False,
+) -> tuple[Any, Hparams]:
+    """Returns data and hyper-parameters as device arrays, once all of it has been checked.
+
+    Args:
+        spec: the static choices.
+        data: parts `train` and `valid`, as for `fit`.
+        hparams: a dict of scalars, or for many `networks` of scalars and arrays `[networks]`.
+        networks: how many a sweep trains; None for one that `fit` trains.
+        samples: how many training samples there are where `data` has only some of them.
+        on_host: whether the data stay there, as they are yet to be spread over devices.
+
+    Raises:
+        ValueError, TypeError: what does not fit, where, and what to do.
+    """
+    hparams = checks.as_mapping({} if hparams is None else hparams, "hparams")
+    _require_hparams(spec, hparams, networks)
+    _require_parts(data)
+    train = _as_part(spec, data.train, "train")
+    valid = None if data.valid is None else _as_part(spec, data.valid, "valid")
+    if valid and valid["x"].shape[1:] != train["x"].shape[1:]:
+        raise ValueError(
+            f"train samples have shape {train['x'].shape[1:]}, validation samples "
+            f"{valid['x'].shape[1:]}: both go through the same first layer"
+        )
+    n = len(train["x"]) if samples is None else samples
+    if spec.batch_size is not None and spec.batch_size > n:
+        raise ValueError(
+            f"batch_size {spec.batch_size} is larger than the {n} training samples: "
+            "use batch_size=None for the full set"
+        )
+    data = type(data)(**(dict.fromkeys(data._fields) | {"train": train, "valid": valid}))
+    if not on_host:
+        data = jax.tree.map(jnp.asarray, data)
+    return data, {name: jnp.asarray(value, float) for name, value in hparams.items()}
+
+
+def _require_hparams(spec: TrainSpec, hparams: Mapping[str, Any], networks: int | None) -> None:
+    arguments = inspect.signature(spec.optimizer).parameters
+    own = getattr(spec.model, "hparam_names", ())
+    checks.require_known(hparams, [*arguments, *PENALTIES, *own], "hyper-parameter")
+    for name, argument in arguments.items():
+        variadic = argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
+        if argument.default is argument.empty and not variadic and name not in hparams:
+            raise ValueError(f"missing hyper-parameter {name!r}: the optimizer needs it")
+    for name, value in hparams.items():
+        checks.as_finite(value, name)
+        shape = np.shape(value)
+        if networks is None and shape and name not in own:
+            raise ValueError(
+                f"{name} has shape {shape}; one network takes a scalar: for many, use sweep"
+            )
+        if networks is not None and shape not in ((), (networks,)):
+            raise ValueError(
+                f"{name} has shape {shape}; expected a scalar or [{networks}], one a key"
+            )
+    if "learning_rate" in hparams:
+        checks.require_positive(hparams["learning_rate"], "learning_rate")
+    for name in set(PENALTIES) & set(hparams):
+        penalty = np.asarray(hparams[name])
+        if not (penalty >= 0).all():
+            raise ValueError(f"{name} is {penalty}; a penalty is 0 or more")
+    for name in set(own) & set(hparams):
+        for value in [hparams[name]] if networks is None else np.unique(hparams[name]):
+            spec.model.check_hparams(**{name: value})
+
+
+def _require_parts(data: Any) -> None:
+    for name in ("train", "valid"):
+        part = getattr(data, name, "missing")
+        if (name == "valid" and part is None) or (isinstance(part, Mapping) and {*"xy"} <= {*part}):
+            continue
+        raise TypeError(
+            f"data is a {type(data).__name__} without a part {name!r} of x and y: make it with "
+            'jaxnets.data.from_arrays(x, y), or Dataset({"x": x, "y": y})'
+        )
+
+
+def _as_part(spec: TrainSpec, part: Mapping[str, Any], name: str) -> dict[str, np.ndarray]:
+    x = getattr(spec.model, "check_samples", checks.as_features)(part["x"], f"{name} x")
+    outputs = _outputs(spec.model, x.shape[1:], x.dtype)
+    loss = LOSSES.get(spec.loss, spec.loss)
+    y = loss.check(part["y"], outputs, f"{name} y")
+    checks.require_same_length(x, y, (f"{name} x", f"{name} y"))
+    return {"x": x, "y": y}
+
+
+@lru_cache(maxsize=256)
+def _outputs(model: Any, shape: tuple[int, ...], dtype: np.dtype) -> int:
+    """How many outputs the model has for a sample of that shape."""
+    x = jax.ShapeDtypeStruct((1, *shape), dtype)
+    params = jax.eval_shape(model.init, jax.random.key(0), x)
+    return jax.eval_shape(model.apply, params, x).shape[-1]
+
+
+def batch_hint(spec: TrainSpec, samples: int) -> tuple[str, str]:
+    """Describes what a batch needs memory for, and what to lower where that does not suffice."""
+    if spec.batch_size is None:
+        batch = f"batch_size=None, all {samples} training samples in one batch,"
+        remedy = f"set a batch_size, such as {min(128, samples)}"
+    else:
+        batch = f"batches of {spec.batch_size} of {samples} training samples"
+        remedy = "lower batch_size"
+    remedy = f"{remedy}, narrow the network, or, in a sweep, lower group"
+    return f"the network and {batch}", remedy

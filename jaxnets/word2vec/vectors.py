@@ -1,0 +1,102 @@
+"""Word vectors in use: neighbours and analogies."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from jaxnets.host import checks
+
+
+class Vectors:
+    """A vector for each word; rows are compared by the cosine of their angle.
+
+    Raises:
+        ValueError: words and rows differ in number, a word occurs twice, or a number is not finite.
+    """
+
+    def __init__(self, words: Sequence[str], matrix: np.ndarray):
+        self.words = tuple(words)
+        self.matrix = np.asarray(matrix, np.float32)
+        self.index = {word: i for i, word in enumerate(self.words)}
+        if self.matrix.ndim != 2 or len(self.words) != len(self.matrix):
+            raise ValueError(
+                f"{len(self.words)} words need a matrix [{len(self.words)}, dimensions], "
+                f"not {self.matrix.shape}"
+            )
+        if len(self.index) < len(self.words):
+            twice = next(w for i, w in enumerate(self.words) if self.index[w] != i)
+            raise ValueError(f"the word {twice!r} occurs twice")
+        if not np.isfinite(self.matrix).all():
+            row = int(np.argwhere(~np.isfinite(self.matrix))[0, 0])
+            raise ValueError(f"the vector of {self.words[row]!r} is not finite")
+
+    @cached_property
+    def unit(self) -> np.ndarray:
+        """The rows with norm 1; a row of zeros stays one."""
+        norms = np.linalg.norm(self.matrix, axis=1, keepdims=True)
+        return self.matrix / np.where(norms > 0, norms, 1)
+
+    def numbers(self, words: Iterable[str]) -> np.ndarray:
+        """The rows of words; a KeyError for an unknown one names the nearest spellings."""
+        words = list(words)
+        for word in words:
+            if not isinstance(word, str):
+                raise TypeError(f"a word is a string, not {word!r}")
+            if word not in self.index:
+                near = difflib.get_close_matches(word, self.words, n=3)
+                hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+                raise KeyError(f"no vector for {word!r}{hint}")
+        return np.asarray([self.index[word] for word in words], np.int64)
+
+
+def similarities(vectors: Vectors, words: Sequence[str]) -> np.ndarray:
+    """The cosines of all pairs, `[words, words]`."""
+    rows = vectors.unit[vectors.numbers(words)]
+    return rows @ rows.T
+
+
+def most_similar(vectors: Vectors, word: str, n: int = 10) -> list[tuple[str, float]]:
+    """The n other words of the largest cosine with a word, and these cosines."""
+    checks.require_count(n, "n")
+    (row,) = vectors.numbers([word])
+    return _best(vectors, vectors.unit @ vectors.unit[row], np.asarray([row]), n)
+
+
+def analogy(
+    vectors: Vectors, a: str, b: str, c: str, n: int = 1, method: str = "add"
+) -> list[tuple[str, float]]:
+    """What is to c as b is to a: the n best words other than these three, with their scores.
+
+    "add" is 3CosAdd, `cos(x, b) - cos(x, a) + cos(x, c)` (Mikolov et al., 2013); "multiply" is
+    3CosMul, `cos(x, b) cos(x, c) / (cos(x, a) + 0.001)` with cosines moved to 0..1 (Levy and
+    Goldberg, 2014).
+    """
+    checks.require_count(n, "n")
+    score = checks.lookup(METHODS, method, "method")
+    rows = vectors.numbers([a, b, c])
+    return _best(vectors, score(*(vectors.unit @ vectors.unit[rows].T).T), rows, n)
+
+
+def _add(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    return b - a + c
+
+
+def _multiply(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    a, b, c = ((1 + cosine) / 2 for cosine in (a, b, c))
+    return b * c / (a + 1e-3)
+
+
+METHODS = {"add": _add, "multiply": _multiply}
+
+
+def _best(
+    vectors: Vectors, scores: np.ndarray, without: np.ndarray, n: int
+) -> list[tuple[str, float]]:
+    scores = scores.copy()
+    scores[without] = -np.inf
+    n = min(n, len(scores) - len(np.unique(without)))
+    best = np.argpartition(-scores, n - 1)[:n]
+    best = best[np.argsort(-scores[best], kind="stable")]
+    return [(vectors.words[i], float(scores[i])) for i in best]

@@ -1,0 +1,109 @@
+"""What `linear_regions` says of made-up counts, and the boundaries it draws."""
+
+import numpy as np
+import pytest
+
+from experiments.functions import linear_regions, region_boundaries
+from jaxnets.analysis import linear_regions as regions
+
+
+def made_up(**changes):
+    """A result of 6 networks a shape that agrees with every claim."""
+    jitter = np.linspace(0.99, 1.01, 6)
+    widths, depths = np.asarray([4, 8]), np.arange(1, 4)
+    growth = widths[:, None] ** depths[None]
+    n = np.arange(1, 7)
+    return {
+        "widths": widths,
+        "peaks": 2 * np.outer(n, n),
+        "sawtooth": growth,
+        "line": growth[..., None] * jitter,
+        "plane": growth[..., None] * jitter,
+        "folded": np.asarray([[regions.montufar(w, d, 2) for d in depths] for w in widths]),
+        "equal": np.asarray([[100], [110], [120]]) * jitter,
+        "equal_folded": np.asarray([821, 1400, 2349]),
+        "accuracy": np.stack([0.8 * jitter, 0.9 * jitter[::-1]]),
+        "pieces": np.stack([20 * jitter, 30 * jitter]),
+    } | changes
+
+
+JITTER = np.linspace(0.99, 1.01, 6)
+DEPTHS = np.arange(1, 4)
+POLYNOMIAL = np.stack([DEPTHS**2, DEPTHS**2])[..., None] * JITTER
+WRONG = {
+    "agreeing": ({}, []),
+    "one peak less": ({"peaks": 2 * np.outer(np.arange(1, 7), np.arange(1, 7)) - 1}, [0]),
+    "fewer oscillations": ({"sawtooth": np.asarray([[4, 15, 64], [8, 64, 512]])}, [1]),
+    "random lines have few pieces": ({"line": POLYNOMIAL}, [2]),
+    "random regions grow slowly": ({"plane": POLYNOMIAL}, [4]),
+    "below the bound": ({"folded": np.ones((2, 3), int)}, [3]),
+    "folding deep ones have less": ({"equal_folded": np.asarray([821, 1400, 800])}, [5]),
+    "random deep ones have less": ({"equal": np.asarray([[100], [90], [120]]) * JITTER}, [6]),
+    "the shallow one is better": (
+        {"accuracy": np.stack([0.9 * JITTER, 0.9 * JITTER[::-1]])},
+        [7],
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "wrong"), WRONG.values(), ids=WRONG)
+def test_each_claim_fails_on_its_own(changes, wrong):
+    result = made_up(**changes)
+    statuses = [claim.judge(result).status for claim in linear_regions.CLAIMS]
+    assert statuses == ["not reproduced" if i in wrong else "reproduced" for i in range(8)]
+
+
+def test_peaks_by_hand():
+    assert linear_regions.peaks(np.asarray([0, 1, 0, 1, 0.5, 0.7, 0])) == 3
+    assert linear_regions.peaks(np.asarray([0, 1, 2])) == 0
+    assert linear_regions.peaks(np.asarray([3, 1, 3])) == 0
+
+
+@pytest.mark.parametrize(("n1", "n2"), [(3, 2), (4, 5), (1, 1)])
+def test_composed_triangle_waves_on_a_fine_grid(n1, n2):
+    """The network's graph is that of two triangle waves in turn, with 2 n1 n2 maxima."""
+    x, y = linear_regions.graph((2 * n1, 2 * n2))
+
+    def wave(x, n):
+        return 1 - np.abs(1 - (2 * n * x) % 2)
+
+    grid = np.linspace(0, 1, 8 * n1 * n2 + 1)
+    expected = wave(wave(grid, n1), n2)
+    np.testing.assert_allclose(np.interp(grid, x, y), expected, atol=1e-9)
+    inner = expected[1:-1]
+    maxima = ((inner > expected[:-2]) & (inner > expected[2:])).sum()
+    assert linear_regions.peaks(y) == maxima == 2 * n1 * n2
+
+
+def test_random_layers_have_hes_weights_and_normal_biases():
+    layers = linear_regions.random_layers(np.random.default_rng(0), [400, 300], 2)
+    assert [weight.shape for weight, _ in layers] == [(400, 2), (300, 400)]
+    for weight, bias in layers:
+        assert weight.std() == pytest.approx((2 / weight.shape[1]) ** 0.5, rel=0.1)
+        assert bias.std() == pytest.approx(1, rel=0.15)
+
+
+def test_numbers_of_weights_are_the_lectures():
+    """L0: 401 weights of 1 x 100, 151 of 2 x 10, 477 of 3 x 14."""
+    shapes = ((100,), (10, 10), (14, 14, 14))
+    assert [linear_regions._weights(widths) for widths in shapes] == [401, 151, 477]
+
+
+def test_a_boundarys_pieces_by_hand():
+    """|x| + |y| = 1/2 is a square, |x| = 1/2 two lines that the unit for y cuts in two."""
+    layer = (np.asarray([[1.0, 0], [-1, 0], [0, 1], [0, -1]]), np.zeros(4))
+    square = [layer, (np.ones((1, 4)), np.asarray([-0.5]))]
+    assert region_boundaries.boundary_pieces(square) == 4
+    lines = [layer, (np.asarray([[1.0, 1, 0, 0]]), np.asarray([-0.5]))]
+    assert region_boundaries.boundary_pieces(lines) == 4
+    nowhere = [layer, (np.ones((1, 4)), np.asarray([0.5]))]
+    assert region_boundaries.boundary_pieces(nowhere) == 0
+
+
+def test_outlines_are_closed():
+    triangle = np.asarray([[0.0, 0], [1, 0], [0, 1]])
+    found = region_boundaries.outlines([triangle, triangle + 2])
+    assert found.shape == (10, 2)
+    assert np.isnan(found[[4, 9]]).all()
+    np.testing.assert_array_equal(found[3], found[0])
+    np.testing.assert_array_equal(found[5:8], triangle + 2)

@@ -1,0 +1,114 @@
+"""What `computational_graph` says of made-up results, and the graphs it draws."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments.gradients import computational_graph
+from jaxnets.backprop import graph as ex
+
+
+def graph_result(**changes):
+    """A made-up result that agrees with every claim."""
+    labels = np.arange(1.0, 7.0)
+    stages = np.arange(1, 21)
+    inputs = np.asarray([1, 2, 4])
+    return {
+        **{f"error_{way}": np.full(5, 1e-16) for way in computational_graph.WAYS},
+        "lecture": np.full(3, 5.0),
+        "lecture_products": np.asarray([2.0, 3.0]),
+        "labels": labels,
+        "products": np.outer(labels[3:], labels[:3]).ravel(),
+        "paths": 3.0**stages,
+        "pass_visits": 8 * stages + 1,
+        "inputs": inputs,
+        "forward_visits": inputs * (3 * inputs),
+        "reverse_visits": 3 * inputs,
+        "mode_gaps": np.zeros(3),
+    } | changes
+
+
+stages = np.arange(1, 21)
+WRONG = {
+    "agreeing": (None, {}),
+    "another derivative": (0, {"lecture": np.asarray([5.0, 4.0, 5.0])}),
+    "other paths": (0, {"lecture_products": np.asarray([5.0])}),
+    "paths wrong": (1, {"error_paths": np.asarray([0, 1e-8])}),
+    "forward wrong": (1, {"error_forward": np.asarray([0, 1e-8])}),
+    "reverse wrong": (1, {"error_reverse": np.asarray([0, np.nan])}),
+    "eight products": (2, {"products": np.arange(8.0)}),
+    "nine others": (2, {"products": np.arange(9.0)}),
+    "few paths": (3, {"paths": 3.0 * stages}),
+    "short chains": (3, {"paths": 3.0 ** stages[:4], "pass_visits": 8 * stages[:4] + 1}),
+    "passes grow too": (3, {"pass_visits": 2**stages}),
+    "reverse as dear": (4, {"reverse_visits": np.asarray([3, 12, 48])}),
+    "modes apart": (4, {"mode_gaps": np.asarray([0, 1e-8, 0])}),
+}
+
+
+@pytest.mark.parametrize(("wrong", "changes"), WRONG.values(), ids=WRONG)
+def test_each_claim_fails_on_its_own(wrong, changes):
+    result = graph_result(**changes)
+    statuses = [claim.judge(result).status for claim in computational_graph.CLAIMS]
+    expected = ["not reproduced" if i == wrong else "reproduced" for i in range(len(statuses))]
+    assert statuses == expected
+
+
+def test_parallel_edges_carry_their_labels(x64):
+    """Two stages have a path for each pair of labels, and the derivative is a product of sums."""
+    (x,) = ex.inputs(1)
+    first, second = (2.0, 3.0, 5.0), (7.0, 11.0, 13.0)
+    z = computational_graph.parallel(computational_graph.parallel(x, first), second)
+    edges = ex.local_derivatives(z, {x: 1.0})
+    products = sorted(math.prod(path) for path in ex.paths(edges, x))
+    assert products == sorted(np.outer(first, second).ravel())
+    assert ex.reverse(edges)[x] == sum(first) * sum(second)
+
+
+def test_the_recurrence_is_the_one_written_down(x64, key):
+    values = jax.random.normal(key, (5,))
+    sources, output = computational_graph.recurrence(5)
+
+    def by_loop(x):
+        h = jnp.tanh(x[0])
+        for i in range(1, 5):
+            h = jnp.tanh(h * x[i] + x[i])
+        return h
+
+    edges = ex.local_derivatives(output, dict(zip(sources, values, strict=True)))
+    down = ex.reverse(edges)
+    expected = jax.grad(by_loop)(values)
+    np.testing.assert_allclose([down[source] for source in sources], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("operations", [1, 5, 30])
+def test_random_graphs_have_as_many_operations_as_asked_for(operations):
+    """The output never depends on more; over many graphs some depend on all."""
+    used = []
+    for seed in range(200):
+        sources = ex.inputs(3)
+        output = computational_graph.random_graph(np.random.default_rng(seed), sources, operations)
+        nodes = ex._in_order(output)
+        assert all(node in sources for node in nodes if node.operation is None)
+        used.append(sum(node.operation is not None for node in nodes))
+    assert max(used) <= operations
+    assert max(used) > 0.7 * operations
+
+
+def test_relative_error_by_hand():
+    expected = np.asarray([[1.0, -4.0], [2.0, 0.0]])
+    found = [np.asarray([1.0, -3.0]), 2.0]
+    assert computational_graph.relative(found, expected) == 0.5
+    assert computational_graph.relative([1e-16], np.zeros((1, 3))) == 1e-16
+
+
+def test_jax_differentiates_the_same_function(x64):
+    """The reference's Jacobian of a product, by hand."""
+    a, b = ex.inputs(2)
+    point = {a: np.asarray([2.0, 3.0]), b: np.asarray([5.0, 7.0])}
+    jvp, vjp = computational_graph._by_jax(a * b, point)
+    np.testing.assert_array_equal(jvp, [[5, 7], [2, 3]])
+    np.testing.assert_array_equal(vjp, jvp)

@@ -1,0 +1,136 @@
+"""The gradient check of image networks: its reference, kinks, and that it can fail."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments.gradients import gradient_check
+from experiments.gradients import gradient_check_images as images
+from jaxnets.backprop import cnn
+from jaxnets.models import CNN, layers
+
+STRIDED = CNN(
+    (
+        *(layers.Conv(8, (3, 2), (2, 1), "SAME"), layers.MaxPool(3, 2), layers.Activate()),
+        layers.Residual((layers.Conv(8, 3, padding="SAME"), layers.GroupNorm(2))),
+        layers.AveragePool((2, 3), 2, ((1, 0), (0, 1))),
+        layers.Residual((layers.Conv(4, 3, 2, "SAME"),), (layers.Conv(4, 1, 2),)),
+        *(layers.Activate("tanh"), layers.Flatten(), layers.Dense(images.CLASSES)),
+    )
+)
+IMAGE_NETWORKS = {name: make() for name, make in images.NETWORKS.items()} | {"strided": STRIDED}
+
+
+@pytest.mark.parametrize("model", IMAGE_NETWORKS.values(), ids=IMAGE_NETWORKS)
+def test_the_gradient_checks_reference_is_the_same_network(x64, model):
+    params, batch = images.draw(model, np.random.default_rng(0))
+    ours = jax.jit(model.apply)(params, batch["x"])
+    flax = jax.jit(images.reference, static_argnums=0)(model, params, batch["x"])
+    np.testing.assert_allclose(ours, flax, rtol=1e-12, atol=1e-12)
+    assert np.std(flax) > 0.1
+
+
+@pytest.mark.parametrize("model", IMAGE_NETWORKS.values(), ids=IMAGE_NETWORKS)
+def test_the_gradient_checks_reference_has_no_rule_of_ours(model):
+    """`custom_vjp` is where JAX takes a derivative from us instead of its own."""
+    params, batch = images.draw(model, np.random.default_rng(0))
+    ours = jax.make_jaxpr(model.apply)(params, batch["x"])
+    flax = jax.make_jaxpr(lambda *of: images.reference(model, *of))(params, batch["x"])
+    assert "custom_vjp" in str(ours)
+    assert "custom_vjp" not in str(flax)
+
+
+def test_the_gradient_checks_reference_knows_every_layer_with_a_rule():
+    assert set(images.FLAX) == set(cnn.RULES)
+
+
+CONV, RELU = layers.Conv(1, 1), layers.Activate("relu")
+KINKS = {
+    "relu": (True, (CONV, RELU)),
+    "relu in a residual block": (True, (layers.Residual((CONV, RELU)),)),
+    "relu in a shortcut": (True, (layers.Residual((), (CONV, RELU)),)),
+    "relu two blocks deep": (True, (layers.Residual((layers.Residual((CONV, RELU)),)),)),
+    "max pooling": (True, (CONV, layers.MaxPool((1, 2)))),
+    "tanh and average pooling": (
+        False,
+        (CONV, layers.Activate("tanh"), layers.AveragePool((1, 2))),
+    ),
+}
+
+
+@pytest.mark.parametrize(("has_kink", "head"), KINKS.values(), ids=KINKS)
+def test_a_difference_across_a_kink_is_noticed(x64, has_kink, head):
+    """Pixels 1 and -1 times a kernel w: ReLU and max pooling have their kink at w = 0."""
+    model = CNN((*head, layers.Flatten(), layers.Dense(images.CLASSES)))
+    batch = {"x": jnp.asarray([1.0, -1.0]).reshape(1, 1, 2, 1), "y": jnp.asarray([3])}
+    start = model.init(jax.random.key(0), batch["x"])
+
+    def at(w):
+        def leaf(path, value):
+            return jnp.full_like(value, w) if "kernel" in str(path) else value
+
+        return jax.tree_util.tree_map_with_path(leaf, start)
+
+    direction = (
+        jax.flatten_util.ravel_pytree(at(1.0))[0] - jax.flatten_util.ravel_pytree(at(0.0))[0]
+    )
+    for w, across in ((0.5e-6, True), (2e-6, False), (-2e-6, False), (0.7, False)):
+        slope, kink = images.difference(model, at(w), batch, direction, 1e-6)
+        assert kink == (across and has_kink), w
+        _, by_jax, _ = images.gradients(model, at(w), batch)
+        agrees = abs(slope - by_jax @ direction) < 1e-7
+        assert agrees or kink, w
+
+
+def test_directions_across_kinks_are_drawn_again(x64):
+    """Steps of 0.003 meet a kink now and then, steps of 100 always."""
+    model = CNN((layers.Conv(16, 5, 4), RELU, layers.Flatten(), layers.Dense(10)))
+    choice = np.random.default_rng(0)
+    params, batch = images.draw(model, choice)
+    *grads, _ = images.gradients(model, params, batch)
+    slopes, crossed = images.directional(model, params, batch, grads, 3e-3, choice)
+    assert crossed > 0
+    assert slopes.shape == (images.DIRECTIONS + 4 * images.SINGLES, 3)
+    assert np.linalg.norm(slopes[:, 0] - slopes[:, 2]) < 1e-4 * np.linalg.norm(slopes[:, 2])
+    with pytest.raises(RuntimeError, match="smaller step"):
+        images.directional(model, params, batch, grads, 100.0, choice)
+
+
+@pytest.mark.parametrize(("factor", "status"), [(1, "reproduced"), (1.00001, "not reproduced")])
+def test_a_wrong_rule_fails_the_gradient_check(monkeypatch, factor, status):
+    class Smooth(layers.AveragePool):
+        """A kind of its own, so that no compiled program of another test is used."""
+
+    def backward(layer, params, kept, g):
+        dx, grads = pool.backward(layer, params, kept, g)
+        return factor * dx, grads
+
+    pool = cnn.RULES[layers.AveragePool]
+    monkeypatch.setitem(cnn.RULES, Smooth, pool._replace(backward=backward))
+    monkeypatch.setitem(images.FLAX, Smooth, images.FLAX[layers.AveragePool])
+    chain = (layers.Conv(2, 3), Smooth(13), layers.Activate("tanh"), layers.Flatten())
+    monkeypatch.setitem(images.NETWORKS, "own", lambda: CNN((*chain, layers.Dense(10))))
+    config = gradient_check.Config(depths=(), images=("own",), image_networks=2)
+    result = gradient_check.run(config, jax.random.key(0))
+    assert gradient_check.CLAIMS[0].judge(result).status == status
+    for kind in ("float64", "central"):
+        assert ((result[kind] > gradient_check.LIMITS[kind]) == (factor != 1)).all()
+
+
+def test_gradient_check_judges_and_draws_with_and_without_images():
+    def result(models, central):
+        n = len(models)
+        errors = {"float64": np.full(n, 1e-16), "float32": np.full(n, 1e-7)}
+        family = {"depth": np.full(n, 2), "loss": np.full(n, "hinge"), "activation": ["elu"] * n}
+        counts = {"redrawn": np.asarray(3), "redrawn_differences": np.asarray(5)}
+        arrays = {"central": np.asarray(central), "model": np.asarray(models)}
+        return {k: np.asarray(v) for k, v in (errors | family | counts | arrays).items()}
+
+    mlp = result(["MLP", "MLP"], [1e-9, 1e-9])
+    both = result(["MLP", "lenet5"], [1e-9, 1e-9])
+    wrong = result(["MLP", "lenet5"], [1e-9, 1e-6])
+    judge = gradient_check.CLAIMS[0].judge
+    assert [judge(r).status == "reproduced" for r in (mlp, both, wrong)] == [True, True, False]
+    assert [len(gradient_check.plot(r).axes) for r in (mlp, both)] == [1, 2]
+    assert "| model lenet5 | 1 | 1.0e-16 | 1.0e-07 | 1.0e-06 |" in gradient_check.table(wrong)

@@ -1,0 +1,180 @@
+"""Hand-made features by loops and invariances, and the judges of what they are good for."""
+
+import jax
+import numpy as np
+import pytest
+
+from experiments.images import image_descriptors as descriptors
+from experiments.images import image_feature_problems as problems
+from experiments.images import image_features
+from jaxnets.models.mlp import count_parameters
+
+
+@pytest.fixture
+def patches():
+    return np.random.default_rng(0).integers(256, size=(3, 16, 16, 3), dtype=np.uint8)
+
+
+def test_colours_by_loops(patches):
+    for image, histogram in zip(patches, descriptors.colour_histogram(patches, 2), strict=True):
+        counts = np.zeros((2, 2, 2))
+        for red, green, blue in image.reshape(-1, 3):
+            counts[red // 128, green // 128, blue // 128] += 1
+        np.testing.assert_allclose(histogram, counts.ravel() / 256)
+
+
+def test_shuffling_keeps_the_colours_and_nothing_else(patches):
+    mixed = descriptors.shuffled(np.random.default_rng(1), patches)
+    for one, other in zip(patches, mixed, strict=True):
+        pixels, moved = one.reshape(-1, 3), other.reshape(-1, 3)
+        assert (pixels != moved).any(axis=1).mean() > 0.9
+        np.testing.assert_array_equal(np.unique(pixels, axis=0), np.unique(moved, axis=0))
+    histograms = [descriptors.colour_histogram(x) for x in (patches, mixed)]
+    np.testing.assert_array_equal(*histograms)
+    distributions = [descriptors.oriented_gradients(x) for x in (patches, mixed)]
+    assert np.abs(distributions[0] - distributions[1]).max() > 0.02
+
+
+def test_the_lectures_image_has_10800_numbers():
+    image = np.random.default_rng(2).random((1, 240, 320, 1))
+    found = descriptors.oriented_gradients(image)
+    assert found.shape == (1, 30, 40, 9)
+    assert found.size == 10_800
+
+
+def test_a_waves_edges_are_in_the_bin_of_its_direction():
+    """cos(k . x) changes along k alone."""
+    row, column = np.indices((24, 24))
+    for bin_ in range(9):
+        angle = np.pi * (bin_ + 0.5) / 9
+        wave = np.cos(0.3 * (np.cos(angle) * column + np.sin(angle) * row))
+        middle = descriptors.oriented_gradients(wave[None, ..., None])[0, 1, 1]
+        assert middle[bin_] > 0.9
+
+
+def test_gradients_do_not_depend_on_brightness_and_contrast():
+    x = np.random.default_rng(3).random((2, 16, 16, 1))
+    found = descriptors.oriented_gradients(x)
+    np.testing.assert_allclose(found.sum(axis=-1), 1, atol=1e-3)
+    np.testing.assert_allclose(descriptors.oriented_gradients(3 * x + 2), found, atol=1e-3)
+    assert not descriptors.oriented_gradients(np.ones((1, 16, 16, 1))).any()
+
+
+def test_a_cell_is_that_part_of_the_image():
+    x = np.random.default_rng(4).random((1, 24, 24, 1))
+    changed = x.copy()
+    changed[0, 18:22, 10:14] = 0
+    moved = np.abs(descriptors.oriented_gradients(changed) - descriptors.oriented_gradients(x))
+    assert moved[0, 2, 1].max() > 0.01
+    moved[0, 2, 1] = 0
+    assert moved.max() < 1e-12
+
+
+def test_windows_are_counted_as_the_nearest_words(patches):
+    book = descriptors.codebook(np.random.default_rng(5), patches, words=4, size=5)
+    found = descriptors.visual_words(book, patches, size=5, stride=3)
+    for image, shares in zip(patches, found, strict=True):
+        counts = np.zeros(4)
+        for row in range(0, 12, 3):
+            for column in range(0, 12, 3):
+                window = image[row : row + 5, column : column + 5].astype(float).ravel()
+                counts[np.square(book.cluster_centers_ - window).sum(axis=1).argmin()] += 1
+        np.testing.assert_allclose(shares, counts / 16)
+
+
+def test_the_linear_classifier_has_a_score_for_each_class():
+    random = np.random.default_rng(6)
+    y = random.integers(4, size=120)
+    x = random.normal(size=(120, 6)) + 6 * np.eye(4, 6)[y]
+    machine = problems.linear_classifier().fit(x[:80], y[:80])
+    assert machine.score(x[80:], y[80:]) > 0.95
+    assert machine[-1].coef_.shape == (4, 6)
+    halves = machine.decision_function((x[:1] + x[1:2]) / 2)
+    np.testing.assert_allclose(halves, machine.decision_function(x[:2]).mean(0, keepdims=True))
+
+
+def test_the_network_is_small(key):
+    params = jax.eval_shape(problems.network().init, key, np.zeros((1, 32, 32, 3), np.float32))
+    convolutions = 16 * (75 + 1) + 32 * (9 * 16 + 1)
+    assert count_parameters(params) == convolutions + 10 * (5 * 5 * 32 + 1)
+
+
+def test_every_test_patch_is_from_the_side_without_training_patches(monkeypatch, key):
+    """Photographs whose last quarter, as the seed turns them, is brighter than the rest."""
+    config, seen = image_features.SMOKE, []
+
+    def look(features, train, tests):
+        seen.append((train["x"].max(), tests[0]["x"].min(), train["y"], tests[0]["y"]))
+        return [0.0, 0.0]
+
+    monkeypatch.setattr(problems, "_shallow", look)
+    monkeypatch.setattr(problems, "_network", lambda *_: [0.0, 0.0])
+    random = np.random.default_rng(7)
+    for seed in range(4):
+        picture = random.integers(100, size=(200, 200, 3), dtype=np.uint8)
+        np.rot90(picture, seed)[:, 150:] += 100
+        problems.patches(config, [picture] * 10, seed, key)
+    for train_most, test_least, train_labels, test_labels in seen:
+        assert train_most < 100 <= test_least
+        assert (np.bincount(train_labels) == config.train).all()
+        assert (np.bincount(test_labels) == config.test).all()
+
+
+# The judges.
+
+JITTER = np.linspace(-0.01, 0.01, 8)
+PATCHES = {
+    "pixels": (0.4, 0.2),
+    "colours": (0.7, 0.7),
+    "hog": (0.6, 0.3),
+    "words": (0.65, 0.1),
+    "network": (0.8, 0.2),
+}
+DIGITS = {"pixels": (0.8, 0.7, 0.5), "hog": (0.9, 0.88, 0.85), "orientations": (0.4, 0.4, 0.4)}
+
+
+def made_up(data="mnist", cells=(30, 40, 9), photographs=(), digits=()):
+    """Accuracies of 8 seeds; the jitter of what is compared has opposite signs."""
+    signs = {"pixels": 1, "orientations": 1, "network": 1}
+
+    def rows(accuracies):
+        return np.stack(
+            [np.asarray(a) + signs.get(n, -1) * JITTER[:, None] for n, a in accuracies.items()], 1
+        )
+
+    return {
+        "photographs": rows(PATCHES | dict(photographs)),
+        "digits": rows(DIGITS | dict(digits)),
+        "example_hog": np.zeros(cells),
+        "data": np.asarray(data),
+    }
+
+
+# Which claims fail: size, colours and positions, position, small changes, HOG on MNIST, HOG,
+# colours and words on photographs, network.
+CASES = {
+    "as claimed": ({}, ""),
+    "another size": ({"cells": (30, 40, 8)}, "0"),
+    "colours of another accuracy": ({"photographs": {"colours": (0.7, 0.69)}}, "1"),
+    "HOG survives shuffling": ({"photographs": {"hog": (0.6, 0.6)}}, "1"),
+    "no worse without places": ({"digits": {"orientations": (0.9, 0.9, 0.9)}}, "2"),
+    "HOG suffers as much": ({"digits": {"hog": (0.9, 0.8, 0.55)}}, "3"),
+    "HOG no better on digits": ({"digits": {"hog": (0.8, 0.8, 0.8)}}, "4"),
+    "HOG within the spread": ({"photographs": {"hog": (0.405, 0.1)}}, "5"),
+    "colours below pixels": ({"photographs": {"colours": (0.3, 0.3)}}, "6"),
+    "words as good as pixels": ({"photographs": {"words": (0.4, 0.1)}}, "7"),
+    "a network as good as words": ({"photographs": {"words": (0.8, 0.1)}}, "8"),
+    "a network below colours": ({"photographs": {"colours": (0.9, 0.9)}}, "8"),
+}
+
+
+@pytest.mark.parametrize(("changes", "fail"), CASES.values(), ids=CASES)
+def test_claims_can_fail(changes, fail):
+    for i, claim in enumerate(image_features.CLAIMS):
+        expected = "not reproduced" if str(i) in fail else "reproduced"
+        assert claim.judge(made_up(**changes)).status == expected, claim.statement
+
+
+def test_only_claims_on_digits_need_mnist():
+    judged = [claim.judge(made_up("digits")).status for claim in image_features.CLAIMS]
+    assert judged == [*["reproduced"] * 2, *["not tested"] * 3, *["reproduced"] * 4]

@@ -1,0 +1,93 @@
+"""What the pictures of data are measured by, and their judges."""
+
+import jax
+import numpy as np
+import pytest
+
+from experiments.images import looking_at_data
+from experiments.words import word_map
+
+
+def test_nearest_alike_is_what_all_distances_say():
+    random = np.random.default_rng(0)
+    labels = random.integers(3, size=40)
+    for dimensions in (2, 7):
+        places = random.normal(size=(40, dimensions)) + labels[:, None]
+        found = looking_at_data.nearest_alike(places, labels)
+        assert found == pytest.approx(word_map.nearest_alike(places, labels))
+
+
+def test_chance_is_what_shuffled_labels_give():
+    random = np.random.default_rng(1)
+    labels = np.repeat([0, 1, 2], [20, 30, 10])
+    x = random.normal(size=(60, 4)) + 1
+    found = jax.device_get(looking_at_data._linear_pictures(x))
+    row = looking_at_data._measured(found | {"tsne": found["pca"]}, x, labels)
+    dealt = [looking_at_data.nearest_alike(x, random.permutation(labels)) for _ in range(400)]
+    assert row["share_chance"] == pytest.approx(np.mean(dealt), abs=0.02)
+    assert row["share_tsne"] == row["share_pca"]
+
+
+def test_the_kernel_by_loops(x64):
+    x = np.random.default_rng(2).normal(size=(9, 3))
+    squares = np.asarray([[np.sum((a - b) ** 2) for b in x] for a in x])
+    expected = np.exp(-squares / np.median(squares))
+    np.testing.assert_allclose(looking_at_data.kernel_of(x), expected, rtol=1e-12)
+
+
+def test_a_far_mean_is_the_first_direction_unless_subtracted(x64):
+    x = np.random.default_rng(3).normal(size=(50, 4)) * [1, 2, 3, 4] + [100, 0, 0, 0]
+    found = jax.device_get(looking_at_data._linear_pictures(x))
+    row = looking_at_data._measured(found | {"tsne": found["pca"]}, x, np.arange(50) % 2)
+    assert row["cosine"] > 0.999
+    assert row["cosine_centred"] < 0.2
+    assert row["formula"] < 1e-12
+    assert row["linear"] < looking_at_data.ROUNDING
+
+
+def test_a_wrong_formula_is_noticed(x64, monkeypatch):
+    x = np.random.default_rng(4).normal(size=(20, 4)) + 1
+    found = jax.device_get(looking_at_data._linear_pictures(x))
+    uncentred = {"centred_matrix": found["kernel_matrix"], "linear_kernel": 2 * found["pca"]}
+    row = looking_at_data._measured(found | uncentred | {"tsne": found["pca"]}, x, np.arange(20))
+    assert row["formula"] > 0.1
+    assert row["linear"] == pytest.approx(1)
+
+
+# The judges.
+
+JITTER = np.linspace(-0.02, 0.02, 8)
+
+
+def made_up(data="mnist", **changes):
+    shares = {"pca": 0.4, "pca_uncentred": 0.35, "kernel": 0.42, "tsne": 0.85}
+    values = {f"share_{name}": share for name, share in shares.items()}
+    values |= {"cosine": 0.97, "cosine_centred": 0.1, "formula": 1e-15, "linear": 1e-14} | changes
+    wobbles = {"formula": 0, "linear": 0, "share_pca": -1, "share_kernel": 0.5}
+    result = {k: v + wobbles.get(k, 1) * JITTER for k, v in values.items()}
+    return result | {"data": np.asarray(data), "labels": np.arange(300)}
+
+
+# Which claims fail: t-SNE, first direction, picture, formula, linear kernel.
+CASES = {
+    "as claimed": ({}, ""),
+    "t-SNE below kernel PCA": ({"share_kernel": 0.9}, "0"),
+    "t-SNE below PCA": ({"share_pca": 0.9}, "0"),
+    "within the spread": ({"share_tsne": 0.425}, "0"),
+    "another first direction": ({"cosine": 0.9}, "1"),
+    "centring makes no difference": ({"share_pca_uncentred": 0.4}, "2"),
+    "a wrong formula": ({"formula": 1e-6}, "3"),
+    "another picture": ({"linear": 0.1}, "4"),
+}
+
+
+@pytest.mark.parametrize(("changes", "fail"), CASES.values(), ids=CASES)
+def test_claims_can_fail(changes, fail):
+    for i, claim in enumerate(looking_at_data.CLAIMS):
+        expected = "not reproduced" if str(i) in fail else "reproduced"
+        assert claim.judge(made_up(**changes)).status == expected, claim.statement
+
+
+def test_pictures_need_mnist_and_formulas_do_not():
+    judged = [claim.judge(made_up("digits")).status for claim in looking_at_data.CLAIMS]
+    assert judged == ["not tested"] * 3 + ["reproduced"] * 2

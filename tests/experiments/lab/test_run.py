@@ -1,0 +1,151 @@
+"""What all experiments share: settings, results on disk, the command line."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments.lab import run
+from experiments.lab.registry import EXPERIMENTS
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_lab_note_names_row_command_and_expectation(name):
+    note = run.load(name).__doc__
+    assert f"make {name}" in note or (name == "gradient_check" and "make gradcheck" in note)
+    for word in ("row", "Command:", "Expect"):
+        assert word in note, word
+
+
+def test_redrawing_uses_the_saved_arrays(tmp_path, monkeypatch):
+    module = run.load("activations")
+    run.perform("activations", module.SMOKE, tmp_path)
+    monkeypatch.setattr(module, "run", lambda *_: pytest.fail("redrawing ran the experiment"))
+    png = tmp_path / "activations.png"
+    png.unlink()
+    run.redraw("activations", tmp_path)
+    assert png.stat().st_size > 0
+
+
+def test_an_experiment_is_reproducible_from_its_seed(tmp_path):
+    module = run.load("digits_sweep")
+    first, again = (run.perform("digits_sweep", module.SMOKE, tmp_path) for _ in range(2))
+    np.testing.assert_array_equal(again["test"], first["test"])
+    np.testing.assert_array_equal(again["test"], run.saved("digits_sweep", tmp_path)["test"])
+    other = run.perform("digits_sweep", dataclasses.replace(module.SMOKE, seed=1), tmp_path)
+    assert (other["test"] != again["test"]).any()
+
+
+def test_missing_result_names_the_command(tmp_path):
+    with pytest.raises(FileNotFoundError, match="make checkerboard"):
+        run.saved("checkerboard", tmp_path)
+
+
+def test_a_failed_save_leaves_nothing_behind(tmp_path):
+    (tmp_path / "a.txt").write_text("before")
+
+    def fail(path):
+        path.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        run.write(tmp_path / "a.txt", fail)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "before"
+
+
+SETTINGS = {
+    "int": (["seeds=5"], {"seeds": 5}),
+    "float tuple": (["rates=0.1,1"], {"rates": (0.1, 1.0)}),
+    "int tuple": (["widths=3"], {"widths": (3,)}),
+    "two": (["seeds=5", "seed=2"], {"seeds": 5, "seed": 2}),
+}
+
+
+@pytest.mark.parametrize(("settings", "expected"), SETTINGS.values(), ids=SETTINGS)
+def test_settings_replace_fields(settings, expected):
+    config = run.load("checkerboard").Config()
+    assert run.configure(config, settings) == dataclasses.replace(config, **expected)
+
+
+WRONG_SETTINGS = {
+    "unknown": ("sed=1", "did you mean 'seed'"),
+    "no value": ("seed", "field=value"),
+    "not a number": ("seeds=many", "seeds"),
+    "not a list": ("widths=3,x", "widths"),
+}
+
+
+@pytest.mark.parametrize(("setting", "message"), WRONG_SETTINGS.values(), ids=WRONG_SETTINGS)
+def test_wrong_settings_are_named(setting, message):
+    with pytest.raises(ValueError, match=message):
+        run.configure(run.load("checkerboard").Config(), [setting])
+
+
+def test_unknown_experiment_suggests_the_nearest():
+    with pytest.raises(ValueError, match="did you mean 'checkerboard'"):
+        run.load("checkerbord")
+
+
+def test_interval_is_students(key):
+    from scipy import stats
+
+    values = np.random.default_rng(0).normal(size=12)
+    ours = run.interval(values)
+    low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
+    np.testing.assert_allclose([ours.low, ours.high], [low, high])
+    assert ours.std == pytest.approx(np.std(values, ddof=1))
+
+
+def test_claims_are_not_reproduced_by_contrary_numbers():
+    """Every judge of the plane can say both: numbers for and against the lecture."""
+    board, region = run.load("checkerboard"), run.load("rosenbrock_region")
+    jitter = np.linspace(-0.01, 0.01, 8)
+    widths = np.asarray([4, 10])
+
+    def result(mlp, adaboost, weak):
+        return {
+            "widths": widths,
+            "mlp": jitter[:, None] + np.asarray(mlp),
+            "adaboost": jitter[::-1] + adaboost,
+            "adaboost_stumps": jitter + 0.5,
+            "logistic": jitter + 0.6,
+            "first_weak": jitter + weak,
+            "first_stump": jitter + 0.5,
+        }
+
+    agreeing = result([0.8, 0.95], 0.56, 0.5)
+    contrary = result([0.55, 0.5], 0.95, 0.7)
+    for claim in board.CLAIMS:
+        assert claim.judge(agreeing).status == "reproduced", claim.statement
+        assert claim.judge(contrary).status == "not reproduced", claim.statement
+    assert [c.judge(result([0.8, 0.95], 0.7, 0.5)).status for c in region.CLAIMS] == [
+        "reproduced"
+    ] * 3
+    assert [c.judge(result([0.8, 0.7], 0.55, 0.5)).status for c in region.CLAIMS] == [
+        "not reproduced",
+        "reproduced",
+        "not reproduced",
+    ]
+
+
+def test_command_line(tmp_path):
+    command = [sys.executable, "-m", "experiments"]
+    options = {"capture_output": True, "text": True, "cwd": tmp_path}
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path)}
+    listed = subprocess.run([*command, "--list"], check=True, env=environment, **options)
+    assert all(name in listed.stdout for name in EXPERIMENTS)
+    wrong = subprocess.run([*command, "activatons"], env=environment, **options)
+    assert wrong.returncode == 2
+    assert "did you mean 'activations'" in wrong.stderr
+    run = subprocess.run(
+        [*command, "activations", "--smoke", "--set", "span=5"], env=environment, **options
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads((tmp_path / "results/activations.json").read_text())["config"]["span"] == 5

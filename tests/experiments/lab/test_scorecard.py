@@ -1,0 +1,160 @@
+"""Scorecard, gallery and its check, and what is up to date, on made-up results."""
+
+import json
+import re
+import shutil
+from dataclasses import asdict
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from experiments.lab import fingerprint, gallery, gallery_check, run, run_all, scorecard
+from experiments.lab.registry import EXPERIMENTS, LECTURES
+
+NEEDS_CHROMIUM = pytest.mark.skipif(
+    not any(map(shutil.which, gallery_check.BROWSERS)), reason="needs Chromium"
+)
+
+
+def make_up(name, folder, status="reproduced"):
+    claims = [
+        {"row": c.row, "statement": c.statement, "lecture": c.lecture}
+        | {"status": status, "ours": "1 < 2 & 3", "samples": "32 seeds"}
+        for c in run.load(name).CLAIMS
+    ]
+    note = {"experiment": name, "config": asdict(run.load(name).Config()), "claims": claims}
+    note |= {"seconds": 1.5, "date": "2026-01-01", "machine": "2 x cores", "versions": {"jax": "1"}}
+    note["program"] = fingerprint.digest(name)
+    (folder / f"{name}.json").write_text(json.dumps(note))
+    matplotlib.image.imsave(folder / f"{name}.png", np.eye(900))
+
+
+@pytest.fixture
+def results(tmp_path):
+    for name in EXPERIMENTS:
+        make_up(name, tmp_path)
+    return tmp_path
+
+
+def test_every_experiment_belongs_to_one_lecture():
+    assert len(set(EXPERIMENTS)) == len(EXPERIMENTS) == sum(map(len, LECTURES.values()))
+
+
+def test_scorecard_lists_every_claim(results):
+    table = scorecard.scorecard(results)
+    claims = [claim for name in EXPERIMENTS for claim in run.load(name).CLAIMS]
+    assert len(table.splitlines()) == len(claims) + 2
+    saved = json.loads((results / "scorecard.json").read_text())
+    assert sorted(c["row"] for c in saved) == sorted(c.row for c in claims)
+
+
+def test_gallery_shows_every_figure_and_claim(results):
+    make_up("checkerboard", results, "not reproduced")
+    page = gallery.write(results).read_text()
+    for name in EXPERIMENTS:
+        assert f'src="{name}.png"' in page
+        assert f"<code>make {name}</code>" in page
+    claims = sum(len(run.load(name).CLAIMS) for name in EXPERIMENTS)
+    assert page.count("1 &lt; 2 &amp; 3") == claims
+    assert page.count('class="verdict not-reproduced"') == len(run.load("checkerboard").CLAIMS)
+    assert all(f'<h2 id="{key.partition(":")[0].replace(" ", "-")}"' in page for key in LECTURES)
+
+
+def test_gallery_of_part_of_the_experiments(tmp_path):
+    make_up("xor", tmp_path)
+    page = gallery.write(tmp_path).read_text()
+    assert page.count("<article") == 1
+    assert page.count("<h2") == 1
+
+
+BROKEN = {
+    "a missing image": ('src="xor.png"', 'src="xxor.png"', "xxor.png is missing"),
+    "a wide line": ("<p>", '<p style="width: 900px">', "at 360 pixels .* scroll bar"),
+    "an error": ("<nav>", "<script>nothing()</script><nav>", "nothing is not defined"),
+}
+
+
+@NEEDS_CHROMIUM
+def test_a_sound_gallery_passes(tmp_path, capsys):
+    make_up("xor", tmp_path)
+    gallery.write(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert gallery_check.main(tmp_path) == 0, capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@NEEDS_CHROMIUM
+@pytest.mark.parametrize(("old", "new", "message"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_gallery_fails(tmp_path, old, new, message, capsys):
+    make_up("xor", tmp_path)
+    page = gallery.write(tmp_path)
+    page.write_text(page.read_text().replace(old, new, 1))
+    assert gallery_check.main(tmp_path) == 1
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_no_gallery_and_no_browser_are_named(tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError, match="make gallery"):
+        gallery_check.main(tmp_path)
+    make_up("xor", tmp_path)
+    gallery.write(tmp_path)
+    monkeypatch.setattr(gallery_check.shutil, "which", lambda name: None)
+    with pytest.raises(FileNotFoundError, match="apt install chromium"):
+        gallery_check.main(tmp_path)
+
+
+def test_up_to_date_is_the_same_program_and_settings(results):
+    assert all(run_all.up_to_date(name, [], results) for name in EXPERIMENTS)
+    assert not run_all.up_to_date("checkerboard", ["seeds=8"], results)
+    assert run_all.up_to_date("checkerboard", ["corpus=words.txt"], results)
+    path = results / "checkerboard.json"
+    path.write_text(path.read_text().replace(fingerprint.digest("checkerboard"), "another"))
+    assert not run_all.up_to_date("checkerboard", [], results)
+    path.unlink()
+    assert not run_all.up_to_date("checkerboard", [], results)
+
+
+def test_a_program_is_its_code_and_that_of_its_imports(tmp_path, monkeypatch):
+    monkeypatch.setattr(fingerprint, "FOLDER", tmp_path / "experiments")
+    fingerprint.FOLDER.mkdir()
+    texts = {
+        "a": '"""A note."""\nfrom experiments import b\nfrom experiments.c import d\n',
+        "b": "x = 1\n",
+        "c": "from experiments.lab.run import e\n",
+        "other": "x = 1\n",
+    }
+
+    def digest(**changes):
+        for name, text in (texts | changes).items():
+            (fingerprint.FOLDER / f"{name}.py").write_text(text)
+        return fingerprint.digest("a")
+
+    before = digest()
+    assert digest(a=texts["a"].replace("A note", "Another") + "# and a comment\n") == before
+    assert digest(other="x = 2\n") == before
+    assert digest(b="x = 2\n") != before
+    assert digest(c=texts["c"] + "x = 2\n") != before
+
+
+def test_all_goes_on_after_a_failure_and_stops_at_an_interrupt(results, monkeypatch, capsys):
+    for name in ("xor", "checkerboard", "word2vec"):
+        (results / f"{name}.json").unlink()
+    commands = []
+
+    def run(command, **options):
+        commands.append(command[3:])
+        return run_all.subprocess.CompletedProcess(command, int("checkerboard" in command))
+
+    monkeypatch.setattr(run_all.subprocess, "run", run)
+    assert run_all.main(["corpus=a.txt"], results) == 1
+    assert "checkerboard" in capsys.readouterr().err
+    assert ["checkerboard"] in commands
+    assert ["xor"] in commands
+    assert ["word2vec", "--set", "corpus=a.txt"] in commands
+
+    def interrupted(command, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_all.subprocess, "run", interrupted)
+    assert run_all.main([], results) == 130

@@ -1,0 +1,108 @@
+"""Trainings by batches of every size against a NumPy loop; the judges on made-up results."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+
+import jaxnets as jn
+from experiments.optimisation import batch_size
+from jaxnets.data import Dataset
+from jaxnets.training.permutation import permutation
+
+
+def problem(n=20, features=3, classes=10):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, features)).astype(np.float32)
+    y = rng.integers(0, classes, n).astype(np.int32)
+    return Dataset({"x": x, "y": y}, {"x": x[:5], "y": y[:5]})
+
+
+def cross_entropy(weight, bias, part):
+    outputs = part["x"] @ weight.T + bias
+    return np.mean(logsumexp(outputs, axis=1) - outputs[np.arange(len(part["y"])), part["y"]])
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 20])
+def test_a_training_is_a_numpy_loop(key, size):
+    """Softmax regression, by hand; a record each 2 samples, or each step if that is more."""
+    data, epochs, rate = problem(), 2, 0.3
+    training = batch_size.Training(jn.MLP((), 10), size, epochs)
+    row = {"key": key, "rate": jnp.asarray(rate)}
+    found = jax.jit(batch_size.train, static_argnums=0)(training, row, data)
+    init_key, order_key = jax.random.split(key)
+    layer = training.model.init(init_key, data.train["x"][:1])["params"]["output"]
+    weight, bias = np.array(layer["weight"]), np.array(layer["bias"])
+    losses = []
+    for epoch_key in jax.random.split(order_key, epochs):
+        for step, rows in enumerate(np.asarray(permutation(epoch_key, 20)).reshape(-1, size), 1):
+            x, y = data.train["x"][rows], data.train["y"][rows]
+            outputs = x @ weight.T + bias
+            delta = np.exp(outputs - logsumexp(outputs, axis=1, keepdims=True)) - np.eye(10)[y]
+            weight, bias = weight - rate * delta.T @ x / size, bias - rate * delta.mean(0)
+            if step * size % max(2, size) == 0:
+                losses.append(cross_entropy(weight, bias, data.train))
+    np.testing.assert_allclose(found["losses"], losses, rtol=1e-4)
+    np.testing.assert_allclose(found["valid"], cross_entropy(weight, bias, data.valid), rtol=1e-4)
+
+
+USABLE = {
+    "mnist": ((1, 5, 50, 500, 5_000), 50_000, [1, 5, 50, 500, 5_000, 50_000]),
+    "digits": ((1, 5, 50, 500, 5_000), 1_000, [1, 5, 50, 500, 1_000]),
+    "odd ones": ((3, 250, 300, 1_000), 1_000, [1_000]),
+}
+
+
+@pytest.mark.parametrize(("sizes", "n", "expected"), USABLE.values(), ids=USABLE)
+def test_sizes_that_fit_the_records(sizes, n, expected):
+    assert batch_size.usable(sizes, n) == expected
+
+
+JITTER = np.linspace(-0.01, 0.01, 5)
+
+
+def result(single=0.30, tens=0.20, full=1.5, slow=4.0, data="mnist", sizes=(1, 50, 1000)):
+    """Losses that fall in straight lines from 2.3 to those given, in 10 records or 1."""
+    fields = {
+        "data": np.asarray(data),
+        "sizes": np.asarray(sizes),
+        "rates": np.full(len(sizes), 0.1),
+        "seconds": 1e-6 * np.asarray([[slow], [1.0], [2.0]]) * (1 + JITTER[None]),
+    }
+    for i, (last, records) in enumerate(zip((single, tens, full), (10, 10, 2), strict=True)):
+        fields[f"seen_{i}"] = np.linspace(0, 1000, records + 1)[1:]
+        curve = np.linspace(2.3, last, records + 1)[1:]
+        fields[f"loss_{i}"] = curve[None] + JITTER[:, None]
+    return fields
+
+
+def test_losses_at_a_time_are_read_off_the_curves():
+    """Half of the samples in the time in which the quickest size sees all of them."""
+    fields = result(slow=2.0)
+    quickest = batch_size.durations(fields).min()
+    assert quickest == pytest.approx(1e-3)
+    np.testing.assert_allclose(batch_size.at_time(fields, 0, quickest), 1.3 + JITTER)
+    np.testing.assert_allclose(batch_size.at_time(fields, 1, quickest), 0.2 + JITTER)
+
+
+JUDGED = {
+    "as claimed": ({}, "yyy"),
+    "the full set learns as much": ({"full": 0.1}, "nyy"),
+    "the full set learns more even in time": ({"full": -3.0}, "nyn"),
+    "single samples are quick": ({"slow": 0.99}, "yny"),
+    "single samples are better": ({"single": 0.01, "slow": 1.0001}, "yyn"),
+}
+LETTERS = {"y": "reproduced", "n": "not reproduced"}
+
+
+@pytest.mark.parametrize(("changes", "expected"), JUDGED.values(), ids=JUDGED)
+def test_claims_can_fail(changes, expected):
+    judged = [claim.judge(result(**changes)).status for claim in batch_size.CLAIMS]
+    assert judged == [LETTERS[letter] for letter in expected]
+
+
+@pytest.mark.parametrize("changes", [{"data": "digits"}, {"sizes": (1, 10, 1000)}])
+def test_claims_need_mnist_and_the_judged_sizes(changes):
+    judged = [claim.judge(result(**changes)).status for claim in batch_size.CLAIMS]
+    assert judged == ["not tested"] * 3

@@ -1,0 +1,185 @@
+"""The feature maps and what they are measured by, against other ways to the same; the judges."""
+
+import jax
+import numpy as np
+import pytest
+from scipy.interpolate import BarycentricInterpolator
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.preprocessing import PolynomialFeatures
+
+from experiments.plane import feature_map_problems as problems
+from experiments.plane import feature_maps
+from jaxnets.analysis import evaluate
+from jaxnets.data import Dataset
+
+
+@pytest.fixture
+def random():
+    return np.random.default_rng(0)
+
+
+def test_the_product_is_among_scikit_learns_polynomial_features(random):
+    x = random.normal(size=(6, 2)).astype(np.float32)
+    theirs = PolynomialFeatures(2, interaction_only=True, include_bias=False).fit_transform(x)
+    np.testing.assert_allclose(problems.product(x), theirs, rtol=1e-6)
+    degrees = PolynomialFeatures(5).fit_transform(x[:, :1])
+    np.testing.assert_allclose(problems.powers(x[:, 0], 5), degrees, rtol=1e-5)
+
+
+def test_polar_coordinates_are_those_of_the_complex_plane(random):
+    x = random.normal(size=(6, 2)).astype(np.float32)
+    z = x[:, 0] + 1j * x[:, 1]
+    expected = np.stack([np.abs(z), np.angle(z)], axis=1)
+    np.testing.assert_allclose(problems.polar(x), expected, rtol=1e-5)
+
+
+def test_products_of_pairs_by_loops(random):
+    x, pairs = random.normal(size=(3, 5)), random.integers(5, size=(4, 2))
+    expected = [[*row, *(row[i] * row[j] for i, j in pairs)] for row in x]
+    np.testing.assert_array_equal(problems.with_products(x, pairs), expected)
+    np.testing.assert_array_equal(problems.with_products(x, pairs[:0]), x)
+
+
+def test_only_the_product_leaves_no_error_on_xors_corners():
+    """No line has more than three of the four corners right: (x_u - 1/2)(x_v - 1/2) does."""
+    without, mapped = problems.corner_errors()
+    assert without >= 0.25
+    assert mapped == 0
+
+
+@pytest.mark.parametrize("problem", problems.PLANE)
+def test_maps_come_near_the_best_rule_and_coordinates_do_not(problem, key):
+    result = problems.linear_models(problem, jax.random.split(key, 3), 300, 5000)
+    x, regions = result[f"points_{problem}"], result[f"map_{problem}"]
+    rules = {
+        "xor": lambda x: (x[:, 0] > 0.5) != (x[:, 1] > 0.5),
+        "circles": lambda x: np.hypot(x[:, 0], x[:, 1]) < 0.75,
+    }
+    best = (rules[problem](x) == result[f"labels_{problem}"]).mean()
+    coordinates, mapped = result[f"linear_{problem}"].T
+    assert (mapped > best - 0.04).all()
+    assert (coordinates < 0.8).all()
+    grid = evaluate.plane(problems.LIMITS, problems.MAP)
+    near = np.abs(grid).max(axis=1) < 1.2
+    assert (rules[problem](grid) == regions.ravel())[near].mean() > 0.9
+
+
+def test_least_squares_through_as_many_points_is_interpolation(random):
+    x = np.cos(np.pi * (np.arange(8) + 0.5) / 8)
+    y, new = random.normal(size=8), random.uniform(-1, 1, 20)
+    through = BarycentricInterpolator(x, y)(new)
+    np.testing.assert_allclose(
+        problems.powers(new, 7) @ problems.fit(7, x, y), through, rtol=1e-8, atol=1e-8
+    )
+    at_points, elsewhere = problems.rms_errors(7, (x, y), (new, through + 0.5))
+    assert at_points < 1e-10
+    assert elsewhere == pytest.approx(0.5)
+
+
+def test_a_polynomial_is_approximated_without_error_from_its_degree_on():
+    errors = problems.largest_errors(lambda x: 3 * x**7 - x)
+    assert (errors[:3] > 0.01).all()
+    assert (errors[3:] < 1e-12).all()
+
+
+def test_errors_of_the_modulus_fall_with_the_degree_as_bernstein_found():
+    """The least possible error is near 0.28 / degree; least squares come within a factor of 3."""
+    errors = problems.largest_errors(np.abs)[2:]
+    least = 0.2802 / np.asarray(problems.DEGREES[2:])
+    assert (errors > 0.9 * least).all()
+    assert (errors < 3 * least).all()
+
+
+def test_piecewise_functions_have_their_corners():
+    heights = np.asarray([1.0, -1, 2])
+    x = np.asarray([-1, -0.5, 0, 0.75, 1])
+    np.testing.assert_allclose(problems.piecewise(heights, x), [1, 0, -1, 1.25, 2])
+
+
+def test_noise_has_the_size_asked_for(random):
+    x, y = problems._noisy(random, np.zeros(3), 5000, 0.3)
+    assert y.std() == pytest.approx(0.3, rel=0.05)
+    assert x.min() == pytest.approx(-1, abs=0.01)
+
+
+def test_votes_are_those_of_scikit_learn(random):
+    x, y = random.normal(size=(60, 2)), random.integers(2, size=60)
+    points = random.normal(size=(30, 2))
+    ours = problems.votes(x, y, points)
+    for column, k in enumerate(problems.NEIGHBOURS):
+        theirs = KNeighborsClassifier(k).fit(x, y).predict(points)
+        np.testing.assert_array_equal(ours[:, column], theirs)
+
+
+def test_an_eight_needs_the_products_it_is_made_of(random):
+    """Label 8 where both pixels are on or both off: their product alone tells."""
+    x = random.integers(2, size=(400, 2)).astype(np.float32)
+    y = np.where(x[:, 0] == x[:, 1], 8, 3)
+    data = Dataset({"x": x[:200], "y": y[:200]}, test={"x": x[200:], "y": y[200:]})
+    result = problems.eights(random, data, 2, 150, (0, 12), 100)
+    np.testing.assert_array_equal(result["features"], [2, 14])
+    assert (result["eights"][:, 0] > 0.2).all()
+    assert (result["eights"][:, 1] == 0).all()
+
+
+# The judges.
+
+JITTER = np.linspace(-0.01, 0.01, 8)
+
+
+def stacked(*means):
+    """`[8, len(means)]`, the first column with the jitter and the others against it."""
+    signs = np.where(np.arange(len(means)) == 0, 1, -1)
+    return np.asarray(means) + JITTER[:, None] * signs
+
+
+def made_up(data="mnist", **changes):
+    fits = np.asarray([[0.5, 0.5], [0.3, 0.4], [0.0, 9.0]]) + np.abs(JITTER)[:, None, None]
+    radius = np.stack([stacked(0.98, 0.95, 0.93, 0.9, 0.8), stacked(*[0.99] * 5)], -1)
+    eights = stacked(0.07, 0.05, 0.02)
+    result = {
+        "corner_errors": np.asarray([0.5, 0.0]),
+        "linear_xor": stacked(0.5, 0.98),
+        "linear_circles": stacked(0.5, 0.98),
+        "fits": fits * [[1], [1], [0.001]],
+        "noise": np.asarray(0.1),
+        "farthest": stacked(0.9, 0.7, 0.5, 0.4, 0.3, 0.2, 0.1),
+        "eights": np.stack([eights, eights], axis=-1),
+        "features": np.asarray([784, 1034, 4784]),
+        "k_nn": radius,
+        "data": np.asarray(data),
+    }
+    return result | changes
+
+
+SAME = stacked(0.9, 0.9)
+PARTLY = np.stack([stacked(0.07, 0.01, 0.02)] * 2, axis=-1)
+HARDLY = np.stack([stacked(0.07, 0.069, 0.068)] * 2, axis=-1)
+EQUAL = np.stack([stacked(0.98, 0.9, 0.9, 0.9, 0.8)] * 2, axis=-1)
+REMAIN = np.full((8, 3, 2), 0.5) - 0.1 * np.arange(3)[:, None]
+# Which claims fail: xor, circles, capacity, approximation, pairs, radius.
+CASES = {
+    "as claimed": ({}, ""),
+    "the product does not help": ({"linear_xor": SAME}, "0"),
+    "errors on the corners": ({"corner_errors": np.asarray([0.5, 0.25])}, "0"),
+    "corners that a line separates": ({"corner_errors": np.asarray([0.0, 0.0])}, "0"),
+    "the radius does not help": ({"linear_circles": SAME}, "1"),
+    "errors of training remain": ({"fits": REMAIN}, "2"),
+    "errors of training stay the same": ({"fits": np.zeros((8, 3, 2))}, "2"),
+    "the largest error rises": ({"farthest": stacked(0.9, 0.7, 0.5, 0.4, 0.3, 0.2, 0.3)}, "3"),
+    "the first pairs do all": ({"eights": PARTLY}, "4"),
+    "pairs do nothing": ({"eights": HARDLY}, "4"),
+    "the radius suffers as much": ({"k_nn": EQUAL}, "5"),
+}
+
+
+@pytest.mark.parametrize(("changes", "fail"), CASES.values(), ids=CASES)
+def test_claims_can_fail(changes, fail):
+    for i, claim in enumerate(feature_maps.CLAIMS):
+        expected = "not reproduced" if str(i) in fail else "reproduced"
+        assert claim.judge(made_up(**changes)).status == expected, claim.statement
+
+
+def test_only_the_eight_needs_mnist():
+    judged = [claim.judge(made_up("digits")).status for claim in feature_maps.CLAIMS]
+    assert judged == ["reproduced"] * 4 + ["not tested", "reproduced"]

@@ -1,0 +1,139 @@
+"""What `random_points` says of made-up results, and the arithmetic of `memorising`."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxnets as jn
+from experiments.plane import memorising, random_points
+from experiments.plane.random_points import LECTURE_RBF, LECTURE_TWO, Config
+from jaxnets.data import Dataset
+from jaxnets.data.toy import random_points as draw
+from jaxnets.models.mlp import count_parameters
+from jaxnets.training.optimizers import adam_cosine
+
+SEEDS, RECORDS = 8, 10
+JITTER = np.linspace(-0.004, 0.004, SEEDS)
+ONE = {n: accuracy - 0.05 for n, accuracy in LECTURE_TWO.items()} | {100: 0.8, 125: 0.8}
+
+
+def curve(final, records):
+    """From one half straight to `final` within so many records, `[seeds, RECORDS]`."""
+    done = np.minimum(np.arange(1, RECORDS + 1) / records, 1)
+    return 0.5 + (final + JITTER - 0.5)[:, None] * done[None]
+
+
+def made_up(two=None, one=None, rbf=None, records=(8, 2)):
+    """The lecture's numbers with changes, with the second of two numbers of points."""
+    two, one, rbf = LECTURE_TWO | (two or {}), ONE | (one or {}), LECTURE_RBF | (rbf or {})
+    kernels = np.full((2, 2, 3, len(rbf), SEEDS), 0.5)
+    kernels[1, 0, 2] = np.asarray(list(rbf.values()))[:, None] + JITTER[None, ::-1]
+    return {
+        "points": np.asarray([100, 400]),
+        "chosen": np.asarray(1),
+        "two_layers": np.asarray(list(two)),
+        "one_layer": np.asarray(list(one)),
+        "kernels": np.asarray(list(rbf)),
+        "updates": np.linspace(100, 1000, RECORDS),
+        "searched": np.asarray([10, 20]),
+        "search": np.asarray([[0.5, 0.5], [two[10], two[20]]]),
+        "two": np.asarray([curve(final, records[1]) for final in two.values()]),
+        "one": np.asarray([curve(final, records[0]) for final in one.values()]),
+        "rbf": kernels,
+    }
+
+
+CASES = {
+    "as claimed": ({}, set()),
+    "two layers within 3 points": ({"two": {40: 0.935, 20: 0.885}}, set()),
+    "two layers off at one width": ({"two": {40: 0.925}}, {0}),
+    "two layers too good": ({"two": {10: 0.74}}, {0}),
+    "kernels within 3 points": ({"rbf": {400: 0.795}}, set()),
+    "kernels off at one number": ({"rbf": {1600: 0.83}}, {1}),
+    "one layer below the kernels": ({"one": {100: 0.71}}, {2}),
+    "one layer as good at 100": ({"one": {100: 0.99}}, {2, 3}),
+    "one layer better at 10": ({"one": {10: 0.71}}, {3}),
+    "two layers slower": ({"records": (2, 8)}, {4, 5}),
+    "one layer better at equal weights": ({"one": {125: 0.87}}, {5}),
+}
+
+
+@pytest.mark.parametrize(("changes", "failing"), CASES.values(), ids=CASES)
+def test_contrary_numbers_fail_their_own_claims_only(changes, failing):
+    result = made_up(**changes)
+    judged = [claim.judge(result).status for claim in random_points.CLAIMS]
+    expected = ["not reproduced" if i in failing else "reproduced" for i in range(6)]
+    assert judged == expected
+
+
+def test_the_nearest_setting_of_the_kernels_is_named():
+    verdict = random_points.CLAIMS[1].judge(made_up())
+    assert "square of side 1, penalty 0.01" in verdict.ours
+    assert "nearest at 400 points" in verdict.ours
+    assert verdict.samples.startswith("400 points, 8 seeds")
+
+
+def test_misfits_are_mean_distances():
+    two, rbf = random_points.misfits(made_up(two={10: 0.76, 100: 0.93}, rbf={100: 0.75}))
+    np.testing.assert_allclose(two, [(0.2 + 0.36) / 2, 0.03], atol=1e-9)
+    np.testing.assert_allclose(rbf, [np.mean(list(LECTURE_RBF.values())) - 0.5, 0.01], atol=1e-9)
+
+
+def test_first_reached_by_hand():
+    found = np.asarray([[0.5, 0.7, 0.6, 0.8], [0.5, 0.7, 0.6, 0.8], [0.9, 0.2, 0.2, 0.2]])
+    np.testing.assert_array_equal(
+        memorising.first_reached(found, np.asarray([0.7, 0.81, 0.1])), [2, 5, 1]
+    )
+
+
+@pytest.mark.parametrize(
+    ("layers", "units", "slide"), [(1, 100, 401), (1, 125, 501), (2, 10, 151), (2, 20, 501)]
+)
+def test_weights_are_those_of_the_slides_and_of_the_model(layers, units, slide, key):
+    params = jax.eval_shape(jn.MLP((units,) * layers).init, key, jnp.zeros((1, 2)))
+    assert memorising.weights(layers, units) == slide == count_parameters(params)
+
+
+def test_kernels_solve_the_normal_equations():
+    """Ridge regression with a free bias, features by a loop."""
+    rng = np.random.default_rng(0)
+    x, y, centres = rng.uniform(-1, 1, (80, 2)), rng.integers(0, 2, 80), rng.uniform(-1, 1, (30, 2))
+    features = np.asarray([[np.exp(-9 * np.sum((p - c) ** 2)) for c in centres] for p in x])
+    design = np.concatenate([features, np.ones((80, 1))], axis=1)
+    free = np.diag([1.0] * 30 + [0.0])
+    expected = []
+    for penalty in memorising.PENALTIES:
+        w = np.linalg.solve(design.T @ design / 80 + penalty * free, design.T @ (2 * y - 1) / 80)
+        expected.append(np.mean((design @ w > 0) == y))
+    assert len(set(expected)) > 1
+    np.testing.assert_allclose(memorising.rbf_accuracies(x, y, centres, 9.0), expected)
+
+
+def test_kernel_accuracies_have_their_axes(key):
+    """More centres than points, and a side that makes g / 4 of g."""
+    config = Config(points=(6, 12), kernels=(2, 20), seeds=3)
+    keys = jax.random.split(key, 3)
+    found = memorising.kernel_accuracies(config, keys)
+    assert found.shape == (2, 2, 3, 2, 3)
+    draw_key = jax.random.split(keys[1])[0]
+    x, y = (np.asarray(draw(draw_key, 12)[name]) for name in ("x", "y"))
+    centres = np.asarray(draw(jax.random.fold_in(draw_key, 1), 20)["x"])
+    expected = memorising.rbf_accuracies(x[:6], y[:6], centres, memorising.G / 4)
+    np.testing.assert_array_equal(found[0, 0, :, 1, 1], expected)
+
+
+def test_curves_are_single_runs_on_the_first_points(key):
+    config = Config(points=(16, 48), learning_rate=0.05, seeds=3, updates=9, records=3)
+    keys = jax.random.split(key, config.seeds)
+    found = memorising.curves(config, keys, 2, (2, 3), 16)
+    assert found.shape == (2, 3, 3)
+    training = jn.TrainSpec(
+        jn.MLP((3, 3)), "binary_cross_entropy", 9, optimizer=adam_cosine(9), record_every=3
+    )
+    draw_key, train_key = jax.random.split(keys[2])
+    part = {name: np.asarray(a)[:16] for name, a in draw(draw_key, 48).items()}
+    for i, width in enumerate((2, 3)):
+        hparams = {"learning_rate": 0.05, "width": width}
+        _, history = jn.fit(training, train_key, Dataset(part), hparams)
+        np.testing.assert_allclose(found[i, 2], history["train_accuracy"], atol=1e-6)

@@ -1,0 +1,198 @@
+"""The solutions of exclusive or, their hidden codes and the folding, and the judge of `xor`."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from scipy.optimize import linprog, lsq_linear
+
+import jaxnets as jn
+from experiments.plane import xor as experiment
+from experiments.plane import xor_nets as nets
+from jaxnets.data.toy import xor_table
+
+
+def as_params(net):
+    """One network as the parameters of a library MLP."""
+    output = {"weight": net["w"][None], "bias": net["b"].reshape(1)}
+    return {"params": {"hidden_0": {"weight": net["W"], "bias": net["c"]}, "output": output}}
+
+
+def random_net(rng, shape, units):
+    sizes = {"W": (units, 2), "c": (units,), "w": (units,), "b": ()}
+    return {name: np.asarray(rng.normal(size=(*shape, *size))) for name, size in sizes.items()}
+
+
+@pytest.mark.usefixtures("x64")
+@pytest.mark.parametrize("units", [2, 5])
+def test_outputs_are_those_of_the_library(units):
+    net = random_net(np.random.default_rng(units), (), units)
+    x = np.random.default_rng(9).normal(size=(7, 2))
+    expected = jn.MLP((units,), 1, "relu").apply(as_params(net), x)[:, 0]
+    np.testing.assert_allclose(nets.outputs(net, x), expected, rtol=1e-12)
+
+
+def test_the_lectures_weights_give_its_exclusive_or():
+    table = xor_table()
+    np.testing.assert_array_equal(table["x"], nets.X)
+    np.testing.assert_array_equal(table["y"], nets.Y)
+    by_library = jn.MLP((2,), 1, "relu").apply(as_params(nets.LECTURE), table["x"])
+    np.testing.assert_array_equal(by_library[:, 0], table["y"])
+    np.testing.assert_array_equal(nets.outputs(nets.LECTURE, nets.X), nets.Y)
+
+
+def test_the_family_starts_at_the_lectures_solution_and_stays_exact():
+    members = nets.family(np.asarray([0.0, 0.25, 0.8]))
+    for name, value in nets.LECTURE.items():
+        np.testing.assert_array_equal(members[name][0], value)
+    np.testing.assert_allclose(nets.outputs(members, nets.X), np.tile(nets.Y, (3, 1)), atol=1e-14)
+    between = np.asarray([[0.5, 0.0]])
+    assert len(np.unique(nets.outputs(members, between).round(6))) == 3
+
+
+def test_codes_by_hand():
+    assert nets.code_name(nets.hidden_codes(nets.hidden(nets.LECTURE, nets.X))) == "01 10 11 | 11"
+    both = {"W": np.asarray([[1.0, -1], [-1, 1], [-1, -1]]), "c": np.asarray([0, 0, -1.0])}
+    assert nets.code_name(nets.hidden_codes(nets.hidden(both, nets.X))) == "10 | 01 | never"
+    nearly = np.asarray([[1.0, 1.0], [0.009, 0.011], [-1, -1], [0, 0]])
+    assert nets.code_name(nets.hidden_codes(nearly)) == "00 01 | 00"
+
+
+@pytest.mark.parametrize("units", [2, 4])
+def test_codes_ignore_order_and_scale_of_the_units(units):
+    rng = np.random.default_rng(units)
+    s = nets.hidden(random_net(rng, (50,), units), nets.X)
+    codes = nets.hidden_codes(s)
+    changed = nets.hidden_codes(s[..., rng.permutation(units)] * rng.uniform(0.1, 10, units))
+    np.testing.assert_array_equal(changed, codes)
+    assert len(np.unique(codes, axis=0)) > 5
+
+
+def nearest(h):
+    """The distance of the segments by constrained least squares."""
+    axes = np.stack([h[3] - h[0], h[1] - h[2]], axis=1)
+    return np.sqrt(2 * lsq_linear(axes, h[1] - h[0], bounds=(0, 1), method="bvls").cost)
+
+
+@pytest.mark.parametrize("units", [1, 2, 3, 6])
+def test_gap_is_the_distance_of_two_segments(units):
+    h = np.random.default_rng(units).normal(size=(40, 4, units))
+    h[:20] = np.maximum(h[:20], 0)
+    np.testing.assert_allclose(nets.gap(h), [nearest(one) for one in h], atol=1e-6)
+
+
+def test_gap_by_hand():
+    folded = nets.gaps(nets.LECTURE)
+    assert folded[0] == pytest.approx(0, abs=1e-12)
+    assert folded[1] == pytest.approx(1 / np.sqrt(5))  # (1, 0) from the line h_1 = 2 h_2
+    same = np.ones((4, 2))
+    assert nets.gap(same) == 0
+    same[[1, 2]] = [[4.0, 5.0]]
+    assert nets.gap(same) == pytest.approx(5)  # two points
+    parallel = np.asarray([[0, 0], [0, 1], [3, 1], [3, 0]], float)
+    assert nets.gap(parallel) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+def test_a_gap_is_what_linear_programming_separates(relu):
+    s = nets.hidden(random_net(np.random.default_rng(3), (60,), 2), nets.X)
+    h = np.maximum(s, 0) if relu else s
+    signs = 2 * nets.Y - 1
+    separable = []
+    for one in h:
+        rows = -signs[:, None] * np.column_stack([one, np.ones(4)])
+        bounds = [(None, None)] * 3
+        separable.append(linprog(np.zeros(3), rows, -np.ones(4), bounds=bounds).success)
+    np.testing.assert_array_equal(nets.gap(h) > experiment.APART, separable)
+    assert any(separable) == relu
+
+
+def test_training_ends_where_its_losses_say(key):
+    """Networks before and after the sweep, the narrow ones padded with idle units."""
+    config = dataclasses.replace(experiment.SMOKE, steps=20, seeds=4)
+    start, end, losses = nets.train(config, key)
+    assert losses.shape == (4, 2, nets.RECORDS)
+    assert (start["c"] == 0).all()
+    for net in (start, end):
+        assert (net["W"][:, 0, 2:] == 0).all()
+        assert (net["w"][:, 0, 2:] == 0).all()
+    assert len(np.unique(start["W"][:, 0])) > 8
+    squares = ((nets.outputs(end, nets.X) - nets.Y) ** 2).mean(axis=-1)
+    np.testing.assert_allclose(squares, losses[..., -1], rtol=0.05, atol=0.01)
+
+
+def test_widths_begin_with_the_lectures():
+    with pytest.raises(ValueError, match="lecture's, 2"):
+        experiment.run(experiment.Config(widths=(3, 4)), jax.random.key(0))
+
+
+# The judge.
+
+
+def made_up(losses=(0.0, 0.125, 0.25), codes=((14, 8), (4, 2), (4, 2)), **changes):
+    """90 networks of width 2: 30 at each of the losses, those at 0 with the codes in turn."""
+    final = np.repeat(losses, 30)
+    curves = np.tile(final[:, None, None], (1, 1, nets.RECORDS))
+    curves[:, :, : nets.RECORDS // 2] += 0.001
+    solved = final[:, None] < 0.01
+    gaps = np.stack([np.zeros((90, 1)), np.where(solved, 0.5, 0.0)], axis=-1)
+    return {
+        "widths": np.asarray([2]),
+        "losses": curves,
+        "solved": solved,
+        "codes": np.tile(np.asarray(codes), (30, 1))[:, None],
+        "lecture": nets.Y,
+        "family": np.zeros((1000, 4)),
+        "gaps_lecture": np.asarray([0.0, 0.4]),
+        "gaps_start": gaps,
+        "gaps_end": gaps,
+    } | changes
+
+
+def statuses(result):
+    return [claim.judge(result).status for claim in experiment.CLAIMS]
+
+
+def test_every_claim_holds_for_results_as_the_lectures_say():
+    assert statuses(made_up()) == ["reproduced"] * len(experiment.CLAIMS)
+
+
+def gaps_with(row, column, value):
+    gaps = made_up()["gaps_end"].copy()
+    gaps[row, 0, column] = value
+    return {"gaps_end": gaps}
+
+
+CONTRARY = {
+    "its table": ({"lecture": np.asarray([0, 0, 0, 1.0])}, 0),
+    "not exact": ({"lecture": nets.Y + 1e-9}, 0),
+    "a family of near solutions": ({"family": np.full((1000, 4), 1e-6)}, 1),
+    "only the lecture's code": ({"codes": [(14, 8)] * 3}, 2),
+    "none solved": ({"solved": np.zeros((90, 1), bool)}, 2),
+    "all at 0": ({"losses": (0.0, 0.0, 0.0)}, 3),
+    "one level": ({"losses": (0.0, 0.25, 0.25)}, 3),
+    "a linear layer separates": (gaps_with(40, 0, 0.1), 4),
+    "a solved network does not": (gaps_with(7, 1, 0.0), 4),
+    "nor does the lecture's": ({"gaps_lecture": np.zeros(2)}, 4),
+}
+
+
+@pytest.mark.parametrize(("changes", "failing"), CONTRARY.values(), ids=CONTRARY)
+def test_one_contrary_number_fails_its_own_claim_only(changes, failing):
+    judged = statuses(made_up(**changes))
+    assert judged.pop(failing) == "not reproduced"
+    assert set(judged) == {"reproduced"}
+
+
+def test_a_loss_that_still_falls_is_no_local_optimum():
+    result = made_up()
+    result["losses"][:, :, : nets.RECORDS // 2] *= 1.5
+    assert statuses(result)[3] == "not reproduced"
+
+
+def test_an_unsolved_network_need_not_separate():
+    result = made_up()
+    assert not result["solved"][40, 0]
+    assert (result["gaps_end"][40, 0] == 0).all()
+    assert statuses(result)[4] == "reproduced"

@@ -1,0 +1,82 @@
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jaxnets.storage.atomic import DiskFullError, replacing
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "a.txt"
+    with replacing(path) as temporary:
+        assert temporary.suffix == ".txt"
+        temporary.write_text("first")
+        assert not path.exists()
+    with pytest.raises(UnicodeEncodeError), replacing(path) as temporary:
+        temporary.write_text("half " * 100_000 + "\udc00", encoding="utf-8")
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.txt", "first")]
+
+
+FULL = [errno.ENOSPC, errno.EDQUOT, errno.EFBIG]
+
+
+@pytest.mark.parametrize("number", FULL)
+def test_a_full_disk_is_named_with_what_is_free(tmp_path, number):
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+    match = rf"{os.strerror(number)} for .*a\.txt: \d+ bytes are free"
+    with pytest.raises(DiskFullError, match=match), replacing(path) as temporary:  # noqa: PT012
+        temporary.write_text("half")
+        raise OSError(number, os.strerror(number))
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.txt", "before")]
+
+
+def test_other_errors_of_the_system_pass(tmp_path):
+    (tmp_path / "a.txt").mkdir()
+    with pytest.raises(IsADirectoryError), replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_text("for a name that is a folder's")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+CHILD = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from experiments import lab
+from jaxnets import plots
+from jaxnets.storage.atomic import DiskFullError
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+folder, noise = Path(sys.argv[1]), np.random.default_rng(0).normal(size=(100, 100))
+canvas, axes = plots.figure()
+axes[0, 0].imshow(noise)
+for name, save in {
+    "figure.png": lambda path: canvas.savefig(path),
+    "result.npz": lambda path: np.savez_compressed(path, noise=noise),
+    "note.json": lambda path: path.write_text("x" * 10_000),
+}.items():
+    try:
+        lab.write(folder / name, save)
+    except DiskFullError as error:
+        print(error)
+"""
+
+
+def test_a_figure_a_result_and_a_note_that_find_no_room(tmp_path):
+    """In a process whose files end at 5,000 bytes, as on a full disk."""
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, str(tmp_path)],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told = done.stdout.splitlines()
+    for name, line in zip(("figure.png", "result.npz", "note.json"), told, strict=True):
+        assert f"for {tmp_path / name}: " in line
+        assert "make room or write elsewhere" in line
+    assert not list(tmp_path.iterdir())
