@@ -1,4 +1,4 @@
-"""Gradients by hand: a drop-in for `jax.value_and_grad` that never differentiates (row D1)."""
+"""Gradients by hand: a drop-in for `jax.value_and_grad` without autodiff (row D1)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,14 +15,18 @@ from jaxnets.objective import Batch, Objective, Params, metrics_of, penalty_grad
 __all__ = ["value_and_grad"]
 
 FAMILIES: dict[type, Any] = {MLP: mlp, ResidualMLP: mlp, CNN: cnn, WordNet: word_net}
-"""Model class to the module with its `forward` and `backward`."""
+"""Model class to the module of its `forward` and `backward`."""
 
 
 def value_and_grad(objective: Objective, has_aux: bool = True) -> Callable:
-    """The function `(params, batch, key) -> ((E, metrics), grads)`, every derivative by hand.
+    """Builds `(params, batch, key) -> ((E, metrics), grads)` with every derivative by hand.
 
-    The same call and the same result as `jax.value_and_grad(objective, has_aux=True)`; with
+    It is called like `jax.value_and_grad(objective, has_aux=True)` and returns the same; with
     `has_aux=False` it returns `(E, grads)`.
+
+    Args:
+        objective: whose model is an `MLP`, `ResidualMLP`, `CNN` or `WordNet`.
+        has_aux: whether to return the metrics.
 
     Raises:
         TypeError: a model that has no backward pass here.
@@ -31,14 +35,14 @@ def value_and_grad(objective: Objective, has_aux: bool = True) -> Callable:
     if family is None:
         known = ", ".join(cls.__name__ for cls in FAMILIES)
         raise TypeError(
-            f"no backward pass by hand for {type(objective.model).__name__} (there is one for "
-            f"{known}): use jax.value_and_grad"
+            f"no backward pass by hand for {type(objective.model).__name__} (only for {known}): "
+            "use jax.value_and_grad"
         )
     loss = get_loss(objective.loss)
 
     def evaluate(params: Params, batch: Batch, key: Array | None = None) -> tuple:
         batch = {name: checks.as_array(value, name) for name, value in batch.items()}
-        jax.eval_shape(lambda: objective.model.apply(params, batch["x"]))  # for what it refuses
+        jax.eval_shape(lambda: objective.model.apply(params, batch["x"]))  # for its checks
         outputs, traces = family.forward(objective.model, params, batch["x"])
         metrics = metrics_of(loss, outputs, batch["y"])
         delta = loss.grad(outputs, batch["y"]) / len(outputs)

@@ -1,6 +1,6 @@
 """Back-propagation by hand for chains of layers: convolution, pooling, normalisation (row D1).
 
-A row of `RULES` has, for a kind of layer, the forward pass, which keeps what the backward pass
+Each row of `RULES` has, for one kind of layer, the forward pass, which saves what the backward pass
 needs, and the backward pass, which turns `g = dE/dy` into `dE/dx` and the parameters' gradients.
 """
 
@@ -19,21 +19,24 @@ from jaxnets.models.mlp import affine
 
 
 class Rule(NamedTuple):
-    """Both passes of a kind of layer."""
+    """The two passes of one kind of layer."""
 
     forward: Callable[[Any, Any, Array], tuple[Array, Any]]
-    """`(layer, params, x) -> (y, kept)`."""
+    """`(layer, params, x) -> (y, saved)`."""
     backward: Callable[[Any, Any, Any, Array], tuple[Array, Any]]
-    """`(layer, params, kept, g) -> (dE/dx, gradients in the tree of params)`."""
+    """`(layer, params, saved, g) -> (dE/dx, gradients in the tree of params)`."""
 
 
 def forward(model: CNN, params: Any, x: Array) -> tuple[Array, list[Any]]:
-    """The outputs `[batch, outputs]`, and what each layer keeps for `backward`."""
+    """Computes the outputs `[batch, outputs]`, and what each layer saves for `backward`."""
     return _chain(model.layers, "layers", params["params"], x)
 
 
 def backward(model: CNN, params: Any, traces: list[Any], delta: Array) -> Any:
-    """The gradients, in the tree of `params`, from `delta = dE/d outputs [batch, outputs]`."""
+    """Computes the gradients, in the tree of `params`, from `delta [batch, outputs]`.
+
+    `delta` is the derivative with respect to the outputs.
+    """
     _, grads = _chain_back(model.layers, "layers", params["params"], traces, delta)
     return {"params": grads}
 
@@ -43,8 +46,8 @@ def _chain(
 ) -> tuple[Array, list[Any]]:
     traces = []
     for i, layer in enumerate(layers):
-        x, kept = _rule(layer).forward(layer, params.get(f"{name}_{i}"), x)
-        traces.append(kept)
+        x, saved = _rule(layer).forward(layer, params.get(f"{name}_{i}"), x)
+        traces.append(saved)
     return x, traces
 
 
@@ -64,8 +67,8 @@ def _rule(layer: nn.Module) -> Rule:
     if type(layer) not in RULES:
         known = ", ".join(kind.__name__ for kind in RULES)
         raise TypeError(
-            f"no backward pass by hand for a layer {type(layer).__name__} (there is one for "
-            f"{known}): use jax.value_and_grad"
+            f"no backward pass by hand for a {type(layer).__name__} layer (only for {known}): "
+            "use jax.value_and_grad"
         )
     return RULES[type(layer)]
 
@@ -98,9 +101,9 @@ def _activate(layer: kinds.Activate, _: Any, s: Array) -> tuple[Array, tuple[Arr
 
 
 def _activate_back(
-    layer: kinds.Activate, _: Any, kept: tuple[Array, Array], g: Array
+    layer: kinds.Activate, _: Any, saved: tuple[Array, Array], g: Array
 ) -> tuple[Array, None]:
-    return g * get_activation(layer.activation).df(*kept), None
+    return g * get_activation(layer.activation).df(*saved), None
 
 
 def _max_pool(layer: kinds.MaxPool, _: Any, x: Array) -> tuple[Array, Array]:
@@ -142,16 +145,16 @@ def _global_average_back(
 
 
 def _group_norm(layer: kinds.GroupNorm, params: Any, x: Array) -> tuple[Array, tuple[Array, Array]]:
-    kept = kinds.normalise(x, layer.groups)
+    saved = kinds.normalise(x, layer.groups)
     scale, bias = kinds.per_channel(params["scale"]), kinds.per_channel(params["bias"])
-    return kept[0] * scale + bias, kept
+    return saved[0] * scale + bias, saved
 
 
 def _group_norm_back(
-    layer: kinds.GroupNorm, params: Any, kept: tuple[Array, Array], g: Array
+    layer: kinds.GroupNorm, params: Any, saved: tuple[Array, Array], g: Array
 ) -> tuple[Array, Any]:
-    """The derivative loses its mean, and its part along the normalised maps, in each group."""
-    normal, inverse = kept
+    """Subtracts, in each group, the derivative's mean and its part along the normalised maps."""
+    normal, inverse = saved
     grads = {"scale": (g * normal).sum((0, 1, 2)), "bias": g.sum((0, 1, 2))}
     shape = (len(g), -1, layer.groups, g.shape[-1] // layer.groups)
     z, dz = normal.reshape(shape), (g * kinds.per_channel(params["scale"])).reshape(shape)
@@ -161,15 +164,15 @@ def _group_norm_back(
 
 def _residual(layer: kinds.Residual, params: Any, x: Array) -> tuple[Array, Any]:
     params = params or {}
-    value, kept = _chain(layer.layers, "layers", params, x)
-    bypass, kept_bypass = _chain(layer.shortcut, "shortcut", params, x)
-    return bypass + value, (kept, kept_bypass)
+    value, saved = _chain(layer.layers, "layers", params, x)
+    bypass, saved_bypass = _chain(layer.shortcut, "shortcut", params, x)
+    return bypass + value, (saved, saved_bypass)
 
 
-def _residual_back(layer: kinds.Residual, params: Any, kept: Any, g: Array) -> tuple[Array, Any]:
+def _residual_back(layer: kinds.Residual, params: Any, saved: Any, g: Array) -> tuple[Array, Any]:
     params = params or {}
-    dx, grads = _chain_back(layer.layers, "layers", params, kept[0], g)
-    dx_bypass, grads_bypass = _chain_back(layer.shortcut, "shortcut", params, kept[1], g)
+    dx, grads = _chain_back(layer.layers, "layers", params, saved[0], g)
+    dx_bypass, grads_bypass = _chain_back(layer.shortcut, "shortcut", params, saved[1], g)
     return dx_bypass + dx, grads | grads_bypass
 
 

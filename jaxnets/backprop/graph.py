@@ -1,15 +1,15 @@
-"""Derivatives on a graph of expressions: over all paths, forward and in reverse (row D2; L1).
+"""Derivatives on a computational graph: over all paths, forward and in reverse (row D2; L1).
 
 Arithmetic on inputs builds the graph, a point labels its edges with local derivatives, and three
-functions turn the labels into derivatives between nodes that no edge connects:
+functions turn these labels into derivatives between any two nodes:
 
     a, b = inputs(2)
     e = (a + b) * (b + 1)
     edges = local_derivatives(e, {a: 2.0, b: 1.0})
     sum_over_paths(edges, b), forward(edges, b)[e], reverse(edges)[b]  # 5.0, three times
 
-Values are numbers or arrays of one shape, taken elementwise. All is pure and may be compiled, and
-nothing calls JAX's differentiation.
+Values are numbers or arrays of one shape, combined elementwise. All functions are pure and can be
+compiled; none uses JAX's differentiation.
 """
 
 import math
@@ -31,7 +31,7 @@ class Operation(NamedTuple):
     operands: int
     f: Callable[..., Value]
     partials: Callable[..., tuple[Value, ...]]
-    """The operands to the derivative with respect to each of them."""
+    """The operands to the derivatives with respect to each of them."""
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -44,18 +44,23 @@ OPERATIONS: dict[str, Operation] = {
     "sin": Operation(1, jnp.sin, lambda a: (jnp.cos(a),)),
     "tanh": Operation(1, jnp.tanh, lambda a: (1 - jnp.tanh(a) ** 2,)),
 }
-"""Name to operation: forward and local derivative side by side."""
+"""Name to operation: the function and its local derivatives."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Node:
-    """A value of a graph: an input, a constant, or an operation on other nodes, its parents.
+    """Represents an input, a constant, or an operation on other nodes, its parents.
 
-    A node equals only itself, so nodes serve as keys.
+    Nodes are compared by identity, so that they can be keys. `inputs`, `apply` and arithmetic
+    make them.
+
+    Args:
+        operation: a name in `OPERATIONS`; None for inputs and constants.
+        parents: the operands.
+        constant: the value of a constant.
     """
 
     operation: str | None = None
-    """A name of `OPERATIONS`; None for inputs and constants."""
     parents: tuple["Node", ...] = ()
     constant: Value = None
 
@@ -82,34 +87,34 @@ class Node:
 
 
 Edges = dict[Node, tuple[Value, ...]]
-"""Every node after its parents, the output last, with a label for the edge from each parent."""
+"""The nodes in topological order, each with one label for the edge from each parent."""
 
 
 def inputs(count: int) -> tuple[Node, ...]:
-    """New nodes whose values a point will give."""
+    """Creates input nodes; their values come from a point."""
     return tuple(Node() for _ in range(count))
 
 
 def apply(name: str, *operands: Node | float) -> Node:
-    """The node of an operation of `OPERATIONS`; numbers among the operands become constants.
+    """Applies an operation of `OPERATIONS`; numbers among the operands become constants.
 
     Raises:
         ValueError: an unknown operation (the nearest is suggested) or a wrong number of operands.
     """
     expected = checks.lookup(OPERATIONS, name, "operation").operands
     if len(operands) != expected:
-        raise ValueError(f"{name} takes {expected} operand(s), not {len(operands)}")
+        raise ValueError(f"{name} takes {expected} operand(s), got {len(operands)}")
     return Node(name, tuple(o if isinstance(o, Node) else Node(constant=o) for o in operands))
 
 
 def evaluate(output: Node, point: Mapping[Node, Value]) -> dict[Node, Value]:
-    """The values of the output and of all that it depends on, each after its parents.
+    """Computes the values of the output and of all its ancestors, in topological order.
 
     Raises:
-        ValueError: the point lacks an input.
+        ValueError: an input that the point lacks.
     """
     values: dict[Node, Value] = {}
-    for node in _in_order(output):
+    for node in topological_order(output):
         if node.operation is not None:
             operands = (values[parent] for parent in node.parents)
             values[node] = OPERATIONS[node.operation].f(*operands)
@@ -123,7 +128,7 @@ def evaluate(output: Node, point: Mapping[Node, Value]) -> dict[Node, Value]:
 
 
 def local_derivatives(output: Node, point: Mapping[Node, Value]) -> Edges:
-    """The graph below an output, every edge labelled with the derivative of child by parent."""
+    """Labels every edge that leads to the output with the derivative of child by parent."""
     values = evaluate(output, point)
 
     def labels(node: Node) -> tuple[Value, ...]:
@@ -135,12 +140,12 @@ def local_derivatives(output: Node, point: Mapping[Node, Value]) -> Edges:
 
 
 def forward(edges: Edges, source: Node) -> dict[Node, Value]:
-    """`d node / d source` for every node, in one pass from the inputs to the output.
+    """Computes `d node / d source` for every node, in one pass from the inputs to the output.
 
     A node's derivative is the sum over its parents of label times derivative.
 
     Raises:
-        ValueError: the source is no node of the graph.
+        ValueError: a source that is not in the graph.
     """
     _check_source(edges, source)
     found: dict[Node, Value] = {}
@@ -151,9 +156,9 @@ def forward(edges: Edges, source: Node) -> dict[Node, Value]:
 
 
 def reverse(edges: Edges) -> dict[Node, Value]:
-    """`d output / d node` for every node, in one pass from the output to the inputs.
+    """Computes `d output / d node` for every node, in one pass from the output to the inputs.
 
-    Every node hands its derivative, times the label of the edge, on to its parents.
+    Every node passes its derivative, times the label of the edge, to its parents.
     """
     found: dict[Node, Value] = dict.fromkeys(edges, 0)
     *_, output = edges
@@ -165,12 +170,12 @@ def reverse(edges: Edges) -> dict[Node, Value]:
 
 
 def paths(edges: Edges, source: Node) -> Iterator[tuple[Value, ...]]:
-    """The labels along every path from the output down to the source, one tuple a path.
+    """Yields the labels along each path from the output to the source, one tuple per path.
 
-    There may be exponentially many: see `count_paths`.
+    There may be exponentially many paths: see `count_paths`.
 
     Raises:
-        ValueError: the source is no node of the graph.
+        ValueError: a source that is not in the graph.
     """
     _check_source(edges, source)
     *_, output = edges
@@ -187,12 +192,12 @@ def paths(edges: Edges, source: Node) -> Iterator[tuple[Value, ...]]:
 
 
 def sum_over_paths(edges: Edges, source: Node) -> Value:
-    """`d output / d source`: the sum over all paths of the product of their labels (L1)."""
+    """Computes `d output / d source`, the sum over all paths of the product of labels (L1)."""
     return sum(math.prod(labels) for labels in paths(edges, source))
 
 
 def count_paths(edges: Edges, source: Node) -> int:
-    """How many paths lead from the source to the output, without walking them.
+    """Counts the paths from the source to the output without walking them.
 
     This is forward accumulation with every label 1.
     """
@@ -201,8 +206,8 @@ def count_paths(edges: Edges, source: Node) -> int:
     return forward(ones, source)[output]
 
 
-def _in_order(output: Node) -> list[Node]:
-    """All that an output depends on, each node after its parents, without recursion."""
+def topological_order(output: Node) -> list[Node]:
+    """Sorts an output and its ancestors topologically, without recursion."""
     done: dict[Node, None] = {}
     stack = [output]
     while stack:
@@ -216,4 +221,4 @@ def _in_order(output: Node) -> list[Node]:
 
 def _check_source(edges: Edges, source: Node) -> None:
     if source not in edges:
-        raise ValueError("the source is no node of this graph: the output does not depend on it")
+        raise ValueError("the source is not in this graph: the output does not depend on it")

@@ -1,8 +1,8 @@
-"""Back-propagation by hand for perceptrons, plain and residual (Rumelhart, Hinton and Williams,
-1986; lectures L0, L1 and L2, row D1).
+"""Back-propagation by hand for perceptrons, plain and residual (row D1; lectures L0, L1 and L2).
 
-With samples as columns, forward: `s = W x + b`, `x' = sigma(s)`. Backward, with `delta = dE/ds`:
-`dW = delta x^T`, `db = delta 1`, `dE/dx = W^T delta`, then `delta = sigma'(s) . dE/dx`.
+Rumelhart, Hinton and Williams (1986). With samples as columns, forward: `s = W x + b`,
+`x' = sigma(s)`. Backward, with `delta = dE/ds`: `dW = delta x^T`, `db = delta 1`,
+`dE/dx = W^T delta`, then `delta = sigma'(s) . dE/dx`.
 """
 
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from jaxnets.models.mlp import MLP, affine, layer_names
 
 
 class Trace(NamedTuple):
-    """What one hidden layer keeps of the forward pass, `[units, batch]` each."""
+    """What one layer saves in the forward pass, `[units, batch]` each."""
 
     x: Array
     """The input of the layer."""
@@ -26,7 +26,7 @@ class Trace(NamedTuple):
 
 
 def forward(model: MLP, params: Any, x: Array) -> tuple[Array, list[Trace]]:
-    """The outputs `[batch, outputs]`, and a trace per layer that `backward` needs."""
+    """Computes the outputs `[batch, outputs]`, and the trace of each layer for `backward`."""
     activation = get_activation(model.activation)
     *hidden, last = (params["params"][name] for name in layer_names(len(model.widths)))
     h, traces = x.T, []
@@ -34,13 +34,16 @@ def forward(model: MLP, params: Any, x: Array) -> tuple[Array, list[Trace]]:
         s = affine(layer["weight"], layer["bias"], h)
         value = activation.f(s)
         traces.append(Trace(h, s, value))
-        h = h + value if _bypassed(model, traces[-1]) else value
+        h = h + value if _has_bypass(model, traces[-1]) else value
     s = affine(last["weight"], last["bias"], h)
     return s.T, [*traces, Trace(h, s, s)]
 
 
 def backward(model: MLP, params: Any, traces: list[Trace], delta: Array) -> Any:
-    """The gradients, in the tree of `params`, from `delta = dE/d outputs [batch, outputs]`."""
+    """Computes the gradients, in the tree of `params`, from `delta [batch, outputs]`.
+
+    `delta` is the derivative with respect to the outputs.
+    """
     activation = get_activation(model.activation)
     *hidden, last = layer_names(len(model.widths))
     tree = params["params"]
@@ -51,7 +54,7 @@ def backward(model: MLP, params: Any, traces: list[Trace], delta: Array) -> Any:
         delta = dh * activation.df(trace.s, trace.value)
         grads[name] = _affine_grads(trace, delta)
         dx = tree[name]["weight"].T @ delta
-        dh = dx + dh if _bypassed(model, trace) else dx
+        dh = dx + dh if _has_bypass(model, trace) else dx
     return {"params": grads}
 
 
@@ -59,5 +62,5 @@ def _affine_grads(trace: Trace, delta: Array) -> dict[str, Array]:
     return {"weight": delta @ trace.x.T, "bias": jnp.sum(delta, axis=1)}
 
 
-def _bypassed(model: MLP, trace: Trace) -> bool:
+def _has_bypass(model: MLP, trace: Trace) -> bool:
     return model.residual and trace.x.shape[0] == trace.value.shape[0]

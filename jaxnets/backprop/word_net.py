@@ -1,8 +1,8 @@
 """Back-propagation by hand through the lectures' network of words in context (rows C7, D1).
 
 Forward: `v = mean of the window's rows of W`, `h = sigma(v)`, `z = h W'`. Backward, with
-`delta = dE/dz`: `dW' = h^T delta`, `dE/dv = h (1 - h) (delta W'^T)`, and every row of `W` in a
-window of `n` words gets `dE/dv / n`, once for each time it is there.
+`delta = dE/dz`: `dW' = h^T delta`, `dE/dv = h (1 - h) (delta W'^T)`, and each row of `W` in a
+window of `n` words gets `dE/dv / n` for each of its occurrences.
 """
 
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from jaxnets.models.word_net import WordNet, window_mean
 
 
 class Trace(NamedTuple):
-    """What `backward` needs of the forward pass."""
+    """What the forward pass saves for `backward`."""
 
     x: Array
     """The contexts `[batch, window]`."""
@@ -24,14 +24,17 @@ class Trace(NamedTuple):
 
 
 def forward(model: WordNet, params: Any, x: Array) -> tuple[Array, Trace]:
-    """The logits `[batch, words]` and the trace."""
+    """Computes the logits `[batch, words]`, and the trace for `backward`."""
     weights = params["params"]
     h = jax.nn.sigmoid(window_mean(weights["embedding"], x))
     return h @ weights["output"], Trace(x, h)
 
 
 def backward(model: WordNet, params: Any, trace: Trace, delta: Array) -> Any:
-    """The gradients, in the tree of `params`, from `delta = dE/d logits [batch, words]`."""
+    """Computes the gradients, in the tree of `params`, from `delta [batch, words]`.
+
+    `delta` is the derivative with respect to the logits.
+    """
     weights, (x, h) = params["params"], trace
     dv = h * (1 - h) * (delta @ weights["output"].T)
     present = x >= 0

@@ -1,4 +1,4 @@
-"""Models as Flax modules, used through `init(key, x) -> params` and `apply(params, x) -> y`."""
+"""Models as Flax modules: `init(key, x) -> params` and `apply(params, x) -> y`."""
 
 from jaxnets.models.cnn import CNN, lenet5, residual_cnn, small_cnn
 from jaxnets.models.layers import (

@@ -1,4 +1,4 @@
-"""Convolutional networks: a chain of layers, and those of the lectures (rows C3, C4, C5)."""
+"""Convolutional networks: chains of layers, among them the lectures' (rows C3, C4, C5)."""
 
 import flax.linen as nn
 from jax import Array
@@ -19,15 +19,19 @@ from jaxnets.models.layers import (
 
 
 class CNN(nn.Module):
-    """A chain of layers on images, used like every model here.
+    """Applies a chain of layers to images.
 
     `init(key, x) -> params` and `apply(params, x [batch, rows, columns, channels]) -> [batch,
     outputs]`, where params is `{"params": {"layers_0": {"kernel": ..., "bias": ...}, ...}}`,
     numbered as in `layers`; `apply(params, x, method="maps")` returns every layer's value.
 
+    Args:
+        layers: Flax modules such as those of `jaxnets.models`, each a separate instance.
+
     Raises:
-        ValueError: images that do not fit the layers (the layer is named), a layer twice, or none.
-        TypeError: something else than layers, or than an array of numbers.
+        ValueError: images that do not fit the layers (the layer is named), no layers, or a layer
+            that occurs twice.
+        TypeError: layers that are not Flax modules, or images that are not an array of numbers.
     """
 
     layers: tuple[nn.Module, ...]
@@ -36,21 +40,23 @@ class CNN(nn.Module):
         if not isinstance(self.layers, tuple | list):
             raise TypeError(f"layers is {self.layers!r}; it must be a tuple of layers")
         if not self.layers:
-            raise ValueError("layers is empty: a CNN has one layer or more")
+            raise ValueError("layers is empty: a CNN needs at least one layer")
         wrong = next((layer for layer in self.layers if not isinstance(layer, nn.Module)), None)
         if wrong is not None or None in self.layers:
-            raise TypeError(f"{wrong!r} is no layer: it must be a Flax module")
+            raise TypeError(f"layers must be Flax modules, got {wrong!r}")
         if len({id(layer) for layer in self.layers}) < len(self.layers):
-            raise ValueError("a layer occurs twice in a CNN: make two, each has its own parameters")
+            raise ValueError(
+                "a layer occurs twice in a CNN: make two, so that each has its own parameters"
+            )
         object.__setattr__(self, "layers", tuple(self.layers))
         super().__post_init__()
 
     def __call__(self, x: Array) -> Array:
-        """The value of the last layer."""
+        """Computes the value of the last layer."""
         return chain(self.layers, checks.as_array(x, "x"))
 
     def maps(self, x: Array) -> list[Array]:
-        """The values of all layers, `layers[i]`'s at `i`."""
+        """Computes the values of all layers, that of `layers[i]` at `i`."""
         values, x = [], checks.as_array(x, "x")
         for layer in self.layers:
             x = layer(x)
@@ -59,10 +65,10 @@ class CNN(nn.Module):
 
 
 def small_cnn(outputs: int = 10) -> CNN:
-    """Lecture L2's network for MNIST's 28 x 28 images, 120,458 parameters (row C4).
+    """Builds lecture L2's network for MNIST's 28 x 28 images, 120,458 parameters (row C4).
 
-    Convolutions of 5 x 5 to 32 and 64 maps, each with ReLU and max pooling (over 3 x 3, 2 x 2), and
-    256 hidden units.
+    Convolutions of 5 x 5 to 32 and 64 maps, each with ReLU and max pooling (3 x 3, then 2 x 2),
+    and 256 hidden units.
     """
     return CNN(
         (
@@ -76,11 +82,12 @@ def small_cnn(outputs: int = 10) -> CNN:
 
 
 def lenet5(outputs: int = 10) -> CNN:
-    """LeNet-5 for 28 x 28 images, 61,706 parameters (LeCun et al., 1998; row C5).
+    """Builds LeNet-5 for 28 x 28 images, 61,706 parameters (LeCun et al., 1998; row C5).
 
     Convolutions of 5 x 5 to 6 and 16 maps, each with tanh and average pooling over 2 x 2, and 120
-    and 84 hidden units. The first convolution pads by 2, where LeCun's images were 32 x 32; every
-    map of the second sees all 6 of the first, and a softmax replaces the radial units.
+    and 84 hidden units. It differs from the paper's: the first convolution pads by 2, because
+    LeCun's images were 32 x 32; every map of the second sees all 6 of the first; and a softmax
+    replaces the radial units.
     """
     return CNN(
         (
@@ -95,11 +102,11 @@ def lenet5(outputs: int = 10) -> CNN:
 
 
 def residual_cnn(outputs: int = 10, features: tuple[int, ...] = (16, 32, 64)) -> CNN:
-    """A residual network for small images: a stage of one block for each entry of `features`.
+    """Builds a residual network for small images, with one block for each entry of `features`.
 
     A block is convolution 3 x 3, group normalisation, ReLU, convolution, group normalisation, added
-    to its input, then ReLU (He et al., 2016; Wu and He, 2018); every stage but the first halves the
-    rows and columns. The mean over all positions feeds the outputs, so any image size will do.
+    to its input, then ReLU (He et al., 2016; Wu and He, 2018); every block but the first halves the
+    rows and columns. The outputs see the mean over all positions, so images may have any size.
     """
     layers = [Conv(features[0], 3, padding="SAME"), GroupNorm(8), Activate("relu")]
     for i, n in enumerate(features):

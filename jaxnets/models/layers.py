@@ -1,6 +1,6 @@
 """Layers of image networks as Flax modules, images `[batch, rows, columns, channels]`.
 
-A network is a tuple of them; `Conv` and `GroupNorm` keep their parameters as `flax.linen` does.
+A network is a tuple of layers; `Conv` and `GroupNorm` store their parameters as `flax.linen` does.
 """
 
 from typing import Any
@@ -22,14 +22,24 @@ KERNEL_INITIALISERS = {
     "he": variance_scaling(2.0, "fan_in", "truncated_normal"),
     "lecun": variance_scaling(1.0, "fan_in", "truncated_normal"),
 }
-"""As for weights, for kernels `[rows, columns, in, out]`; a fan-in is all of a window's entries."""
+"""Like those of `jaxnets.models.mlp`, for kernels `[rows, columns, in, out]`.
+
+The fan-in is the number of entries of a window.
+"""
 
 
 class Conv(nn.Module):
-    """A convolution and a bias, parameters as in `flax.linen.Conv` (row C3).
+    """Convolves images with learned kernels and adds a bias (row C3).
 
-    `kernel [rows, columns, in, features]`, `bias [features]`; D kernels of C x h x w make D maps of
-    `(H - h + 1) x (W - w + 1)`.
+    The parameters are those of `flax.linen.Conv`, `kernel [rows, columns, in, features]` and
+    `bias [features]`. D kernels of C x h x w produce D maps of `(H - h + 1) x (W - w + 1)`.
+
+    Args:
+        features: the number of output maps.
+        size: rows and columns of the kernels, or one number for both.
+        strides: steps down and to the right, or one number for both.
+        padding: "VALID", "SAME", or `((above, below), (left, right))` zeros.
+        gain: the initialisation for the activation that follows: "he", "glorot" or "lecun".
     """
 
     features: int
@@ -37,7 +47,6 @@ class Conv(nn.Module):
     strides: int | Pair = 1
     padding: Padding = "VALID"
     gain: str = "he"
-    """The initialisation, as the activation that follows needs it: "he", "glorot" or "lecun"."""
 
     def __post_init__(self) -> None:
         _check_layer(self.features, self.gain)
@@ -45,7 +54,7 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """The maps `[batch, rows, columns, features]`."""
+        """Computes the maps `[batch, rows, columns, features]`."""
         _check_images(x)
         _check_inputs(self, "kernel", 2, x, "channels")
         shape = (*pair(self.size, "size"), x.shape[-1], self.features)
@@ -55,40 +64,56 @@ class Conv(nn.Module):
 
 
 class MaxPool(nn.Module):
-    """The largest entry of each window; by default windows are blocks side by side."""
+    """Takes the largest entry of each window.
+
+    Args:
+        size: rows and columns of a window, or one number for both.
+        strides: steps down and to the right; by default the size, so that windows do not overlap.
+        padding: "VALID", "SAME", or `((above, below), (left, right))`.
+    """
 
     size: int | Pair
     strides: int | Pair | None = None
     padding: Padding = "VALID"
 
     def __call__(self, x: Array) -> Array:
-        """The pooled maps."""
+        """Pools the maps."""
         return ops.max_pool(x, self.size, self.strides, self.padding)
 
 
 class AveragePool(nn.Module):
-    """The mean of each window; by default windows are blocks side by side."""
+    """Takes the mean of each window.
+
+    Args:
+        size: rows and columns of a window, or one number for both.
+        strides: steps down and to the right; by default the size, so that windows do not overlap.
+        padding: "VALID", "SAME", or `((above, below), (left, right))` zeros, which count.
+    """
 
     size: int | Pair
     strides: int | Pair | None = None
     padding: Padding = "VALID"
 
     def __call__(self, x: Array) -> Array:
-        """The pooled maps."""
+        """Pools the maps."""
         return ops.average_pool(x, self.size, self.strides, self.padding)
 
 
 class GlobalAverage(nn.Module):
-    """The mean of each map, `[batch, rows, columns, channels]` to `[batch, channels]`."""
+    """Averages each map, `[batch, rows, columns, channels]` to `[batch, channels]`."""
 
     def __call__(self, x: Array) -> Array:
-        """The means."""
+        """Computes the means."""
         _check_images(x)
         return x.mean((1, 2))
 
 
 class Activate(nn.Module):
-    """An activation function of `jaxnets.activations`, by name or as it is."""
+    """Applies an activation function to every entry.
+
+    Args:
+        activation: a name in `jaxnets.ACTIVATIONS`, or an `Activation`.
+    """
 
     activation: str | Activation = "relu"
 
@@ -97,22 +122,27 @@ class Activate(nn.Module):
         super().__post_init__()
 
     def __call__(self, x: Array) -> Array:
-        """The values."""
+        """Computes the values."""
         return get_activation(self.activation).f(x)
 
 
 class Flatten(nn.Module):
-    """`[batch, rows, columns, channels]` to `[batch, features]`, channels fastest."""
+    """Reshapes `[batch, rows, columns, channels]` to `[batch, features]`, channels fastest."""
 
     def __call__(self, x: Array) -> Array:
-        """The features of each image."""
+        """Flattens each image."""
         if x.ndim < 2:
-            raise ValueError(f"x has shape {x.shape}; there is a batch of images to flatten")
+            raise ValueError(f"x has shape {x.shape}; expected a batch of images, [batch, ...]")
         return x.reshape(len(x), -1)
 
 
 class Dense(nn.Module):
-    """`W x + b` of every sample: weight `[features, in]`, bias `[features]`, as in an `MLP`."""
+    """Computes `W x + b` for every sample, with the parameters of a layer of an `MLP`.
+
+    Args:
+        features: the number of outputs; `weight [features, in]`, `bias [features]`.
+        gain: the initialisation for the activation that follows: "he", "glorot" or "lecun".
+    """
 
     features: int
     gain: str = "he"
@@ -123,7 +153,7 @@ class Dense(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """`[batch, in]` to `[batch, features]`."""
+        """Maps `[batch, in]` to `[batch, features]`."""
         if x.ndim != 2:
             raise ValueError(f"a dense layer takes [batch, features], x has shape {x.shape}")
         _check_inputs(self, "weight", 1, x, "features")
@@ -133,10 +163,13 @@ class Dense(nn.Module):
 
 
 class GroupNorm(nn.Module):
-    """Groups of channels with mean 0 and variance 1 in each image, scaled and shifted.
+    """Normalises groups of channels to mean 0 and variance 1 in each image, scales and shifts them.
 
-    `(x - mean) / sqrt(variance + 1e-6) * scale + bias` (Wu and He, 2018); parameters as in
-    `flax.linen.GroupNorm`. The channels must be a multiple of the groups.
+    `(x - mean) / sqrt(variance + 1e-6) * scale + bias` (Wu and He, 2018), with the parameters of
+    `flax.linen.GroupNorm`.
+
+    Args:
+        groups: how many; the number of channels must be a multiple of it.
     """
 
     groups: int
@@ -147,11 +180,11 @@ class GroupNorm(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """The normalised maps."""
+        """Normalises the maps."""
         _check_images(x)
         channels = x.shape[-1]
         if channels % self.groups:
-            raise ValueError(f"{channels} channels do not divide into {self.groups} groups")
+            raise ValueError(f"channels ({channels}) must be a multiple of groups ({self.groups})")
         scale = self.param("scale", nn.initializers.ones_init(), (channels,))
         bias = self.param("bias", nn.initializers.zeros_init(), (channels,))
         return normalise(x, self.groups)[0] * per_channel(scale) + per_channel(bias)
@@ -161,7 +194,7 @@ EPSILON = 1e-6
 
 
 def normalise(x: Array, groups: int) -> tuple[Array, Array]:
-    """The maps with mean 0 and variance 1 in each group, and `1 / sqrt(variance + 1e-6)`.
+    """Normalises the maps in each group, and returns `1 / sqrt(variance + 1e-6)` as well.
 
     The second is `[batch, 1, 1, channels]`.
     """
@@ -173,10 +206,13 @@ def normalise(x: Array, groups: int) -> tuple[Array, Array]:
 
 
 class Dropout(nn.Module):
-    """Zeroes a share of the entries and scales the others up, while training (Hinton et al., 2012).
+    """Zeroes a fraction of the entries and scales up the others, in training (Hinton et al., 2012).
 
-    Training is where a key comes with the samples: `apply(params, x, rngs={"dropout": key})`, as
-    `Objective` does it; without one the layer changes nothing.
+    Without a key the layer is the identity: training passes one,
+    `apply(params, x, rngs={"dropout": key})`, as `Objective` does.
+
+    Args:
+        rate: the fraction to drop, in [0, 1).
     """
 
     rate: float
@@ -186,7 +222,7 @@ class Dropout(nn.Module):
         super().__post_init__()
 
     def __call__(self, x: Array) -> Array:
-        """The entries that are kept, over `1 - rate`."""
+        """Divides the entries that are not dropped by `1 - rate`."""
         if not self.has_rng("dropout") or self.rate == 0:
             return x
         keep = jax.random.bernoulli(self.make_rng("dropout"), 1 - self.rate, x.shape)
@@ -194,32 +230,34 @@ class Dropout(nn.Module):
 
 
 class Residual(nn.Module):
-    """`x + f(x)`, where f is a chain of layers (He et al., 2016; row C2).
+    """Computes `x + f(x)` for a chain of layers f (He et al., 2016; row C2).
 
-    Where f changes the shape, `shortcut` is the chain that x itself takes.
+    Args:
+        layers: the chain f.
+        shortcut: the chain that x itself takes where f changes the shape.
     """
 
     layers: tuple[nn.Module, ...]
     shortcut: tuple[nn.Module, ...] = ()
 
     def __call__(self, x: Array) -> Array:
-        """The sum of both ways."""
+        """Adds the outputs of both branches."""
         value, bypass = chain(self.layers, x), chain(self.shortcut, x)
         if value.shape != bypass.shape:
             raise ValueError(
-                f"the layers of a residual block make {value.shape[1:]} of {x.shape[1:]}, the "
-                f"shortcut {bypass.shape[1:]}: give a shortcut such as (Conv(features, 1),)"
+                f"the layers of a residual block map {x.shape[1:]} to {value.shape[1:]}, the "
+                f"shortcut to {bypass.shape[1:]}: pass a shortcut such as (Conv(features, 1),)"
             )
         return bypass + value
 
 
 def per_channel(x: Array) -> Array:
-    """`[channels]` as `[1, 1, 1, channels]`."""
+    """Reshapes `[channels]` to `[1, 1, 1, channels]`."""
     return x[None, None, None]
 
 
 def chain(layers: tuple[nn.Module, ...], x: Any) -> Any:
-    """The last of the layers, each applied to the value of the one before."""
+    """Applies the layers one after another, and returns the last value."""
     for layer in layers:
         x = layer(x)
     return x
@@ -228,8 +266,8 @@ def chain(layers: tuple[nn.Module, ...], x: Any) -> Any:
 def _check_images(x: Array) -> None:
     if x.ndim != 4:
         raise ValueError(
-            f"images are [batch, rows, columns, channels], x has shape {x.shape}: use x[..., None] "
-            "for images of one channel"
+            f"expected images [batch, rows, columns, channels], x has shape {x.shape}: "
+            "use x[..., None] for images of one channel"
         )
 
 
@@ -240,12 +278,12 @@ def _check_layer(features: Any, gain: str) -> None:
 
 def _check_inputs(module: nn.Module, name: str, axis: int, x: Array, kind: str) -> None:
     if x.shape[-1] == 0:
-        raise ValueError(f"x has shape {x.shape}: there are no {kind}")
+        raise ValueError(f"x has shape {x.shape}: it has no {kind}")
     if module.scope is None or not module.scope.has_variable("params", name):
         return
     expected = module.scope.get_variable("params", name).shape[axis]
     if x.shape[-1] != expected:
         raise ValueError(
             f"layer {'/'.join(module.path)!r} was initialised for {expected} {kind}, its input has "
-            f"{x.shape[-1]} (shape {x.shape}): images need the size the network was made for"
+            f"{x.shape[-1]} (shape {x.shape}): use images of the size that `init` was given"
         )

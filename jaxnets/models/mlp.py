@@ -1,7 +1,7 @@
 """Multi-layer perceptrons, plain and residual (rows C1, C2), as Flax modules.
 
-Weights are stored `[out, in]` and samples are columns inside, as the lectures write
-`h = sigma(W x + b)`: on a CPU that is also the layout whose gradient is fastest.
+Weights are stored `[out, in]` and samples are columns internally, as in the lectures'
+`h = sigma(W x + b)`; on a CPU this layout also has the fastest gradient.
 """
 
 from collections.abc import Sequence
@@ -26,20 +26,20 @@ INITIALISERS = {
 
 
 def layer_names(hidden: int) -> list[str]:
-    """The layers of a network with that many hidden ones: `hidden_0`, `hidden_1`, ..., `output`."""
+    """Names the layers of a network of `hidden` hidden layers: `hidden_0`, ..., `output`."""
     return [*map("hidden_{}".format, range(hidden)), "output"]
 
 
 WIDE = 256
-"""Inputs from which `affine` works on rows."""
+"""The number of inputs from which `affine` works on rows."""
 
 
 def affine(weight: Array, bias: Array, x: Array) -> Array:
-    """`W x + b` on columns: weight `[out, in]`, bias `[out]`, `x [in, batch]` to `[out, batch]`.
+    """Computes `W x + b` on columns: `x [in, batch]` to `[out, batch]`.
 
-    The product of wide inputs is written on rows, which leaves its derivative `[batch, out]` in
-    memory: on a CPU that makes `delta x^T` a fifth faster. Narrow layers under `vmap` would be
-    slower for it.
+    The weight is `[out, in]`, the bias `[out]`. Wide inputs are multiplied as rows, so that the
+    derivative is `[batch, out]` in memory: this makes `delta x^T` a fifth faster on a CPU, but
+    would slow down narrow layers under `vmap`.
     """
     if x.shape[0] >= WIDE:
         return (x.T @ weight.T + bias[None]).T
@@ -47,14 +47,14 @@ def affine(weight: Array, bias: Array, x: Array) -> Array:
 
 
 class Affine(nn.Module):
-    """`W x + b` on columns: `x [in, batch]` to `[out, batch]`, weight `[out, in]`, bias `[out]`."""
+    """Computes `W x + b` on columns, with parameters `weight [out, in]` and `bias [out]`."""
 
     features: int
     initialiser: str
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """The affine map of every column."""
+        """Maps `x [in, batch]` to `[out, batch]`."""
         shape = (self.features, x.shape[0])
         weight = self.param("weight", INITIALISERS[self.initialiser], shape)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
@@ -62,28 +62,31 @@ class Affine(nn.Module):
 
 
 class MLP(nn.Module):
-    """A multi-layer perceptron: `h = sigma(W x + b)` repeated, then an affine output (row C1).
+    """Applies `h = sigma(W x + b)` repeatedly, then an affine output layer (row C1).
 
     `init(key, x) -> params` and `apply(params, x [batch, features]) -> [batch, outputs]`, where
     params is `{"params": {"hidden_0": {"weight": [out, in], "bias": [out]}, ..., "output": ...}}`.
+    The initialiser of the weights suits the activation (`Activation.gain`); the biases are zero.
 
-    The weights are drawn as fits the activation (`Activation.gain`), the biases are zero.
+    Args:
+        widths: units of each hidden layer; empty for a linear model.
+        outputs: the number of outputs.
+        activation: of the hidden layers, a name in `jaxnets.ACTIVATIONS` or an `Activation`.
+        residual: whether a hidden layer as wide as its input adds that input to its value.
 
     Raises:
         ValueError: a width or `outputs` below 1, an unknown activation, or features that do not
             fit the parameters (both numbers and the layer are named).
-        TypeError: a width or `outputs` that is no whole number, or samples that are no array of
-            numbers.
+        TypeError: a width or `outputs` that is not an integer, or samples that are not an array
+            of numbers.
     """
 
     hparam_names: ClassVar[tuple[str, ...]] = ("width",)
 
     widths: Sequence[int]
-    """Units of each hidden layer; empty for a linear model."""
     outputs: int = 1
     activation: str | Activation = "tanh"
     residual: bool = False
-    """Whether a hidden layer as wide as its input adds that input to its value."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", checks.as_counts(self.widths, "widths"))
@@ -94,7 +97,7 @@ class MLP(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """The outputs `[batch, outputs]` of samples `[batch, features]`."""
+        """Computes the outputs `[batch, outputs]` of samples `[batch, features]`."""
         activation = ACTIVATIONS.get(self.activation, self.activation)
         x = checks.as_array(x, "x")
         self._check_features(x)
@@ -111,7 +114,7 @@ class MLP(nn.Module):
                 "flatten images with x.reshape(len(x), -1)"
             )
         if x.shape[1] == 0:
-            raise ValueError(f"x has shape {x.shape}: samples without a feature")
+            raise ValueError(f"x has shape {x.shape}: the samples have no features")
         first = layer_names(len(self.widths))[0]
         if self.scope is not None and self.scope.has_variable("params", first):
             expected = self.scope.get_variable("params", first)["weight"].shape[1]
@@ -122,31 +125,34 @@ class MLP(nn.Module):
                 )
 
     def check_hparams(self, width: Any) -> None:
-        """Raises a ValueError unless every layer can have the width of a scalar or `[layers]`."""
+        """Raises a ValueError unless the layers can be narrowed to a scalar or `[layers]`."""
         if not self.widths:
-            raise ValueError("width is given, but there is no hidden layer to narrow")
+            raise ValueError("width is given, but the model has no hidden layer to narrow")
         value, widest = np.asarray(width), min(self.widths)
         if value.shape not in ((), (len(self.widths),)):
             raise ValueError(
-                f"width has shape {value.shape}; one network takes a scalar or one number a layer, "
-                f"[{len(self.widths)}]: for many networks, use sweep"
+                f"width has shape {value.shape}; one network takes a scalar or one number per "
+                f"layer, [{len(self.widths)}]: for many networks, use sweep"
             )
         if not ((value >= 1) & (value <= widest) & (value == np.round(value))).all():
             raise ValueError(f"width is {value}; the model has 1 to {widest} units")
 
     def narrow(self, params: Any, width: Array | int) -> Any:
-        """The params of a network of that `width`, padded with zeros to the size of this one.
+        """Returns the params of a network of `width` units, padded with zeros to this one's size.
 
-        One program then trains networks of many widths (row F18), as long as the gradients are
-        multiplied by `gradient_mask`, so that the padding stays zero. `width` is a scalar for all
-        hidden layers or one number a layer, and may be traced. The weights are rescaled to the
-        variance that the narrow network would have drawn.
+        One program can thus train networks of many widths (row F18), provided that the gradients
+        are multiplied by `gradient_mask`, so that the padding stays zero. The weights are rescaled
+        to the variance that the narrow network would have drawn.
 
         A residual model keeps the bypasses of the wide network, so its hidden layers must be
-        equally wide, and wider than the features.
+        equally wide, and wider than the number of features.
+
+        Args:
+            params: of this network.
+            width: a scalar for all hidden layers or one number per layer; may be traced.
 
         Raises:
-            ValueError: a residual model whose narrow form would have other bypasses.
+            ValueError: a residual model whose narrow form would have different bypasses.
         """
         widths = jnp.broadcast_to(jnp.asarray(width), (len(self.widths),))
         gain = get_activation(self.activation).gain
@@ -155,8 +161,8 @@ class MLP(nn.Module):
         features = tree[names[0]]["weight"].shape[1]
         if self.residual and (len(set(self.widths)) > 1 or features >= self.widths[0]):
             raise ValueError(
-                f"a residual model can be narrowed if its hidden layers are equally wide and wider "
-                f"than the {features} features; the widths are {self.widths}"
+                f"a residual model can only be narrowed if its hidden layers are equally wide and "
+                f"wider than the {features} features; the widths are {self.widths}"
             )
         fans = jnp.concatenate([jnp.array([features]), widths, jnp.array([self.outputs])])
         for i, name in enumerate(names):
@@ -168,7 +174,7 @@ class MLP(nn.Module):
         return jax.tree.map(jnp.multiply, {"params": tree}, self.gradient_mask(params, width))
 
     def gradient_mask(self, params: Any, width: Array | int) -> Any:
-        """Ones on the weights among the first `width` units of each hidden layer, else zeros."""
+        """Returns ones for the weights among the first `width` units of each layer, else zeros."""
         widths = jnp.broadcast_to(jnp.asarray(width), (len(self.widths),))
         tree = params["params"]
         *hidden, last = layer_names(len(self.widths))
@@ -185,16 +191,19 @@ class MLP(nn.Module):
 
 
 class ResidualMLP(MLP):
-    """An MLP whose square layers have a bypass, `h <- h + sigma(W h + b)` (He et al., 2016; C2)."""
+    """Adds a bypass to every square layer of an MLP, `h <- h + sigma(W h + b)`.
+
+    He et al. (2016), row C2; the arguments are those of `MLP`.
+    """
 
     residual: bool = True
 
 
 def count_parameters(params: Any) -> int:
-    """The number of trainable scalars."""
+    """Counts the trainable scalars."""
     return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
 def compact(layer: dict[str, Array]) -> Array:
-    """`[W | b]`: one matrix `[out, in + 1]`, to be multiplied by `[x; 1]` (L0, row C1)."""
+    """Joins weight and bias to `[W | b]`, `[out, in + 1]`, to multiply `[x; 1]` (L0, row C1)."""
     return jnp.concatenate([layer["weight"], layer["bias"][:, None]], axis=1)

@@ -1,7 +1,7 @@
-"""Perceptrons whose units are connected at random: directed acyclic graphs (row C11; lecture L3).
+"""Perceptrons whose units form random directed acyclic graphs (row C11; lecture L3).
 
 Xie, Kirillov, Girshick and He, "Exploring randomly wired neural networks for image recognition"
-(ICCV 2019), wire blocks of convolutions at random; here the nodes of the graph are single units.
+(ICCV 2019), wire blocks of convolutions at random; here each node of the graph is a single unit.
 """
 
 from collections.abc import Sequence
@@ -20,29 +20,33 @@ from jaxnets.models.mlp import INITIALISERS, affine, layer_names
 
 
 class RandomlyWired(nn.Module):
-    """Units in levels, each fed by a random set of the inputs and the units of earlier levels.
+    """Connects each unit to random inputs and random units of earlier levels.
 
     `h_i = sigma(sum_j w_ij h_j + b_i)` over the nodes j that unit i sees; the outputs are affine.
     `init(key, x) -> params` draws the wiring and the weights, so that every network of a sweep has
-    a wiring of its own, and `apply(params, x [batch, features]) -> [batch, outputs]`.
+    its own wiring, and `apply(params, x [batch, features]) -> [batch, outputs]`.
 
     params is `{"params": {"weight": [units, nodes], "bias": [units]}}`: a row for every hidden unit
     and then every output, a column for every feature and then every hidden unit. **A weight of
-    exactly 0 is no connection.** It has no gradient, so any optimizer that leaves a zero without a
-    gradient alone keeps the wiring, as do the penalties `l1` and `l2`. Of all these entries,
-    `connections` weights and one bias a unit are trained. An `MLP` is the special case whose
+    exactly 0 means no connection.** Its gradient is 0, so the wiring survives the penalties `l1`
+    and `l2` and any optimizer that does not move a zero with zero gradient. Of all these entries,
+    `connections` weights and one bias per unit are trained. An `MLP` is the special case whose
     wiring is in layers (`from_layers`).
 
+    Args:
+        levels: hidden units of each level; `(1,) * n` gives every unit its own level.
+        connections: the total number of weights, divided among the units as evenly as possible.
+        outputs: the number of outputs.
+        activation: of the hidden units, a name in `jaxnets.ACTIVATIONS` or an `Activation`.
+
     Raises:
-        ValueError: a size below 1, an unknown activation, more connections than there are pairs of
-            nodes or fewer than units, or features that do not fit the parameters.
-        TypeError: a size that is no whole number.
+        ValueError: a size below 1, an unknown activation, fewer connections than units or more
+            than pairs of nodes, or features that do not fit the parameters.
+        TypeError: a size that is not an integer.
     """
 
     levels: Sequence[int]
-    """Hidden units of each level; `(1,) * n` puts no unit beside another."""
     connections: int
-    """Weights in all, shared out among the units as evenly as can be."""
     outputs: int = 1
     activation: str | Activation = "tanh"
 
@@ -55,7 +59,7 @@ class RandomlyWired(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """The outputs `[batch, outputs]` of samples `[batch, features]`."""
+        """Computes the outputs `[batch, outputs]` of samples `[batch, features]`."""
         sigma = get_activation(self.activation).f
         x = checks.as_array(x, "x")
         self._check_features(x)
@@ -72,7 +76,7 @@ class RandomlyWired(nn.Module):
         return (from_inputs[len(h) :] + weight[len(h) :, features:] @ h).T
 
     def _draw_weight(self, key: Array, features: int) -> Array:
-        """A wiring, and on it weights of the variance that they would have in an `MLP`."""
+        """Draws a wiring, and its weights with the variance that they would have in an `MLP`."""
         wiring_key, weight_key = jax.random.split(key)
         drawn = draw_wiring(wiring_key, features, self.levels, self.outputs, self.connections)
         hidden, last = (
@@ -100,15 +104,15 @@ class RandomlyWired(nn.Module):
 def draw_wiring(
     key: Array, features: int, levels: Sequence[int], outputs: int, connections: int
 ) -> Array:
-    """Which unit sees which node, booleans `[units, nodes]`, exactly `connections` of them true.
+    """Draws which unit sees which node, booleans `[units, nodes]`, `connections` of them true.
 
-    Rows are the hidden units and the outputs, columns the features and the hidden units. A row has
-    as many connections as `in_degrees` says, drawn uniformly among the nodes of earlier levels. As
-    in Xie et al. (2019), what no hidden unit sees goes to the outputs, which draw only the rest of
-    their connections.
+    Rows are the hidden units and the outputs, columns the features and the hidden units. Each row
+    has the number of connections that `in_degrees` gives it, drawn uniformly among the nodes of
+    earlier levels. As in Xie et al. (2019), the outputs see all nodes that no hidden unit sees, and
+    draw only the rest of their connections.
 
     Raises:
-        ValueError: as `in_degrees`.
+        ValueError: as for `in_degrees`.
     """
     before = earlier_nodes(features, levels, outputs)
     degrees = jnp.asarray(in_degrees(before, connections))[:, None]
@@ -121,23 +125,22 @@ def draw_wiring(
 
 
 def earlier_nodes(features: int, levels: Sequence[int], outputs: int) -> np.ndarray:
-    """How many nodes come before each hidden unit and each output, `[units]`."""
+    """Counts the nodes that precede each hidden unit and each output, `[units]`."""
     return np.repeat(list(accumulate(levels, initial=features)), [*levels, outputs])
 
 
 def in_degrees(before: np.ndarray, connections: int) -> np.ndarray:
-    """How many nodes each unit sees, `[units]`, of the nodes `before [units]` (ascending) it.
+    """Divides `connections` among units that can see `before [units]` (ascending) nodes.
 
-    The sum is `connections`. Units differ by 1 at most, apart from those that see all there is.
+    The degrees `[units]` differ by at most 1, except for units that see all nodes before them.
 
     Raises:
-        ValueError: more connections than there are nodes to see, or fewer than units.
+        ValueError: fewer connections than units, or more than the nodes before them in total.
     """
     units, most = len(before), int(before.sum())
     if not units <= connections <= most:
         raise ValueError(
-            f"connections is {connections}; the {units} units, outputs among them, take "
-            f"{units} to {most}"
+            f"connections is {connections}; {units} units (outputs included) take {units} to {most}"
         )
     degrees = np.zeros(units, int)
     for i, nodes in enumerate(before):
@@ -146,12 +149,12 @@ def in_degrees(before: np.ndarray, connections: int) -> np.ndarray:
 
 
 def wiring(params: Any) -> Array:
-    """Which unit of a `RandomlyWired` network sees which node, booleans `[units, nodes]`."""
+    """Returns which unit of a `RandomlyWired` network sees which node, `[units, nodes]`."""
     return params["params"]["weight"] != 0
 
 
 def from_layers(params: Any) -> Any:
-    """The params of an `MLP` without bypasses as those of a `RandomlyWired` network.
+    """Converts the params of an `MLP` without bypasses to those of a `RandomlyWired` network.
 
     The levels of that network are the widths of the MLP.
     """
@@ -162,12 +165,12 @@ def from_layers(params: Any) -> Any:
 
 
 def _highest(score: Array, counts: Array) -> Array:
-    """Whether an entry of `score [rows, columns]` is among the `counts [rows, 1]` of its row."""
+    """Marks the `counts [rows, 1]` highest entries of each row of `score [rows, columns]`."""
     return jnp.argsort(jnp.argsort(-score, axis=1), axis=1) < counts
 
 
 def _initial(key: Array, connected: Array, gain: str) -> Array:
-    """Weights `[units, nodes]` from `INITIALISERS`, scaled to the connections there are, else 0."""
+    """Draws weights `[units, nodes]` scaled to the number of connections; 0 where there is none."""
     units, nodes = connected.shape
     drawn = INITIALISERS[gain](key, connected.shape)
     fan_in, fan_out = connected.sum(axis=1, keepdims=True), connected.sum(axis=0, keepdims=True)

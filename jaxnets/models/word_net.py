@@ -12,14 +12,14 @@ from jax.nn.initializers import variance_scaling
 from jaxnets.host import checks
 
 UNIFORM = variance_scaling(1 / 3, "fan_in", "uniform", in_axis=0, out_axis=1)
-"""Uniform within `1 / sqrt(inputs)` either way, which the lecture's `nn.Linear` draws."""
+"""Uniform in `+- 1 / sqrt(inputs)`, as the lecture's `nn.Linear` draws."""
 
 
 def window_mean(embedding: Array, x: Array) -> Array:
-    """The mean of the rows of `embedding [words, n]` that `x [batch, window]` names, `[batch, n]`.
+    """Averages the rows of `embedding [words, n]` indexed by `x [batch, window]`, `[batch, n]`.
 
-    A number below 0 stands for no word; without any word the mean is 0. Equal to the product of
-    the window's mean one-hot vector with `embedding`, but without that vector.
+    A negative number stands for no word; the mean of no words is 0. It equals the product of the
+    window's mean one-hot vector with `embedding`, without computing that vector.
     """
     present = (x >= 0)[..., None]
     rows = jnp.where(present, embedding[x], 0)
@@ -27,16 +27,20 @@ def window_mean(embedding: Array, x: Array) -> Array:
 
 
 class WordNet(nn.Module):
-    """`W' sigma(mean of the window's rows of W)`: from the words around to the word amid them.
+    """Predicts a word from the words around it, `W' sigma(mean of the window's rows of W)`.
 
     Continuous bag of words with a sigmoid hidden layer and no biases. `init(key, x) -> params`
     and `apply(params, x) -> logits [batch, words]` for int32 `x [batch, window]`, the numbers of
-    the words around (below 0 for none) in windows of any size; params is `{"params":
+    the surrounding words (negative for none) in windows of any size; params is `{"params":
     {"embedding": [words, dimensions], "output": [dimensions, words]}}`.
+
+    Args:
+        words: the size of the vocabulary.
+        dimensions: hidden units.
 
     Raises:
         ValueError: a size below 1, or a word number that is not in the vocabulary.
-        TypeError: a size, or word numbers, that are not whole.
+        TypeError: a size or word numbers that are not integers.
     """
 
     words: int
@@ -49,7 +53,7 @@ class WordNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
-        """The logits of the word in the middle of each window."""
+        """Computes the logits of the word in the middle of each window."""
         x = checks.as_array(x, "x")
         if not jnp.issubdtype(x.dtype, jnp.integer):
             raise TypeError(f"x has dtype {x.dtype}; word numbers are integers")
@@ -60,7 +64,12 @@ class WordNet(nn.Module):
         return jax.nn.sigmoid(window_mean(embedding, x)) @ output
 
     def check_samples(self, x: Any, name: str) -> np.ndarray:
-        """Contexts as int32, checked: at least one window, and only words of the vocabulary."""
+        """Converts contexts to int32; raises unless all their words are in the vocabulary.
+
+        Raises:
+            ValueError: no windows, or a number beyond the vocabulary (its sample is named).
+            TypeError: numbers that are not integers.
+        """
         x = np.asarray(x)
         if not np.issubdtype(x.dtype, np.integer):
             raise TypeError(f"{name} has dtype {x.dtype}; word numbers are integers")

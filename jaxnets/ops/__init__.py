@@ -1,8 +1,8 @@
-"""Convolution and pooling that are fast on a CPU too, with their gradients written by hand.
+"""Convolution and pooling that are fast on CPUs too, with their gradients written by hand.
 
-Every function here has two forms: products and elementwise operations for a CPU, where XLA's own
-convolution gradients are ten times slower than PyTorch's, and the native operations for a GPU or
-TPU. The platform a program is lowered for chooses.
+Every function has two implementations: products and elementwise operations for CPUs, where XLA's
+convolution gradients are ten times slower than PyTorch's, and the native operations for GPUs and
+TPUs. The platform that a program is lowered for decides.
 """
 
 from jaxnets.ops.convolution import convolve, convolve_input_grad, convolve_kernel_grad

@@ -1,7 +1,7 @@
 """Convolution of images and its two gradients (row C3; LeCun et al., 1989).
 
-What deep learning calls convolution is a correlation: kernels `[rows, columns, in, out]` slide
-over images `[batch, rows, columns, in]` and are not flipped; layouts as in `flax.linen.Conv`.
+Convolution in deep learning is a correlation: kernels `[rows, columns, in, out]` slide over
+images `[batch, rows, columns, in]` and are not flipped. The layouts are those of `flax.linen.Conv`.
 """
 
 import math
@@ -15,22 +15,22 @@ from jaxnets.ops.windows import (
     Padding,
     Pair,
     Windows,
-    images,
-    padded,
+    as_images,
+    pad,
     taps,
-    unpadded,
+    unpad,
     untaps,
     windows,
 )
 
 FEW_CHANNELS = 4
-"""Up to so many input channels a CPU multiplies whole patches, above them each row of patches."""
+"""Up to this many input channels a CPU multiplies entire patches, above it one row at a time."""
 NEIGHBOURS = (3, 2, 1)
-"""So many windows side by side share a whole patch, if that divides them: wider products."""
+"""How many adjacent windows share a patch, where that divides them, to make products wider."""
 
 
 def convolve(x: Array, kernel: Array, strides: int | Pair = 1, padding: Padding = "VALID") -> Array:
-    """`y[n, r, c, o] = sum_{i, j, k} x[n, s r + i, s c + j, k] kernel[i, j, k, o]`.
+    """Computes `y[n, r, c, o] = sum_{i, j, k} x[n, s r + i, s c + j, k] kernel[i, j, k, o]`.
 
     Differentiable in reverse mode; the gradients are the two functions below.
 
@@ -45,13 +45,13 @@ def convolve(x: Array, kernel: Array, strides: int | Pair = 1, padding: Padding 
 
     Raises:
         ValueError: shapes that do not fit (both are named), or images smaller than the kernel.
-        TypeError: no arrays of floats.
+        TypeError: inputs that are not arrays of floats.
     """
-    x, kernel = images(x), images(kernel, "the kernel")
+    x, kernel = as_images(x), as_images(kernel, "the kernel")
     if kernel.ndim != 4 or (x.ndim == 4 and x.shape[-1] != kernel.shape[2]):
         raise ValueError(
-            f"a kernel is [rows, columns, in, out] with `in` the channels of x: the kernel has "
-            f"shape {kernel.shape}, x has shape {x.shape}"
+            f"expected a kernel [rows, columns, in, out], where `in` is the channels of x: the "
+            f"kernel has shape {kernel.shape}, x has shape {x.shape}"
         )
     return _convolve(x, kernel, windows(x.shape, _size(kernel), strides, padding))
 
@@ -76,14 +76,14 @@ def _forward(x: Array, kernel: Array, at: Windows) -> Array:
 def convolve_input_grad(
     g: Array, kernel: Array, shape: tuple[int, ...], strides: int | Pair, padding: Padding
 ) -> Array:
-    """`dE/dx` of `shape` from `g = dE/dy`: every output's derivative, spread by the kernel."""
+    """Computes `dE/dx`, of `shape`, from `g = dE/dy`: each derivative, spread by the kernel."""
     return _input_grad(g, kernel, windows(shape, _size(kernel), strides, padding))
 
 
 def convolve_kernel_grad(
     x: Array, g: Array, size: Pair, strides: int | Pair, padding: Padding
 ) -> Array:
-    """`dE/dkernel` from `g = dE/dy`: the images correlated with the outputs' derivatives."""
+    """Computes `dE/dkernel` from `g = dE/dy` by correlating it with the images."""
     return _kernel_grad(x, g, windows(x.shape, size, strides, padding))
 
 
@@ -117,9 +117,9 @@ def _input_grad_cpu(g: Array, kernel: Array, at: Windows) -> Array:
     rows, columns = at.size
     entries = g.reshape(-1, features) @ kernel.reshape(-1, features).T
     entries = entries.reshape(*g.shape[:3], rows, columns, -1)
-    strip = untaps([entries[:, :, :, i] for i in range(rows)], 1, at.padded[0], at.strides[0])
-    dx = untaps([strip[:, :, :, j] for j in range(columns)], 2, at.padded[1], at.strides[1])
-    return unpadded(dx, at)
+    strip = untaps([entries[:, :, :, i] for i in range(rows)], 1, at.padded_size[0], at.strides[0])
+    dx = untaps([strip[:, :, :, j] for j in range(columns)], 2, at.padded_size[1], at.strides[1])
+    return unpad(dx, at)
 
 
 def _kernel_grad_cpu(x: Array, g: Array, at: Windows) -> Array:
@@ -131,27 +131,27 @@ def _kernel_grad_cpu(x: Array, g: Array, at: Windows) -> Array:
 
 
 def _neighbours(at: Windows) -> int:
-    """How many windows side by side one patch covers."""
+    """Chooses how many adjacent windows one patch covers."""
     if at.shape[3] > FEW_CHANNELS:
         return 1
     return next(n for n in NEIGHBOURS if at.outputs[1] % n == 0)
 
 
 def _wide(at: Windows, n: int) -> Windows:
-    """Windows that each cover n of `at` side by side."""
+    """Merges each n adjacent windows of `at` into one."""
     (rows, columns), (down, right) = at.size, at.strides
     return at._replace(size=(rows, columns + (n - 1) * right), strides=(down, n * right))
 
 
 def _widen(kernel: Array, n: int, stride: int) -> Array:
-    """The kernel at each of n places of a wide window, `[rows, wide columns, in, n, out]`."""
+    """Puts the kernel at n positions of a wide window, `[rows, wide columns, in, n, out]`."""
     none = (0, 0)
-    places = [(i * stride, (n - 1 - i) * stride) for i in range(n)]
-    return jnp.stack([jnp.pad(kernel, (none, place, none, none)) for place in places], 3)
+    margins = [(i * stride, (n - 1 - i) * stride) for i in range(n)]
+    return jnp.stack([jnp.pad(kernel, (none, margin, none, none)) for margin in margins], 3)
 
 
 def _narrow(grads: Array, at: Windows) -> Array:
-    """The transpose of `_widen`."""
+    """Transposes `_widen`."""
     columns, stride = at.size[1], at.strides[1]
     starts = [i * stride for i in range(grads.shape[3])]
     parts = [grads[:, start : start + columns, :, i] for i, start in enumerate(starts)]
@@ -159,8 +159,8 @@ def _narrow(grads: Array, at: Windows) -> Array:
 
 
 def _patches(x: Array, at: Windows) -> list[Array]:
-    """Matrices whose rows are the windows' entries: one of whole windows, or one for each row."""
-    x = padded(x, at)
+    """Returns matrices of the windows' entries: one of entire windows, or one per window row."""
+    x = pad(x, at)
     strip = jnp.concatenate(taps(x, 2, at.size[1], at.strides[1], at.outputs[1]), axis=3)
     rows = taps(strip, 1, at.size[0], at.strides[0], at.outputs[0])
     if x.shape[3] <= FEW_CHANNELS:
@@ -175,7 +175,7 @@ def _forward_native(x: Array, kernel: Array, at: Windows) -> Array:
 
 
 def _input_grad_native(g: Array, kernel: Array, at: Windows) -> Array:
-    """Full correlation with the kernel turned by half a turn, between zeros for the strides."""
+    """Correlates in full with the kernel rotated by 180 degrees; strides insert zeros."""
     pads = []
     for n, size, outputs, stride, (low, _) in zip(
         at.shape[1:3], at.size, at.outputs, at.strides, at.pads, strict=True
@@ -193,7 +193,7 @@ def _input_grad_native(g: Array, kernel: Array, at: Windows) -> Array:
 
 
 def _kernel_grad_native(x: Array, g: Array, at: Windows) -> Array:
-    """Correlation over the batch: images and derivatives change the axes batch and channels."""
+    """Correlates over the batch: images and derivatives swap the axes batch and channels."""
     pads = [
         (low, size + (outputs - 1) * stride - n - low)
         for n, size, outputs, stride, (low, _) in zip(

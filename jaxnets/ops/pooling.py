@@ -7,13 +7,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxnets.ops.windows import Padding, Pair, Windows, images, padded, unview, view, windows
+from jaxnets.ops.windows import Padding, Pair, Windows, as_images, pad, unview, view, windows
 
 
 def max_pool(
     x: Array, size: int | Pair, strides: int | Pair | None = None, padding: Padding = "VALID"
 ) -> Array:
-    """The largest entry of each window, `[batch, rows, columns, channels]` in and out.
+    """Takes the largest entry of each window, `[batch, rows, columns, channels]` in and out.
 
     Where entries tie, the derivative goes to the first in reading order, as in
     `lax.reduce_window` and PyTorch. Differentiable in reverse mode.
@@ -21,22 +21,22 @@ def max_pool(
     Args:
         x: images.
         size: rows and columns of a window, or one number for both.
-        strides: steps down and to the right; by default the size, blocks side by side.
+        strides: steps down and to the right; by default the size, so that windows do not overlap.
         padding: "VALID", "SAME", or `((above, below), (left, right))`; it is never the maximum.
 
     Raises:
-        ValueError: not four axes, or images smaller than a window.
-        TypeError: no array of floats.
+        ValueError: images without four axes, or smaller than a window.
+        TypeError: images that are not an array of floats.
     """
-    x = images(x)
+    x = as_images(x)
     return _max_pool(x, windows(x.shape, size, strides, padding))
 
 
 def average_pool(
     x: Array, size: int | Pair, strides: int | Pair | None = None, padding: Padding = "VALID"
 ) -> Array:
-    """The mean of each window; arguments as for `max_pool`. Padding counts as zeros."""
-    x = images(x)
+    """Takes the mean of each window; arguments as for `max_pool`. Padding counts as zeros."""
+    x = as_images(x)
     return _average_pool(x, windows(x.shape, size, strides, padding))
 
 
@@ -47,7 +47,7 @@ def max_pool_grad(
     strides: int | Pair | None = None,
     padding: Padding = "VALID",
 ) -> Array:
-    """`dE/dx` of `max_pool` from `g = dE/dy`: `g` at the first largest entry, else 0."""
+    """Computes `dE/dx` of `max_pool` from `g = dE/dy`: `g` at the first largest entry, else 0."""
     at = windows(x.shape, size, strides, padding)
     return _to_first(_first_largest(x, at), g, at)
 
@@ -59,7 +59,7 @@ def average_pool_grad(
     strides: int | Pair | None = None,
     padding: Padding = "VALID",
 ) -> Array:
-    """`dE/dx` of `average_pool`, of `shape`, from `g = dE/dy`: an equal share to every entry."""
+    """Computes `dE/dx` of `average_pool`, of `shape`, from `g = dE/dy`, shared equally."""
     return _average_grad(g, windows(shape, size, strides, padding))
 
 
@@ -101,11 +101,11 @@ def _max_cpu(x: Array, at: Windows) -> Array:
 
 
 def _first_largest(x: Array, at: Windows) -> Array:
-    """The number of each window's first largest entry in reading order, as a float.
+    """Returns the index of each window's first largest entry in reading order, as a float.
 
-    XLA compares floats in vector instructions, integers not. It would also work these numbers out
-    anew for each entry that the derivative may go to; a square root is too dear for that, so they
-    are stored: half the time of a CNN's step.
+    XLA vectorises comparisons of floats, but not of integers. It would also recompute these indices
+    for each entry that the derivative may go to; a square root is too expensive for that, so they
+    are stored, which halves the time of a CNN's step.
     """
     parts = _parts(x, at)
     largest, width = _largest(parts)[:, :, :, None], parts[0].shape[3]
@@ -117,15 +117,15 @@ def _first_largest(x: Array, at: Windows) -> Array:
 
 
 FEW = 16
-"""Entries of a window that are compared one by one, not by a reduction for each row of it.
+"""Up to this many entries of a window are compared one by one, not by a reduction per row.
 
-One by one, they fuse with what made the images, and with few of them that is the faster.
+One by one, they fuse with what computed the images, which is faster for few entries.
 """
 
 
 def _parts(x: Array, at: Windows) -> list[Array]:
-    """All windows in parts `[batch, rows, columns, entries, channels]`, in reading order."""
-    entries = view(padded(x, at, -jnp.inf), at)
+    """Cuts windows into parts `[batch, rows, columns, entries, channels]`, in reading order."""
+    entries = view(pad(x, at, -jnp.inf), at)
     rows, columns = at.size
     width = 1 if rows * columns <= FEW else columns
     starts = range(0, columns, width)
@@ -137,14 +137,14 @@ def _largest(parts: list[Array]) -> Array:
 
 
 def _to_first(first: Array, g: Array, at: Windows) -> Array:
-    """The derivative of each window at its entry of that number."""
+    """Puts the derivative of each window at its entry of that index."""
     rows, columns = at.size
     number = jnp.arange(rows * columns, dtype=jnp.float32).reshape(1, 1, rows, 1, columns, 1)
     return unview(jnp.where(_spread(first) == number, _spread(g), 0), at)
 
 
 def _average_cpu(x: Array, at: Windows) -> Array:
-    return view(padded(x, at), at).mean((2, 4))
+    return view(pad(x, at), at).mean((2, 4))
 
 
 def _average_grad(g: Array, at: Windows) -> Array:

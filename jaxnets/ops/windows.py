@@ -1,4 +1,4 @@
-"""Where a window lies: its geometry, checked, and the views of an image that it touches."""
+"""The geometry of windows over images, and strided views of them."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,22 +12,22 @@ from jaxnets.host import checks
 Pair = tuple[int, int]
 Padding = str | Sequence[Pair]
 MOST = 4
-"""How many times as large as an image, in rows or columns, a window may be."""
+"""How many times larger than an image, in rows or columns, a window may be."""
 
 
 class Windows(NamedTuple):
-    """Windows over images of `shape`, rows first: each pair is (of rows, of columns)."""
+    """Windows over images of `shape`; each pair is (rows, columns)."""
 
     shape: tuple[int, int, int, int]
     """`[batch, rows, columns, channels]`, without the padding."""
     size: Pair
     strides: Pair
     pads: tuple[Pair, Pair]
-    """Added (before, after)."""
+    """Zeros added (before, after)."""
 
     @property
-    def padded(self) -> Pair:
-        """Rows and columns with the padding."""
+    def padded_size(self) -> Pair:
+        """Rows and columns, padding included."""
         (_, rows, columns, _), (vertical, horizontal) = self.shape, self.pads
         return rows + sum(vertical), columns + sum(horizontal)
 
@@ -36,7 +36,7 @@ class Windows(NamedTuple):
         """The number of windows, `(n + padding - size) // stride + 1`."""
         n_rows, n_columns = (
             (n - size) // stride + 1
-            for n, size, stride in zip(self.padded, self.size, self.strides, strict=True)
+            for n, size, stride in zip(self.padded_size, self.size, self.strides, strict=True)
         )
         return n_rows, n_columns
 
@@ -44,7 +44,7 @@ class Windows(NamedTuple):
 def windows(
     shape: Sequence[int], size: int | Pair, strides: int | Pair | None, padding: Padding
 ) -> Windows:
-    """The windows over images `[batch, rows, columns, channels]`, checked.
+    """Lays windows over images `[batch, rows, columns, channels]`.
 
     Args:
         shape: of the images.
@@ -54,13 +54,13 @@ def windows(
             `((above, below), (left, right))`.
 
     Raises:
-        ValueError: not four axes, a size or stride below 1, an unknown padding, or images smaller
-            than a window, or far smaller than it.
-        TypeError: a size or stride that is no whole number.
+        ValueError: a shape without four axes, a size or stride below 1, an unknown padding, or
+            padded images smaller than a window, or images much smaller than it.
+        TypeError: a size or stride that is not an integer.
     """
     if len(shape) != 4:
         raise ValueError(
-            f"images are [batch, rows, columns, channels], x has shape {tuple(shape)}: "
+            f"expected images [batch, rows, columns, channels], x has shape {tuple(shape)}: "
             "use x[..., None] for images of one channel, x[None] for a single image"
         )
     size = pair(size, "size")
@@ -86,45 +86,49 @@ def windows(
     return found
 
 
-def images(x: Any, name: str = "x") -> Any:
-    """The images as an array of floats; a TypeError for anything else."""
+def as_images(x: Any, name: str = "x") -> Any:
+    """Converts images to an array; raises a TypeError unless it is of floats."""
     x = checks.as_array(x, name)
     if not jnp.issubdtype(x.dtype, jnp.floating):
-        raise TypeError(f"{name} has dtype {x.dtype}; images are floats: {name}.astype(np.float32)")
+        raise TypeError(f"{name} has dtype {x.dtype}; expected floats: {name}.astype(np.float32)")
     return x
 
 
 def _pads(padding: Any) -> tuple[Pair, Pair]:
-    """The padding, once it is two pairs of whole numbers."""
+    """Converts padding to two pairs of ints."""
     pads = np.asarray(padding, object)
     if pads.shape != (2, 2) or not all(isinstance(n, int | np.integer) for n in pads.flat):
         raise ValueError(
             f"padding is {padding!r}; it must be 'VALID', 'SAME' or ((above, below), (left, right))"
         )
     if any(abs(n) >= 2**31 for n in pads.flat):
-        raise ValueError(f"padding is {padding!r}, more than an image can have")
+        raise ValueError(f"padding is {padding!r}; each entry must be below 2^31")
     (above, below), (left, right) = pads.tolist()
     return (above, below), (left, right)
 
 
 def pair(value: int | Pair, name: str) -> Pair:
-    """One number as two, checked: a TypeError or ValueError unless both are whole and above 0."""
+    """Converts one number or two to a pair; both must be integers above 0.
+
+    Raises:
+        TypeError, ValueError: anything else.
+    """
     if isinstance(value, tuple | list) and len(value) != 2:
-        raise ValueError(f"a window's {name} is {value!r}; it must be one number, or two")
+        raise ValueError(f"a window's {name} is {value!r}; it must be one number or two")
     first, second = value if isinstance(value, tuple | list) else (value, value)
     checks.require_count(first, f"a window's {name}")
     checks.require_count(second, f"a window's {name}")
     return int(first), int(second)
 
 
-def padded(x: Array, at: Windows, value: float = 0.0) -> Array:
-    """The images with their padding; negative padding crops."""
+def pad(x: Array, at: Windows, value: float = 0.0) -> Array:
+    """Pads the images with `value`; negative padding crops."""
     config = [(0, 0, 0), *((lo, hi, 0) for lo, hi in at.pads), (0, 0, 0)]
     return lax.pad(x, jnp.asarray(value, x.dtype), config)
 
 
-def unpadded(x: Array, at: Windows) -> Array:
-    """The transpose of `padded`: the images without their padding, zeros where it had cropped."""
+def unpad(x: Array, at: Windows) -> Array:
+    """Transposes `pad`: removes the padding, and puts zeros where it had cropped."""
     crop = [
         (-lo, lo + n - m, 0)
         for (lo, _), n, m in zip(at.pads, at.shape[1:3], x.shape[1:3], strict=True)
@@ -133,18 +137,18 @@ def unpadded(x: Array, at: Windows) -> Array:
 
 
 def taps(x: Array, axis: int, size: int, stride: int, outputs: int) -> list[Array]:
-    """Entry `i` of every window along an axis, for each `i < size`: strided views of x."""
+    """Returns entry `i` of every window along an axis, for each `i < size`, as strided views."""
     return [
         lax.slice_in_dim(x, i, i + (outputs - 1) * stride + 1, stride, axis) for i in range(size)
     ]
 
 
 UNROLLED = 64
-"""Axes up to this long are summed entry by entry, a tenth faster; longer ones part by part."""
+"""Axes up to this length are summed entry by entry, a tenth faster; longer ones part by part."""
 
 
 def untaps(parts: Sequence[Array], axis: int, n: int, stride: int) -> Array:
-    """The transpose of `taps`: `n` entries, each the sum of the parts' entries taken from it."""
+    """Transposes `taps`: `n` entries, each the sum of the parts' entries taken from it."""
     if n > UNROLLED:
         spread = [_spread(part, axis, i, n, stride) for i, part in enumerate(parts)]
         return sum(spread[1:], spread[0])
@@ -163,7 +167,7 @@ def untaps(parts: Sequence[Array], axis: int, n: int, stride: int) -> Array:
 
 
 def _spread(part: Array, axis: int, start: int, n: int, stride: int) -> Array:
-    """The part's entries at `start, start + stride, ...` among `n` zeros."""
+    """Puts the part's entries at `start, start + stride, ...` among `n` zeros."""
     reach = (part.shape[axis] - 1) * stride + 1
     config = [(0, 0, 0)] * part.ndim
     config[axis] = (start, n - start - reach, stride - 1)
@@ -171,7 +175,7 @@ def _spread(part: Array, axis: int, start: int, n: int, stride: int) -> Array:
 
 
 def view(x: Array, at: Windows) -> Array:
-    """The windows of a padded image, `[batch, outputs, size, outputs, size, channels]`."""
+    """Views a padded image as windows, `[batch, outputs, size, outputs, size, channels]`."""
     (rows, columns), (n_rows, n_columns) = at.size, at.outputs
     if at.size == at.strides:
         x = x[:, : n_rows * rows, : n_columns * columns]
@@ -181,12 +185,12 @@ def view(x: Array, at: Windows) -> Array:
 
 
 def unview(parts: Array, at: Windows) -> Array:
-    """The transpose of `view` and of the padding: entries summed where windows overlap."""
+    """Transposes `view` and the padding: sums entries where windows overlap."""
     (rows, columns), (n_rows, n_columns) = at.size, at.outputs
     if at.size == at.strides:
         x = parts.reshape(len(parts), n_rows * rows, n_columns * columns, parts.shape[5])
     else:
-        n = at.padded
+        n = at.padded_size
         strips = untaps([parts[..., j, :] for j in range(columns)], 3, n[1], at.strides[1])
         x = untaps([strips[:, :, i] for i in range(rows)], 1, n[0], at.strides[0])
-    return unpadded(x, at)
+    return unpad(x, at)
