@@ -67,19 +67,20 @@ def run(config: Config, key: Array) -> Result:
     models = {"cnn": cnn(name), "mlp": mlp()}
     x, y = (np.asarray(data.test[part])[:: config.every] for part in ("x", "y"))
     result: Result = {"data": np.asarray(name), "epsilons": np.asarray(config.epsilons)}
-    noise_key = jax.random.fold_in(key, 1)
-    for network, model in models.items():
+    keys = jax.random.split(key, (len(models), 2))
+    for (train_key, noise_key), (network, model) in zip(keys, models.items(), strict=True):
         print(f"training and attacking the {NETWORKS[network]}", flush=True)
-        params = train(config, key, data, model)
+        params = train(config, train_key, data, model)
+        noise = np.asarray(jax.random.rademacher(noise_key, (config.seeds, *x.shape), x.dtype))
         for attack in ATTACKS:
-            wrong = [_wrong(attack, model, params, x, y, e, noise_key) for e in config.epsilons]
+            wrong = [_wrong(attack, model, params, x, y, e, noise) for e in config.epsilons]
             result[f"accuracy_{network}_{attack}"] = 1 - np.mean(wrong, axis=-1).T
         grid = np.arange(0, max(config.epsilons) + FINE / 2, FINE)
         for attack in ("random", "fgsm"):
-            wrong = [_wrong(attack, model, params, x, y, e, noise_key) for e in grid]
+            wrong = [_wrong(attack, model, params, x, y, e, noise) for e in grid]
             result[f"smallest_{network}_{attack}"] = first_flips(np.asarray(wrong), grid)
         one = jax.tree.map(lambda a: a[0], params)
-        result |= _pictures(network, model, one, x[:BATCH], y[:BATCH], noise_key)
+        result |= _pictures(network, model, one, x[:BATCH], y[:BATCH], noise[0, :BATCH])
     return result
 
 
@@ -140,29 +141,36 @@ def attacked(
 
 
 def _wrong(
-    attack: str, model: CNN, params: Any, x: np.ndarray, y: np.ndarray, epsilon: float, key: Array
+    attack: str,
+    model: CNN,
+    params: Any,
+    x: np.ndarray,
+    y: np.ndarray,
+    epsilon: float,
+    noise: np.ndarray,
 ) -> np.ndarray:
-    """Which changed images are misclassified by which network, `[seeds, images]`."""
+    """Which changed images are misclassified by which network, `[seeds, images]`.
+
+    `noise [seeds, images, ...]` holds the random signs of the control.
+    """
     blocks = np.array_split(np.arange(len(y)), -(-len(y) // BATCH))
     wrong = [
-        _wrong_block(attack, model, params, x[block], y[block], epsilon, jax.random.fold_in(key, i))
-        for i, block in enumerate(blocks)
+        _wrong_block(attack, model, params, x[block], y[block], epsilon, noise[:, block])
+        for block in blocks
     ]
     return np.concatenate([np.asarray(block) for block in wrong], axis=1)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _wrong_block(
-    attack: str, model: CNN, params: Any, x: Array, y: Array, epsilon: Array, key: Array
+    attack: str, model: CNN, params: Any, x: Array, y: Array, epsilon: Array, noise: Array
 ) -> Array:
     def one(pair: tuple[Any, Array]) -> Array:
-        params, key = pair
-        direction = jax.random.rademacher(key, x.shape, x.dtype)
+        params, direction = pair
         changed = attacked(attack, model, params, x, y, epsilon, direction)
         return jnp.argmax(model.apply(params, changed), axis=-1) != y
 
-    seeds = len(jax.tree.leaves(params)[0])
-    return lax.map(one, (params, jax.random.split(key, seeds)))
+    return lax.map(one, (params, noise))
 
 
 def first_flips(wrong: np.ndarray, grid: np.ndarray) -> np.ndarray:
@@ -175,14 +183,14 @@ def first_flips(wrong: np.ndarray, grid: np.ndarray) -> np.ndarray:
 
 
 def _pictures(
-    network: str, model: CNN, params: Any, x: np.ndarray, y: np.ndarray, key: Array
+    network: str, model: CNN, params: Any, x: np.ndarray, y: np.ndarray, noise: np.ndarray
 ) -> Result:
     """The first digits that a step of 0.1 flips, with it, with random signs, and the classes.
 
     Images `[digits, 4, rows, columns]`: original, signs, changed by them, and the control; labels
     and their probabilities `[digits, 3]`, of all but the signs.
     """
-    shown, probabilities = (np.asarray(a) for a in _examples(model, params, x, y, key))
+    shown, probabilities = (np.asarray(a) for a in _examples(model, params, x, y, noise))
     labels = probabilities.argmax(axis=-1)
     flipped = (labels[:, 0] == y) & (labels[:, 1] != y)
     rows = np.argsort(~flipped, kind="stable")[:SHOWN]
@@ -194,11 +202,10 @@ def _pictures(
 
 
 @partial(jax.jit, static_argnums=0)
-def _examples(model: CNN, params: Any, x: Array, y: Array, key: Array) -> tuple[Array, Array]:
+def _examples(model: CNN, params: Any, x: Array, y: Array, noise: Array) -> tuple[Array, Array]:
     """The four images of every digit, and the probabilities `[digits, 3, classes]`."""
     direction = signs(model, params, x, y)
-    random = jax.random.rademacher(key, x.shape, x.dtype)
-    inputs = [x, step(x, direction, JUDGED), step(x, random, JUDGED)]
+    inputs = [x, step(x, direction, JUDGED), step(x, noise, JUDGED)]
     probabilities = [jax.nn.softmax(model.apply(params, changed)) for changed in inputs]
     inputs.insert(1, direction)
     return jnp.stack(inputs, axis=1), jnp.stack(probabilities, axis=1)

@@ -80,13 +80,14 @@ def run(config: Config, key: Array) -> Result:
     data, name = mnist_or_digits(config.data, flat=False)
     models = {"mlp": mlp(), "cnn": cnn(name)}
     result: Result = {"data": np.asarray(name), "shifts": np.arange(config.farthest + 1)}
-    for network in NETWORKS:
+    random_key, *train_keys = jax.random.split(key, 1 + len(NETWORKS))
+    for network, train_key in zip(NETWORKS, train_keys, strict=True):
         model = models[network[:3]]
         augmented = partial(augment.shift, pixels=JUDGED) if network.endswith("moved") else None
-        params = train(config, key, data, model, augmented)
+        params = train(config, train_key, data, model, augmented)
         result[f"accuracy_{network}"] = _accuracies(config, model, params, data.test)
         if network == "cnn":
-            result |= _maps(config, key, model, params, data.test["x"])
+            result |= _maps(config, random_key, model, params, data.test["x"])
     example = jnp.asarray(L2_INPUT, float)[None, None, :, None]
     kernel = jnp.asarray(L2_KERNEL, float)[None, :, None, None]
     result["l2_output"] = np.asarray(ops.convolve(example, kernel)[0, 0, :, 0])
@@ -168,7 +169,7 @@ def moves(stride: int) -> list[tuple[int, int]]:
 def _maps(config: Config, key: Array, model: CNN, trained: Any, x: np.ndarray) -> Result:
     """Largest differences `[seeds, stages]`, trained and random, and the maps of one image."""
     x = np.asarray(x[:32])
-    keys = jax.random.split(jax.random.fold_in(key, 1), config.seeds)
+    keys = jax.random.split(key, config.seeds)
     drawn = jax.jit(jax.vmap(lambda key: model.init(key, x[:1])))(keys)
     found = list(stages(model))
     values = jax.jit(lambda params, x: model.apply(params, x, method="maps"))

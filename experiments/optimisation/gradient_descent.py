@@ -67,22 +67,22 @@ SMOKE = Config(3, 32, 4, (1, 5), 4, (2,), 20, 5, (0.001, 0.1), surfaces=3, start
 
 
 def run(config: Config, key: Array) -> Result:
-    result = local_minima.run(key, config.surfaces, config.starts, config.steps)
+    surface_key, start_key, draw_key = jax.random.split(key, 3)
+    result = local_minima.run(surface_key, config.surfaces, config.starts, config.steps)
     print("batches and optimizers", flush=True)
     with jax.enable_x64(True):
         problem = descent.digits_problem(config.samples, config.hidden)
-        start_key, draw_key = jax.random.split(key)
         w = parallel_map(problem.start, jax.random.split(start_key, config.seeds))
-        rows = {"w": w, "key": jax.random.split(draw_key, config.seeds)}
-        result |= _batches(config, problem, rows) | _optimizers(config, problem, w)
+        result |= _batches(config, problem, w, draw_key) | _optimizers(config, problem, w)
     counts = ("samples", "sizes", "copies", "rates")
     return result | {name: np.asarray(getattr(config, name)) for name in counts}
 
 
-def _batches(config: Config, problem: descent.Problem, rows: dict[str, Array]) -> Result:
+def _batches(config: Config, problem: descent.Problem, w: Array, key: Array) -> Result:
     """`errors` and `variances` `[seeds, sizes]`, `seen [copies, seeds, whole set or batches]`."""
+    variance_key, *order_keys = jax.random.split(key, 1 + len(config.copies))
     gradients = partial(descent.batch_gradients, problem, config.sizes, config.draws)
-    errors, variances = parallel_map(gradients, rows)
+    errors, variances = parallel_map(gradients, _rows(w, variance_key))
     seen = [
         partial(descent.samples_seen, problem, copies, config.most_steps, RATE, TARGET)
         for copies in config.copies
@@ -90,8 +90,18 @@ def _batches(config: Config, problem: descent.Problem, rows: dict[str, Array]) -
     return {
         "errors": np.asarray(errors),
         "variances": np.asarray(variances),
-        "seen": np.asarray([parallel_map(samples, rows) for samples in seen]),
+        "seen": np.asarray(
+            [
+                parallel_map(samples, _rows(w, order_key))
+                for samples, order_key in zip(seen, order_keys, strict=True)
+            ]
+        ),
     }
+
+
+def _rows(w: Array, key: Array) -> dict[str, Array]:
+    """The first weights of every seed, with a key of its own."""
+    return {"w": w, "key": jax.random.split(key, len(w))}
 
 
 def _optimizers(config: Config, problem: descent.Problem, w: Array) -> Result:

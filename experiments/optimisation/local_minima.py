@@ -17,9 +17,9 @@ JUDGED = SHARES.index(1 / 4)
 def run(key: Array, surfaces: int, starts: int, steps: int) -> Result:
     """What `random_surfaces.outcomes` finds: `MEASURE_line` and `MEASURE_plane` of each measure."""
     result: Result = {"starts": np.asarray(starts)}
-    for dimensions, name in NAMES.items():
+    own_keys = jax.random.split(key, len(NAMES))
+    for own_key, (dimensions, name) in zip(own_keys, NAMES.items(), strict=True):
         print(f"surfaces over the {name}", flush=True)
-        own_key = jax.random.fold_in(key, dimensions)
         found = outcomes(own_key, dimensions, surfaces, starts, steps)
         result |= {f"{measure}_{name}": values for measure, values in found.items()}
     return result

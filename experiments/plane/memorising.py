@@ -20,10 +20,21 @@ SIDES = (1.0, 2.0)
 PENALTIES = (1e-4, 1e-3, 1e-2)
 
 
+def draw_points(config: Any, key: Array) -> dict[str, Array]:
+    """Draws as many points and labels as any network learns, `[seeds, points, ...]`."""
+    draw = jax.jit(jax.vmap(lambda key: random_points(key, max(config.points))))
+    return draw(jax.random.split(key, config.seeds))
+
+
 def curves(
-    config: Any, keys: Array, depth: int, widths: tuple[int, ...], points: int
+    config: Any,
+    key: Array,
+    drawn: dict[str, Array],
+    depth: int,
+    widths: tuple[int, ...],
+    points: int,
 ) -> np.ndarray:
-    """Training accuracies `[widths, seeds, records]` of networks on so many points."""
+    """Training accuracies `[widths, seeds, records]` of networks on the first points drawn."""
     training = jn.TrainSpec(
         jn.MLP((max(widths),) * depth),
         "binary_cross_entropy",
@@ -33,28 +44,23 @@ def curves(
     )
 
     def one(row: dict[str, Array]) -> Array:
-        draw_key, train_key = jax.random.split(row["key"])
-        drawn = random_points(draw_key, max(config.points))
-        part = jax.tree.map(lambda a: a[:points], drawn)
+        part = {name: row[name][:points] for name in "xy"}
         hparams = {"learning_rate": config.learning_rate, "width": row["width"]}
-        return jn.train(training, train_key, Dataset(part), hparams)[1]["train_accuracy"]
+        return jn.train(training, row["key"], Dataset(part), hparams)[1]["train_accuracy"]
 
-    rows = jn.grid(width=widths, seed=range(len(keys)))
-    rows["key"] = keys[rows.pop("seed")]
+    rows = jn.grid(width=widths, seed=range(config.seeds))
+    seed = rows.pop("seed")
+    rows |= {name: values[seed] for name, values in drawn.items()}
+    rows["key"] = jax.random.split(key, len(seed))
     found = np.asarray(parallel_map(one, rows, group=4))
-    return found.reshape(len(widths), len(keys), config.records)
+    return found.reshape(len(widths), config.seeds, config.records)
 
 
-def kernel_accuracies(config: Any, keys: Array) -> np.ndarray:
+def kernel_accuracies(config: Any, key: Array, drawn: dict[str, Array]) -> np.ndarray:
     """Training accuracies `[points, sides, penalties, kernels, seeds]` on the networks' points."""
-
-    def draw(key: Array) -> tuple[dict[str, Array], Array]:
-        draw_key, _ = jax.random.split(key)
-        centre_key = jax.random.fold_in(draw_key, 1)
-        centres = random_points(centre_key, max(config.kernels))["x"]
-        return random_points(draw_key, max(config.points)), centres
-
-    drawn, centres = jax.device_get(jax.jit(jax.vmap(draw))(keys))
+    draw = jax.vmap(lambda key: random_points(key, max(config.kernels))["x"])
+    keys = jax.random.split(key, config.seeds)
+    drawn, centres = jax.device_get((drawn, jax.jit(draw)(keys)))
     found = [
         [
             [

@@ -61,16 +61,19 @@ SMOKE = Config((32,), (20,), (100,), (20, 100, 125), (100,), seeds=2, updates=8,
 
 
 def run(config: Config, key: Array) -> Result:
-    keys = jax.random.split(key, config.seeds)
+    point_key, kernel_key, others_key, one_key, *search_keys = jax.random.split(
+        key, 4 + len(config.points)
+    )
+    drawn = memorising.draw_points(config, point_key)
     searched = []
-    for n in config.points:
+    for n, search_key in zip(config.points, search_keys, strict=True):
         print(f"two hidden layers on {n} points", flush=True)
-        searched.append(memorising.curves(config, keys, 2, config.searched, n))
+        searched.append(memorising.curves(config, search_key, drawn, 2, config.searched, n))
     means = np.asarray(searched)[..., -1].mean(axis=2)
     chosen = int(np.argmin(_misfit(means.T, config.searched, LECTURE_TWO)))
     points = config.points[chosen]
     print(f"wider ones and one hidden layer on {points} points, then RBF kernels", flush=True)
-    others = memorising.curves(config, keys, 2, config.others, points)
+    others = memorising.curves(config, others_key, drawn, 2, config.others, points)
     return {
         "points": np.asarray(config.points),
         "chosen": np.asarray(chosen),
@@ -81,8 +84,8 @@ def run(config: Config, key: Array) -> Result:
         "kernels": np.asarray(config.kernels),
         "updates": np.linspace(0, config.updates, config.records + 1)[1:],
         "two": np.concatenate([searched[chosen], others]),
-        "one": memorising.curves(config, keys, 1, config.one_layer, points),
-        "rbf": memorising.kernel_accuracies(config, keys),
+        "one": memorising.curves(config, one_key, drawn, 1, config.one_layer, points),
+        "rbf": memorising.kernel_accuracies(config, kernel_key, drawn),
     }
 
 

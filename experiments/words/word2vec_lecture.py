@@ -65,9 +65,7 @@ def run(config: Config, key: Array) -> Result:
         config.batch_size,
     )
     keys, rate = jax.random.split(key, config.seeds), {"learning_rate": config.learning_rate}
-    states, history = jn.sweep(
-        training, keys, Dataset({"x": x, "y": y}), rate, chunks=config.epochs, progress=True
-    )
+    states, history = jn.sweep(training, keys, Dataset({"x": x, "y": y}), rate, progress=True)
     one = jnp.asarray(x[:1])
     initial = [training.model.init(seed, one) for seed in keys]
     learned = np.asarray(states.params["params"]["embedding"])

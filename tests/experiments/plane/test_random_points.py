@@ -113,27 +113,29 @@ def test_kernels_solve_the_normal_equations():
 def test_kernel_accuracies_have_their_axes(key):
     """More centres than points, and a side that makes g / 4 of g."""
     config = Config(points=(6, 12), kernels=(2, 20), seeds=3)
-    keys = jax.random.split(key, 3)
-    found = memorising.kernel_accuracies(config, keys)
+    point_key, centre_key = jax.random.split(key)
+    drawn = memorising.draw_points(config, point_key)
+    found = memorising.kernel_accuracies(config, centre_key, drawn)
     assert found.shape == (2, 2, 3, 2, 3)
-    draw_key = jax.random.split(keys[1])[0]
-    x, y = (np.asarray(draw(draw_key, 12)[name]) for name in ("x", "y"))
-    centres = np.asarray(draw(jax.random.fold_in(draw_key, 1), 20)["x"])
+    point_key, centre_key = (jax.random.split(k, 3)[1] for k in (point_key, centre_key))
+    x, y = (np.asarray(draw(point_key, 12)[name]) for name in ("x", "y"))
+    centres = np.asarray(draw(centre_key, 20)["x"])
     expected = memorising.rbf_accuracies(x[:6], y[:6], centres, memorising.G / 4)
     np.testing.assert_array_equal(found[0, 0, :, 1, 1], expected)
 
 
 def test_curves_are_single_runs_on_the_first_points(key):
     config = Config(points=(16, 48), learning_rate=0.05, seeds=3, updates=9, records=3)
-    keys = jax.random.split(key, config.seeds)
-    found = memorising.curves(config, keys, 2, (2, 3), 16)
+    point_key, train_key = jax.random.split(key)
+    drawn = memorising.draw_points(config, point_key)
+    found = memorising.curves(config, train_key, drawn, 2, (2, 3), 16)
     assert found.shape == (2, 3, 3)
     training = jn.TrainSpec(
         jn.MLP((3, 3)), "binary_cross_entropy", 9, optimizer=adam_cosine(9), record_every=3
     )
-    draw_key, train_key = jax.random.split(keys[2])
-    part = {name: np.asarray(a)[:16] for name, a in draw(draw_key, 48).items()}
+    part = {name: np.asarray(a)[2, :16] for name, a in drawn.items()}
+    keys = jax.random.split(train_key, (2, 3))
     for i, width in enumerate((2, 3)):
         hparams = {"learning_rate": 0.05, "width": width}
-        _, history = jn.fit(training, train_key, Dataset(part), hparams)
+        _, history = jn.fit(training, keys[i, 2], Dataset(part), hparams)
         np.testing.assert_allclose(found[i, 2], history["train_accuracy"], atol=1e-6)
