@@ -1,1 +1,1 @@
-"""Trained networks examined: predictions, linear regions, loss landscapes and constructions."""
+"""Analysis of networks: predictions, linear regions, loss landscapes and constructions."""

@@ -1,7 +1,7 @@
-"""ReLU networks whose weights are written down instead of trained (row F8; L2, L3).
+"""ReLU networks whose weights are constructed instead of trained (row F8; L2, L3).
 
-Each is the parameter tree of `MLP((K,), activation="relu")`, in NumPy's double precision, to be
-used with `model.apply`. `ridge` and `add` make larger networks of smaller ones.
+Each is the parameter tree of `MLP((K,), activation="relu")` in NumPy's double precision, for
+`model.apply`. `ridge` and `add` build larger networks from smaller ones.
 """
 
 from collections.abc import Sequence
@@ -13,73 +13,75 @@ Params = dict[str, dict[str, dict[str, np.ndarray]]]
 
 
 def relu_interpolation(knots: Any, values: Any) -> Params:
-    """K units that draw the polygon through K + 1 points, on one feature (L2, row F8).
+    """Builds K units that interpolate K + 1 points linearly, on one feature (L2, row F8).
 
     `f(x) = v_0 + sum_k (m_k - m_{k-1}) max(0, x - t_k)` with the slope `m_k` from knot `t_k` to the
     next and `m_{-1} = 0`: constant before the first knot, straight on after the last. With evenly
     spaced knots `|f - g| <= h^2 max |g''| / 8` between them (de Boor, 1978, chapter 3).
 
     Args:
-        knots: where the slope changes, rising, `[K + 1]`.
+        knots: where the slope changes, in increasing order, `[K + 1]`.
         values: the height at each knot, `[K + 1]`.
 
     Raises:
-        ValueError: fewer than two knots, knots that do not rise, values of another shape, or
+        ValueError: fewer than two knots, knots that do not increase, values of another shape, or
             numbers that are not finite.
     """
     knots, values = np.asarray(knots, np.float64), np.asarray(values, np.float64)
     if knots.ndim != 1 or len(knots) < 2 or values.shape != knots.shape:
         raise ValueError(
             f"knots have shape {knots.shape}, values {values.shape}; expected [K + 1] for both, "
-            "two points or more"
+            "with at least two points"
         )
     if not (np.isfinite(knots).all() and np.isfinite(values).all()):
         raise ValueError("knots and values must be finite")
     if not (np.diff(knots) > 0).all():
-        raise ValueError(f"knots must rise, each above the one before: {knots}")
+        raise ValueError(f"knots must be strictly increasing, got {knots}")
     slopes = np.diff(values) / np.diff(knots)
     changes = np.diff(slopes, prepend=0.0)
     return _network(np.ones((len(changes), 1)), -knots[:-1], changes[None], values[:1])
 
 
 def relu_bump(edges: Sequence[float], height: float) -> Params:
-    """Four units that draw a bump, on one feature (L3, row F8).
+    """Builds a bump from four units, on one feature (L3, row F8).
 
-    Zero up to the first edge, straight up to `height` at the second, level to the third, straight
-    down to zero at the fourth, and zero from there. With edges `s` and `height` h the outgoing
-    weights are `h/(s2-s1), -h/(s2-s1), -h/(s4-s3), h/(s4-s3)`.
+    It is zero up to the first edge, rises linearly to `height` at the second, is constant up to the
+    third, falls linearly to zero at the fourth, and is zero from there. With edges `s` and `height`
+    h the outgoing weights are `h/(s2-s1), -h/(s2-s1), -h/(s4-s3), h/(s4-s3)`.
 
     Raises:
-        ValueError: not four edges, edges that do not rise, or numbers that are not finite.
+        ValueError: any other number of edges than four, edges that do not increase, or numbers that
+            are not finite.
     """
     if len(edges) != 4:
-        raise ValueError(f"a bump has 4 edges (start, top, end of the top, end), not {len(edges)}")
+        raise ValueError(f"a bump has 4 edges (start, top, end of top, end), got {len(edges)}")
     return relu_interpolation([*edges, edges[-1] + 1.0], [0.0, height, height, 0.0, 0.0])
 
 
 def ridge(params: Params, direction: Sequence[float]) -> Params:
-    """`x -> f(v . x)` on d features, from a network f on one and a direction v `[d]` (L2)."""
+    """Turns a network f on one feature into `x -> f(v . x)`, for a direction v `[d]` (L2)."""
     hidden, output = _layers(params)
     if hidden["weight"].shape[1] != 1:
-        raise ValueError(f"a ridge needs a network on 1 feature, not {hidden['weight'].shape[1]}")
+        raise ValueError(f"a ridge needs a network on 1 feature, got {hidden['weight'].shape[1]}")
     weight = hidden["weight"] * np.asarray(direction, np.float64)[None]
     return _network(weight, hidden["bias"], output["weight"], output["bias"])
 
 
 def add(networks: Sequence[Params], factors: Sequence[float] | None = None) -> Params:
-    """`x -> sum_m c_m f_m(x)`: the hidden units of all networks side by side.
+    """Builds `x -> sum_m c_m f_m(x)` from the hidden units of all networks.
 
     Args:
-        networks: one hidden layer each, on the same features and with as many outputs.
-        factors: c, one a network; by default ones.
+        networks: one hidden layer each, with the same features and outputs.
+        factors: c, one per network; by default ones.
 
     Raises:
-        ValueError: no networks, another number of factors, or networks that do not fit together.
+        ValueError: no networks, a different number of factors, or networks whose features or
+            outputs differ.
     """
     c = np.ones(len(networks)) if factors is None else np.asarray(factors, np.float64)
     if not networks or c.shape != (len(networks),):
         raise ValueError(
-            f"{len(networks)} networks and factors of shape {c.shape}; expected one for each"
+            f"{len(networks)} networks and factors of shape {c.shape}; expected one factor for each"
         )
     layers = [_layers(params) for params in networks]
     shapes = {(h["weight"].shape[1], len(o["bias"])) for h, o in layers}
@@ -95,9 +97,9 @@ def add(networks: Sequence[Params], factors: Sequence[float] | None = None) -> P
 
 
 def widen(params: Params, units: int) -> Params:
-    """The same function by a hidden layer of that many units, the new ones with weights 0.
+    """Pads the hidden layer to `units`; the new ones have weights 0, so the function is the same.
 
-    Networks of different widths then stack, so that one program evaluates them all.
+    Networks of different widths can then be stacked and evaluated by one program.
 
     Raises:
         ValueError: fewer units than the network has.

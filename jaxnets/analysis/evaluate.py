@@ -1,4 +1,4 @@
-"""Arrays in, arrays out: accuracy, errors and decision maps of a trained network."""
+"""Predictions and accuracies of trained networks."""
 
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from jaxnets.objective import outputs_of
 
 
 def predictions(model: Any, loss: str | Loss, params: Any, x: Any) -> Array:
-    """The most likely targets of samples `[samples, ...]`: labels for a classifier, else means."""
+    """Predicts the targets of samples `[samples, ...]`: labels for a classifier, else means."""
     return _predictions(model, loss, params, jnp.asarray(x))
 
 
@@ -23,12 +23,12 @@ def _predictions(model: Any, loss: str | Loss, params: Any, x: Array) -> Array:
 
 
 def accuracy(model: Any, loss: str | Loss, params: Any, part: dict[str, Any]) -> Array:
-    """The share of samples of `{"x", "y"}` whose label is predicted."""
+    """Returns the fraction of the samples of `{"x", "y"}` whose label is predicted."""
     return jnp.mean(predictions(model, loss, params, part["x"]) == jnp.asarray(part["y"]))
 
 
 def all_predictions(model: Any, loss: str | Loss, params: Any, x: Any) -> np.ndarray:
-    """`predictions` of each of many networks, stacked as `sweep` returns them."""
+    """Computes `predictions` of many networks, `[networks, samples]`, stacked as by `sweep`."""
     return np.asarray(_all_predictions(model, loss, params, jnp.asarray(x)))
 
 
@@ -38,15 +38,15 @@ def _all_predictions(model: Any, loss: str | Loss, params: Any, x: Array) -> Arr
 
 
 def accuracies(model: Any, loss: str | Loss, params: Any, part: dict[str, Any]) -> np.ndarray:
-    """The accuracy of each of many networks, stacked as `sweep` returns them, `[networks]`."""
+    """Computes the accuracy of each of many networks, `[networks]`, stacked as by `sweep`."""
     found = all_predictions(model, loss, params, part["x"])
     return np.mean(found == np.asarray(part["y"]), axis=1)
 
 
 def plane(limits: tuple[float, float, float, float], steps: int) -> np.ndarray:
-    """The points of a `steps x steps` grid, `[steps^2, 2]`, row by row from the bottom left.
+    """Returns the points of a `steps x steps` grid, `[steps^2, 2]`, row by row from bottom left.
 
-    `limits` is `(left, right, bottom, top)`; reshape a map of it to `[steps, steps]`.
+    `limits` is `(left, right, bottom, top)`; reshape a map of them to `[steps, steps]`.
     """
     left, right, bottom, top = limits
     x1, x2 = np.meshgrid(np.linspace(left, right, steps), np.linspace(bottom, top, steps))

@@ -1,12 +1,12 @@
 """Linear regions of ReLU networks, counted exactly on segments, rectangles and planes (row F9).
 
-A region is the set of inputs that switch the same hidden units on. It is convex, and the network is
-affine on it. Layer by layer the regions are cut where a unit's pre-activation is 0, which is a
-straight line on each, so the count is exact up to rounding in float64.
+A region is a set of inputs for which the same hidden units are active. It is convex, and the
+network is affine on it. The regions are cut layer by layer where a unit's pre-activation is 0,
+which is a straight line in each, so the count is exact up to rounding in float64.
 
 Layers are pairs of a weight `[out, in]` and a bias `[out]`, as `layers_of` takes them from the
-parameters of an `MLP`. Inside, an input is `(x, w)`: a point x for w = 1, a direction for w = 0.
-An affine map is then `W x + b w`, and unbounded regions are polygons as well.
+parameters of an `MLP`. Internally an input is `(x, w)`: a point x for w = 1, a direction for w = 0.
+An affine map is then `W x + b w`, and unbounded regions are polygons too.
 """
 
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ ROUNDING = 1e-12
 WHOLE_LINE = np.asarray([[-1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
 WEDGES = np.asarray([[[0, 0, 1], [1, 0, 0], [-1, 2, 0]], [[0, 0, 1], [-1, 2, 0], [-1, -1, 0]],
                      [[0, 0, 1], [-1, -1, 0], [1, 0, 0]]], float)  # fmt: skip
-"""Three cones from the origin that cover the plane, each by its corners."""
+"""The corners of three cones from the origin that cover the plane."""
 
 
 def layers_of(params: Any) -> list[Layer]:
-    """The weights and biases of an `MLP` in float64, the output layer last."""
+    """Returns the weights and biases of an `MLP` in float64, the output layer last."""
     tree = params["params"]
     names = [*(f"hidden_{i}" for i in range(len(tree) - 1)), "output"]
     return [
@@ -35,7 +35,7 @@ def layers_of(params: Any) -> list[Layer]:
 def on_segment(
     layers: Sequence[Layer], start: Sequence[float], end: Sequence[float]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where the network bends on a segment, and the last layer's values there.
+    """Finds the bends of the network on a segment, and the last layer's values there.
 
     Args:
         layers: the hidden layers.
@@ -43,8 +43,8 @@ def on_segment(
         end: `[inputs]`.
 
     Returns:
-        The ends and the bends between them in order, `[points, inputs]`, so that there is one
-        region less than points; and the values `[points, units]`, between which they are linear.
+        The ends and the bends between them in order, `[points, inputs]`: one point more than there
+        are regions; and the values `[points, units]`, which are linear in between.
     """
     ends = np.asarray([[*start, 1.0], [*end, 1.0]])
     points, values = _bends(layers, ends)
@@ -54,17 +54,17 @@ def on_segment(
 def on_rectangle(
     layers: Sequence[Layer], limits: tuple[float, float, float, float]
 ) -> list[np.ndarray]:
-    """The regions in `limits = (left, right, bottom, top)`: polygons `[corners, 2]` in order."""
+    """Returns the regions in `limits = (left, right, bottom, top)` as polygons `[corners, 2]`."""
     left, right, bottom, top = limits
     corners = [[left, bottom, 1], [right, bottom, 1], [right, top, 1], [left, top, 1]]
     return [cell[:, :2] for cell in _cells(layers, np.asarray([corners], float))]
 
 
 def count(layers: Sequence[Layer]) -> int:
-    """The number of regions in the whole line or plane.
+    """Counts the regions of the entire line or plane.
 
     Raises:
-        ValueError: the first layer takes neither one nor two inputs.
+        ValueError: a first layer of more than two inputs.
     """
     inputs = layers[0][0].shape[1]
     if inputs == 1:
@@ -78,15 +78,15 @@ def count(layers: Sequence[Layer]) -> int:
 
 
 def most(units: int, inputs: int) -> int:
-    """The largest number of regions of one hidden layer: `sum_{j <= inputs} C(units, j)`.
+    """Returns the most regions that one hidden layer can have: `sum_{j <= inputs} C(units, j)`.
 
-    So many cells have hyperplanes in general position (Zaslavsky, 1975).
+    This is the number of cells of hyperplanes in general position (Zaslavsky, 1975).
     """
     return sum(comb(units, j) for j in range(inputs + 1))
 
 
 def montufar(width: int, depth: int, inputs: int) -> int:
-    """As many regions as some network of equal hidden layers has at least.
+    """Returns a lower bound on the most regions that a network of equal hidden layers can have.
 
     `floor(n/d)^{d(l-1)} sum_{j <= d} C(n, j)` for width n, depth l and d inputs, which grows as
     `(n/d)^{d(l-1)} n^d` (Montufar, Pascanu, Cho and Bengio, 2014, theorem 4; L1).
@@ -95,9 +95,9 @@ def montufar(width: int, depth: int, inputs: int) -> int:
 
 
 def zigzag(pieces: int) -> tuple[Layer, np.ndarray]:
-    """A layer and a reading `[1, pieces]` of its values that goes up and down between 0 and 1.
+    """Builds a layer and a readout `[1, pieces]` that oscillates between 0 and 1.
 
-    On [0, 1] it has so many linear pieces, the first one rising.
+    On [0, 1] it has `pieces` linear pieces, the first one increasing.
     """
     bias = -np.arange(pieces) / pieces
     slopes = 2.0 * pieces * (-1.0) ** np.arange(pieces)
@@ -106,35 +106,37 @@ def zigzag(pieces: int) -> tuple[Layer, np.ndarray]:
 
 
 def sawtooth(pieces: Sequence[int]) -> tuple[list[Layer], np.ndarray]:
-    """Zigzags of so many pieces one after the other: the layers, and the reading of the last.
+    """Composes zigzags of the given numbers of pieces; returns the layers and the last readout.
 
-    On [0, 1] the composition has as many pieces as the product, all of the same length.
+    On [0, 1] the composition has as many pieces as their product, all of the same length.
     """
     layers: list[Layer] = []
     read = np.eye(1)
     for n in pieces:
-        (weight, bias), next_read = zigzag(n)
+        (weight, bias), next_readout = zigzag(n)
         layers.append((weight @ read, bias))
-        read = next_read
+        read = next_readout
     return layers, read
 
 
 def folding(width: int, depth: int, inputs: int) -> list[Layer]:
-    """Hidden layers that have `montufar(width, depth, inputs)` regions in the unit cube.
+    """Builds hidden layers that have `montufar(width, depth, inputs)` regions in the unit cube.
 
-    All but the last fold the cube onto itself, `width // inputs` times along each axis, so what
-    the last one draws appears in every fold; it draws lines that all cross within the cube.
+    All but the last fold the cube onto itself, `width // inputs` times along each axis, so the
+    boundaries of the last appear in every fold; its lines all cross within the cube.
 
     Raises:
-        ValueError: neither one nor two inputs, or fewer units than inputs.
+        ValueError: more than two inputs, or fewer units than inputs.
     """
     if inputs not in (1, 2) or width < inputs:
-        raise ValueError(f"{width} units cannot fold {inputs} inputs: 1 or 2, and a unit for each")
-    (weight, bias), reading = zigzag(width // inputs)
+        raise ValueError(
+            f"{width} units cannot fold {inputs} inputs: use 1 or 2 inputs, and a unit for each"
+        )
+    (weight, bias), readout = zigzag(width // inputs)
     axes, read, layers = np.eye(inputs), np.eye(inputs), []
     for _ in range(depth - 1):
         layers.append((np.kron(axes, weight) @ read, np.tile(bias, inputs)))
-        read = np.kron(axes, reading)
+        read = np.kron(axes, readout)
     if inputs == 1:
         normals, offsets = np.ones((width, 1)), (np.arange(width) + 0.5) / width
     else:
@@ -145,7 +147,7 @@ def folding(width: int, depth: int, inputs: int) -> list[Layer]:
 
 
 def _preactivations(h: np.ndarray, w: np.ndarray, layer: Layer) -> np.ndarray:
-    """`W h + b w` for rows `h [points, in]`; what rounding cannot tell from 0 is 0."""
+    """Computes `W h + b w` for rows `h [points, in]`; values within rounding of 0 become 0."""
     weight, bias = layer
     s = h @ weight.T + w * bias
     s[np.abs(s) <= ROUNDING * (np.abs(h) @ np.abs(weight).T + w * np.abs(bias))] = 0
@@ -153,7 +155,7 @@ def _preactivations(h: np.ndarray, w: np.ndarray, layer: Layer) -> np.ndarray:
 
 
 def _patterns(layers: Sequence[Layer], points: np.ndarray) -> np.ndarray:
-    """Which units are on at `points [points, inputs + 1]`, `[points, all units]`."""
+    """Returns which units are active at `points [points, inputs + 1]`, `[points, all units]`."""
     h, w = points[:, :-1], points[:, -1:]
     on = []
     for layer in layers:
@@ -164,7 +166,7 @@ def _patterns(layers: Sequence[Layer], points: np.ndarray) -> np.ndarray:
 
 
 def _bends(layers: Sequence[Layer], points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """`points [points, inputs + 1]` in order with the bends between them, and values there."""
+    """Inserts the bends between `points [points, inputs + 1]`, and returns the values there."""
     h, size = points[:, :-1], points.shape[1]
     for layer in layers:
         rows = np.hstack([points, _preactivations(h, points[:, -1:], layer)])
@@ -178,7 +180,7 @@ def _bends(layers: Sequence[Layer], points: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _cells(layers: Sequence[Layer], starts: np.ndarray) -> list[np.ndarray]:
-    """The regions within convex polygons `starts [polygons, corners, 3]`, `[corners, 3]` each."""
+    """Cuts convex polygons `starts [polygons, corners, 3]` into regions, `[corners, 3]` each."""
     cells = [np.hstack([start, start[:, :2]]) for start in starts]
     for layer in layers:
         cells = [part for cell in cells for part in _cut(cell, layer)]
@@ -186,7 +188,7 @@ def _cells(layers: Sequence[Layer], starts: np.ndarray) -> list[np.ndarray]:
 
 
 def _cut(cell: np.ndarray, layer: Layer) -> list[np.ndarray]:
-    """The parts of a cell `[corners, 3 + in]` on which no unit switches, `[corners, 3 + out]`."""
+    """Cuts a cell `[corners, 3 + in]` where units switch, into parts `[corners, 3 + out]`."""
     s = _preactivations(cell[:, 3:], cell[:, 2:3], layer)
     parts = [np.hstack([cell[:, :3], s])]
     for unit in np.flatnonzero((s.min(axis=0) < 0) & (s.max(axis=0) > 0)).tolist():
@@ -195,7 +197,7 @@ def _cut(cell: np.ndarray, layer: Layer) -> list[np.ndarray]:
 
 
 def _halves(polygon: np.ndarray, column: int) -> list[np.ndarray]:
-    """The sides of a convex polygon `[corners, columns]` where a column is below and above 0."""
+    """Splits a convex polygon `[corners, columns]` where a column is 0."""
     side = np.sign(polygon[:, column])
     if side.min() >= 0 or side.max() <= 0:
         return [polygon]
@@ -208,7 +210,7 @@ def _halves(polygon: np.ndarray, column: int) -> list[np.ndarray]:
 
 
 def _zeros(a: np.ndarray, b: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Between rows a and b `[rows, all]` the rows where a column is 0, and how far they are."""
+    """Interpolates rows a and b `[rows, all]` to where a column is 0; returns the shares too."""
     rows = np.arange(len(a))
     start, end = a[rows, columns], b[rows, columns]
     share = start / (start - end)

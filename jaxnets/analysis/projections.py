@@ -1,7 +1,7 @@
-"""Principal components of samples and of kernels: axes for pictures of data (row A11; L1).
+"""Principal components of samples and of kernels, to plot data (row A11; L1).
 
-Pure functions that compile with `jax.jit`, `dimensions` and `centre` static. The sign of a
-direction, and so of a coordinate, is arbitrary.
+Pure functions that compile with `jax.jit` if `dimensions` and `centre` are static. The sign of a
+direction, and thus of a coordinate, is arbitrary.
 """
 
 from typing import NamedTuple
@@ -11,10 +11,10 @@ from jax import Array
 
 
 class Principal(NamedTuple):
-    """Orthogonal directions in which samples vary most, the largest variance first."""
+    """Orthogonal directions of the largest variance, in decreasing order."""
 
     mean: Array
-    """What is subtracted from a sample, `[features]`: zeros if the data were not centred."""
+    """Subtracted from a sample, `[features]`; zeros if the data were not centred."""
     directions: Array
     """Of unit length, `[dimensions, features]`."""
     variances: Array
@@ -22,18 +22,19 @@ class Principal(NamedTuple):
 
 
 def pca(x: Array, dimensions: int = 2, *, centre: bool = True) -> Principal:
-    r"""The leading eigenvectors of $\Sigma = \frac{1}{n-1} \sum_i x_i x_i^T$, $x$ centred (L1).
+    r"""Computes the leading eigenvectors of $\Sigma = \frac{1}{n-1} \sum_i x_i x_i^T$ (L1).
 
-    By the singular values of the data themselves, which are never squared (Pearson, 1901).
+    $x$ is centred. The singular values of the data are computed directly, without squaring the data
+    (Pearson, 1901).
 
     Args:
         x: `[samples, features]`.
-        dimensions: directions to keep, at most the samples and the features.
-        centre: whether to subtract the mean first; without it the first direction is often the
-            mean's own, which says nothing about how the samples differ.
+        dimensions: directions to return, at most the samples and the features.
+        centre: whether to subtract the mean first; otherwise the first direction is often that of
+            the mean, which says nothing about how the samples differ.
 
     Raises:
-        ValueError: not a matrix of two or more samples, or more dimensions than it has.
+        ValueError: anything but a matrix of two or more samples, or more dimensions than it has.
     """
     x = jnp.asarray(x)
     if x.ndim != 2 or len(x) < 2:
@@ -46,29 +47,29 @@ def pca(x: Array, dimensions: int = 2, *, centre: bool = True) -> Principal:
 
 
 def project(principal: Principal, x: Array) -> Array:
-    """The coordinates `[samples, dimensions]` of samples `[samples, features]`."""
+    """Computes the coordinates `[samples, dimensions]` of samples `[samples, features]`."""
     return (x - principal.mean[None]) @ principal.directions.T
 
 
 def centre_kernel(kernel: Array) -> Array:
-    r"""$K - \mathbf{1}_n K - K \mathbf{1}_n + \mathbf{1}_n K \mathbf{1}_n$, `[n, n]` (L1).
+    r"""Computes $K - 1_n K - K 1_n + 1_n K 1_n$, `[n, n]`, where $1_n$ has 1/n everywhere (L1).
 
-    $\mathbf{1}_n$ has 1/n everywhere. The result is the kernel of the features
-    $\phi(x_i) - \frac{1}{n} \sum_j \phi(x_j)$, which need not be known.
+    The result is the kernel of the features $\phi(x_i) - \frac{1}{n} \sum_j \phi(x_j)$, which need
+    not be known.
     """
     columns, rows = kernel.mean(axis=0, keepdims=True), kernel.mean(axis=1, keepdims=True)
     return kernel - columns - rows + kernel.mean()
 
 
 def kernel_pca(kernel: Array, dimensions: int = 2, *, centre: bool = True) -> Array:
-    r"""The coordinates of the samples along the principal directions of $\phi$: `[n, dimensions]`.
+    r"""Computes coordinates along the principal directions of $\phi$, `[n, dimensions]`.
 
-    $\sqrt{\lambda} v$ for the leading eigenvalues and unit eigenvectors of the kernel
-    (Schölkopf, Smola and Müller, 1998). With $K = x x^T$ they are those of `pca`.
+    These are $\sqrt{\lambda} v$ for the leading eigenvalues and unit eigenvectors of the kernel
+    (Schölkopf, Smola and Müller, 1998). With $K = x x^T$ they equal those of `pca`.
 
     Args:
         kernel: $K_{ij} = \phi(x_i) \cdot \phi(x_j)$, `[n, n]`.
-        dimensions: coordinates to keep, n at most.
+        dimensions: coordinates to return, at most n.
         centre: whether to replace the kernel by `centre_kernel` first.
 
     Raises:
@@ -76,7 +77,7 @@ def kernel_pca(kernel: Array, dimensions: int = 2, *, centre: bool = True) -> Ar
     """
     kernel = jnp.asarray(kernel)
     if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1]:
-        raise ValueError(f"the kernel has shape {kernel.shape}; expected [n, n], a row a sample")
+        raise ValueError(f"the kernel has shape {kernel.shape}; expected [n, n], a row per sample")
     _check(dimensions, len(kernel), f"a kernel of {len(kernel)} samples")
     values, vectors = jnp.linalg.eigh(centre_kernel(kernel) if centre else kernel)
     leading = slice(None, -dimensions - 1, -1)

@@ -12,26 +12,30 @@ Params = dict[str, Array]
 
 
 def even_directions(count: int) -> Array:
-    """Unit normals `[count, 2]` at equal angles over half a turn, the first axis among them."""
+    """Returns unit normals `[count, 2]` at equal angles over a half-turn from the first axis."""
     angles = jnp.arange(count) * (jnp.pi / count)
     return jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)
 
 
 def random_directions(key: Array, count: int, features: int) -> Array:
-    """Unit normals `[count, features]`, uniform on the sphere."""
+    """Draws unit normals `[count, features]` uniformly on the sphere."""
     normals = jax.random.normal(key, (count, features))
     return normals / jnp.linalg.norm(normals, axis=1, keepdims=True)
 
 
 def _project(directions: Array, x: Array) -> Array:
     if x.shape[-1] != directions.shape[-1]:
-        raise ValueError(f"x has shape {x.shape}, the hyperplanes {directions.shape[-1]} features")
+        raise ValueError(
+            f"x has shape {x.shape}, but the hyperplanes have {directions.shape[-1]} features"
+        )
     return jnp.matmul(directions, x.T, precision="highest")
 
 
 def _thresholds(projections: Array) -> tuple[Array, Array]:
-    """Order of the samples along each direction, and the threshold just below each: minus infinity
-    below the first, NaN where two projections are equal up to rounding and cannot be told apart.
+    """Sorts the samples along each direction, and computes the threshold just below each.
+
+    The first threshold is minus infinity; it is NaN between projections that are equal up to
+    rounding.
     """
     order = jnp.argsort(projections, axis=1)
     p = jnp.take_along_axis(projections, order, axis=1)
@@ -43,10 +47,10 @@ def _thresholds(projections: Array) -> tuple[Array, Array]:
 def _best_hyperplane(
     weights: Array, targets: Array, order: Array, thresholds: Array
 ) -> tuple[Array, Array, Array]:
-    """Direction, position and sign of the split with the least weighted error.
+    """Finds the direction, position and sign of the split with the least weighted error.
 
-    Calling everything from sorted position i upwards positive costs the weight of all negatives
-    plus that of the positives before i, minus that of the negatives before i: one running sum of
+    Predicting positive from sorted position i upwards costs the weight of all negatives plus that
+    of the positives before i, minus that of the negatives before i: one cumulative sum of
     `weights * targets`. The opposite sign costs the rest, so the best split has the largest edge.
     """
     steps = (weights * targets)[order]
@@ -61,20 +65,20 @@ def _best_hyperplane(
 def adaboost(
     x: Array, y: Array, directions: Array, *, rounds: int = 100
 ) -> tuple[Params, dict[str, Array]]:
-    r"""AdaBoost with linear weak classifiers (Freund and Schapire, 1997; L0 and L1, row A6).
+    r"""Trains AdaBoost with linear weak classifiers (Freund and Schapire, 1997; L0, L1, row A6).
 
     Each round takes $h_t = \arg\min_h \epsilon_t(h)$, the least weighted error, over hyperplanes
-    with the given normals, every distinguishable offset and both signs, by one sort and a running
-    sum per round. Then $\alpha_t = \frac{1}{2} \log((1 - \epsilon_t) / \epsilon_t)$, the weights
-    $w_{t+1} = w_t \exp(-\alpha_t y h_t) / Z$, and the output is the sign of $\sum_t \alpha_t h_t$.
-    An error of 0 counts as the machine epsilon, so that alpha stays finite.
+    with the given normals, every distinguishable offset and both signs, by one sort, and a
+    cumulative sum per round. Then $\alpha_t = \frac{1}{2} \log((1 - \epsilon_t) / \epsilon_t)$, and
+    the weights become $w_{t+1} = w_t \exp(-\alpha_t y h_t) / Z$. The output is the sign of
+    $\sum_t \alpha_t h_t$. An error of 0 counts as the machine epsilon, so that alpha stays finite.
 
     Args:
         x: `[samples, features]`.
         y: class indices 0 or 1, `[samples]`.
         directions: unit normals `[directions, features]`: `even_directions` in the plane,
             `random_directions` above, `jnp.eye(features)` for decision stumps.
-        rounds: weak classifiers to add.
+        rounds: the number of weak classifiers.
 
     Returns:
         `{"w": [rounds, features], "b": [rounds], "alpha": [rounds]}`, where $h_t$ is 1 if
@@ -106,18 +110,18 @@ def adaboost(
 
 @jax.jit
 def adaboost_votes(params: Params, x: Array) -> Array:
-    r"""What each weak classifier adds to the score, $\alpha_t h_t(x)$: `[rounds, samples]`."""
+    r"""Computes each weak classifier's vote $\alpha_t h_t(x)$, `[rounds, samples]`."""
     sides = _project(params["w"], x) + params["b"][:, None] >= 0
     return params["alpha"][:, None] * signs(sides)
 
 
 @jax.jit
 def adaboost_staged(params: Params, x: Array) -> Array:
-    """Class indices after each round, `[rounds, samples]`."""
+    """Predicts class indices after each round, `[rounds, samples]`."""
     return (jnp.cumsum(adaboost_votes(params, x), axis=0) >= 0).astype(jnp.int32)
 
 
 @jax.jit
 def adaboost_predict(params: Params, x: Array) -> Array:
-    """Class indices after the last round, `[samples]`."""
+    """Predicts class indices after the last round, `[samples]`."""
     return (jnp.sum(adaboost_votes(params, x), axis=0) >= 0).astype(jnp.int32)

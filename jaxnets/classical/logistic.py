@@ -12,17 +12,17 @@ Params = dict[str, Array]
 
 
 def logistic_loss(params: Params, x: Array, y: Array, l2: float = 0.0) -> Array:
-    r"""$\frac{1}{N} \sum_n -\log \sigma(y_n (w \cdot x_n + b)) + \lambda \|w\|^2$, a scalar.
+    r"""Computes $\frac{1}{N} \sum_n -\log \sigma(y_n (w \cdot x_n + b)) + \lambda \|w\|^2$.
 
-    With `y` in {-1, 1} as in L2; the same number as L0's binary cross entropy, whose targets are
-    0 and 1. L2 sums over samples; the mean keeps one learning rate right for any `N`.
+    Here `y` is in {-1, 1} as in L2; the value equals L0's binary cross entropy, whose targets are
+    0 and 1. L2 sums over samples; with the mean one learning rate suits any `N`.
     """
     margins = signs(y) * (x @ params["w"] + params["b"])
     return jnp.mean(jax.nn.softplus(-margins)) + l2 * params["w"] @ params["w"]
 
 
 def logistic_gradient(params: Params, x: Array, y: Array, l2: float = 0.0) -> Params:
-    r"""The gradient of `logistic_loss` by hand, in the shape of `params` (L2, row A5).
+    r"""Computes the gradient of `logistic_loss` by hand, in the shape of `params` (L2, row A5).
 
     $u_n = y_n \sigma(-y_n (w \cdot x_n + b))$ and $v_n = u_n x_n$; then $\partial b$ is the mean of
     $-u_n$ and $\partial w$ that of $-v_n$, plus $2 \lambda w$.
@@ -42,7 +42,7 @@ def logistic_regression(
     l2: float = 0.0,
     init: Params | None = None,
 ) -> tuple[Params, dict[str, Array]]:
-    """Gradient descent on `logistic_loss`, which is convex: one optimum for any `l2 > 0`.
+    """Minimises `logistic_loss` by gradient descent; it is convex, with one optimum for `l2 > 0`.
 
     Cox (1958); L0, L2 and L4, row A5. L2's rate 0.1 on a sum over 100 points is 10 here, on their
     mean. scikit-learn's `LogisticRegression` minimises the same loss with `C = 1 / (2 l2 N)`.
@@ -70,5 +70,5 @@ def logistic_regression(
 
 
 def logistic_probabilities(params: Params, x: Array) -> Array:
-    r"""$P(Y = 1 | X = x) = \sigma(w \cdot x + b)$, `[samples]`; class 1 from one half upwards."""
+    r"""Computes $P(Y = 1 | X = x) = \sigma(w \cdot x + b)$, `[samples]`; class 1 from 1/2 up."""
     return jax.nn.sigmoid(x @ params["w"] + params["b"])

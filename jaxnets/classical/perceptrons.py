@@ -39,37 +39,37 @@ def perceptron(
     x_test: Array | None = None,
     y_test: Array | None = None,
 ) -> tuple[Params, dict[str, Array]]:
-    r"""The perceptron algorithm: start at 0, add $y_n x_n$ whenever $y_n (w \cdot x_n) \leq 0$.
+    r"""Runs the perceptron algorithm: from 0, adds $y_n x_n$ whenever $y_n (w \cdot x_n) \leq 0$.
 
-    Samples are visited in the order given, epoch after epoch, until one changes nothing
-    (Rosenblatt, 1957; L2, row A2). On separable data that happens after at most
+    Samples are visited in the given order, epoch after epoch, until an epoch changes nothing
+    (Rosenblatt, 1957; L2, row A2). On separable data this happens after at most
     `perceptron_bound` updates; otherwise `max_epochs` ends it.
 
-    Sums are float32 unless JAX runs in 64 bits. The comparison with 0 is exact where they are:
-    integer-valued features whose products stay below 2**24. Elsewhere a sample that lies on the
-    boundary to within rounding may count as either side, as in any floating-point program.
+    Sums are float32 unless JAX runs in 64 bits. They, and so the comparison with 0, are exact for
+    integer-valued features whose products stay below 2**24. Otherwise a sample within rounding of
+    the boundary may count as either side, as in any floating-point program.
 
     Args:
         x: `[samples, features]`.
         y: class indices 0 or 1, `[samples]`.
-        max_epochs: passes over the data at most, 1 or more.
-        constant: the component added to every sample to carry the bias; 0 for no bias.
+        max_epochs: the most passes over the data, 1 or more.
+        constant: the component appended to every sample for the bias; 0 for no bias.
         x_test: `[test samples, features]`, for the error after each epoch.
         y_test: class indices, `[test samples]`.
 
     Returns:
-        `{"w": [features], "b": []}`, to be used by `linear_predict`, and a history:
-        `epochs` run (the one that changed nothing included) and `updates` in total, scalars;
-        `changes`, `train_error` and, with a test set, `test_error`, each `[max_epochs]`.
-        After the last epoch run, they keep its values.
+        `{"w": [features], "b": []}` for `linear_predict`, and a history: the scalars `epochs`
+        (including the one that changed nothing) and `updates` (in total); `changes`,
+        `train_error` and, with a test set, `test_error`, each `[max_epochs]`, where entries after
+        the last epoch repeat its values.
 
     Raises:
-        ValueError: `max_epochs` below 1, or half a test set.
+        ValueError: `max_epochs` below 1, or only one of `x_test` and `y_test`.
     """
     if max_epochs < 1:
         raise ValueError(f"max_epochs is {max_epochs}; it must be 1 or more")
     if (x_test is None) != (y_test is None):
-        raise ValueError("a test set is both x_test and y_test: only one of them was given")
+        raise ValueError("a test set needs both x_test and y_test, got only one of them")
     inputs, targets = _augment(x, constant), signs(y)
     sets = {"train_error": (x, y)}
     if x_test is not None and y_test is not None:
@@ -100,17 +100,17 @@ def perceptron(
 def perceptron_bound(
     x: Array, y: Array, separator: Params, *, constant: float = 1.0
 ) -> dict[str, Array]:
-    r"""The perceptron makes at most $4 R^2 / \gamma^2$ updates (Novikoff, 1962; L2, row A3).
+    r"""Bounds the perceptron's updates by $4 R^2 / \gamma^2$ (Novikoff, 1962; L2, row A3).
 
-    $R = \max_n \|x_n\|$ is the radius of the sphere around the origin that holds the samples and
-    $\gamma / 2 = \min_n y_n (x_n \cdot w^*)$ the margin of a separator of unit norm, both with the
-    constant component counted. The bound is unchanged when samples and constant are scaled.
+    $R = \max_n \|x_n\|$ is the radius of the sphere around the origin that contains the samples and
+    $\gamma / 2 = \min_n y_n (x_n \cdot w^*)$ the margin of a separator of unit norm, both including
+    the constant component. The bound is invariant to scaling samples and constant.
 
     Args:
         x: `[samples, features]`.
         y: class indices 0 or 1, `[samples]`.
         separator: `{"w": [features], "b": []}` of any norm; `max_margin` gives the tightest bound.
-        constant: as given to `perceptron`; 0 leaves the separator's bias out.
+        constant: as for `perceptron`; 0 ignores the separator's bias.
 
     Returns:
         Scalars `radius`, `gamma` and `bound`; the bound is infinite if `separator` does not
@@ -125,23 +125,23 @@ def perceptron_bound(
 
 
 def max_margin(x: Any, y: Any, *, constant: float = 1.0) -> Params:
-    r"""The separator with the largest margin over samples extended by the constant component.
+    r"""Finds the separator with the largest margin, with the constant appended to the samples.
 
     A hard-margin SVM through the origin: the shortest `w` with $z_n \cdot w \geq 1$, where
-    $z_n = y_n x_n$. Least-distance programming solves it exactly by one non-negative least-squares
-    problem, $w = \sum_n u_n z_n$ with $u \geq 0$ that minimises
-    $\|w\|^2 + (\sum_n u_n - 1)^2$ (Lawson and Hanson, 1974), on the host. Row A3.
+    $z_n = y_n x_n$. Least-distance programming solves it exactly on the host, as one non-negative
+    least-squares problem: $w = \sum_n u_n z_n$ with the $u \geq 0$ that minimises
+    $\|w\|^2 + (\sum_n u_n - 1)^2$ (Lawson and Hanson, 1974). Row A3.
 
     Args:
-        x: `[samples, features]`, as `checks.as_features` takes it.
+        x: `[samples, features]`, uint8 or floats.
         y: class indices 0 or 1, `[samples]`.
-        constant: as given to `perceptron`.
+        constant: as for `perceptron`.
 
     Returns:
-        `{"w": [features], "b": []}`, of unit norm with the constant's weight counted.
+        `{"w": [features], "b": []}`, of unit norm including the constant's weight.
 
     Raises:
-        ValueError: the classes are not linearly separable, or the data are malformed.
+        ValueError: classes that are not linearly separable, or malformed data.
     """
     x, y = checks.as_features(x), checks.as_labels(y, 2)
     checks.require_same_length(x, y)
@@ -163,7 +163,7 @@ _SLOPES = {
 def perceptron_gd(
     key: Array, x: Array, y: Array, *, learning_rate: float, epochs: int, loss: str = "squared"
 ) -> tuple[Params, dict[str, Array]]:
-    r"""One linear unit trained by gradient descent on one sample at a time (L1, row A4).
+    r"""Trains one linear unit by gradient descent on one sample at a time (L1, row A4).
 
     With $s = w \cdot x + b$ and `y` = -1 or 1, `squared` is L1's Algorithm 1,
     $\frac{1}{2} (s - y)^2$ (Widrow and Hoff, 1960), and `perceptron` is $\max(0, -y s)$, whose
@@ -172,7 +172,7 @@ def perceptron_gd(
 
     Args:
         key: draws the initial `w` and `b`, standard normal.
-        x: `[samples, features]`, visited in this order.
+        x: `[samples, features]`, visited in the given order.
         y: class indices 0 or 1, `[samples]`.
         learning_rate: eta.
         epochs: passes over the data; 0 returns the initial params.
@@ -182,7 +182,7 @@ def perceptron_gd(
         `{"w": [features], "b": []}` and `train_error` after each epoch, `[epochs]`.
 
     Raises:
-        ValueError: another loss.
+        ValueError: an unknown loss.
     """
     slope = checks.lookup(_SLOPES, loss, "loss")
     start = jax.random.normal(key, (x.shape[1] + 1,))

@@ -11,12 +11,12 @@ from jaxnets.classical.threshold import signs
 
 Params = dict[str, Array]
 
-_RHO = 0.1  # in units of the hinge, which has none of its own: right at any scale of x
+_RHO = 0.1  # in units of the hinge, which is dimensionless: suits any scale of x
 _RELAXATION = 1.6
 
 
 def linear_svm_loss(params: Params, x: Array, y: Array, l2: float) -> Array:
-    r"""$\lambda \|w\|^2 + \frac{1}{N} \sum_n \max(0, 1 - y_n (w \cdot x_n + b))$, a scalar."""
+    r"""Computes $\lambda \|w\|^2 + \frac{1}{N} \sum_n \max(0, 1 - y_n (w \cdot x_n + b))$."""
     margins = signs(y) * (x @ params["w"] + params["b"])
     return l2 * params["w"] @ params["w"] + jnp.mean(jnp.maximum(0, 1 - margins))
 
@@ -25,14 +25,13 @@ def linear_svm_loss(params: Params, x: Array, y: Array, l2: float) -> Array:
 def linear_svm(
     x: Array, y: Array, *, l2: float, steps: int = 1000, init: Params | None = None
 ) -> tuple[Params, dict[str, Array]]:
-    r"""The linear SVM: the minimum of `linear_svm_loss`, convex, from any start (L2, row A7).
+    r"""Trains a linear SVM by minimising `linear_svm_loss`, which is convex (L2, row A7).
 
     Cortes and Vapnik (1995). scikit-learn's `SVC(kernel="linear")` minimises the same loss with
-    `C = 1 / (2 l2 N)`. The kink of the hinge is split off: minimise $\max(0, z)$ and
-    $\lambda \|w\|^2$ in turn, under $z = 1 - A v$ with $v = (w, b)$ and $A$ the rows
-    $y_n (x_n, 1)$, by the alternating direction method of multipliers (Boyd et al., 2011). Each
-    step is one solve with a matrix factored once and one shrinkage, so badly scaled features cost
-    nothing.
+    `C = 1 / (2 l2 N)`. The alternating direction method of multipliers (Boyd et al., 2011) splits
+    off the kink of the hinge: it minimises $\max(0, z)$ and $\lambda \|w\|^2$ in turn, subject to
+    $z = 1 - A v$ with $v = (w, b)$ and the rows $y_n (x_n, 1)$ of $A$. Each step is one solve with
+    a matrix factored once and one shrinkage, so badly scaled features do not slow it down.
 
     Args:
         x: `[samples, features]`.
@@ -42,8 +41,8 @@ def linear_svm(
         init: `{"w": [features], "b": []}` to start from, zeros if None.
 
     Returns:
-        `{"w": [features], "b": []}` of the lowest loss met, and that `loss` after each step,
-        `[steps]`.
+        `{"w": [features], "b": []}` of the lowest loss found, and the lowest `loss` up to each
+        step, `[steps]`.
     """
     samples, features = x.shape
     centre = jnp.mean(x, axis=0)

@@ -1,4 +1,4 @@
-"""Every classical classifier behind one pair of functions, and the two scikit-learn baselines."""
+"""The table of all classical classifiers, with one interface, and two scikit-learn baselines."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -23,21 +23,24 @@ from jaxnets.host import checks
 
 
 class Classifier(NamedTuple):
-    """Two functions that check their data on the host, before anything compiles."""
+    """Fits and predicts with two functions that check their data before anything compiles.
+
+    Args:
+        fit: `(key, x [samples, ...], y [samples]) -> params`; features are flattened.
+        predict: `(params, x [samples, ...]) -> class indices [samples]`.
+    """
 
     fit: Callable[[Array, ArrayLike, ArrayLike], Any]
-    """`(key, x [samples, ...], y [samples]) -> params`; features are flattened."""
     predict: Callable[[Any, ArrayLike], np.ndarray]
-    """`(params, x [samples, ...]) -> class indices [samples]`."""
 
 
 def rbf_svm(x: np.ndarray, y: np.ndarray, *, C: float = 10.0, gamma: float | str = "scale") -> SVC:
-    """scikit-learn's SVM with kernel `exp(-gamma |x - x'|^2)`, any number of classes (row A8)."""
+    """Fits scikit-learn's SVM with kernel `exp(-gamma |x - x'|^2)` to any classes (row A8)."""
     return SVC(kernel="rbf", C=C, gamma=gamma).fit(x, y)
 
 
 def knn(x: np.ndarray, y: np.ndarray, *, n_neighbors: int = 5) -> KNeighborsClassifier:
-    """scikit-learn's vote of the nearest neighbours, any number of classes (row A8)."""
+    """Fits scikit-learn's nearest-neighbour classifier to any number of classes (row A8)."""
     return KNeighborsClassifier(n_neighbors).fit(x, y)
 
 
@@ -87,6 +90,6 @@ CLASSIFIERS: dict[str, Classifier] = {
     "rbf_svm": _classifier(lambda key, x, y: rbf_svm(x, y), _predict_sklearn, binary=False),
     "knn": _classifier(lambda key, x, y: knn(x, y), _predict_sklearn, binary=False),
 }
-"""Name to classifier, each with the defaults a first look needs; to choose, call the function.
+"""Name to classifier with sensible defaults; call the functions themselves to choose settings.
 
-The params of the first four are pytrees, those of `rbf_svm` and `knn` scikit-learn's own models."""
+The params of the first four are pytrees, those of `rbf_svm` and `knn` are scikit-learn models."""

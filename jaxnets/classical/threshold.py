@@ -1,4 +1,4 @@
-"""Threshold logic units and the networks of them that compute any Boolean function (row A1)."""
+"""Threshold logic units, and networks of them that compute any Boolean function (row A1)."""
 
 import jax
 import jax.numpy as jnp
@@ -12,14 +12,14 @@ NOT = {"w": np.array([-1.0], np.float32), "b": np.float32(0.5)}
 
 
 def signs(labels: ArrayLike) -> Array:
-    """Class indices 0 and 1 as -1.0 and 1.0, the lectures' `y`; any shape."""
+    """Converts class indices 0 and 1 to -1.0 and 1.0, the lectures' `y`, in any shape."""
     return jnp.where(jnp.asarray(labels) > 0, 1.0, -1.0)
 
 
 def threshold_unit(x: ArrayLike, w: ArrayLike, b: ArrayLike) -> Array:
-    r"""One unit: $f(x) = 1$ where $w \cdot x + b \geq 0$, else 0 (McCulloch and Pitts, 1943).
+    r"""Computes $f(x) = 1$ where $w \cdot x + b \geq 0$, else 0 (McCulloch and Pitts, 1943).
 
-    `threshold_unit([0, 1], **OR)` is 1; `OR`, `AND` and `NOT` hold the lecture's weights
+    `threshold_unit([0, 1], **OR)` is 1; `OR`, `AND` and `NOT` contain the lecture's weights
     (L2, row A1). On real inputs it is the perceptron's decision rule (Rosenblatt, 1957).
 
     Args:
@@ -38,7 +38,7 @@ def threshold_unit(x: ArrayLike, w: ArrayLike, b: ArrayLike) -> Array:
 
 @jax.jit
 def linear_predict(params: dict[str, Array], x: ArrayLike) -> Array:
-    """Class 1 on and above the hyperplane `w.x + b = 0`, class 0 below: `[samples]`.
+    """Predicts class 1 on and above the hyperplane `w.x + b = 0`, class 0 below, `[samples]`.
 
     The decision rule of every linear classifier here; params are `{"w": [features], "b": []}`.
     """
@@ -46,16 +46,16 @@ def linear_predict(params: dict[str, Array], x: ArrayLike) -> Array:
 
 
 def truth_table_network(table: ArrayLike) -> list[dict[str, Array]]:
-    """Two layers of threshold units that compute the given truth table (L2, row A1).
+    """Builds two layers of threshold units that compute a truth table (L2, row A1).
 
-    One unit per row of the table fires on that row alone: weight 1 for an input that is 1 there,
-    -1 (an input through a NOT) for one that is 0, and the bias of an AND. The output unit is an OR
-    whose weights are the table itself, so it is connected to the true rows only (the disjunctive
-    normal form). The shapes do not depend on the entries: `vmap` builds many tables at once.
+    One unit per row of the table fires only on that row: weight 1 for inputs that are 1 there, -1
+    (a NOT) for inputs that are 0, and the bias of an AND. The output unit is an OR whose weights
+    are the table itself, so only the true rows are connected to it (disjunctive normal form). The
+    shapes do not depend on the entries, so `vmap` builds many networks at once.
 
     Args:
-        table: 0 or 1 for each input, `[2**inputs]`, in counting order with the first input the
-            most significant bit: for two inputs the rows 00, 01, 10, 11.
+        table: 0 or 1 for each combination of inputs, `[2**inputs]`, in counting order with the
+            first input as the most significant bit: for two inputs 00, 01, 10, 11.
 
     Returns:
         Two layers `{"w": [units, inputs], "b": [units]}` for `threshold_network`.
@@ -75,7 +75,7 @@ def truth_table_network(table: ArrayLike) -> list[dict[str, Array]]:
 
 
 def threshold_network(params: list[dict[str, Array]], x: ArrayLike) -> Array:
-    """The outputs of layers of threshold units, `[..., inputs] -> [..., outputs]`, each 0 or 1."""
+    """Applies layers of threshold units, `[..., inputs] -> [..., outputs]`; outputs are 0 or 1."""
     layer = jax.vmap(threshold_unit, in_axes=(None, 0, 0), out_axes=-1)
     for weights in params:
         x = layer(x, weights["w"], weights["b"])
