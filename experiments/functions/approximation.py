@@ -88,7 +88,7 @@ TRAINED = {
 }
 
 
-def run(config: Config, key: Array) -> Result:
+def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = None) -> Result:
     result = {"units": np.asarray(config.units), "written": np.asarray(config.written)}
     for name, family in WRITTEN.items():
         x = _points(family.features)
@@ -100,7 +100,7 @@ def run(config: Config, key: Array) -> Result:
     result["worst_bump"] = bump_errors(random, _points(1), config.bumps)
     for i, (name, problem) in enumerate(TRAINED.items()):
         x = _points(problem.features)
-        found = _trained(config, jax.random.fold_in(key, i), problem, x)
+        found = _trained(config, jax.random.fold_in(key, i), problem, x, checkpoints=checkpoints)
         result[f"rms_{name}"] = _rms(found - problem.function(x))
         result[f"outputs_{name}"] = found[:, :SHOWN]
     return result
@@ -114,7 +114,13 @@ def _points(features: int, training: bool = False) -> np.ndarray:
     return evaluate.plane((-np.pi, np.pi, -np.pi, np.pi), side).astype(np.float64)
 
 
-def _trained(config: Config, key: Array, problem: Problem, x: np.ndarray) -> np.ndarray:
+def _trained(
+    config: Config,
+    key: Array,
+    problem: Problem,
+    x: np.ndarray,
+    checkpoints: jn.CheckpointConfig | None = None,
+) -> np.ndarray:
     """Outputs at x of trained networks, `[widths, seeds, points]`."""
     train = _points(problem.features, training=True)
     data = Dataset({"x": train, "y": problem.function(train)[:, None]})
@@ -127,7 +133,7 @@ def _trained(config: Config, key: Array, problem: Problem, x: np.ndarray) -> np.
         width=config.units, seed=range(config.seeds), learning_rate=[config.learning_rate]
     )
     keys = jax.random.split(key, len(hparams.pop("seed")))
-    states, _ = jn.sweep(training, keys, data, hparams)
+    states, _ = jn.sweep(training, keys, data, hparams, checkpoints=checkpoints)
     found = evaluate.all_predictions(model, LOSS, states.params, x)
     return found.reshape(len(config.units), config.seeds, -1)
 

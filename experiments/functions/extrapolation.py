@@ -62,7 +62,7 @@ class Config:
 SMOKE = Config(widths=(8,), samples=16, seeds=3, steps=20)
 
 
-def run(config: Config, key: Array) -> Result:
+def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = None) -> Result:
     x = np.linspace(-SHOWN, SHOWN, 601)
     result = {"x": x}
     for i, activation in enumerate(ACTIVATIONS):
@@ -71,7 +71,7 @@ def run(config: Config, key: Array) -> Result:
             train_y, result[f"target_{name}"] = scaled(FUNCTIONS[name], train_x, x)
             data = Dataset({"x": train_x[:, None], "y": train_y[:, None]})
             keys = jax.random.split(jax.random.fold_in(key, 3 * i + j), config.seeds)
-            near, far = _trained(config, keys, activation, data, x)
+            near, far = _trained(config, keys, activation, data, x, checkpoints=checkpoints)
             result |= {f"{activation}_{name}": near, f"far_{activation}_{name}": far}
     return result
 
@@ -85,13 +85,20 @@ def scaled(
 
 
 def _trained(
-    config: Config, keys: Array, activation: str, data: Dataset, x: np.ndarray
+    config: Config,
+    keys: Array,
+    activation: str,
+    data: Dataset,
+    x: np.ndarray,
+    checkpoints: jn.CheckpointConfig | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Outputs at x, `[seeds, points]`, and at the `far_points`, `[seeds, 2, distances, 3]`."""
     model = jn.MLP(config.widths, activation=activation)
     steps = config.steps
     training = jn.TrainSpec(model, LOSS, steps, optimizer=adam_cosine(steps), record_every=steps)
-    states, _ = jn.sweep(training, keys, data, {"learning_rate": config.learning_rate})
+    states, _ = jn.sweep(
+        training, keys, data, {"learning_rate": config.learning_rate}, checkpoints=checkpoints
+    )
     points = np.concatenate([x, far_points().ravel()])[:, None]
     outputs = evaluate.all_predictions(model, LOSS, states.params, points)[..., 0]
     far = outputs[:, len(x) :].reshape(len(keys), *far_points().shape)

@@ -93,7 +93,7 @@ class Config:
 SMOKE = Config(networks=(TANH,), seeds=2, epochs=1)
 
 
-def run(config: Config, key: Array) -> Result:
+def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = None) -> Result:
     x = evaluate.plane((-1.0, 1.0, -1.0, 1.0), SIDE)
     x = (x - x.mean(axis=0)) / x.std(axis=0)
     result: Result = {}
@@ -104,7 +104,9 @@ def run(config: Config, key: Array) -> Result:
         for name in config.networks:
             if i < len(NETWORKS[name].lecture):
                 print(f"{picture}: {name}", flush=True)
-                surfaces = _trained(config, key, NETWORKS[name].model, x, image)
+                surfaces = _trained(
+                    config, key, NETWORKS[name].model, x, image, checkpoints=checkpoints
+                )
                 result |= _record(f"{picture} {name}", surfaces, image)
     return result
 
@@ -142,7 +144,12 @@ def psnr(loss: Any, deviation: Any) -> Any:
 
 
 def _trained(
-    config: Config, key: Array, model: Any, x: np.ndarray, image: np.ndarray
+    config: Config,
+    key: Array,
+    model: Any,
+    x: np.ndarray,
+    image: np.ndarray,
+    checkpoints: jn.CheckpointConfig | None = None,
 ) -> np.ndarray:
     """The surfaces of networks trained with the rate of the lower mean loss, `[seeds, 51, 51]`."""
     data = Dataset({"x": x, "y": image.reshape(-1, 1)})
@@ -152,7 +159,7 @@ def _trained(
     )
     hparams = jn.grid(learning_rate=config.rates, seed=range(config.seeds))
     keys = jax.random.split(key, len(hparams.pop("seed")))
-    states, _ = jn.sweep(training, keys, data, hparams)
+    states, _ = jn.sweep(training, keys, data, hparams, checkpoints=checkpoints)
     outputs = evaluate.all_predictions(model, LOSS, states.params, x)
     surfaces = outputs.reshape(len(config.rates), config.seeds, SIDE, SIDE)
     return surfaces[np.argmin(np.mean((surfaces - image) ** 2, axis=(1, 2, 3)))]

@@ -8,7 +8,7 @@ network of l layers of n units on d inputs are O((n/d)^{d(l-1)} n^d), "exponenti
 (L1, whose slide has a binomial for n/d; Montufar et al., 2014); and 2 x 10 units draw a boundary
 with fewer errors than 20 (L1, a picture).
 
-Command: `make linear_regions`, 45 seconds. Protocol: exact counts (jaxnets.analysis.linear_regions) in the
+Command: `make linear_regions`, 45 seconds. Protocol: exact counts (`jaxnets.analysis`) in the
 whole line or plane for networks with He's weights and normal biases, 32 a shape, and for networks
 built by folding; a peak is a point higher than its surroundings. 1 x 20 and 2 x 10 ReLU units learn
 two spirals, 512 points and fresh data for each of 32 seeds, with Adam for 200 epochs. Criteria,

@@ -102,7 +102,7 @@ class Problem(NamedTuple):
         }
 
 
-def run(config: Config, key: Array) -> Result:
+def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = None) -> Result:
     pictures, name = mnist_or_digits(config.data)
     data_key, *keys = jax.random.split(key, 1 + len(PROBLEMS))
     draw = jax.jit(planar.draw, static_argnums=(0, 2))
@@ -116,7 +116,7 @@ def run(config: Config, key: Array) -> Result:
     result = {"data": np.asarray(name)}
     for label, problem, train_key in zip(PROBLEMS, problems, keys, strict=True):
         for contender, model in problem.models().items():
-            accuracy, params = _train(config, problem, model, train_key)
+            accuracy, params = _train(config, problem, model, train_key, checkpoints=checkpoints)
             result[f"{label}_{contender}"] = accuracy
             result |= {
                 f"{label}_{contender}_{k}": v for k, v in _show(label, model, params).items()
@@ -124,7 +124,13 @@ def run(config: Config, key: Array) -> Result:
     return result
 
 
-def _train(config: Config, problem: Problem, model: Any, key: Array) -> tuple[np.ndarray, Any]:
+def _train(
+    config: Config,
+    problem: Problem,
+    model: Any,
+    key: Array,
+    checkpoints: jn.CheckpointConfig | None = None,
+) -> tuple[np.ndarray, Any]:
     """Test accuracy `[seeds]` at each seed's best rate, and the params of the first seed there."""
     steps = problem.epochs * -(-len(problem.data.train["y"]) // config.batch_size)
     training = jn.TrainSpec(
@@ -137,7 +143,9 @@ def _train(config: Config, problem: Problem, model: Any, key: Array) -> tuple[np
     )
     hparams = jn.grid(learning_rate=config.rates, seed=range(config.seeds))
     keys = jax.random.split(key, config.seeds)[hparams.pop("seed")]
-    states, history = jn.sweep(training, keys, problem.data._replace(test=None), hparams)
+    states, history = jn.sweep(
+        training, keys, problem.data._replace(test=None), hparams, checkpoints=checkpoints
+    )
     valid = np.asarray(history["valid_accuracy"])[:, -1].reshape(-1, config.seeds)
     chosen = valid.argmax(axis=0) * config.seeds + np.arange(config.seeds)
     params = jax.tree.map(lambda leaf: np.asarray(leaf)[chosen], states.params)

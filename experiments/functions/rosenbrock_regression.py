@@ -46,13 +46,14 @@ class Config:
 SMOKE = Config(nodes=(2,), starts=4, iterations=20, grid=9)
 
 
-def run(config: Config, key: Array) -> Result:
+def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = None) -> Result:
     with jax.enable_x64(True):
         losses, maps = [], []
         for domain in DOMAINS:
             data = Dataset(_surface(domain, config.grid), None, None)
             per_nodes = [
-                _regress(config, n, jax.random.fold_in(key, n), data) for n in config.nodes
+                _regress(config, n, jax.random.fold_in(key, n), data, checkpoints=checkpoints)
+                for n in config.nodes
             ]
             losses.append([history for history, _ in per_nodes])
             maps.append([data.train["y"][:, 0], *(surface for _, surface in per_nodes)])
@@ -72,7 +73,11 @@ def _surface(domain: tuple[float, float, float, float], steps: int) -> dict[str,
 
 
 def _regress(
-    config: Config, nodes: int, key: Array, data: Dataset
+    config: Config,
+    nodes: int,
+    key: Array,
+    data: Dataset,
+    checkpoints: jn.CheckpointConfig | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Losses `[starts, 10]` along the way, and the surface `[points]` of the best start."""
     model = jn.MLP((nodes,))
@@ -80,7 +85,9 @@ def _regress(
     training = jn.TrainSpec(
         model, "squared_error", steps, optimizer=optax.lbfgs, record_every=steps // 10
     )
-    states, history = jn.sweep(training, jax.random.split(key, config.starts), data, {})
+    states, history = jn.sweep(
+        training, jax.random.split(key, config.starts), data, {}, checkpoints=checkpoints
+    )
     losses = np.nan_to_num(np.asarray(history["train_loss"]), nan=np.inf)
     best = jax.tree.map(lambda a: a[losses[:, -1].argmin()], states.params)
     return losses, np.asarray(model.apply(best, data.train["x"]))[:, 0]

@@ -29,6 +29,7 @@ from matplotlib.figure import Figure
 
 from jaxnets import plots
 from jaxnets.models import CNN
+from jaxnets.storage.checkpoints import CheckpointConfig
 
 from ..lab.claims import Claim, Result, Verdict, interval, markdown, on_mnist, verdict
 from ..shared.image_data import mnist_or_digits
@@ -62,7 +63,7 @@ class Config:
 SMOKE = Config(seeds=2, epochs=2, epsilons=(0.0, 0.1), every=2, data="digits")
 
 
-def run(config: Config, key: Array) -> Result:
+def run(config: Config, key: Array, checkpoints: CheckpointConfig | None = None) -> Result:
     data, name = mnist_or_digits(config.data, flat=False)
     models = {"cnn": cnn(name), "mlp": mlp()}
     x, y = (np.asarray(data.test[part])[:: config.every] for part in ("x", "y"))
@@ -70,7 +71,7 @@ def run(config: Config, key: Array) -> Result:
     keys = jax.random.split(key, (len(models), 2))
     for (train_key, noise_key), (network, model) in zip(keys, models.items(), strict=True):
         print(f"training and attacking the {NETWORKS[network]}", flush=True)
-        params = train(config, train_key, data, model)
+        params = train(config, train_key, data, model, checkpoints=checkpoints)
         noise = np.asarray(jax.random.rademacher(noise_key, (config.seeds, *x.shape), x.dtype))
         for attack in ATTACKS:
             wrong = [_wrong(attack, model, params, x, y, e, noise) for e in config.epsilons]

@@ -33,6 +33,7 @@ from matplotlib.figure import Figure
 from jaxnets import augment, ops, plots
 from jaxnets.analysis import evaluate
 from jaxnets.models import CNN, Conv, Dense, Flatten, MaxPool
+from jaxnets.storage.checkpoints import CheckpointConfig
 
 from ..lab.claims import Claim, Result, Verdict, interval, markdown, on_mnist, verdict
 from ..shared.image_data import mnist_or_digits
@@ -76,7 +77,7 @@ class Config:
 SMOKE = Config(seeds=2, epochs=1, farthest=2, every=4, data="digits")
 
 
-def run(config: Config, key: Array) -> Result:
+def run(config: Config, key: Array, checkpoints: CheckpointConfig | None = None) -> Result:
     data, name = mnist_or_digits(config.data, flat=False)
     models = {"mlp": mlp(), "cnn": cnn(name)}
     result: Result = {"data": np.asarray(name), "shifts": np.arange(config.farthest + 1)}
@@ -84,7 +85,7 @@ def run(config: Config, key: Array) -> Result:
     for network, train_key in zip(NETWORKS, train_keys, strict=True):
         model = models[network[:3]]
         augmented = partial(augment.shift, pixels=JUDGED) if network.endswith("moved") else None
-        params = train(config, train_key, data, model, augmented)
+        params = train(config, train_key, data, model, augmented, checkpoints=checkpoints)
         result[f"accuracy_{network}"] = _accuracies(config, model, params, data.test)
         if network == "cnn":
             result |= _maps(config, random_key, model, params, data.test["x"])

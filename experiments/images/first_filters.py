@@ -86,11 +86,13 @@ class Task(NamedTuple):
     data: Dataset
 
 
-def run(config: Config, key: Array) -> Result:
+def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = None) -> Result:
     result: Result = {}
     for name, task in _tasks(config, result).items():
         print(f"learning from {NETWORKS[name]}", flush=True)
-        learned, initial, score = _train(config, jax.random.fold_in(key, len(result)), task)
+        learned, initial, score = _train(
+            config, jax.random.fold_in(key, len(result)), task, checkpoints=checkpoints
+        )
         result |= _compare(name, learned, initial, np.random.default_rng(config.seed))
         result[f"score_{name}"] = score
     return result
@@ -166,7 +168,9 @@ def _noisy(random: np.random.Generator, x: np.ndarray, noise: float) -> dict[str
     return {"x": noisy[..., None].astype(np.float32), "y": x[:, 6:-6, 6:-6].reshape(len(x), -1)}
 
 
-def _train(config: Config, key: Array, task: Task) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _train(
+    config: Config, key: Array, task: Task, checkpoints: jn.CheckpointConfig | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Filters `[seeds, filters, size^2]` after and before training, and test scores `[seeds]`.
 
     The score is the accuracy, or the mean squared error of a pixel.
@@ -174,7 +178,7 @@ def _train(config: Config, key: Array, task: Task) -> tuple[np.ndarray, np.ndarr
     training = adam_to_zero(task.model, task.loss, task.epochs, config.batch_size, task.data)
     keys, hparams = jax.random.split(key, config.seeds), {"learning_rate": config.learning_rate}
     data = task.data._replace(valid=None, test=None)
-    states, _ = jn.sweep(training, keys, data, hparams, progress=True)
+    states, _ = jn.sweep(training, keys, data, hparams, progress=True, checkpoints=checkpoints)
     x = jnp.asarray(data.train["x"][:1])
     first = jax.jit(
         lambda keys: lax.map(

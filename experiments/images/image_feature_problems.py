@@ -50,7 +50,13 @@ def linear_classifier() -> Any:
     return make_pipeline(StandardScaler(), RidgeClassifierCV(np.logspace(0, 6, 7)))
 
 
-def patches(config: Any, pictures: list[np.ndarray], seed: int, key: Array) -> Result:
+def patches(
+    config: Any,
+    pictures: list[np.ndarray],
+    seed: int,
+    key: Array,
+    checkpoints: jn.CheckpointConfig | None = None,
+) -> Result:
     """Accuracies `[contenders, 2]` on test patches and on the same with their pixels shuffled.
 
     A seed's patches come from either side of an edge through the photographs, which it turns.
@@ -72,7 +78,7 @@ def patches(config: Any, pictures: list[np.ndarray], seed: int, key: Array) -> R
         "words": partial(descriptors.visual_words, book, size=WINDOW, stride=STRIDE),
     }
     accuracies = [_shallow(features[name], train, tests) for name in SHALLOW]
-    accuracies.append(_network(config, key, train, valid, tests))
+    accuracies.append(_network(config, key, train, valid, tests, checkpoints=checkpoints))
     print(f"seed {seed}: {np.round(100 * np.asarray(accuracies)[:, 0])} %", flush=True)
     return {
         "photographs": np.asarray(accuracies),
@@ -97,13 +103,22 @@ def network() -> CNN:
     return CNN((*first, *second, Dense(len(photographs.KNOWN), "lecun")))
 
 
-def _network(config: Any, key: Array, train: Part, valid: Part, tests: list[Part]) -> list[float]:
+def _network(
+    config: Any,
+    key: Array,
+    train: Part,
+    valid: Part,
+    tests: list[Part],
+    checkpoints: jn.CheckpointConfig | None = None,
+) -> list[float]:
     """Of the networks with each of `config.rates` the one that is best on `valid`."""
     data = Dataset(_scaled(train), _scaled(valid))
     model = network()
     training = adam_to_zero(model, LOSS, config.epochs, config.batch_size, data)
     keys = jax.random.split(key, len(config.rates))
-    states, history = jn.sweep(training, keys, data, jn.grid(learning_rate=config.rates))
+    states, history = jn.sweep(
+        training, keys, data, jn.grid(learning_rate=config.rates), checkpoints=checkpoints
+    )
     best = history["valid_accuracy"][:, -1].argmax()
     return [evaluate.accuracies(model, LOSS, states.params, _scaled(test))[best] for test in tests]
 

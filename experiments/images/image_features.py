@@ -39,6 +39,7 @@ from matplotlib.figure import Figure
 
 from jaxnets import plots
 from jaxnets.data import photographs
+from jaxnets.storage.checkpoints import CheckpointConfig
 
 from ..lab.claims import Claim, Result, Verdict, interval, markdown, on_mnist, verdict
 from . import image_descriptors as descriptors
@@ -63,10 +64,13 @@ class Config:
 SMOKE = Config(seeds=2, train=8, test=6, epochs=1, rates=(1e-3,), images=100, data="digits")
 
 
-def run(config: Config, key: Array) -> Result:
+def run(config: Config, key: Array, checkpoints: CheckpointConfig | None = None) -> Result:
     pictures = photographs.load(photographs.KNOWN)
     *keys, digits_key = jax.random.split(key, config.seeds + 1)
-    rows = [problems.patches(config, pictures, seed, k) for seed, k in enumerate(keys)]
+    rows = [
+        problems.patches(config, pictures, seed, k, checkpoints=checkpoints)
+        for seed, k in enumerate(keys)
+    ]
     example = pictures[0][:240, :320]
     return rows[0] | {
         "names": np.asarray(photographs.KNOWN),

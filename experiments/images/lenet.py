@@ -25,6 +25,7 @@ from jaxnets import plots
 from jaxnets.analysis import evaluate
 from jaxnets.data import Dataset
 from jaxnets.models import CNN, Activate, AveragePool, Conv, Dense, Flatten, lenet5
+from jaxnets.storage.checkpoints import CheckpointConfig
 
 from ..lab.claims import Claim, Result, Verdict, interval, markdown, on_mnist, verdict
 from ..shared.image_data import mnist_or_digits
@@ -51,10 +52,10 @@ class Config:
 SMOKE = Config(seeds=2, epochs=2, data="digits")
 
 
-def run(config: Config, key: Array) -> Result:
+def run(config: Config, key: Array, checkpoints: CheckpointConfig | None = None) -> Result:
     data, name = mnist_or_digits(config.data, flat=False, valid=0)
     model = _network(data)
-    params = train(config, key, data, model)
+    params = train(config, key, data, model, checkpoints=checkpoints)
     predicted = evaluate.all_predictions(model, LOSS, params, data.test["x"])
     one = jax.tree.map(lambda leaf: leaf[0], params)
     maps = jax.jit(partial(model.apply, method="maps"))(one, data.test["x"][:1])

@@ -75,7 +75,7 @@ class Config:
 SMOKE = Config(seeds=2, sgd_epochs=2, adam_epochs=2, augmented_epochs=2, pixels=1, data="digits")
 
 
-def run(config: Config, key: Array) -> Result:
+def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = None) -> Result:
     data, name = mnist_or_digits(config.data, flat=False, valid=0)
     result: Result = {
         "data": np.asarray(name),
@@ -85,7 +85,10 @@ def run(config: Config, key: Array) -> Result:
     for i, (training, program) in enumerate(_programs(config, data, name).items()):
         keys = jax.random.split(jax.random.fold_in(key, i), config.seeds)
         rate = {"learning_rate": getattr(config, f"{training}_rate")}
-        rows = [_train(program, key, data, rate, watched=training == "sgd") for key in keys]
+        rows = [
+            _train(program, key, data, rate, watched=training == "sgd", checkpoints=checkpoints)
+            for key in keys
+        ]
         for measure in rows[0]:
             result[f"{measure}_{training}"] = np.asarray([row[measure] for row in rows])
         result[f"epochs_{training}"] = np.asarray(program.epochs)
@@ -108,12 +111,17 @@ def _programs(config: Config, data: Dataset, name: str) -> dict[str, jn.TrainSpe
 
 
 def _train(
-    program: jn.TrainSpec, key: Array, data: Dataset, hparams: dict[str, float], watched: bool
+    program: jn.TrainSpec,
+    key: Array,
+    data: Dataset,
+    hparams: dict[str, float],
+    watched: bool,
+    checkpoints: jn.CheckpointConfig | None = None,
 ) -> dict[str, np.ndarray | float]:
     """One training: seconds, test error and, if watched, the test error after each epoch."""
     seen = Dataset(data.train, valid=data.test if watched else None)
     start = time.perf_counter()
-    state, history = jn.fit(program, key, seen, hparams, progress=True)
+    state, history = jn.fit(program, key, seen, hparams, progress=True, checkpoints=checkpoints)
     jax.block_until_ready(state)
     row: dict[str, np.ndarray | float] = {"seconds": time.perf_counter() - start}
     accuracy = evaluate.accuracy(program.model, program.loss, state.params, data.test)

@@ -48,12 +48,15 @@ class Config:
 SMOKE = Config(widths=(20, 40), seeds=2, epochs=2, data="digits")
 
 
-def run(config: Config, key: Array) -> Result:
+def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = None) -> Result:
     data, name = mnist_or_digits(config.data)
     result: Result = {"data": np.asarray(name), "widths": np.asarray(config.widths)}
     for depth in DEPTHS:
         own = jax.random.fold_in(key, depth)
-        accuracies = [_train(config, own, data, depth, width) for width in config.widths]
+        accuracies = [
+            _train(config, own, data, depth, width, checkpoints=checkpoints)
+            for width in config.widths
+        ]
         result[f"test_{depth}"] = np.stack(accuracies, axis=1)
         result[f"weights_{depth}"] = np.asarray([_weights(data, n, depth) for n in config.widths])
     for peer, fit in (("svm", classical.rbf_svm), ("knn", classical.knn)):
@@ -64,13 +67,22 @@ def run(config: Config, key: Array) -> Result:
     return result
 
 
-def _train(config: Config, key: Array, data: Dataset, depth: int, width: int) -> np.ndarray:
+def _train(
+    config: Config,
+    key: Array,
+    data: Dataset,
+    depth: int,
+    width: int,
+    checkpoints: jn.CheckpointConfig | None = None,
+) -> np.ndarray:
     """Test accuracy `[seeds]` of networks with `depth` hidden layers of `width` units."""
     model = jn.MLP((width,) * depth, 10, "relu")
     training = adam_to_zero(model, "softmax_cross_entropy", config.epochs, config.batch_size, data)
     keys = jax.random.split(jax.random.fold_in(key, width), config.seeds)
     rate = {"learning_rate": config.learning_rate}
-    states, _ = jn.sweep(training, keys, Dataset(data.train), rate, progress=True)
+    states, _ = jn.sweep(
+        training, keys, Dataset(data.train), rate, progress=True, checkpoints=checkpoints
+    )
     return evaluate.accuracies(model, training.loss, states.params, data.test)
 
 

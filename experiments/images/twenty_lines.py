@@ -100,7 +100,7 @@ def code(*functions: Callable) -> list[str]:
     return found
 
 
-def run(config: Config, key: Array) -> Result:
+def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = None) -> Result:
     data, name = _images(config.data)
     keys = jax.random.split(key, config.seeds)
     print(f"{config.hidden} hidden units on {name}", flush=True)
@@ -109,7 +109,9 @@ def run(config: Config, key: Array) -> Result:
     linear = jn.TrainSpec(
         jn.MLP((), 10), "softmax_cross_entropy", config.epochs, config.batch_size, optax.sgd
     )
-    _, history = jn.sweep(linear, keys, data, {"learning_rate": config.rate})
+    _, history = jn.sweep(
+        linear, keys, data, {"learning_rate": config.rate}, checkpoints=checkpoints
+    )
     return {
         "data": np.asarray(name),
         "code": np.asarray(code(outputs, train)),

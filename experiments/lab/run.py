@@ -1,11 +1,13 @@
-"""What every experiment shares: claims with verdicts, configurations, and results on disk.
+"""Runs experiments, judges and draws them, and keeps their results on disk.
 
 An experiment is a module with `Config` (a frozen dataclass), `SMOKE` (a variant of seconds),
-`run(config, key) -> result`, `plot(result) -> Figure`, `table(result) -> str` and `CLAIMS`.
+`run(config, key) -> result`, `plot(result) -> Figure`, `table(result) -> str` and `CLAIMS`. A `run`
+that trains by `fit` or `sweep` also takes `checkpoints`, and hands them on.
 """
 
 import dataclasses
 import importlib
+import inspect
 import json
 import os
 import platform
@@ -24,6 +26,7 @@ import numpy as np
 from jaxnets.host import checks
 from jaxnets.storage import run_folder
 from jaxnets.storage.atomic import replacing
+from jaxnets.storage.checkpoints import CheckpointConfig
 
 from .claims import Result
 from .fingerprint import digest, path_of
@@ -33,7 +36,7 @@ RESULTS = Path("results")
 
 
 def load(name: str) -> Any:
-    """The module of an experiment.
+    """Imports the module of an experiment.
 
     Raises:
         ValueError: no such experiment; the nearest name is suggested.
@@ -44,20 +47,28 @@ def load(name: str) -> Any:
 
 
 def title(name: str) -> str:
-    """The first line of the experiment's lab note."""
+    """Returns the first line of the experiment's lab note."""
     return (load(name).__doc__ or "").partition("\n")[0]
 
 
-def perform(name: str, config: Any | None = None, results: Path = RESULTS) -> Result:
+def perform(
+    name: str,
+    config: Any | None = None,
+    results: Path = RESULTS,
+    checkpoints: CheckpointConfig | None = None,
+) -> Result:
     """Runs an experiment, then writes its arrays, figure and verdicts to `results/NAME.*`.
 
-    Where several processes run it together, process 0 writes.
+    With checkpoints, the runs of an experiment whose `run` takes them are saved and resumed. Where
+    several processes run it together, process 0 writes.
     """
     module = load(name)
     config = config or module.Config()
+    saves = "checkpoints" in inspect.signature(module.run).parameters
+    options = {"checkpoints": checkpoints} if saves else {}
     print(f"\n=== {name}: {title(name)}", flush=True)
     start = time.perf_counter()
-    result = module.run(config, jax.random.key(config.seed))
+    result = module.run(config, jax.random.key(config.seed), **options)
     seconds = time.perf_counter() - start
     if jax.process_index():
         return result
@@ -86,25 +97,25 @@ def perform_in(
     tensorboard: bool = False,
     results: Path = RESULTS,
 ) -> Result:
-    """Runs an experiment whose trainings are kept in a folder, or goes on with such a run.
+    """Runs an experiment with checkpoints in a folder, or resumes it from there.
 
-    A run that goes on has the configuration that it began with. Arrays and verdicts are written to
-    the results and to the folder, the figure to the folder's `figures`.
+    A resumed experiment has the configuration that it began with. Arrays and verdicts are written
+    to the results and to the folder, the figure to the folder's `figures`.
 
     Raises:
-        ValueError: a new run in the folder of another, or another experiment's folder.
-        FileNotFoundError: nothing to go on with.
+        ValueError: the folder has a run already, or one of another experiment.
+        FileNotFoundError: there is nothing to resume.
         ModuleNotFoundError: TensorBoard is asked for without the extra.
     """
     if resume:
-        config = _resumed(folder, name, config)
-    with run_folder.recording(folder, tensorboard):
+        config = _config_of(folder, name, config)
+    with run_folder.opened(folder, tensorboard) as opened:
         first = jax.process_index() == 0
         if not resume and first and (folder / "run.json").exists():
-            raise ValueError(f"{folder} has a run already: go on with --resume, or name another")
+            raise ValueError(f"{folder} already has a run: use --resume, or another folder")
         if not resume and first:
             run_folder.describe(folder, {"experiment": name} | dataclasses.asdict(config))
-        result = perform(name, config, results)
+        result = perform(name, config, results, opened.checkpoints)
         for path in results.glob(f"{name}.*") if first else ():
             _copy(path, folder / "figures" if path.suffix == ".png" else folder)
     return result
@@ -116,18 +127,21 @@ def _copy(path: Path, folder: Path) -> None:
         shutil.copyfile(path, temporary)
 
 
-def _resumed(folder: Path, name: str, config: Any) -> Any:
-    kept = run_folder.config_of(folder)
-    begun = kept.pop("experiment", None)
-    if begun != name:
-        raise ValueError(f"{folder} is a run of {begun}, not of {name}")
-    checks.require_known(kept, [field.name for field in dataclasses.fields(config)], "config field")
-    lists = {key: tuple(value) for key, value in kept.items() if isinstance(value, list)}
-    return dataclasses.replace(config, **(kept | lists))
+def _config_of(folder: Path, name: str, config: Any) -> Any:
+    """The configuration that the experiment in the folder began with."""
+    saved = run_folder.config_of(folder)
+    other = saved.pop("experiment", None)
+    if other != name:
+        raise ValueError(f"{folder} is a run of {other}, not of {name}")
+    checks.require_known(
+        saved, [field.name for field in dataclasses.fields(config)], "config field"
+    )
+    lists = {key: tuple(value) for key, value in saved.items() if isinstance(value, list)}
+    return dataclasses.replace(config, **(saved | lists))
 
 
 def redraw(name: str, results: Path = RESULTS) -> None:
-    """Judges and draws an experiment again from its saved arrays, without running it."""
+    """Judges and draws an experiment from its saved arrays, without running it."""
     module, result = load(name), saved(name, results)
     path = results / f"{name}.json"
     note = json.loads(path.read_text())
@@ -146,14 +160,14 @@ def redraw(name: str, results: Path = RESULTS) -> None:
 
 
 def only_process_0_prints(process: int) -> None:
-    """Sends what any other process prints nowhere, and hides its bars; errors are shown by all."""
+    """Silences what other processes print, and their bars; all of them show errors."""
     if process:
         os.environ["TQDM_DISABLE"] = "1"
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
 
 
 def saved(name: str, results: Path = RESULTS) -> Result:
-    """The saved arrays of an experiment.
+    """Reads the saved arrays of an experiment.
 
     Raises:
         FileNotFoundError: it has not been run; the command is named.

@@ -37,14 +37,16 @@ class Config:
 SMOKE = Config(widths=(4, 8), rates=(1e-3, 1e-2), seeds=2, epochs=2)
 
 
-def run(config: Config, key: Array) -> Result:
+def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = None) -> Result:
     data = load("digits")
     model = jn.MLP((max(config.widths),), 10, "relu")
     training = jn.TrainSpec(model, "softmax_cross_entropy", config.epochs, config.batch_size)
     hparams = jn.grid(seed=range(config.seeds), learning_rate=config.rates, width=config.widths)
     keys = jax.random.split(key, len(hparams.pop("seed")))
     print(f"{len(keys)} networks in one program", flush=True)
-    states, history = jn.sweep(training, keys, data._replace(test=None), hparams, progress=True)
+    states, history = jn.sweep(
+        training, keys, data._replace(test=None), hparams, progress=True, checkpoints=checkpoints
+    )
     shape = (config.seeds, len(config.rates), len(config.widths))
     accuracies = evaluate.accuracies(model, training.loss, states.params, data.test)
     return {

@@ -12,7 +12,7 @@ without replacement, against (N - B) / (N - 1) / B times that of one sample. The
 samples seen until the loss is 0.5, at rate 0.5, by the whole set and by shuffled mini-batches of M.
 Optimizers written out run beside optax's for 200 steps on all samples, at rate 0.1 (Adam 0.001);
 they are compared by their last loss, each at the best of 8 rates. The lectures show E3 on surfaces
-they do not give: ours are random (`experiments/optimisation/random_surfaces.py`), 64 on the line and 64 on the
+they do not give: ours are random (`random_surfaces.py` here), 64 on the line and 64 on the
 plane, with 32 starts each, and the steps 0.125 and 0.5 are those of L2. A mini-batch is a random
 share of a surface's 64 terms; the last 200 of 700 steps take all.
 Criteria, fixed before any run: gradients agree to 1e-12, optimizers to 1e-9; variances and savings

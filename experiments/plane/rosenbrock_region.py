@@ -17,6 +17,7 @@ from jax import Array
 from matplotlib.figure import Figure
 
 from jaxnets import plots
+from jaxnets.storage.checkpoints import CheckpointConfig
 
 from ..lab.claims import Claim, Result, Verdict, interval, verdict
 from ..shared import planar
@@ -33,8 +34,12 @@ class Config(planar.Config):
 SMOKE = Config(widths=(4, 10), rates=(0.1,), seeds=3, epochs=20, samples=128, rounds=10)
 
 
-def run(config: Config, key: Array) -> Result:
-    return planar.compete(config, key, "rosenbrock_region", (0.0, 2.0, 0.0, 3.0))
+def run(
+    config: Config,
+    key: Array,
+    checkpoints: CheckpointConfig | None = None,
+) -> Result:
+    return planar.compete(config, key, "rosenbrock_region", (0.0, 2.0, 0.0, 3.0), checkpoints)
 
 
 def plot(result: Result) -> Figure:

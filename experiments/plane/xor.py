@@ -37,6 +37,7 @@ from scipy.stats import binomtest
 
 from jaxnets import plots
 from jaxnets.analysis import evaluate
+from jaxnets.storage.checkpoints import CheckpointConfig
 
 from ..lab.claims import Claim, Result, Verdict, markdown, verdict
 from .xor_nets import (
@@ -62,10 +63,10 @@ APART = 1e-6
 SMOKE = Config(widths=(2, 4), seeds=8, steps=200, learning_rate=0.05)
 
 
-def run(config: Config, key: Array) -> Result:
+def run(config: Config, key: Array, checkpoints: CheckpointConfig | None = None) -> Result:
     if config.widths[0] != 2:
         raise ValueError(f"widths are {config.widths}: the first is the lecture's, 2")
-    start, end, losses = train(config, key)
+    start, end, losses = train(config, key, checkpoints=checkpoints)
     solved = np.all(np.abs(outputs(end, X) - Y) < 0.1, axis=-1)
     codes = hidden_codes(hidden(end, X))
     lecture = hidden_codes(hidden(LECTURE, X))

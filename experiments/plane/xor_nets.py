@@ -38,7 +38,9 @@ class Config:
     seed: int = 0
 
 
-def train(config: Config, key: Array) -> tuple[Net, Net, np.ndarray]:
+def train(
+    config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = None
+) -> tuple[Net, Net, np.ndarray]:
     """Networks `[seeds, widths]` before and after, and losses `[seeds, widths, RECORDS]`."""
     points = xor_table()
     data = Dataset({"x": points["x"], "y": points["y"][:, None].astype(float)})
@@ -53,7 +55,7 @@ def train(config: Config, key: Array) -> tuple[Net, Net, np.ndarray]:
     keys = jax.random.split(key, len(hparams.pop("seed")))
     hparams["learning_rate"] = jnp.full(len(keys), config.learning_rate)
     first = jax.jit(jax.vmap(lambda k, h: init_state(training, k, points["x"], h)))(keys, hparams)
-    last, history = jn.sweep(training, keys, data, hparams)
+    last, history = jn.sweep(training, keys, data, hparams, checkpoints=checkpoints)
     shape = (config.seeds, len(config.widths))
     losses = np.asarray(history["train_loss"]).reshape(*shape, RECORDS)
     return from_params(first.params, shape), from_params(last.params, shape), losses

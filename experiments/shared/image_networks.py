@@ -42,7 +42,12 @@ def adam_to_zero(
 
 
 def train(
-    config: Any, key: Array, data: Dataset, model: CNN, augment: Callable | None = None
+    config: Any,
+    key: Array,
+    data: Dataset,
+    model: CNN,
+    augment: Callable | None = None,
+    checkpoints: jn.CheckpointConfig | None = None,
 ) -> Any:
     """The params `[seeds, ...]` after `config.epochs` of Adam whose rate falls to zero.
 
@@ -50,5 +55,7 @@ def train(
     """
     training = adam_to_zero(model, LOSS, config.epochs, config.batch_size, data, augment)
     keys, hparams = jax.random.split(key, config.seeds), {"learning_rate": config.learning_rate}
-    states, _ = jn.sweep(training, keys, Dataset(data.train), hparams, progress=True)
+    states, _ = jn.sweep(
+        training, keys, Dataset(data.train), hparams, progress=True, checkpoints=checkpoints
+    )
     return states.params

@@ -36,7 +36,11 @@ class Config:
 
 
 def compete(
-    config: Config, key: Array, problem: str, limits: tuple[float, float, float, float]
+    config: Config,
+    key: Array,
+    problem: str,
+    limits: tuple[float, float, float, float],
+    checkpoints: jn.CheckpointConfig | None = None,
 ) -> Result:
     """Held-out accuracies of perceptrons `[seeds, widths]` and of the baselines `[seeds]`.
 
@@ -58,7 +62,9 @@ def compete(
         data_key, init_key = jax.random.split(seed_key)
         data = draw(problem, data_key, config.samples)
         keys = jax.random.split(init_key, len(hparams["width"]))
-        states, history = jn.sweep(training, keys, data._replace(test=None), hparams)
+        states, history = jn.sweep(
+            training, keys, data._replace(test=None), hparams, checkpoints=checkpoints
+        )
         shape = (len(config.rates), len(config.widths))
         best = np.argmax(np.asarray(history["valid_accuracy"])[:, -1].reshape(shape), axis=0)
         chosen = best * shape[1] + np.arange(shape[1])

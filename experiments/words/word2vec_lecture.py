@@ -53,7 +53,7 @@ class Config:
 SMOKE = Config(seeds=2, sentences=600, dimensions=8, epochs=2)
 
 
-def run(config: Config, key: Array) -> Result:
+def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = None) -> Result:
     ids, (spelling, _) = corpus.read(
         tiny_language.sentences(config.sentences, config.seed), min_count=1
     )
@@ -65,7 +65,9 @@ def run(config: Config, key: Array) -> Result:
         config.batch_size,
     )
     keys, rate = jax.random.split(key, config.seeds), {"learning_rate": config.learning_rate}
-    states, history = jn.sweep(training, keys, Dataset({"x": x, "y": y}), rate, progress=True)
+    states, history = jn.sweep(
+        training, keys, Dataset({"x": x, "y": y}), rate, progress=True, checkpoints=checkpoints
+    )
     one = jnp.asarray(x[:1])
     initial = [training.model.init(seed, one) for seed in keys]
     learned = np.asarray(states.params["params"]["embedding"])
