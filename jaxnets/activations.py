@@ -1,4 +1,4 @@
-"""Activation functions with their derivatives by hand, a row of a table each (row B1)."""
+"""Activation functions with their derivatives by hand, as a table (row B1)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -12,20 +12,24 @@ from jaxnets.host.checks import lookup
 
 
 class Activation(NamedTuple):
-    """An elementwise function `x = f(s)` and its derivative `df(s, x)`.
+    """Pairs an elementwise function `x = f(s)` with its derivative `df(s, x)`.
 
-    The derivative sees the pre-activation `s` and the value `x` already computed, so that
-    `tanh' = 1 - x^2` costs no second `tanh`.
+    The derivative gets the pre-activation `s` and the computed value `x`, so that
+    `tanh' = 1 - x^2` needs no second `tanh`.
+
+    Args:
+        f: `s -> x`, elementwise.
+        df: `(s, x) -> dx/ds`, elementwise.
+        limits: infimum and supremum of the values.
+        smoothness: the number of continuous derivatives; -1 for a jump, None for infinitely many.
+        gain: the initialisation of the weights that suits it: "glorot", "he" or "lecun".
     """
 
     f: Callable[[Array], Array]
     df: Callable[[Array, Array], Array]
     limits: tuple[float, float]
-    """Infimum and supremum of the values."""
     smoothness: int | None
-    """Number of continuous derivatives; -1 for a jump, None for infinitely many."""
     gain: str = "glorot"
-    """The initialisation that suits it: `glorot`, `he` or `lecun`."""
 
 
 _INF = float("inf")
@@ -40,7 +44,7 @@ def _leaky_relu_df(s: Array, x: Array, a: float) -> Array:
 
 
 def leaky_relu(a: float = 0.2) -> Activation:
-    """`s` above zero, `a s` below; `a = 0.2` in lecture L3 (Maas, Hannun and Ng, 2013)."""
+    """Builds `s` above zero, `a s` below; `a = 0.2` in lecture L3 (Maas, Hannun and Ng, 2013)."""
     return Activation(
         partial(_leaky_relu, a=a),
         partial(_leaky_relu_df, a=a),
@@ -59,9 +63,9 @@ def _elu_df(s: Array, x: Array, a: float) -> Array:
 
 
 def elu(a: float = 1.0) -> Activation:
-    """`s` above zero, `a (exp(s) - 1)` below (Clevert, Unterthiner and Hochreiter, 2016).
+    """Builds `s` above zero, `a (exp(s) - 1)` below (Clevert, Unterthiner and Hochreiter, 2016).
 
-    Its derivative below zero is `x + a`, so it is continuously differentiable only for `a = 1`.
+    The derivative below zero is `x + a`, so it is continuously differentiable only for `a = 1`.
     """
     return Activation(
         partial(_elu, a=a), partial(_elu_df, a=a), (-a, _INF), 1 if a == 1 else 0, "he"
@@ -87,14 +91,14 @@ ACTIVATIONS: dict[str, Activation] = {
     ),
     "gaussian": Activation(lambda s: jnp.exp(-s * s), lambda s, x: -2 * s * x, (0.0, 1.0), None),
 }
-"""Name to activation: the table of lectures L0, L1 and L3."""
+"""Name to activation, for all activations of lectures L0, L1 and L3."""
 
 
 def get_activation(activation: str | Activation) -> Activation:
-    """The activation of that name, or the one given.
+    """Looks up an activation by name, or returns the given one.
 
     Raises:
-        ValueError: no such name; the nearest one is suggested.
+        ValueError: an unknown name; the nearest one is suggested.
     """
     if isinstance(activation, Activation):
         return activation

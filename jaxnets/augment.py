@@ -1,4 +1,4 @@
-"""Random changes of a batch of images, as pure functions of a key."""
+"""Data augmentation of image batches, as pure functions of a key."""
 
 from functools import partial
 
@@ -11,19 +11,20 @@ from jax.scipy.ndimage import map_coordinates
 from jaxnets.host import checks
 
 LARGEST = 1e6
-"""Degrees and pixels up to which a turn or a move keeps its precision."""
+"""The most degrees or pixels for which coordinates are precise."""
 
 
 def shift(key: Array, x: Array, pixels: int = 2) -> Array:
-    """Images `[batch, rows, columns, channels]`, each moved by -pixels to pixels along both axes.
+    """Shifts images `[batch, rows, columns, channels]` by up to `pixels` along both axes.
 
-    The distances are uniform, of each image its own; what moves in is 0, what moves out is lost.
+    The distance of each image is uniform in -pixels to pixels; pixels that move in are 0.
 
     Raises:
-        ValueError, TypeError: other axes, no numbers, or pixels that are not whole or below 0.
+        ValueError, TypeError: images of other axes or that are not numbers, or `pixels` that is
+            negative or not an integer.
     """
     if not isinstance(pixels, int | np.integer) or not 0 <= pixels < 2**30:
-        raise ValueError(f"pixels is {pixels!r}; it must be a whole number, 0 or more")
+        raise ValueError(f"pixels is {pixels!r}; it must be an integer, 0 or more")
     x = _images(x)
     _, rows, columns, _ = x.shape
     down, right = jax.random.randint(key, (2, len(x)), -pixels, pixels + 1)
@@ -36,14 +37,15 @@ def shift(key: Array, x: Array, pixels: int = 2) -> Array:
 def affine(
     key: Array, x: Array, degrees: float = 10.0, zoom: float = 0.1, pixels: float = 2.0
 ) -> Array:
-    """Images `[batch, rows, columns, channels]`, each turned, resized and moved about its centre.
+    """Rotates, scales and shifts images `[batch, rows, columns, channels]` about their centres.
 
-    Per image and uniformly: an angle up to `degrees` either way, a factor of `1 - zoom` to
-    `1 + zoom` in size, and up to `pixels` either way along both axes. Values between pixels are
-    bilinear; what moves in is 0.
+    Each image draws uniformly an angle in -degrees to degrees, a scale in `1 - zoom` to `1 + zoom`,
+    and shifts in -pixels to pixels along both axes. Interpolation is bilinear; pixels that move in
+    are 0.
 
     Raises:
-        ValueError, TypeError: other axes, no numbers, or a size of the changes out of its range.
+        ValueError, TypeError: images of other axes or that are not numbers, or an argument out of
+            range.
     """
     for name, value in (("degrees", degrees), ("pixels", pixels)):
         if not 0 <= checks.as_number(value, name) <= LARGEST:
@@ -72,13 +74,13 @@ def affine(
 def _images(x: Array) -> Array:
     x = jnp.asarray(checks.as_array(x, "x"))
     if jnp.iscomplexobj(x):
-        raise TypeError("x is complex; images are real")
+        raise TypeError("x is complex; images must be real")
     if x.ndim != 4:
-        raise ValueError(f"images are [batch, rows, columns, channels], x has shape {x.shape}")
+        raise ValueError(f"expected images [batch, rows, columns, channels], x has shape {x.shape}")
     return x
 
 
 def _sources(n: int, distance: Array) -> Array:
-    """Where entry i of an axis of n comes from, `[batch, n]`: `i - distance`, or n for nowhere."""
+    """Returns the source `i - distance` of each entry i of an axis, `[batch, n]`; n for none."""
     index = jnp.arange(n)[None] - distance[:, None]
     return jnp.where(index < 0, n, index)

@@ -1,7 +1,7 @@
 """Losses on raw network outputs, one value per example, each with its gradient by hand (row B3).
 
-Every loss takes `outputs [batch, k]` straight from the last affine layer and never applies it a
-second time: the sigmoid or softmax is inside, which keeps values finite at |output| = 1e4.
+Every loss takes `outputs [batch, k]` directly from the last affine layer: the sigmoid or softmax is
+part of the loss, so values stay finite at |output| = 1e4.
 """
 
 from collections.abc import Callable
@@ -18,30 +18,34 @@ VARIANCE_FLOOR = 1e-6
 
 
 class Loss(NamedTuple):
-    """A loss per example and its derivative with respect to the outputs."""
+    """Pairs a loss per example with its derivative with respect to the outputs.
+
+    Args:
+        value: `(outputs [batch, k], targets) -> [batch]`.
+        grad: `(outputs [batch, k], targets) -> [batch, k]`.
+        check: `(targets, k, name) -> targets` of the right shape, dtype and range, on the host; it
+            raises an error that contains the name.
+        predict: `outputs [batch, k]` to the most likely targets.
+        classifies: whether the targets are labels, so that there is an accuracy.
+    """
 
     value: Callable[[Array, Array], Array]
-    """`(outputs [batch, k], targets) -> [batch]`."""
     grad: Callable[[Array, Array], Array]
-    """`(outputs [batch, k], targets) -> [batch, k]`."""
     check: Callable[[Any, int, str], Any]
-    """Host check: `(targets, k, name) -> targets` of the right shape, dtype and range, or an error
-    that calls them by that name."""
     predict: Callable[[Array], Array]
-    """`outputs [batch, k]` to the most likely targets."""
     classifies: bool = True
 
 
-def _guarded(
+def _check_shapes(
     function: Callable[[Array, Array], Array], shape: Callable[[int, int], tuple[int, ...] | None]
 ) -> Callable[[Array, Array], Array]:
-    """The function, once the targets have the shape it takes: others would broadcast in silence."""
+    """Makes the function refuse targets of other shapes, which would broadcast silently."""
 
     @wraps(function)
-    def guarded(outputs: Array, targets: Array) -> Array:
+    def checked(outputs: Array, targets: Array) -> Array:
         outputs, targets = checks.as_array(outputs, "outputs"), checks.as_array(targets, "targets")
         if not jnp.issubdtype(outputs.dtype, jnp.floating):
-            raise TypeError(f"outputs have dtype {outputs.dtype}; they are floats")
+            raise TypeError(f"outputs have dtype {outputs.dtype}; they must be floats")
         expected = shape(*outputs.shape) if outputs.ndim == 2 and outputs.shape[1] else None
         if expected is None or targets.shape != expected:
             raise ValueError(
@@ -50,7 +54,7 @@ def _guarded(
             )
         return function(outputs, targets)
 
-    return guarded
+    return checked
 
 
 def _one_hot(labels: Array, like: Array) -> Array:
@@ -58,7 +62,7 @@ def _one_hot(labels: Array, like: Array) -> Array:
 
 
 def _softmax_value(outputs: Array, labels: Array) -> Array:
-    """`log sum_j exp(y_j) - y_t`: minus the log-likelihood of a categorical (L0)."""
+    """`log sum_j exp(y_j) - y_t`: the negative log-likelihood of a categorical (L0)."""
     picked = jnp.sum(outputs * _one_hot(labels, outputs), axis=-1)
     return jax.nn.logsumexp(outputs, axis=-1) - picked
 
@@ -69,7 +73,7 @@ def _softmax_grad(outputs: Array, labels: Array) -> Array:
 
 
 def _signs(labels: Array, like: Array) -> Array:
-    """Labels 0 and 1 as a column of -1 and 1, the lectures' y."""
+    """Converts labels 0 and 1 to a column of -1 and 1, the lectures' y."""
     return (2 * labels[:, None] - 1).astype(like.dtype)
 
 
@@ -85,7 +89,7 @@ def _logistic_grad(outputs: Array, labels: Array) -> Array:
 
 
 def _multilabel_value(outputs: Array, targets: Array) -> Array:
-    """Sum over labels of independent binary cross entropies, `softplus(s) - t s` (L1, row B2)."""
+    """The sum over labels of binary cross entropies, `softplus(s) - t s` (L1, row B2)."""
     return jnp.sum(jax.nn.softplus(outputs) - targets * outputs, axis=-1)
 
 
@@ -107,7 +111,7 @@ def _hinge_grad(outputs: Array, labels: Array) -> Array:
 
 
 def _perceptron_value(outputs: Array, labels: Array) -> Array:
-    """`max(0, -m)`, margin `m = y s`: the distance walked by Rosenblatt's rule (L1, row A4)."""
+    """`max(0, -m)`, margin `m = y s`: the loss that Rosenblatt's rule descends (L1, row A4)."""
     m = _signs(labels, outputs) * outputs
     return jnp.where(m > 0, 0, -m)[:, 0]
 
@@ -129,16 +133,17 @@ def _squared_grad(outputs: Array, targets: Array) -> Array:
 
 
 def mean_and_variance(outputs: Array) -> tuple[Array, Array]:
-    """A Gaussian output unit: `[..., 2 k]` to mean and variance `softplus(s) + 1e-6`, `[..., k]`.
+    """Splits outputs `[..., 2 k]` into mean and variance `softplus(s) + 1e-6`, `[..., k]` each.
 
-    The floor keeps the likelihood finite for any output (L1, row B2: "diagonal (positive)").
+    The output unit of a Gaussian; the floor makes the likelihood finite for any output (L1, row B2:
+    "diagonal (positive)").
     """
     mean, s = jnp.split(outputs, 2, axis=-1)
     return mean, jax.nn.softplus(s) + VARIANCE_FLOOR
 
 
 def _gaussian_value(outputs: Array, targets: Array) -> Array:
-    """`1/2 sum_i (log v_i + (t_i - y_i)^2 / v_i + log 2 pi)`: minus a log-likelihood (L1, B2)."""
+    """`1/2 sum_i (log v_i + (t_i - y_i)^2 / v_i + log 2 pi)`: -log-likelihood (L1, row B2)."""
     mean, v = mean_and_variance(outputs)
     return 0.5 * jnp.sum(jnp.log(2 * jnp.pi * v) + (targets - mean) ** 2 / v, axis=-1)
 
@@ -160,13 +165,15 @@ def _check_binary(targets: Any, outputs: int, name: str = "y") -> Any:
 def _check_multilabel(targets: Any, outputs: int, name: str = "y") -> Any:
     targets = checks.as_targets(targets, outputs, name)
     if ((targets != 0) & (targets != 1)).any():
-        raise ValueError(f"{name} must be 0 or 1 in each column: multi-label targets")
+        raise ValueError(f"multi-label targets must be 0 or 1, {name} has other values")
     return targets
 
 
 def _check_gaussian(targets: Any, outputs: int, name: str = "y") -> Any:
     if outputs % 2:
-        raise ValueError(f"gaussian takes a mean and a variance per target, not {outputs} outputs")
+        raise ValueError(
+            f"gaussian takes a mean and a variance per target, the network has {outputs} outputs"
+        )
     return checks.as_targets(targets, outputs // 2, name)
 
 
@@ -196,7 +203,7 @@ Rule = Callable[[Array, Array], Array]
 def _loss(
     value: Rule, grad: Rule, shape: Callable, check: Callable, predict: Callable, **rest: bool
 ) -> Loss:
-    return Loss(_guarded(value, shape), _guarded(grad, shape), check, predict, **rest)
+    return Loss(_check_shapes(value, shape), _check_shapes(grad, shape), check, predict, **rest)
 
 
 def _binary(value: Rule, grad: Rule) -> Loss:
@@ -243,10 +250,10 @@ targets are `[batch, k]`, multi-label targets 0 or 1 `[batch, k]`."""
 
 
 def get_loss(loss: str | Loss) -> Loss:
-    """The loss of that name, or the one given.
+    """Looks up a loss by name, or returns the given one.
 
     Raises:
-        ValueError: no such name; the nearest one is suggested.
+        ValueError: an unknown name; the nearest one is suggested.
     """
     if isinstance(loss, Loss):
         return loss

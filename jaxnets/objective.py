@@ -1,4 +1,4 @@
-"""What a training minimises: the mean loss of a model on a batch, plus penalties."""
+"""The objective that training minimises: the mean loss on a batch, plus penalties."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ BLOCK = 500
 
 
 def metrics_of(loss: Loss, outputs: Array, targets: Array) -> Metrics:
-    """The mean loss of a batch and, for a classifier, its accuracy."""
+    """Computes the mean loss of a batch and, for a classifier, its accuracy."""
     metrics = {"loss": jnp.mean(loss.value(outputs, targets))}
     if loss.classifies:
         metrics["accuracy"] = jnp.mean(loss.predict(outputs) == targets)
@@ -27,10 +27,10 @@ def metrics_of(loss: Loss, outputs: Array, targets: Array) -> Metrics:
 
 
 def outputs_of(model: Any, params: Params, x: Array) -> Array:
-    """The outputs of all samples `[samples, ...]`, computed in blocks that fit into a cache.
+    """Computes the outputs of all samples `[samples, ...]`, in blocks that fit into a cache.
 
-    A convolutional network keeps 30 times its input between two layers; 10,000 images at once
-    would leave the cache, and small devices their memory.
+    Between two layers of a convolutional network there are 30 times the numbers of its input;
+    10,000 images at once would exceed the cache, and the memory of small devices.
     """
     blocks = x[: len(x) - len(x) % BLOCK].reshape(-1, BLOCK, *x.shape[1:])
     if len(blocks) < 2:
@@ -44,12 +44,18 @@ def outputs_of(model: Any, params: Params, x: Array) -> Array:
 
 @dataclass(frozen=True)
 class Objective:
-    """`E(w) = 1/N sum_n E_n(w) + l1 sum |w| + l2 ||w||^2`, called as `(params, batch, key)`.
+    """Computes `E(w) = 1/N sum_n E_n(w) + l1 sum |w| + l2 ||w||^2`.
 
-    Returns `(E, metrics)`, so that `jax.value_and_grad(objective, has_aux=True)` and
+    Called as `(params, batch, key)`, it returns `(E, metrics)`, so that
+    `jax.value_and_grad(objective, has_aux=True)` and
     `jaxnets.backprop.value_and_grad(objective, has_aux=True)` are interchangeable. `metrics` has
-    the mean loss without penalties and, for a classifier, the accuracy. The coefficients of the
-    penalties may be traced; a coefficient of Python 0 costs nothing.
+    the mean loss without penalties and, for a classifier, the accuracy.
+
+    Args:
+        model: a Flax module.
+        loss: a name in `jaxnets.LOSSES`, or a `Loss`.
+        l1: the coefficient of the l1 penalty; may be traced, and a Python 0 costs nothing.
+        l2: the coefficient of the l2 penalty, likewise.
     """
 
     model: Any
@@ -58,9 +64,9 @@ class Objective:
     l2: Array | float = 0.0
 
     def __call__(self, params: Params, batch: Batch, key: Array | None = None) -> tuple:
-        """The objective on `batch = {"x": [batch, ...], "y": targets}`, and its metrics.
+        """Evaluates the objective on `batch = {"x": [batch, ...], "y": targets}`.
 
-        A key is for what the model draws while it trains (`jaxnets.models.Dropout`).
+        The key is for layers that draw during training (`jaxnets.models.Dropout`).
         """
         rngs = None if key is None else {"dropout": key}
         outputs = self.model.apply(params, batch["x"], rngs=rngs)
@@ -69,7 +75,7 @@ class Objective:
 
     @property
     def penalised(self) -> bool:
-        """Whether there is a penalty: a coefficient that is traced or not zero."""
+        """Whether there is a penalty: a coefficient that is traced or nonzero."""
         traced = isinstance(self.l1, Array) or isinstance(self.l2, Array)
         return traced or bool(self.l1) or bool(self.l2)
 
@@ -81,22 +87,22 @@ class Objective:
 
 
 def weights(params: Any) -> list[Array]:
-    """The weight matrices and kernels of a network: every leaf with two axes or more."""
+    """Returns the weight matrices and kernels of a network: every leaf with two axes or more."""
     return [leaf for leaf in jax.tree.leaves(params) if leaf.ndim >= 2]
 
 
 def l2_penalty(params: Any) -> Array:
-    """`||w||^2` over all weights; biases are free (weight decay, L0: `E(w) + lambda ||w||^2`)."""
+    """Sums `w^2` over all weights, not biases (weight decay, L0: `E(w) + lambda ||w||^2`)."""
     return sum((jnp.sum(w * w) for w in weights(params)), jnp.zeros(()))
 
 
 def l1_penalty(params: Any) -> Array:
-    """`sum |w|` over all weights; biases are free (Tibshirani, 1996)."""
+    """Sums `|w|` over all weights, not biases (Tibshirani, 1996)."""
     return sum((jnp.sum(w * jnp.sign(w)) for w in weights(params)), jnp.zeros(()))
 
 
 def penalty_grad(params: Any, l1: Array | float, l2: Array | float) -> Any:
-    """The gradient of `l1 sum |w| + l2 ||w||^2` by hand: `l1 sign(w) + 2 l2 w`, 0 for biases."""
+    """Computes the penalties' gradient by hand: `l1 sign(w) + 2 l2 w`, 0 for biases."""
 
     def leaf(w: Array) -> Array:
         return l1 * jnp.sign(w) + 2 * l2 * w if w.ndim >= 2 else jnp.zeros_like(w)

@@ -1,7 +1,7 @@
-"""Output units and the likelihoods they stand for (Goodfellow, Bengio and Courville, 2016; row B2).
+"""Output units and their likelihoods (Goodfellow, Bengio and Courville, 2016; row B2).
 
 A unit maps the raw outputs of the last affine layer to the parameters of a distribution over
-targets; its loss in `LOSSES` is minus the log-likelihood of that distribution.
+targets; its loss in `LOSSES` is the negative log-likelihood of that distribution.
 """
 
 from collections.abc import Callable
@@ -15,13 +15,17 @@ from jaxnets.losses import mean_and_variance
 
 
 class OutputUnit(NamedTuple):
-    """A link from outputs `[batch, k]` to distribution parameters, with the log-likelihood."""
+    """Maps outputs to distribution parameters, with the log-likelihood.
+
+    Args:
+        link: `outputs [batch, k]` to the parameters.
+        log_likelihood: `(parameters, targets) -> [batch]`, as in the textbook.
+        loss: the name in `LOSSES` of the loss that computes it from outputs without overflow.
+    """
 
     link: Callable[[Array], Any]
     log_likelihood: Callable[[Any, Array], Array]
-    """`(parameters, targets) -> [batch]`, as the textbook writes it."""
     loss: str
-    """The row of `LOSSES` that computes it from the outputs, without overflow."""
 
 
 def _normal(parameters: tuple[Array, Array], targets: Array) -> Array:
@@ -49,5 +53,5 @@ OUTPUT_UNITS: dict[str, OutputUnit] = {
     "softmax": OutputUnit(jax.nn.softmax, _categorical, "softmax_cross_entropy"),
     "multilabel": OutputUnit(jax.nn.sigmoid, _bernoulli, "multilabel_cross_entropy"),
 }
-"""Name to output unit. The linear unit is a Gaussian whose variance is fixed at 1/2, where minus
-the log-likelihood is the squared error plus a constant."""
+"""Name to output unit. The linear unit is a Gaussian of variance 1/2, whose negative log-likelihood
+is the squared error plus a constant."""

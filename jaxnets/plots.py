@@ -1,7 +1,7 @@
-"""Arrays to figures: the only module that imports matplotlib.
+"""Turns arrays into figures: the only module that imports matplotlib.
 
-Colours are Okabe and Ito's (2008), which colour-blind readers can tell apart; every line also has
-a dash pattern and a marker of its own, so that figures survive greyscale.
+Colours are Okabe and Ito's (2008), which colour-blind readers can distinguish; every line also has
+its own dash pattern and marker, so that figures work in greyscale.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ STYLE: dict[Any, Any] = {
 
 
 def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (5.0, 3.6)) -> Any:
-    """A figure of panels of `size` inches each, and its axes `[rows, columns]`."""
+    """Creates a figure of panels of `size` inches each, and its axes `[rows, columns]`."""
     with mpl.rc_context(STYLE):
         canvas = Figure(figsize=(columns * size[0], rows * size[1]))
         FigureCanvasAgg(canvas)
@@ -39,7 +39,7 @@ def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (5.0, 3.
 
 
 def styles() -> Any:
-    """Colour, dash pattern and marker of the first line, the second line, ..."""
+    """Yields the colour, dash pattern and marker of the first line, the second line, ..."""
     for colour, dash, marker in cycle(zip(COLOURS, DASHES, MARKERS, strict=True)):
         yield {"color": colour, "linestyle": dash, "marker": marker, "markersize": 4}
 
@@ -51,14 +51,14 @@ def spread(
     label: str,
     style: Style,
 ) -> None:
-    """The mean of `values [seeds, len(x)]` as a line, one standard deviation as a band."""
+    """Draws the mean of `values [seeds, len(x)]` as a line, one standard deviation as a band."""
     mean, std = values.mean(axis=0), values.std(axis=0, ddof=1)
     axes.plot(x, mean, label=label, **style)
     axes.fill_between(x, mean - std, mean + std, color=style["color"], alpha=0.15, linewidth=0)
 
 
 def level(axes: Axes, value: float, label: str, style: Style) -> None:
-    """A horizontal line for a baseline."""
+    """Draws a horizontal line for a baseline."""
     axes.axhline(
         value, label=label, color=style["color"], linestyle=style["linestyle"], linewidth=1.2
     )
@@ -67,7 +67,7 @@ def level(axes: Axes, value: float, label: str, style: Style) -> None:
 def regions(
     axes: Axes, predicted: np.ndarray, limits: tuple[float, float, float, float], title: str
 ) -> None:
-    """A decision map `[rows, columns]` in 0..1 over `limits = (left, right, bottom, top)`."""
+    """Draws a decision map `[rows, columns]` in 0..1 over `limits = (left, right, bottom, top)`."""
     axes.imshow(
         predicted, origin="lower", extent=limits, aspect="auto", cmap="Blues", vmin=-0.2, vmax=1.4
     )
@@ -76,7 +76,7 @@ def regions(
 
 
 def points(axes: Axes, x: np.ndarray, y: np.ndarray, most: int = 300) -> None:
-    """Up to `most` samples of two classes: filled circles for class 1, crosses for class 0."""
+    """Draws up to `most` samples: filled circles for class 1, crosses for class 0."""
     x, y = x[:most], y[:most]
     zero, one = x[y == 0], x[y == 1]
     axes.scatter(

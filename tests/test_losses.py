@@ -10,7 +10,7 @@ import pytest
 from scipy import special
 from sklearn import metrics
 
-from jaxnets import losses
+from jaxnets import losses, objective
 from jaxnets.losses import LOSSES, Loss, get_loss
 from tests.support.truths import LOSS_TRUTHS
 
@@ -226,16 +226,16 @@ def test_penalties_are_norms_of_the_weights_without_the_biases(x64):
     params = jax.tree.map(jnp.array, PARAMS)
     l1 = sum(np.linalg.norm(w.ravel(), 1) for w in WEIGHTS)
     l2 = sum(np.linalg.norm(w) ** 2 for w in WEIGHTS)
-    np.testing.assert_allclose(losses.l1_penalty(params), l1)
-    np.testing.assert_allclose(losses.l2_penalty(params), l2)
+    np.testing.assert_allclose(objective.l1_penalty(params), l1)
+    np.testing.assert_allclose(objective.l2_penalty(params), l2)
 
 
 @pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.0), (0.7, 0.0), (0.0, 0.3), (0.7, 0.3)])
 def test_penalty_gradient_by_hand_equals_jax(x64, l1, l2):
     """At a weight of exactly 0 both take the subgradient 0."""
     params = jax.tree.map(jnp.array, PARAMS)
-    by_jax = jax.grad(lambda p: l1 * losses.l1_penalty(p) + l2 * losses.l2_penalty(p))(params)
-    by_hand = losses.penalty_grad(params, l1, l2)
+    by_jax = jax.grad(lambda p: l1 * objective.l1_penalty(p) + l2 * objective.l2_penalty(p))(params)
+    by_hand = objective.penalty_grad(params, l1, l2)
     chex.assert_trees_all_close(by_hand, by_jax, rtol=1e-14)
     weight, bias = (by_hand["params"]["hidden_0"][name] for name in ("weight", "bias"))
     np.testing.assert_allclose(weight, l1 * np.sign(WEIGHTS[0]) + 2 * l2 * WEIGHTS[0])
