@@ -48,3 +48,17 @@ def room(path: Path) -> Iterator[None]:
             f"({free / 2**30:,.2f} GiB); make room or write elsewhere. "
             "Nothing half-written is left",
         ) from error
+
+
+def sync(path: Path) -> None:
+    """Flushes a file or folder to the disk; a folder only where the system can open one."""
+    flags = os.O_RDONLY
+    if not hasattr(os, "O_DIRECTORY"):  # Windows, which flushes only what it can write
+        if path.is_dir():
+            return
+        flags = os.O_RDWR
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

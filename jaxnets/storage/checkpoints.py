@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from jaxnets.host import checks
 from jaxnets.storage import arrays, tensorboard
-from jaxnets.storage.atomic import room
+from jaxnets.storage.atomic import room, sync
 
 MANIFEST, ARRAYS = "MANIFEST", "arrays"
 REPLACED = ".replaced"
@@ -111,7 +111,7 @@ def save(
             if final.exists():
                 final.rename(replaced)
             temporary.rename(final)
-            _sync(folder)
+            sync(folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     verify(final)
@@ -194,8 +194,8 @@ def _write(path: Path, step: int, tree: Any, identity: dict[str, str]) -> None:
     text = json.dumps(manifest, indent=1).encode()
     (path / MANIFEST).write_bytes(hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
     for file in path.rglob("*"):
-        _sync(file)
-    _sync(path)
+        sync(file)
+    sync(path)
 
 
 def _compare(
@@ -235,14 +235,6 @@ def _digests(path: Path) -> dict[str, str]:
         for file in path.rglob("*")
         if file.name != MANIFEST or file.parent != path
     }
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:
