@@ -1,9 +1,8 @@
-"""Multi-layer perceptrons as scikit-learn estimators: `fit`, `predict`, `score`, pipelines, grids.
+"""Multi-layer perceptrons as scikit-learn estimators, for pipelines and grid searches.
 
-Thin over `jaxnets.fit`: the whole training is one program, compiled once for each shape of the
-data and each architecture; another learning rate or penalty runs the same program again. The
-predictions are computed in double precision, so that one sample's do not depend on how many
-others are asked for with it.
+They are thin wrappers of `jaxnets.fit`: training is one program, compiled once per architecture
+and shape of the data; a different learning rate or penalty reuses it. Predictions are computed in
+double precision, so that the prediction of a sample does not depend on the other samples.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from jaxnets.activations import Activation
 from jaxnets.data import Dataset
+from jaxnets.host import checks
 from jaxnets.models import MLP
 from jaxnets.training.fit import fit
 from jaxnets.training.loop import TrainSpec
@@ -31,7 +31,7 @@ FLOATS = (np.float64, np.float32)
 
 
 class _MLPBase(BaseEstimator):
-    """What the classifier and the regressor share: the choices and the training."""
+    """Shared by the classifier and the regressor: the parameters and the training."""
 
     def __init__(
         self,
@@ -47,20 +47,6 @@ class _MLPBase(BaseEstimator):
         validation_fraction: float = 0.0,
         random_state: int | np.random.RandomState | None = None,
     ):
-        """Stores the choices; `fit` checks them.
-
-        Args:
-            hidden_layer_sizes: units of each hidden layer; empty for a linear model.
-            activation: of the hidden layers, a name in `jaxnets.ACTIVATIONS` or one of your own.
-            residual: whether a hidden layer as wide as its input adds that input to its value.
-            learning_rate: given to `optimizer`.
-            epochs: passes over the training samples; all of them are made.
-            batch_size: samples a step, at most all of them; None for all of them.
-            l2: the coefficient of the sum of squared weights, added to the mean loss.
-            optimizer: builds any optax optimizer from a `learning_rate`.
-            validation_fraction: of the samples, held out for the curves in `history_`.
-            random_state: decides the first weights, the batches and the held-out samples.
-        """
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
         self.residual = residual
@@ -79,8 +65,9 @@ class _MLPBase(BaseEstimator):
             raise ValueError(f"random_state is {self.random_state!r}: {error}") from error
         dataset = self._split(x, y, rng)
         in_batches = self.batch_size is not None and self.batch_size < len(dataset.train["x"])
-        self.model_ = MLP(self.hidden_layer_sizes, outputs, self.activation, self.residual)
-        run = TrainSpec(
+        widths = checks.as_counts(self.hidden_layer_sizes, "hidden_layer_sizes")
+        self.model_ = MLP(widths, outputs, self.activation, self.residual)
+        spec = TrainSpec(
             self.model_,
             loss,
             epochs=self.epochs,
@@ -89,7 +76,7 @@ class _MLPBase(BaseEstimator):
         )
         key = jax.random.key(rng.randint(np.iinfo(np.int32).max))
         state, history = fit(
-            run, key, dataset, {"learning_rate": self.learning_rate, "l2": self.l2}
+            spec, key, dataset, {"learning_rate": self.learning_rate, "l2": self.l2}
         )
         self.params_, self.history_ = jax.device_get((state.params, history))
         self.n_iter_ = self.epochs
@@ -97,7 +84,7 @@ class _MLPBase(BaseEstimator):
     def _split(self, x: np.ndarray, y: np.ndarray, rng: np.random.RandomState) -> Dataset:
         if not 0 <= self.validation_fraction < 1:
             raise ValueError(
-                f"validation_fraction is {self.validation_fraction}; it must be 0 or more, below 1"
+                f"validation_fraction is {self.validation_fraction}; it must be in [0, 1)"
             )
         if self.validation_fraction == 0:
             return Dataset({"x": x, "y": y})
@@ -118,10 +105,22 @@ class _MLPBase(BaseEstimator):
 
 
 class MLPClassifier(ClassifierMixin, _MLPBase):
-    """A multi-layer perceptron that minimises the softmax cross entropy of two or more classes.
+    """Classifies with a multi-layer perceptron that minimises the softmax cross entropy.
 
-    Features are taken as they are, never scaled: put a `StandardScaler` in front. Classes may be
-    numbers or strings. Held-out samples have every class in its share of all samples.
+    Features are not scaled: put a `StandardScaler` in front. Classes may be numbers or strings, two
+    or more. Held-out samples are stratified by class.
+
+    Args:
+        hidden_layer_sizes: units of each hidden layer; empty for a linear model.
+        activation: of the hidden layers, a name in `jaxnets.ACTIVATIONS` or an `Activation`.
+        residual: whether a hidden layer as wide as its input adds that input to its value.
+        learning_rate: passed to `optimizer`.
+        epochs: passes over the training samples; there is no early stopping.
+        batch_size: samples per step; None, or more than there are, for all of them.
+        l2: the coefficient of the sum of squared weights, added to the mean loss.
+        optimizer: builds any optax optimizer from a `learning_rate`.
+        validation_fraction: of the samples, held out for the curves in `history_`.
+        random_state: decides the first weights, the batches and the held-out samples.
 
     Attributes:
         classes_: the classes, sorted, `[classes]`.
@@ -129,8 +128,25 @@ class MLPClassifier(ClassifierMixin, _MLPBase):
             `valid_accuracy`, each `[epochs]`.
         model_: the Flax module.
         params_: its parameters, as NumPy arrays.
-        n_iter_: the epochs made.
-        n_features_in_: the features of a sample.
+        n_iter_: the number of epochs.
+        n_features_in_: the number of features of a sample.
+
+    Examples:
+        >>> from sklearn.datasets import load_iris
+        >>> from sklearn.pipeline import make_pipeline
+        >>> from sklearn.preprocessing import StandardScaler
+        >>> from jaxnets.estimator import MLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> net = MLPClassifier((16,), learning_rate=0.01, random_state=0)
+        >>> model = make_pipeline(StandardScaler(), net).fit(X, y)
+        >>> model.score(X, y) > 0.95
+        True
+        >>> model.predict_proba(X[:2]).shape
+        (2, 3)
+
+    See Also:
+        MLPRegressor: the same network for numbers.
+        jaxnets.fit: the training itself, with every loss, model and optimizer.
     """
 
     def fit(self, X: Any, y: Any) -> "MLPClassifier":
@@ -138,56 +154,81 @@ class MLPClassifier(ClassifierMixin, _MLPBase):
 
         Raises:
             ValueError: shapes that do not fit, a NaN or infinity, a `y` that is continuous or
-                has a single class, or a choice out of its range.
-            Diverged: the loss is not finite; try a smaller learning rate.
+                has a single class, or a parameter out of range.
+            DivergedError: the loss is not finite; try a smaller learning rate.
         """
         X, y = validate_data(self, X, y, dtype=FLOATS)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"y has one class only, {self.classes_[0]}; a classifier needs two")
+            raise ValueError(f"y has only one class, {self.classes_[0]}; a classifier needs two")
         self._train(X, labels, len(self.classes_), "softmax_cross_entropy")
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """The probability of each of `classes_`, `[samples, classes]`, of `X [samples, features]`.
+        """Computes the probability of each of `classes_`, `[samples, classes]`.
 
         Raises:
-            NotFittedError: `fit` comes first.
-            ValueError: other features than `fit` had, a NaN or infinity.
+            NotFittedError: `fit` was not called.
+            ValueError: not as many features as in `fit`, a NaN or infinity.
         """
         return softmax(self._outputs(X), axis=1)
 
     def predict(self, X: Any) -> np.ndarray:
-        """The most likely class of each sample, `[samples]`, of `X [samples, features]`.
+        """Predicts the most likely class of each sample of `X [samples, features]`, `[samples]`.
 
         Raises:
-            NotFittedError, ValueError: as `predict_proba`.
+            NotFittedError, ValueError: as for `predict_proba`.
         """
         best = self._outputs(X).argmax(axis=1)
         return self.classes_[best]
 
 
 class MLPRegressor(RegressorMixin, _MLPBase):
-    """A multi-layer perceptron that minimises the squared error of one or more targets.
+    """Predicts one or more numbers with a multi-layer perceptron that minimises the squared error.
 
-    Features and targets are taken as they are, never scaled: put a `StandardScaler` in front, and
-    a `TransformedTargetRegressor` around it if targets are far from mean 0 and variance 1.
+    Features and targets are not scaled: put a `StandardScaler` in front, and a
+    `TransformedTargetRegressor` around it if targets are far from mean 0 and variance 1.
+
+    Args:
+        hidden_layer_sizes: units of each hidden layer; empty for a linear model.
+        activation: of the hidden layers, a name in `jaxnets.ACTIVATIONS` or an `Activation`.
+        residual: whether a hidden layer as wide as its input adds that input to its value.
+        learning_rate: passed to `optimizer`.
+        epochs: passes over the training samples; there is no early stopping.
+        batch_size: samples per step; None, or more than there are, for all of them.
+        l2: the coefficient of the sum of squared weights, added to the mean loss.
+        optimizer: builds any optax optimizer from a `learning_rate`.
+        validation_fraction: of the samples, held out for the curves in `history_`.
+        random_state: decides the first weights, the batches and the held-out samples.
 
     Attributes:
         history_: `train_loss` and, of held-out samples, `valid_loss`, each `[epochs]`.
         model_: the Flax module.
         params_: its parameters, as NumPy arrays.
-        n_iter_: the epochs made.
-        n_features_in_: the features of a sample.
+        n_iter_: the number of epochs.
+        n_features_in_: the number of features of a sample.
+
+    Examples:
+        >>> import numpy as np
+        >>> from jaxnets.estimator import MLPRegressor
+        >>> X = np.linspace(-1, 1, 1000)[:, None]
+        >>> y = np.sin(3 * X[:, 0])
+        >>> net = MLPRegressor((32,), learning_rate=0.01, random_state=0)
+        >>> net.fit(X, y).score(X, y) > 0.95
+        True
+
+    See Also:
+        MLPClassifier: the same network for classes.
+        jaxnets.fit: the training itself, with every loss, model and optimizer.
     """
 
     def fit(self, X: Any, y: Any) -> "MLPRegressor":
         """Trains on samples `X [samples, features]`, `y [samples]` or `[samples, targets]`.
 
         Raises:
-            ValueError: shapes that do not fit, a NaN or infinity, or a choice out of its range.
-            Diverged: the loss is not finite; try a smaller learning rate.
+            ValueError: shapes that do not fit, a NaN or infinity, or a parameter out of range.
+            DivergedError: the loss is not finite; try a smaller learning rate.
         """
         X, y = validate_data(self, X, y, dtype=FLOATS, multi_output=True, y_numeric=True)
         self._target_shape = y.shape[1:]
@@ -196,11 +237,11 @@ class MLPRegressor(RegressorMixin, _MLPBase):
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """The targets of each sample, shaped as `fit` had them, of `X [samples, features]`.
+        """Predicts the targets of `X [samples, features]`, in the shape of those given to `fit`.
 
         Raises:
-            NotFittedError: `fit` comes first.
-            ValueError: other features than `fit` had, a NaN or infinity.
+            NotFittedError: `fit` was not called.
+            ValueError: not as many features as in `fit`, a NaN or infinity.
         """
         return self._outputs(X).reshape(-1, *self._target_shape)
 

@@ -1,6 +1,7 @@
 """The estimators: scikit-learn's own checks, its models as truth, its tools at work."""
 
 import copy
+import doctest
 
 import numpy as np
 import optax
@@ -14,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
+import jaxnets
 from jaxnets import DivergedError
 from jaxnets.estimator import MLPClassifier, MLPRegressor
 
@@ -127,9 +129,9 @@ def test_another_learning_rate_and_penalty_run_the_same_program(compilations):
 
 def test_grid_search_over_a_pipeline():
     pipeline = make_pipeline(StandardScaler(), MLPClassifier(**SMALL))
-    grid = {"netclassifier__learning_rate": [1e-5, 0.03], "netclassifier__l2": [0.0, 1e-3]}
+    grid = {"mlpclassifier__learning_rate": [1e-5, 0.03], "mlpclassifier__l2": [0.0, 1e-3]}
     search = GridSearchCV(pipeline, grid, cv=3, error_score="raise").fit(IRIS_X, IRIS_Y)
-    assert search.best_params_["netclassifier__learning_rate"] == 0.03
+    assert search.best_params_["mlpclassifier__learning_rate"] == 0.03
     assert search.best_score_ > 0.9
 
 
@@ -168,10 +170,15 @@ def test_a_choice_out_of_range_is_an_error(choice, message):
 
 
 def test_a_single_class_is_an_error():
-    with pytest.raises(ValueError, match="one class only, setosa"):
+    with pytest.raises(ValueError, match="only one class, setosa"):
         MLPClassifier().fit(IRIS_X, np.full(150, "setosa"))
 
 
 def test_divergence_is_an_error():
     with pytest.raises(DivergedError, match="smaller learning rate"):
         MLPRegressor(**SMALL | {"optimizer": optax.sgd, "learning_rate": 1e4}).fit(IRIS_X, IRIS_Y)
+
+
+def test_the_examples_run():
+    failed, tried = doctest.testmod(jaxnets.estimator)
+    assert tried > 0 == failed
