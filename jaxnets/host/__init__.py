@@ -1,1 +1,1 @@
-"""What happens on the host: input checks, memory errors, signals and progress bars."""
+"""Work on the host: input checks, out-of-memory errors, signals and progress bars."""

@@ -1,4 +1,4 @@
-"""Checks on the host, before anything compiles: what is wrong, where, and what to do about it."""
+"""Input checks on the host, before anything compiles: what is wrong, where, and what to do."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -11,20 +11,20 @@ T = TypeVar("T")
 
 
 def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
-    """The row of a table, or a ValueError that suggests the nearest name."""
+    """Looks up a row of a table; raises a ValueError that suggests the nearest name."""
     require_known([name], table, kind)
     return table[name]
 
 
 def as_mapping(value: Any, name: str) -> Mapping[str, Any]:
-    """The value itself; a TypeError unless it is a dict or another mapping."""
+    """Returns the value; raises a TypeError unless it is a dict or another mapping."""
     if not isinstance(value, Mapping):
         raise TypeError(f"{name} is {value!r}; it must be a dict, such as {{'learning_rate': 0.1}}")
     return value
 
 
 def require_known(names: Iterable[str], known: Iterable[str], kind: str) -> None:
-    """A ValueError for the first name that is not known, with the nearest one that is."""
+    """Raises a ValueError for the first unknown name, with the nearest known one."""
     known = list(known)
     for name in names:
         if name in known:
@@ -35,15 +35,15 @@ def require_known(names: Iterable[str], known: Iterable[str], kind: str) -> None
 
 
 def as_features(x: Any, name: str = "x") -> np.ndarray:
-    """Finite floats `[samples, ...]` in JAX's default precision; uint8 pixels become `[0, 1]`.
+    """Converts to finite floats `[samples, ...]` of JAX's default precision.
 
-    The one place where pixels are converted: uint8 is divided by 255, any float type is cast.
+    This is the only place where pixels are converted: uint8 is divided by 255, floats are cast.
 
     Raises:
-        TypeError: another dtype, which says nothing about its scale.
+        TypeError: any other dtype, whose scale is unknown.
         ValueError: no samples, no features, or a NaN or infinity (with its first position).
     """
-    x = _one_array(x, name)
+    x = _as_numpy(x, name)
     if x.dtype != np.uint8 and not np.issubdtype(x.dtype, np.floating):
         raise TypeError(
             f"{name} has dtype {x.dtype}, whose scale is unknown: pass uint8 pixels (0..255) "
@@ -57,7 +57,7 @@ def as_features(x: Any, name: str = "x") -> np.ndarray:
     if len(x) == 0:
         raise ValueError(f"{name} is empty (shape {x.shape}): there is nothing to train on")
     if 0 in x.shape:
-        raise ValueError(f"{name} has shape {x.shape}: samples without a feature")
+        raise ValueError(f"{name} has shape {x.shape}: the samples have no features")
     dtype = jax.dtypes.canonicalize_dtype(np.float64)
     if x.dtype == np.uint8:
         return np.divide(x, dtype.type(255), dtype=dtype)
@@ -74,30 +74,32 @@ def as_features(x: Any, name: str = "x") -> np.ndarray:
     return converted
 
 
-def _one_array(value: Any, name: str) -> np.ndarray:
+def _as_numpy(value: Any, name: str) -> np.ndarray:
     try:
         return np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"{name} has rows of different shapes: make them one array") from error
+        raise ValueError(
+            f"{name} has rows of different shapes: give all rows the same shape"
+        ) from error
 
 
 def _all_finite(x: np.ndarray) -> bool:
-    """Whether no entry is a NaN or an infinity: at once if the sum is finite, which either ends.
+    """Checks for NaN and infinity by the sum first: it is not finite if any entry is not.
 
-    A sum can overflow without them, so that only one that is not finite is looked into.
+    Since a sum can also overflow, entries are checked one by one where it is not finite.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         return bool(np.isfinite(x.sum()) or np.isfinite(x).all())
 
 
 def as_labels(y: Any, n_classes: int, name: str = "y") -> np.ndarray:
-    """Class indices `[samples]` as int32, each in `0 .. n_classes-1`.
+    """Converts class indices `[samples]` to int32, each in `0 .. n_classes-1`.
 
     Raises:
         TypeError: floats or other non-integers.
-        ValueError: not one axis, or a label outside the range (with its first position).
+        ValueError: more than one axis, or a label out of range (with its first position).
     """
-    y = _one_array(y, name)
+    y = _as_numpy(y, name)
     if y.ndim != 1:
         hint = f": use {name}.ravel()" if y.ndim == 2 and y.shape[1] == 1 else ""
         raise ValueError(f"{name} has shape {y.shape}; class labels are [samples]{hint}")
@@ -115,13 +117,13 @@ def as_labels(y: Any, n_classes: int, name: str = "y") -> np.ndarray:
 
 
 def as_targets(y: Any, outputs: int, name: str = "y") -> np.ndarray:
-    """Finite regression targets `[samples, outputs]`, the shape of the predictions.
+    """Converts regression targets to finite floats `[samples, outputs]`, as the predictions.
 
     Raises:
-        TypeError: not numbers.
+        TypeError: anything but numbers.
         ValueError: another shape (which would broadcast silently), or a NaN or infinity.
     """
-    y = _one_array(y, name)
+    y = _as_numpy(y, name)
     if y.ndim != 2 or y.shape[1] != outputs:
         hint = f": use {name}.reshape(-1, 1)" if y.ndim == 1 and outputs == 1 else ""
         raise ValueError(f"{name} has shape {y.shape}; expected [samples, {outputs}]{hint}")
@@ -131,23 +133,25 @@ def as_targets(y: Any, outputs: int, name: str = "y") -> np.ndarray:
 
 
 def require_same_length(x: np.ndarray, y: np.ndarray, names: tuple[str, str] = ("x", "y")) -> None:
-    """A ValueError unless both have the same number of samples."""
+    """Raises a ValueError unless both have the same number of samples."""
     if len(x) != len(y):
         raise ValueError(
             f"{names[0]} has {len(x)} samples and {names[1]} has {len(y)}: "
-            f"every row of {names[0]} needs one of {names[1]}"
+            f"every row of {names[0]} needs a row of {names[1]}"
         )
 
 
 def as_finite(value: Any, name: str) -> np.ndarray:
-    """The entries as an array; a TypeError unless they are real numbers, a ValueError for NaN.
+    """Converts to a NumPy array of finite real numbers.
 
-    Infinities are refused as NaN is.
+    Raises:
+        TypeError: anything but real numbers.
+        ValueError: a NaN or infinity.
     """
     try:
         value = np.asarray(value)
     except ValueError as error:
-        raise TypeError(f"{name} is {value!r}; it must be a number or an array of them") from error
+        raise TypeError(f"{name} is {value!r}; it must be a number or an array") from error
     if not (np.isrealobj(value) and _is_number(value.dtype)):
         raise TypeError(f"{name} is {value!r}; it must be a number")
     wrong = ~np.isfinite(value)
@@ -157,7 +161,7 @@ def as_finite(value: Any, name: str) -> np.ndarray:
 
 
 def as_number(value: Any, name: str) -> float:
-    """A finite real scalar as a float; a TypeError or ValueError for anything else."""
+    """Converts a finite real scalar to a float; raises as `as_finite` does."""
     scalar = as_finite(value, name)
     if scalar.shape:
         raise TypeError(f"{name} has shape {scalar.shape}; it must be a single number")
@@ -165,16 +169,16 @@ def as_number(value: Any, name: str) -> float:
 
 
 def as_array(value: Any, name: str) -> Any:
-    """The value as an array of numbers, a JAX or a NumPy one, which JAX's functions take.
+    """Converts to a JAX or NumPy array of numbers that JAX's functions accept.
 
     Raises:
         ValueError: rows of different lengths.
-        TypeError: masked entries, words, objects, or floats of more than 64 bits; of these JAX says
-            only which of its functions took offence.
+        TypeError: masked entries, strings, objects, or floats of more than 64 bits, for which JAX's
+            own error only names one of its functions.
     """
     if isinstance(value, jax.Array):
         return value
-    found = _one_array(value, name)
+    found = _as_numpy(value, name)
     masked = isinstance(value, np.ma.MaskedArray)
     long = found.dtype.type in (np.longdouble, np.clongdouble) and found.dtype.itemsize > 8
     if masked or long or not _is_number(found.dtype):
@@ -188,22 +192,22 @@ def _is_number(dtype: np.dtype) -> bool:
 
 
 def require_positive(value: Any, name: str) -> None:
-    """As `finite`, and a ValueError unless every entry is above zero."""
+    """Raises a ValueError unless every entry is positive, and as `as_finite` does."""
     value = as_finite(value, name)
     wrong = ~(value > 0)
     if wrong.any():
         raise ValueError(f"{name} is {value[wrong].ravel()[0]}; it must be finite and above 0")
 
 
-def require_share(value: Any, name: str, *, whole: bool = False) -> None:
-    """A TypeError or ValueError unless the value is a number from 0 to 1; 1 only as a `whole`."""
+def require_share(value: Any, name: str) -> None:
+    """Raises a ValueError unless the value is a number in [0, 1), and as `as_finite` does."""
     number = as_finite(value, name)
-    if number.shape or not 0 <= number <= 1 or (number == 1 and not whole):
-        raise ValueError(f"{name} is {value}; it must be in {'[0, 1]' if whole else '[0, 1)'}")
+    if number.shape or not 0 <= number < 1:
+        raise ValueError(f"{name} is {value}; it must be in [0, 1)")
 
 
 def require_keys(value: Any, axes: int, name: str) -> None:
-    """A TypeError unless the value is random keys of `axes` axes, new style or old."""
+    """Raises a TypeError unless the value is an array of random keys with `axes` axes."""
     typed = isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)
     old = getattr(value, "dtype", None) == np.uint32 and np.ndim(value) == axes + 1
     if not old and not (typed and value.ndim == axes):
@@ -213,21 +217,21 @@ def require_keys(value: Any, axes: int, name: str) -> None:
 
 
 def as_counts(values: Any, name: str) -> tuple[int, ...]:
-    """The values as ints; a TypeError unless they are a list of whole numbers, each 1 or more."""
+    """Converts a list of integers, each 1 or more, to ints; raises as `require_count` does."""
     try:
         values = tuple(values)
     except TypeError as error:
-        raise TypeError(f"{name} is {values!r}; it must be a list of whole numbers") from error
+        raise TypeError(f"{name} is {values!r}; it must be a list of integers") from error
     for value in values:
-        require_count(value, f"each of {name}")
+        require_count(value, f"an entry of {name}")
     return tuple(map(int, values))
 
 
 def require_count(value: Any, name: str) -> None:
-    """A TypeError unless the value is a whole number, a ValueError unless it is 1 to 2^31 - 1."""
+    """Raises a TypeError unless the value is an integer, a ValueError unless in 1 .. 2^31 - 1."""
     if not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} is {value!r}; it must be a whole number")
+        raise TypeError(f"{name} is {value!r}; it must be an integer")
     if value < 1:
         raise ValueError(f"{name} is {value}; it must be 1 or more")
     if value >= 2**31:
-        raise ValueError(f"{name} is {value}; it must be below 2^31, JAX counts no further")
+        raise ValueError(f"{name} is {value}; it must be below 2^31, the range of JAX's int32")

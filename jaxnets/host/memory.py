@@ -6,18 +6,19 @@ SIZE = re.compile(r"(\d+) bytes|([\d.]+ ?[KMGTPE]i?B)")
 
 
 class OutOfMemoryError(MemoryError):
-    """Memory that does not suffice: for what, the bytes asked for, and what to lower."""
+    """Insufficient memory: for what, how many bytes were requested, and what to lower."""
 
 
 def out_of_memory_hint(error: Exception, what: str, remedy: str) -> OutOfMemoryError:
-    """Turns XLA's RESOURCE_EXHAUSTED or the host's MemoryError into one that says what to do.
+    """Turns XLA's RESOURCE_EXHAUSTED or the host's MemoryError into an error that says what to do.
 
     Raises:
-        Exception: the error itself, if it is about something else or has its hint already.
+        Exception: the error itself, if it is about something else or already has a hint.
     """
     if isinstance(error, OutOfMemoryError) or not _is_out_of_memory(error):
         raise error
-    return OutOfMemoryError(f"{what} do not fit in memory ({_asked(str(error))}): {remedy}")
+    size = _requested_size(str(error))
+    return OutOfMemoryError(f"{what} do not fit in memory ({size}): {remedy}")
 
 
 def _is_out_of_memory(error: Exception) -> bool:
@@ -29,12 +30,12 @@ def _is_out_of_memory(error: Exception) -> bool:
     )
 
 
-def _asked(text: str) -> str:
-    """The size that an error names, in bytes and for people."""
+def _requested_size(text: str) -> str:
+    """Describes the size that an error names, in bytes and GiB."""
     found = SIZE.search(text)
     if not found:
-        return "it does not say how many bytes were asked for"
+        return "requested bytes unknown"
     if found[2]:
-        return f"{found[2]} asked for at once"
+        return f"{found[2]} requested at once"
     gibibytes = int(found[1]) / 2**30
-    return f"{found[1]} bytes asked for at once, {gibibytes:,.2f} GiB"
+    return f"{found[1]} bytes requested at once, {gibibytes:,.2f} GiB"

@@ -1,4 +1,4 @@
-"""Signals that ask a program to end are kept until what is being done has been saved."""
+"""Deferred signals: a program that is asked to stop saves its work first."""
 
 import os
 import signal
@@ -7,26 +7,26 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-ASKED = (signal.SIGINT, signal.SIGTERM)
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(KeyboardInterrupt):
-    """A training that was asked to end, and saved where it was."""
+    """Raised by a run that was asked to stop, after it saved its state."""
 
     def __init__(self, message: str, signal_number: int):
         super().__init__(message)
         self.code = 128 + signal_number
-        """The exit code of a process that such a signal ends: 130 or 143."""
+        """The exit code of a process that was stopped by this signal: 130 or 143."""
 
 
-class Pending:
-    """The signal that came while it was held back, or None."""
+class PendingSignal:
+    """The signal received while signals were deferred, or None."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
 
     def receive(self, number: int, _: FrameType | None) -> None:
-        """Remembers the first signal; the second ends the process at once."""
+        """Stores the first signal; a second one ends the process immediately."""
         if self.signal is not None:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
@@ -34,16 +34,16 @@ class Pending:
 
 
 @contextmanager
-def defer_signals() -> Iterator[Pending]:
-    """Holds SIGINT and SIGTERM back; the old handlers are there again afterwards.
+def defer_signals() -> Iterator[PendingSignal]:
+    """Defers SIGINT and SIGTERM, and restores the old handlers afterwards.
 
-    Only the main thread can: in any other, signals act as before.
+    This works only in the main thread; in any other it does nothing.
     """
-    pending = Pending()
+    pending = PendingSignal()
     if threading.current_thread() is not threading.main_thread():
         yield pending
         return
-    old = {number: signal.signal(number, pending.receive) for number in ASKED}
+    old = {number: signal.signal(number, pending.receive) for number in STOP_SIGNALS}
     try:
         yield pending
     finally:
