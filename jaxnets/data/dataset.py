@@ -1,4 +1,4 @@
-"""A data set as dicts of arrays with one leading axis, and the ways to make one from arrays."""
+"""Data sets as dicts of arrays with a common leading axis, and ways to make them from arrays."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ FRACTIONS = (0.6, 0.2, 0.2)
 
 
 class Dataset(NamedTuple):
-    """The three parts of a data set; `valid` and `test` may be absent (None)."""
+    """Holds the three parts of a data set; `valid` and `test` may be None."""
 
     train: Part
     valid: Part | None = None
@@ -27,7 +27,7 @@ class Dataset(NamedTuple):
 def split(
     x: np.ndarray, y: np.ndarray, fractions: Sequence[float] = FRACTIONS, seed: int = 0
 ) -> Dataset:
-    """Train, validation and test parts: shuffled, disjoint, and together every sample once.
+    """Shuffles samples and splits them into train, validation and test: each goes to one part.
 
     Args:
         x: `[samples, ...]`, any dtype; rows are moved, never changed.
@@ -36,19 +36,19 @@ def split(
         seed: of the permutation, `np.random.default_rng(seed)`.
 
     Raises:
-        ValueError: different lengths, fractions that are no partition, or a part without a sample.
+        ValueError: different lengths, fractions that do not sum to 1, or a part without a sample.
     """
     x, y = np.asarray(x), np.asarray(y)
     checks.require_same_length(x, y)
     edges = np.cumsum(_counts(fractions, len(x)))[:-1]
-    rows = np.split(_shuffled(len(x), seed), edges)
-    whole = {"x": x, "y": y}
-    valid, test = (_take(whole, row) if len(row) else None for row in rows[1:])
-    return Dataset(_take(whole, rows[0]), valid, test)
+    rows = np.split(_permutation(len(x), seed), edges)
+    samples = {"x": x, "y": y}
+    valid, test = (_take(samples, row) if len(row) else None for row in rows[1:])
+    return Dataset(_take(samples, rows[0]), valid, test)
 
 
 def hold_out(part: Part, n: int, seed: int = 0) -> tuple[Part, Part]:
-    """The part without `n` samples chosen at random, and those `n`.
+    """Splits `n` samples off at random: the part without them, and the part of those `n`.
 
     Raises:
         ValueError: `n` leaves one side empty.
@@ -56,16 +56,16 @@ def hold_out(part: Part, n: int, seed: int = 0) -> tuple[Part, Part]:
     samples = len(part["x"])
     if not isinstance(n, int | np.integer) or not 0 < n < samples:
         raise ValueError(
-            f"cannot hold {n} of {samples} samples out: choose between 1 and {samples - 1}"
+            f"cannot hold out {n} of {samples} samples: choose between 1 and {samples - 1}"
         )
-    order = _shuffled(samples, seed)
+    order = _permutation(samples, seed)
     return _take(part, order[:-n]), _take(part, order[-n:])
 
 
 def from_arrays(
     x: Any, y: Any, *, fractions: Sequence[float] = FRACTIONS, seed: int = 0
 ) -> Dataset:
-    """A data set from your own arrays, checked, converted and split at random.
+    """Makes a data set from your own arrays: checked, converted and split at random.
 
     Args:
         x: `[samples, ...]`, floats or uint8 pixels (which become `[0, 1]`).
@@ -75,48 +75,46 @@ def from_arrays(
         seed: of the permutation.
 
     Raises:
-        TypeError: a dtype that is neither (strings, objects).
-        ValueError: wrong shapes, a NaN or infinity, a negative label, or as `split`.
+        TypeError: another dtype (strings, objects).
+        ValueError: wrong shapes, a NaN or infinity, a negative label, or as in `split`.
     """
-    part = _checked(x, y)
+    part = _as_part(x, y)
     return split(part["x"], part["y"], fractions, seed)
 
 
 def from_npz(
     path: str | PathLike[str], *, fractions: Sequence[float] = FRACTIONS, seed: int = 0
 ) -> Dataset:
-    """A data set from a NumPy archive, split at random or as its arrays are named.
+    """Reads a data set from a NumPy archive, split at random or by the names of its arrays.
 
     An archive with `x` and `y` is split as by `from_arrays`. One with `x_train`, `y_train`,
-    `x_test`, `y_test` and perhaps `x_valid`, `y_valid` is taken as it is (`fractions` and `seed`
-    are then unused). Pickled objects are refused.
+    `x_test`, `y_test` and optionally `x_valid`, `y_valid` keeps these parts (`fractions` and
+    `seed` are then unused). Pickled objects are refused.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: not an intact archive, a missing array, parts that do not fit each other, or
-            as `from_arrays`.
+            as in `from_arrays`.
     """
     arrays = read_npz(path)
     if not any(key.endswith(("_train", "_valid", "_test")) for key in arrays):
-        _require(arrays, ("x", "y"), path)
+        _require_arrays(arrays, ("x", "y"), path)
         return from_arrays(arrays["x"], arrays["y"], fractions=fractions, seed=seed)
     names = ["train", "test"]
     if "x_valid" in arrays or "y_valid" in arrays:
         names.append("valid")
-    _require(arrays, [f"{axis}_{name}" for name in names for axis in "xy"], path)
-    train = _checked(arrays["x_train"], arrays["y_train"], "_train")
-    rest = {
-        name: _alike(_checked(arrays[f"x_{name}"], arrays[f"y_{name}"], f"_{name}"), train, name)
-        for name in names[1:]
-    }
-    return Dataset(train, **rest)
+    _require_arrays(arrays, [f"{axis}_{name}" for name in names for axis in "xy"], path)
+    parts = {name: _as_part(arrays[f"x_{name}"], arrays[f"y_{name}"], f"_{name}") for name in names}
+    for name in names[1:]:
+        _require_alike(parts[name], parts["train"], name)
+    return Dataset(**parts)
 
 
 def standardise(dataset: Dataset) -> Dataset:
-    """Every feature with mean 0 and deviation 1 on the training part, `(x - mean) / std`.
+    """Scales every feature to mean 0 and deviation 1 on the training part, `(x - mean) / std`.
 
-    The validation and test parts are moved by the training part's mean and scale. A feature that
-    is constant in training keeps its scale.
+    The validation and test parts use the mean and scale of the training part. A feature that is
+    constant in training keeps its scale.
     """
     x = dataset.train["x"]
     mean = x.mean(axis=0, dtype=np.float64)
@@ -124,16 +122,16 @@ def standardise(dataset: Dataset) -> Dataset:
     constant = np.ptp(x, axis=0) == 0
     scale = np.where(constant, 1.0, std)
 
-    def moved(part: Part) -> Part:
+    def rescale(part: Part) -> Part:
         return {**part, "x": ((part["x"] - mean) / scale).astype(x.dtype)}
 
-    valid, test = (part and moved(part) for part in dataset[1:])
-    return Dataset(moved(dataset.train), valid, test)
+    valid, test = (part and rescale(part) for part in dataset[1:])
+    return Dataset(rescale(dataset.train), valid, test)
 
 
-def _shuffled(samples: int, seed: int) -> np.ndarray:
+def _permutation(samples: int, seed: int) -> np.ndarray:
     if not isinstance(seed, int | np.integer) or seed < 0:
-        raise ValueError(f"seed is {seed!r}; it must be a whole number, 0 or more")
+        raise ValueError(f"seed is {seed!r}; it must be an integer, 0 or more")
     return np.random.default_rng(seed).permutation(samples)
 
 
@@ -142,15 +140,15 @@ def _take(part: Part, rows: np.ndarray) -> Part:
 
 
 def _counts(fractions: Sequence[float], samples: int) -> np.ndarray:
-    """Samples of each part; the edges between parts are rounded, so that they sum to all."""
+    """Counts the samples of each part; rounds the edges between parts, so that none is lost."""
     shares = np.asarray(fractions, dtype=np.float64)
     if shares.shape != (3,) or not (shares >= 0).all() or not np.isclose(shares.sum(), 1):
         raise ValueError(
-            f"fractions are {fractions}; expected three for train, validation and test, "
+            f"fractions are {fractions}; expected three, for train, validation and test, "
             "none negative, that sum to 1, such as (0.8, 0, 0.2)"
         )
     if shares[0] == 0:
-        raise ValueError("the fraction of train is 0: there would be nothing to train on")
+        raise ValueError("the train fraction is 0: there would be nothing to train on")
     edges = np.rint(np.cumsum(shares) * samples).astype(int)
     counts = np.diff(edges, prepend=0)
     for name, share, count in zip(Dataset._fields, shares, counts, strict=True):
@@ -162,7 +160,7 @@ def _counts(fractions: Sequence[float], samples: int) -> np.ndarray:
     return counts
 
 
-def _checked(x: Any, y: Any, suffix: str = "") -> Part:
+def _as_part(x: Any, y: Any, suffix: str = "") -> Part:
     features = checks.as_features(x, f"x{suffix}")
     try:
         y = np.atleast_1d(y)
@@ -174,14 +172,14 @@ def _checked(x: Any, y: Any, suffix: str = "") -> Part:
         return {"x": features, "y": checks.as_targets(y, y.shape[-1], f"y{suffix}")}
     if not np.issubdtype(y.dtype, np.integer) and y.dtype != np.bool_:
         raise TypeError(
-            f"y{suffix} has dtype {y.dtype}; labels are integers, targets are floats: for names "
-            "of classes take the second of np.unique(y, return_inverse=True)"
+            f"y{suffix} has dtype {y.dtype}; labels are integers, targets are floats: turn names "
+            "of classes into labels with np.unique(y, return_inverse=True)[1]"
         )
     return {"x": features, "y": checks.as_labels(y, int(y.max()) + 1, f"y{suffix}")}
 
 
-def _alike(part: Part, train: Part, name: str) -> Part:
-    """The part itself, once its features and targets are known to be of the kind of train's."""
+def _require_alike(part: Part, train: Part, name: str) -> None:
+    """Raises a ValueError unless features and targets are of the same kind as in `train`."""
     for axis in "xy":
         there, here = train[axis], part[axis]
         if here.shape[1:] != there.shape[1:] or here.dtype != there.dtype:
@@ -191,16 +189,17 @@ def _alike(part: Part, train: Part, name: str) -> Part:
             )
     if train["y"].ndim == 1:
         checks.as_labels(part["y"], int(train["y"].max()) + 1, f"y_{name}")
-    return part
 
 
-def _require(arrays: Mapping[str, Any], keys: Sequence[str], path: str | PathLike[str]) -> None:
+def _require_arrays(
+    arrays: Mapping[str, Any], keys: Sequence[str], path: str | PathLike[str]
+) -> None:
     for key in keys:
         if key in arrays:
             continue
         near = difflib.get_close_matches(key, arrays, n=1, cutoff=0.4)
-        hint = f"; is {near[0]!r} it?" if near else ""
+        hint = f" did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"{path} has no array {key!r}{hint} It has: {', '.join(arrays) or 'none'}. Save x and "
-            "y, or x_train, y_train, x_test, y_test and perhaps x_valid, y_valid"
+            f"{path} has no array {key!r};{hint} it has: {', '.join(arrays) or 'none'}. Save x and "
+            "y, or x_train, y_train, x_test, y_test and optionally x_valid, y_valid"
         )

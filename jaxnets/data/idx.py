@@ -12,11 +12,11 @@ UINT8 = 0x08
 AGAIN = "delete it and download it again"
 LONGEST_HEADER = 4 + 4 * 255
 MOST = 1032
-"""Deflate makes at most so many bytes of one: what a header promises beyond them cannot be."""
+"""The most bytes that deflate can unpack from one: a header cannot promise more."""
 
 
 def read(path: str | PathLike[str]) -> np.ndarray:
-    """The array of a gzipped IDX file of unsigned bytes: `[images, rows, columns]` or `[labels]`.
+    """Reads a gzipped IDX file of unsigned bytes: `[images, rows, columns]` or `[labels]`.
 
     The header is two zero bytes, the type (0x08), the number of axes, then each axis's length as
     a big-endian 32-bit integer; the entries follow, last axis fastest (LeCun, Cortes and Burges
@@ -24,7 +24,7 @@ def read(path: str | PathLike[str]) -> np.ndarray:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not gzip, not IDX, another type, a size that its header contradicts, or
+        ValueError: not gzip, not IDX, another type, a size that contradicts its header, or
             anything after its end.
     """
     path = Path(path)
@@ -34,7 +34,7 @@ def read(path: str | PathLike[str]) -> np.ndarray:
         head = gunzip.decompress(packed, LONGEST_HEADER)
         shape = _shape(head, path)
         expected = 4 + 4 * len(shape) + math.prod(shape)
-        # One byte more than promised, so that the end of the file is reached and checked.
+        # One byte more than promised, to reach and check the end of the file.
         most = min(expected, MOST * len(packed)) + 1
         content = head + gunzip.decompress(gunzip.unconsumed_tail, max(1, most - len(head)))
     except zlib.error as error:
@@ -49,7 +49,7 @@ def read(path: str | PathLike[str]) -> np.ndarray:
         )
     if gunzip.unused_data:
         raise ValueError(
-            f"{path} goes on after its end: {len(gunzip.unused_data)} bytes do not belong to it; "
+            f"{path} has {len(gunzip.unused_data)} bytes after its end that do not belong to it; "
             f"{AGAIN}"
         )
     return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)

@@ -6,9 +6,10 @@ import numpy as np
 
 from jaxnets.data import images, prepared
 from jaxnets.data.dataset import Dataset, Part, hold_out
+from jaxnets.data.registry import FILES
 from jaxnets.host import checks
 
-KNOWN = ("digits", *images.FAMILY)
+KNOWN = ("digits", *FILES)
 DIGITS_TEST = 359
 
 
@@ -20,52 +21,54 @@ def load(
     folder: str | PathLike[str] | None = None,
     flat: bool = True,
 ) -> Dataset:
-    """A set of labelled images: x in `[0, 1]`, floats `[samples, features]`, y int32 `[samples]`.
+    """Loads labelled images: x floats in `[0, 1]`, `[samples, features]`, y int32 `[samples]`.
 
     - "digits": 1,797 images of 8 x 8 that come with scikit-learn; a fifth is the test part.
     - "mnist", "fashion_mnist", "kmnist": the four original files, from `folder`, `$MNIST_DIR`
-      (mnist), TFDS's `downloads/manual`, its cache, a prepared set, or the network. 60,000 images
-      to train with, of which 10,000 become the validation part as in lecture L0, and 10,000 to
-      test with (L0 counts 5,000; the files hold 10,000).
-    - any other image classification set that TensorFlow Datasets has prepared, by its name there.
+      (mnist), TFDS's `downloads/manual`, its cache, a prepared set (if TFDS is installed), or the
+      network. 60,000 training images, of which 10,000 become the validation part as in lecture
+      L0, and 10,000 test images (L0 counts 5,000; the files hold 10,000).
+    - any other image classification set that TensorFlow Datasets has prepared, by its TFDS name;
+      needs `pip install 'jaxnets[tfds]'`.
 
     Args:
         name: of the set.
-        valid: samples taken out of training at random for validation; 0 for none. By default the
+        valid: samples taken from training at random for validation; 0 for none. By default the
             set's own validation part, or as many as the test part has.
-        seed: of the validation part's choice, and of the test part's for digits.
+        seed: of the choice of the validation part, and of the test part for digits.
         folder: of the four files for MNIST's family; TFDS's data folder for prepared sets.
         flat: whether an image is one row of features; else x is `[samples, rows, columns,
             channels]`.
 
     Raises:
-        ValueError: an unknown name (the nearest is suggested), a damaged or wrong file, a
+        ValueError: an unknown name (the nearest is suggested), a damaged or wrong file, or a
             `valid` that leaves nothing to train on.
         FileNotFoundError: files missing from `folder`, or a set that is not prepared.
-        ConnectionError: nothing here and no network, within ten seconds; it lists what to fetch.
+        ConnectionError: no files and no network, within ten seconds; lists the files to download.
+        ModuleNotFoundError: the set needs TensorFlow Datasets, which is not installed.
     """
     parts = _parts(name, folder, seed)
     if "train" not in parts:
-        raise ValueError(f"{name} has no part to train on, only {', '.join(parts)}")
-    train, held = parts["train"], parts.get("validation")
-    if valid is not None or held is None:
+        raise ValueError(f"{name} has no training part, only {', '.join(parts)}")
+    train, validation = parts["train"], parts.get("validation")
+    if valid is not None or validation is None:
         n = len(parts["test"]["y"]) if valid is None and "test" in parts else valid
-        train, held = hold_out(train, n, seed) if n else (train, None)
+        train, validation = hold_out(train, n, seed) if n else (train, None)
     n_classes = max(int(part["y"].max()) for part in parts.values()) + 1
-    rest = {"valid": held, "test": parts.get("test")}
+    rest = {"valid": validation, "test": parts.get("test")}
     return Dataset(
-        _ready(train, n_classes, flat),
-        **{key: _ready(part, n_classes, flat) for key, part in rest.items() if part},
+        _convert(train, n_classes, flat),
+        **{key: _convert(part, n_classes, flat) for key, part in rest.items() if part},
     )
 
 
 def _parts(name: str, folder: str | PathLike[str] | None, seed: int) -> dict[str, Part]:
-    """Split name -> images `[samples, rows, columns, channels]` and labels, as stored."""
+    """Reads images `[samples, rows, columns, channels]` and labels as stored: split -> part."""
     if name == "digits":
         return _digits(seed)
-    if name not in images.FAMILY:
+    if name not in FILES:
         return prepared.read(name, folder, known=KNOWN)
-    files = images.registered(name)
+    files = FILES[name]
     paths = images.find(name, folder)
     missing = [file for file in files.values() if file.name not in paths]
     if missing and prepared.is_prepared(name):
@@ -79,12 +82,12 @@ def _digits(seed: int) -> dict[str, Part]:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    whole = {"x": digits.images[..., np.newaxis] / 16, "y": digits.target}
-    train, test = hold_out(whole, DIGITS_TEST, seed)
+    every = {"x": digits.images[..., np.newaxis] / 16, "y": digits.target}
+    train, test = hold_out(every, DIGITS_TEST, seed)
     return {"train": train, "test": test}
 
 
-def _ready(part: Part, n_classes: int, flat: bool) -> Part:
+def _convert(part: Part, n_classes: int, flat: bool) -> Part:
     x, y = part["x"], part["y"]
     x = x.reshape(len(x), -1) if flat else x
     return {"x": checks.as_features(x), "y": checks.as_labels(y, n_classes)}

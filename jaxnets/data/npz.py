@@ -1,4 +1,4 @@
-"""NumPy archives, read without pickle and never beyond what the file itself can hold."""
+"""NumPy archives, read without pickle and never beyond what the file can hold."""
 
 import math
 import struct
@@ -23,15 +23,15 @@ BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, EOFError, OSError, NotIm
 BROKEN_HEADER = (SyntaxError, TypeError, tokenize.TokenError, UnicodeDecodeError, RecursionError)
 
 
-class _Damaged(ValueError):
-    """What the archive says of itself and what it holds do not agree."""
+class _DamagedError(ValueError):
+    """The headers of an archive contradict its content."""
 
 
 def read_npz(path: str | PathLike[str]) -> dict[str, np.ndarray]:
-    """Every array of a NumPy archive, none of them pickled.
+    """Reads every array of a NumPy archive, without pickle.
 
-    An array takes as many bytes as its header promises, and its member must have exactly these:
-    nothing is unpacked beyond them, and nothing is reserved that the file is too small to hold.
+    The member of an array must have exactly as many bytes as its header promises: no more are
+    unpacked, and no memory is allocated that the file is too small to fill.
 
     Raises:
         FileNotFoundError: no such file.
@@ -39,7 +39,7 @@ def read_npz(path: str | PathLike[str]) -> dict[str, np.ndarray]:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"no file {path}; write one with np.savez(path, x=x, y=y)")
+        raise FileNotFoundError(f"{path} not found; write it with np.savez(path, x=x, y=y)")
     size = path.stat().st_size
     if not zipfile.is_zipfile(path):
         raise ValueError(
@@ -48,7 +48,7 @@ def read_npz(path: str | PathLike[str]) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
             return dict(_arrays(archive, size))
-    except (_Damaged, *BROKEN, *BROKEN_HEADER) as error:
+    except (_DamagedError, *BROKEN, *BROKEN_HEADER) as error:
         raise ValueError(f"{path} is damaged ({error}): delete it and write it again") from error
     except (ValueError, RuntimeError) as error:
         raise ValueError(f"{path}: {error}; save arrays of numbers only") from error
@@ -57,7 +57,7 @@ def read_npz(path: str | PathLike[str]) -> dict[str, np.ndarray]:
 def _arrays(archive: zipfile.ZipFile, size: int) -> Iterator[tuple[str, np.ndarray]]:
     for info in archive.infolist():
         if info.compress_size > size or info.file_size > MOST * info.compress_size + 64:
-            raise _Damaged(
+            raise _DamagedError(
                 f"{info.filename} would be {info.file_size} bytes, which {info.compress_size} of "
                 f"this file's {size} cannot hold"
             )
@@ -66,16 +66,18 @@ def _arrays(archive: zipfile.ZipFile, size: int) -> Iterator[tuple[str, np.ndarr
 
 
 def _array(member: IO[bytes], info: zipfile.ZipInfo) -> np.ndarray:
-    """One array, once its member is known to be as long as its header says."""
+    """Reads one array, after checking that its member is as long as its header says."""
     version = np.lib.format.read_magic(member)
     if version not in HEADERS:
-        raise ValueError(f"{info.filename} has NumPy's format {version}")
+        raise ValueError(f"{info.filename} has the unsupported .npy version {version}")
     shape, by_columns, dtype = HEADERS[version](member)
     if dtype.hasobject:
         raise ValueError(f"{info.filename} holds Python objects: allow_pickle=False")
     promised, held = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
     if promised != held or min(shape, default=0) < 0:
-        raise _Damaged(f"the header of {info.filename} promises {promised} bytes, it has {held}")
+        raise _DamagedError(
+            f"the header of {info.filename} promises {promised} bytes, it has {held}"
+        )
     content = bytearray(promised)
     rest = memoryview(content)
     while piece := member.read(PIECE):

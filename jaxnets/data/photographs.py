@@ -1,4 +1,4 @@
-"""Photographs that come with packages, and patches cut out of them.
+"""Photographs that come with packages, and patches cut from them.
 
 Nothing is downloaded: "china" and "flower" come with scikit-learn, the others with scikit-image.
 """
@@ -21,11 +21,11 @@ an eye's retina, a rocket."""
 
 
 def load(names: Sequence[str]) -> list[np.ndarray]:
-    """The colour photographs of those names, each uint8 `[rows, columns, 3]`, 300 to 1,411 a side.
+    """Loads colour photographs by name, each uint8 `[rows, columns, 3]`, 300 to 1,411 per side.
 
     Raises:
         ValueError: an unknown name (the nearest is suggested).
-        ModuleNotFoundError: it comes with scikit-image, which is not installed.
+        ModuleNotFoundError: a photograph of scikit-image, which is not installed.
     """
     checks.require_known(names, KNOWN, "photograph")
     return [(_scikit_learn if name in SCIKIT_LEARN else _scikit_image)(name) for name in names]
@@ -58,7 +58,7 @@ def _scikit_image(name: str) -> np.ndarray:
 
 
 def sides(photographs: np.ndarray, share: float = 0.75) -> tuple[np.ndarray, np.ndarray]:
-    """The left `share` of photographs `[photographs, rows, columns, ...]`, and the rest.
+    """Splits photographs `[photographs, rows, columns, ...]` into the left `share` and the rest.
 
     Patches of one side share no pixel with those of the other.
 
@@ -76,9 +76,9 @@ def sides(photographs: np.ndarray, share: float = 0.75) -> tuple[np.ndarray, np.
 
 
 def crops(random: np.random.Generator, photographs: np.ndarray, n: int, size: int) -> np.ndarray:
-    """Patches `[n, size, size, ...]` from anywhere in `[photographs, rows, columns, ...]`.
+    """Cuts patches `[n, size, size, ...]` at random from `[photographs, rows, columns, ...]`.
 
-    Every place of every photograph is as likely as any other.
+    Every position in every photograph is equally likely.
 
     Raises:
         ValueError: photographs smaller than a patch.
@@ -91,12 +91,12 @@ def crops(random: np.random.Generator, photographs: np.ndarray, n: int, size: in
     return np.moveaxis(chosen, (-2, -1), (1, 2))
 
 
-def labelled(
+def labelled_crops(
     random: np.random.Generator, photographs: Sequence[np.ndarray], each: int, size: int
 ) -> Part:
-    """`each` patches of every photograph `[rows, columns, ...]`, labelled by its number.
+    """Cuts `each` patches from every photograph `[rows, columns, ...]`, labelled by its number.
 
-    `{"x": [photographs * each, size, size, ...], "y": int32}`; the photographs need not be alike
+    Returns `{"x": [photographs * each, size, size, ...], "y": int32}`; the photographs may differ
     in rows and columns.
     """
     x = [crops(random, photograph[None], each, size) for photograph in photographs]

@@ -1,4 +1,4 @@
-"""Sets that TensorFlow Datasets has prepared: images, read once and kept as arrays, and texts."""
+"""Sets prepared by TensorFlow Datasets: images, decoded once and cached as arrays, and texts."""
 
 import difflib
 import hashlib
@@ -17,18 +17,19 @@ from jaxnets.data.images import data_dir
 from jaxnets.data.npz import read_npz
 from jaxnets.storage.atomic import replacing
 
-TOGETHER = 1000
+BATCH = 1000
+"""Examples read at once."""
 
 
 def read(
     name: str, folder: str | PathLike[str] | None = None, *, known: tuple[str, ...] = ()
 ) -> dict[str, Part]:
-    """Split name -> images `[samples, rows, columns, channels]` and labels `[samples]` as stored.
+    """Reads images `[samples, rows, columns, channels]` and labels as stored: split -> part.
 
-    Decoding takes about a quarter of a millisecond per image, so the arrays are kept in one
-    .npz file: beside the prepared set, or under `$XDG_CACHE_HOME/jaxnets` (`~/.cache/jaxnets`)
+    Decoding takes about a quarter of a millisecond per image, so the arrays are cached in one
+    .npz file: next to the prepared set, or under `$XDG_CACHE_HOME/jaxnets` (`~/.cache/jaxnets`)
     if its folder is read-only. The file is named after the set, its version and the state of its
-    files, so a set prepared anew is read anew.
+    files, so a set that is prepared again is decoded again.
 
     Args:
         name: TFDS's name: `set`, `set/config` or `set:version`.
@@ -36,10 +37,10 @@ def read(
         known: other names to suggest for a mistyped one.
 
     Raises:
-        ValueError: an unknown name, a format without random access, damaged files, or no
-            fixed-size images with one label each.
+        ValueError: an unknown name, a format without random access, damaged files, or anything
+            but images of one size with one label each.
         FileNotFoundError: a known set that is not prepared in that folder.
-        DiskFullError: the arrays cannot be kept, the disk is full.
+        DiskFullError: the disk is full, so the arrays cannot be cached.
         ModuleNotFoundError: TensorFlow Datasets is not installed.
     """
     builder = _builder(name, data_dir(folder), known)
@@ -51,40 +52,41 @@ def read(
 
 
 def texts(name: str, folder: str | PathLike[str] | None = None) -> Iterator[tuple[str, float]]:
-    """The texts of the part to train on, and how much of it is read, 0 to 1.
+    """Yields the texts of the train split, each with the share read so far, 0 to 1.
 
     Raises:
         ValueError: an unknown name, a format without random access, damaged files, no text, or no
-            such part.
+            train split.
         FileNotFoundError: a known set that is not prepared in that folder.
+        ModuleNotFoundError: TensorFlow Datasets is not installed.
     """
     builder = _builder(name, data_dir(folder), ())
-    feature = _text(builder)
+    feature = _text_feature(builder)
     n = builder.info.splits["train"].num_examples
     for row, example in _examples(builder, "train"):
-        with tfds.reading(f"text {row} of {builder.data_path}"):
+        with tfds.translate_errors(f"text {row} of {builder.data_path}"):
             text = example[feature].decode()
         yield text, (row + 1) / n
 
 
 def state(name: str, folder: str | PathLike[str] | None = None) -> tuple[str, str]:
-    """A set's full name as part of a file's, and a digest of the state of its files."""
+    """Returns a set's full name, fit for a file name, and a digest of the state of its files."""
     builder = _builder(name, data_dir(folder), ())
     return _file_name(builder), _state(builder)
 
 
 def state_of_files(files: Iterable[Path]) -> str:
-    """A digest of names, sizes and times: another one, once a file has changed."""
+    """Returns a digest of names, sizes and times, which changes when a file does."""
     entries = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256(repr(entries).encode()).hexdigest()[:12]
 
 
 def is_prepared(name: str) -> bool:
-    """Whether TFDS's data folder holds the set in a format that can be read without TensorFlow."""
-    if not (data_dir() / name).is_dir():
+    """Tells whether the set is prepared in a format that TFDS, if installed, reads on its own."""
+    if not (data_dir() / name).is_dir() or not tfds.is_installed():
         return False
-    builder = _opened(name, data_dir())
-    return builder.is_prepared() and _random_access(builder)
+    builder = _open(name, data_dir())
+    return builder.is_prepared() and _has_random_access(builder)
 
 
 def _splits(arrays: dict[str, np.ndarray]) -> list[str]:
@@ -101,28 +103,28 @@ def _builder(name: str, folder: Path, known: tuple[str, ...]) -> Any:
             f"unknown data set {name!r};{hint} known: "
             f"{', '.join((*known, f'any set that TensorFlow Datasets has prepared in {folder}'))}"
         )
-    builder = _opened(name, folder)
+    builder = _open(name, folder)
     how = (
         f"pip install 'jaxnets[tf]', then\n"
         f"  tfds build {name} --file_format=array_record --data_dir={folder}"
     )
     if not builder.is_prepared():
         raise FileNotFoundError(f"{name} is not prepared in {folder}: {how}")
-    if not _random_access(builder):
+    if not _has_random_access(builder):
         raise ValueError(
             f"{builder.data_path} holds {builder.info.file_format.value} files, which only "
-            f"TensorFlow reads: move them away; {how}"
+            f"TensorFlow can read: move them away; {how}"
         )
     return builder
 
 
-def _opened(name: str, folder: Path) -> Any:
+def _open(name: str, folder: Path) -> Any:
     package = tfds.package()
-    with tfds.reading(f"{name} in {folder}"):
+    with tfds.translate_errors(f"{name} in {folder}"):
         return package.builder(name, data_dir=folder)
 
 
-def _random_access(builder: Any) -> bool:
+def _has_random_access(builder: Any) -> bool:
     return builder.info.file_format.value in ("array_record", "parquet")
 
 
@@ -144,47 +146,47 @@ def _state(builder: Any) -> str:
     return state_of_files(sorted(file for file in files if file.suffix != ".npz"))
 
 
-def _text(builder: Any) -> str:
-    """The name of the first text, of a set that has a part to train on."""
+def _text_feature(builder: Any) -> str:
+    """Returns the name of the first text feature of a set that has a train split."""
     features, kinds = builder.info.features, tfds.package().features
     names = [key for key, kind in features.items() if isinstance(kind, kinds.Text)]
     if not names or "train" not in builder.info.splits:
         raise ValueError(
             f"{builder.info.full_name} has no texts to train on: its features are {features}, its "
-            f"parts {', '.join(builder.info.splits)}"
+            f"splits {', '.join(builder.info.splits)}"
         )
     return names[0]
 
 
 def _decode(builder: Any) -> dict[str, np.ndarray]:
-    image, label = _features(builder)
+    image, label = _supervised_features(builder)
     shape = builder.info.features[image].shape
     arrays: dict[str, np.ndarray] = {}
     for split, info in builder.info.splits.items():
         x = np.empty((info.num_examples, *shape), builder.info.features[image].np_dtype)
         y = np.empty(info.num_examples, np.int32)
         for row, example in _examples(builder, split):
-            with tfds.reading(f"image {row} of {split} of {builder.data_path}"):
+            with tfds.translate_errors(f"image {row} of {split} of {builder.data_path}"):
                 x[row], y[row] = example[image], example[label]
         arrays |= {f"x_{split}": x, f"y_{split}": y}
     return arrays
 
 
 def _examples(builder: Any, split: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The examples of a split with their places, read a few at a time."""
+    """Yields the examples of a split with their positions, read `BATCH` at a time."""
     what = f"{split} of {builder.data_path}"
-    with tfds.reading(what):
+    with tfds.translate_errors(what):
         source = builder.as_data_source(split=split)
         n = len(source)
-    for start in range(0, n, TOGETHER):
-        rows = range(start, min(start + TOGETHER, n))
-        with tfds.reading(what):
+    for start in range(0, n, BATCH):
+        rows = range(start, min(start + BATCH, n))
+        with tfds.translate_errors(what):
             examples = list(zip(rows, source.__getitems__(rows), strict=True))
         yield from examples
 
 
-def _features(builder: Any) -> tuple[str, str]:
-    """The names of the image and of the label."""
+def _supervised_features(builder: Any) -> tuple[str, str]:
+    """Returns the names of the image and of the label."""
     features, kinds = builder.info.features, tfds.package().features
     keys: tuple[str, ...] = builder.info.supervised_keys or ()
     if len(keys) == 2 and {*keys} <= {*features}:
@@ -193,13 +195,13 @@ def _features(builder: Any) -> tuple[str, str]:
         if is_image and isinstance(label, kinds.ClassLabel):
             return keys[0], keys[1]
     raise ValueError(
-        f"{builder.info.full_name} is not images of one size with one class label each: "
+        f"{builder.info.full_name} does not hold images of one size with one class label each: "
         f"{features}; read it with tfds.data_source and use data.from_arrays"
     )
 
 
 def _write(file: Path, arrays: dict[str, np.ndarray]) -> None:
-    """All of the file or nothing: it gets its name once it is complete."""
+    """Writes the complete file or nothing: it gets its name once it is complete."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with replacing(file) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy takes a flag too

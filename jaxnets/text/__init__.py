@@ -1,1 +1,1 @@
-"""Texts as numbers: reading, splitting into words, vocabularies, corpora, and a tiny language."""
+"""Texts as numbers: reading, splitting into words, vocabularies, corpora and a tiny language."""

@@ -1,4 +1,4 @@
-"""Corpora kept on disk: the numbers in one file that is mapped, words and checksum in another."""
+"""Corpora on disk: the numbers in one file that is mapped, words and checksum in another."""
 
 import hashlib
 import json
@@ -13,42 +13,42 @@ import numpy as np
 from jaxnets.data import prepared
 from jaxnets.storage.atomic import replacing
 from jaxnets.text import reading
-from jaxnets.text.vocabulary import Vocabulary, numbered
+from jaxnets.text.vocabulary import Vocabulary, encode
 
 FORM = "a note with its own sha256"
-"""Another one for files that are not to be read as these are."""
+"""Part of the file names: change it when the format changes, so that old files are not read."""
 
 
 class Files(NamedTuple):
-    """The two files of a corpus; the note is written last, so that it vouches for the numbers."""
+    """Names the two files of a corpus; the note, written last, vouches for the numbers."""
 
     numbers: Path
     """int32, little-endian."""
     note: Path
-    """Its own sha256 on a line, then JSON: words, counts, and the sha256 of the numbers."""
+    """Its own sha256 on a line, then JSON: words, counts and the sha256 of the numbers."""
 
 
 def read(
     source: reading.Source, min_count: int, folder: str | PathLike[str], progress: bool
 ) -> tuple[np.ndarray, Vocabulary]:
-    """The numbers, mapped, and the vocabulary; made from the source unless the folder has them.
+    """Returns the mapped numbers and the vocabulary, from the folder or else from the source.
 
     Raises:
-        ValueError: the source is strings, which have no name to be found by.
+        ValueError: the source is strings, which have no name to find them by.
         DiskFullError: the disk is full; nothing half-written is left.
     """
     if not isinstance(source, str | PathLike):
-        raise ValueError("a cache is for files, folders and TFDS sets; these are strings")
+        raise ValueError("cache is for files, folders and TFDS sets; the source is strings")
     folder = Path(folder).expanduser()
     folder.mkdir(parents=True, exist_ok=True)
     files = _files(folder, source, min_count)
-    note = _intact(files) or _write(files, source, min_count, progress)
+    note = _read_note(files) or _write(files, source, min_count, progress)
     vocabulary = Vocabulary(tuple(note["words"]), np.asarray(note["counts"]))
     return np.memmap(files.numbers, "<i4", "r"), vocabulary
 
 
 def _files(folder: Path, source: str | PathLike[str], min_count: int) -> Files:
-    """Named after all that decides the numbers: the rule, the least count, the state of files."""
+    """Names the files after all that decides the numbers: rule, least count, state of sources."""
     if str(source).startswith(reading.TFDS):
         name, state = prepared.state(reading.tfds_name(str(source)))
     else:
@@ -58,8 +58,8 @@ def _files(folder: Path, source: str | PathLike[str], min_count: int) -> Files:
     return Files(folder / f"{stem}.int32", folder / f"{stem}.json")
 
 
-def _intact(files: Files) -> dict[str, Any] | None:
-    """The note, if the numbers are those it vouches for."""
+def _read_note(files: Files) -> dict[str, Any] | None:
+    """Returns the note if it and the numbers are intact; warns if they are damaged."""
     if not files.note.exists():
         return None
     head, _, content = files.note.read_bytes().partition(b"\n")
@@ -69,15 +69,15 @@ def _intact(files: Files) -> dict[str, Any] | None:
         if _sha256(files.numbers) == note["sha256"]:
             return note
         wrong = files.numbers
-    warnings.warn(f"{wrong} is damaged: the text is read again", stacklevel=4)
+    warnings.warn(f"{wrong} is damaged: reading the text again", stacklevel=4)
     return None
 
 
 def _write(files: Files, source: reading.Source, min_count: int, progress: bool) -> dict[str, Any]:
-    """Both files, or nothing: each gets its name once it is complete, the note last. The note."""
+    """Writes both files or nothing, the note last, and returns the note."""
     with replacing(files.note) as temporary_note, replacing(files.numbers) as numbers:
         with tempfile.TemporaryFile(dir=files.note.parent) as spool, numbers.open("wb") as out:
-            vocabulary, blocks = numbered(source, min_count, progress, spool)
+            vocabulary, blocks = encode(source, min_count, progress, spool)
             for block in blocks:
                 out.write(block.astype("<i4").tobytes())
         note = {

@@ -1,7 +1,7 @@
 """Sentences of a small grammar about countries, kin and opposites, whose analogies are known.
 
-Two words of one row below share contexts with the other words of the row, and with the words of
-their column: that is what makes "Bern is to Switzerland as Beijing is to China" learnable.
+The words of a row below share contexts with the other words of the row and with the words of
+their column, which makes "Bern is to Switzerland as Beijing is to China" learnable.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ actor actress stage play
 waiter waitress table menu
 wizard witch spell broom
 """
-"""He, she, and two words of both."""
+"""He, she, and two words they share."""
 OPPOSITES = """
 big small size house
 hot cold heat soup
@@ -88,7 +88,7 @@ THINGS = (
 
 
 class Topic(NamedTuple):
-    """Words that fit one another, and the sentences made of them."""
+    """Holds words that belong together, and the sentences made of them."""
 
     rows: list[dict[str, str]]
     sentences: tuple[str, ...]
@@ -114,7 +114,7 @@ TOPICS = {
 
 
 def sentences(n: int, seed: int = 0) -> Iterator[str]:
-    """`n` sentences, each of a topic, a row and a pattern drawn uniformly."""
+    """Yields `n` sentences, each of a topic, a row and a pattern drawn uniformly."""
     rng = np.random.default_rng(seed)
     topics = list(TOPICS.values())
     for _ in range(n):
@@ -124,7 +124,7 @@ def sentences(n: int, seed: int = 0) -> Iterator[str]:
 
 
 def analogies() -> dict[str, list[tuple[str, str, str, str]]]:
-    """Per topic all `(a, b, c, d)`: a is to b as c is to d, for every two of its rows."""
+    """Lists all `(a, b, c, d)` per topic: a is to b as c is to d, for every two of its rows."""
     return {
         name: [
             (one[first], one[second], other[first], other[second])

@@ -1,4 +1,4 @@
-"""A text as numbers: every word gets one, in blocks, so that the text need not fit in memory."""
+"""Numbers the words of a text, in blocks, so that the text need not fit in memory."""
 
 from collections.abc import Iterator
 from os import PathLike
@@ -10,23 +10,23 @@ from jaxnets.host.progress import progress_bar
 from jaxnets.text import reading
 
 END = -1
-"""The number in a corpus that ends a line: no window reaches across it."""
+"""The number that ends a line of a corpus: no window reaches across it."""
 BLOCK = 2**22
-"""Numbers handled at a time."""
+"""Numbers processed at a time."""
 
 
 class Vocabulary(NamedTuple):
-    """The words of a corpus, the most frequent first; a word's number is its place."""
+    """Holds the words of a corpus, the most frequent first; a word's number is its position."""
 
     words: tuple[str, ...]
     counts: np.ndarray
-    """How often each occurs, int64 `[words]`."""
+    """How often each word occurs, int64 `[words]`."""
 
 
-def numbered(
+def encode(
     source: reading.Source, min_count: int, progress: bool, spool: IO[bytes]
 ) -> tuple[Vocabulary, Iterator[np.ndarray]]:
-    """The vocabulary of a text, and its numbers in blocks; `spool` holds them meanwhile."""
+    """Returns the vocabulary of a text and its numbers in blocks, read back from `spool`."""
     spelling = _number_all(source, progress, spool)
     counts = np.zeros(len(spelling), np.int64)
     for block in _blocks(spool):
@@ -38,7 +38,7 @@ def numbered(
         name = source if isinstance(source, str | PathLike) else "the text"
         raise ValueError(
             f"{name} has {len(order)} words that occur {min_count} times or more; "
-            "a vocabulary needs two: give more text, or a smaller min_count"
+            "a vocabulary needs two: use more text or a smaller min_count"
         )
     rank = np.full(len(spelling), END - 1, np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
@@ -48,7 +48,7 @@ def numbered(
 
 
 def _number_all(source: reading.Source, progress: bool, spool: IO[bytes]) -> list[str]:
-    """All words in order of appearance, after the line's end; writes their numbers to `spool`."""
+    """Writes the numbers of a text to `spool`; returns its words in order, "" for line ends."""
     numbers, done = _Numbers(), 0
     with progress_bar(progress, " words", scale=True) as bar:
         for piece, share in reading.pieces(source):
@@ -61,7 +61,7 @@ def _number_all(source: reading.Source, progress: bool, spool: IO[bytes]) -> lis
 
 
 class _Numbers(dict[bytes, int]):
-    """The number of each token's word; below 0 for a token of none or several."""
+    """Maps each token to the number of its word; below 0 for a token of no or several words."""
 
     def __init__(self) -> None:
         super().__init__({reading.LINE: 0})
@@ -78,7 +78,7 @@ class _Numbers(dict[bytes, int]):
         return self[token]
 
     def of(self, tokens: list[bytes]) -> np.ndarray:
-        """The numbers of the tokens' words, int32."""
+        """Returns the numbers of the tokens' words, int32."""
         numbers = np.fromiter(map(self.__getitem__, tokens), np.int32, len(tokens))
         odd = np.flatnonzero(numbers < 0)
         if not len(odd):
@@ -98,11 +98,11 @@ def _blocks(spool: IO[bytes]) -> Iterator[np.ndarray]:
 
 
 def _single_ends(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
-    """Without rare words, then without the ends of empty lines."""
+    """Drops rare words, then the ends of empty lines."""
     last = END
     for block in blocks:
-        kept = block[block >= END]
-        if len(kept):
-            before = np.append(np.int32(last), kept[:-1])
-            last = kept[-1]
-            yield kept[(kept != END) | (before != END)]
+        frequent = block[block >= END]
+        if len(frequent):
+            before = np.append(np.int32(last), frequent[:-1])
+            last = frequent[-1]
+            yield frequent[(frequent != END) | (before != END)]

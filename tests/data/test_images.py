@@ -1,23 +1,30 @@
-"""MNIST's family from folders, caches and a local server, or nowhere."""
+"""MNIST's family from folders, caches and a local server, or nowhere; all without TFDS."""
 
+import errno
 import gzip
 import hashlib
 import http.server
-import os
+import importlib
 import struct
+import sys
 import threading
 import time
+import urllib.request
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import pytest
-import requests
-from tensorflow_datasets.core.download import checksums, resource
 
 from jaxnets import data
-from jaxnets.data import images
+from jaxnets.data import download
+from jaxnets.data.registry import FILES, PARTS, File, cache_name
+from jaxnets.storage.atomic import DiskFullError
 
+URLOPEN = urllib.request.urlopen
+FAMILY = pytest.mark.parametrize("name", ["mnist", "fashion_mnist", "kmnist"])
 MNIST = Path(__file__).parents[3] / "shared" / "data" / "mnist"
 NEEDS_MNIST = pytest.mark.skipif(not MNIST.is_dir(), reason="needs ../shared/data/mnist")
 
@@ -31,16 +38,25 @@ def listing(folder: Path) -> list[tuple[str, bytes]]:
     return [(str(file), file.read_bytes()) for file in sorted(folder.rglob("*")) if file.is_file()]
 
 
+def tfds_part(name: str):
+    """A module of TFDS itself; the test is skipped without."""
+    package = "tensorflow_datasets"
+    pytest.importorskip(package, reason="compares with TensorFlow Datasets, not installed")
+    return importlib.import_module(f"{package}.core.download.{name}")
+
+
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    """TFDS's folders under tmp_path, no folder named by the environment, and no network."""
+    """TFDS's folders under tmp_path; no TFDS, no folder in the environment, and no network."""
+    for module in ("tensorflow_datasets", "importlib_resources", "requests"):
+        monkeypatch.setitem(sys.modules, module, None)
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     monkeypatch.delenv("MNIST_DIR", raising=False)
 
-    def refused(url, **_):
-        raise requests.ConnectionError(f"no route to {url}")
+    def refuse(request, **_):
+        raise URLError(f"no route to {request.full_url}")
 
-    monkeypatch.setattr(requests, "get", refused)
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
     return tmp_path / "tfds"
 
 
@@ -51,7 +67,7 @@ def arrays():
     y = np.arange(80, dtype=np.uint8) % 10
     return dict(
         zip(
-            [name for pair in images.PARTS.values() for name in pair],
+            [name for pair in PARTS.values() for name in pair],
             [x[:60], y[:60], x[60:], y[60:]],
             strict=True,
         )
@@ -63,14 +79,21 @@ def source(tmp_path, arrays, monkeypatch, home):
     """A folder with the four files of the tiny MNIST, registered in place of the real ones."""
     folder = tmp_path / "source"
     folder.mkdir()
-    files = {}
     for name, array in arrays.items():
-        packed = packed_idx(array)
-        (folder / name).write_bytes(packed)
-        digest = hashlib.sha256(packed).hexdigest()
-        files[name] = images.File(name, len(packed), digest, f"http://localhost:9/{name}")
-    monkeypatch.setattr(images, "registered", lambda _: files)
+        (folder / name).write_bytes(packed_idx(array))
+    register(monkeypatch, folder, "http://localhost:9")
     return folder
+
+
+def register(monkeypatch, folder: Path, host: str) -> None:
+    """Registers the files of a folder in place of those of every set."""
+    files = {}
+    for file in (folder / name for pair in PARTS.values() for name in pair):
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        url = f"{host}/{file.name}"
+        files[file.name] = File(file.name, file.stat().st_size, digest, url)
+    for name in list(FILES):
+        monkeypatch.setitem(FILES, name, files)
 
 
 def put(source: Path, target: Path) -> Path:
@@ -95,9 +118,8 @@ def test_files_put_by_hand(source, home, arrays, place):
 @pytest.mark.parametrize("place", ["downloads/mnist", "downloads"])
 def test_files_of_tfds_cache(source, home, arrays, place):
     (home / place).mkdir(parents=True)
-    for name, file in images.registered("mnist").items():
-        cached = home / place / resource.get_dl_fname(file.url, file.sha256)
-        cached.write_bytes((source / name).read_bytes())
+    for name, file in FILES["mnist"].items():
+        (home / place / cache_name(file)).write_bytes((source / name).read_bytes())
     assert is_tiny(data.load("mnist"), arrays)
 
 
@@ -124,108 +146,150 @@ def test_folder_that_lacks_files(source):
     assert "t10k-labels-idx1-ubyte.gz" in listed[0]
 
 
-def test_wrong_file_is_named_and_kept(source):
+def test_wrong_file_is_named_and_left_alone(source):
     file = source / "train-labels-idx1-ubyte.gz"
-    before = images.registered("mnist")[file.name]
+    before = FILES["mnist"][file.name]
     file.write_bytes(gzip.compress(b"something else"))
-    kept = listing(source)
+    content = listing(source)
     with pytest.raises(ValueError, match="is not the registered") as caught:
         data.load("mnist", folder=source)
     found = hashlib.sha256(file.read_bytes()).hexdigest()
     for fact in (str(file), before.sha256, f"{before.size} bytes", found):
         assert fact in str(caught.value)
-    assert listing(source) == kept
+    assert listing(source) == content
 
 
 def test_images_and_labels_that_differ_in_number(source, monkeypatch):
     file = source / "train-labels-idx1-ubyte.gz"
     file.write_bytes(packed_idx(np.zeros(59)))
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    files = images.registered("mnist")
+    files = FILES["mnist"]
     monkeypatch.setitem(files, file.name, files[file.name]._replace(sha256=digest))
-    with pytest.raises(ValueError, match=r"has 60 images, .*labels-idx1-ubyte\.gz 59"):
+    with pytest.raises(ValueError, match=r"60 images, but .*labels-idx1-ubyte\.gz has 59 labels"):
         data.load("mnist", folder=source)
 
 
-@pytest.mark.parametrize("name", images.FAMILY)
+@FAMILY
 def test_registry_has_the_four_files(name):
-    files = images.registered(name)
-    assert set(files) == {file for pair in images.PARTS.values() for file in pair}
+    files = FILES[name]
+    assert set(files) == {file for pair in PARTS.values() for file in pair}
     assert all(len(bytes.fromhex(file.sha256)) == 32 for file in files.values())
     assert all(file.url.endswith(file.name) for file in files.values())
 
 
-@pytest.mark.parametrize("name", images.FAMILY)
+@FAMILY
+def test_registry_is_tfds_own(name):
+    builder = tfds_part("checksums") and sys.modules["tensorflow_datasets"].builder_cls(name)
+    registered = {
+        info.filename: File(info.filename, int(info.size), info.checksum, url)
+        for url, info in builder.url_infos.items()
+    }
+    assert FILES[name] == registered
+
+
+@pytest.mark.parametrize("host", ["", "http://127.0.0.1:8000", "http://localhost/a_dataset_b"])
+@FAMILY
+def test_cache_names_are_tfds_own(name, host):
+    theirs = tfds_part("resource").get_dl_fname
+    for file in FILES[name].values():
+        file = file._replace(url=f"{host}/{file.name}") if host else file
+        assert cache_name(file) == theirs(file.url, file.sha256)
+
+
+@FAMILY
 def test_without_network_the_files_are_listed(home, name):
     with pytest.raises(ConnectionError, match="no route to http") as caught:
         data.load(name)
     message = str(caught.value)
     assert f"put these files into {home / 'downloads' / 'manual' / name}" in message
-    for file in images.registered(name).values():
+    for file in FILES[name].values():
         assert f"{file.name}  {file.size} bytes  sha256 {file.sha256}  {file.url}" in message
     assert not home.exists()
 
 
 def test_a_silent_network_is_given_up_on(home, monkeypatch):
-    assert images.PROBE_SECONDS < 9
-    monkeypatch.setattr(images, "PROBE_SECONDS", 0.1)
+    assert download.PROBE_SECONDS < 9
+    monkeypatch.setattr(download, "PROBE_SECONDS", 0.1)
     released = threading.Event()
 
-    def silent(*_, **__):
+    def wait(*_, **__):
         released.wait(20)
-        raise requests.ConnectTimeout
+        raise TimeoutError
 
-    monkeypatch.setattr(requests, "get", silent)
+    monkeypatch.setattr(urllib.request, "urlopen", wait)
     start = time.perf_counter()
-    with pytest.raises(ConnectionError, match=r"no answer from https?://.* within 0\.1 s"):
+    with pytest.raises(ConnectionError, match=r"https?://.*: no answer within 0\.1 s"):
         data.load("mnist")
     assert time.perf_counter() - start < 3
     released.set()
 
 
+@FAMILY
+def test_a_prepared_set_without_tfds_is_downloaded(home, name):
+    (home / name / "3.0.1").mkdir(parents=True)
+    with pytest.raises(ConnectionError, match=f"cannot download {name}"):
+        data.load(name)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder without a word."""
+
+    def log_message(self, *_):
+        pass
+
+
 @pytest.fixture
-def server(source, monkeypatch):
-    """The tiny MNIST over HTTP, registered with TFDS too."""
-    monkeypatch.undo()
-    monkeypatch.setenv("TFDS_DATA_DIR", str(source.parent / "tfds"))
-    monkeypatch.delenv("MNIST_DIR", raising=False)
+def server(source, monkeypatch, request):
+    """The tiny MNIST over HTTP; a test's parameter is another handler of requests."""
+    monkeypatch.setattr(urllib.request, "urlopen", URLOPEN)
     for proxy in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(proxy, raising=False)
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_):
-            pass
-
-    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=source))
+    handler = partial(getattr(request, "param", Quiet), directory=source)
+    httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
-    files = {}
-    for file in sorted(source.iterdir()):
-        url = f"http://127.0.0.1:{httpd.server_port}/{file.name}"
-        digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        files[file.name] = images.File(file.name, file.stat().st_size, digest, url)
-        info = checksums.UrlInfo(file.stat().st_size, digest, file.name)
-        monkeypatch.setitem(checksums.get_all_url_infos(), url, info)
-    monkeypatch.setattr(images, "registered", lambda _: files)
+    register(monkeypatch, source, f"http://127.0.0.1:{httpd.server_port}")
     yield source
     httpd.shutdown()
     httpd.server_close()
 
 
-def test_download_is_kept_and_checked_again(server, arrays):
+def files_below(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def test_download_is_saved_and_checked_again(server, home, arrays):
     assert is_tiny(data.load("mnist"), arrays)
     for file in server.iterdir():
         file.unlink()
     assert is_tiny(data.load("mnist"), arrays)
-    cache = Path(os.environ["TFDS_DATA_DIR"]) / "downloads" / "mnist"
-    damaged = next(cache.glob("*t10k-labels*.gz"))
+    damaged = next((home / "downloads" / "mnist").glob("*t10k-labels*.gz"))
     damaged.write_bytes(b"damaged on the disk")
     with pytest.raises(ValueError, match="is not the registered t10k-labels") as caught:
         data.load("mnist")
     assert str(damaged) in str(caught.value)
 
 
-def test_only_missing_files_are_downloaded(server, arrays):
-    manual = Path(os.environ["TFDS_DATA_DIR"]) / "downloads" / "manual"
+def test_tfds_finds_what_was_downloaded(server, home, monkeypatch):
+    data.load("mnist")
+    saved, files = files_below(home), FILES["mnist"].values()
+    monkeypatch.undo()
+    info = tfds_part("checksums").UrlInfo
+    manager = tfds_part("download_manager").DownloadManager(
+        download_dir=home / "downloads",
+        dataset_name="mnist",
+        url_infos={file.url: info(file.size, file.sha256, file.name) for file in files},
+    )
+    for file in server.iterdir():
+        file.unlink()
+    found = manager.download([file.url for file in files])
+    assert [hashlib.sha256(path.read_bytes()).hexdigest() for path in found] == [
+        file.sha256 for file in files
+    ]
+    assert files_below(home) == saved
+
+
+def test_only_missing_files_are_downloaded(server, home, arrays):
+    manual = home / "downloads" / "manual"
     put(server, manual)
     (manual / "t10k-images-idx3-ubyte.gz").unlink()
     for file in server.iterdir():
@@ -237,13 +301,92 @@ def test_only_missing_files_are_downloaded(server, arrays):
 def test_server_without_the_files(server):
     for file in server.iterdir():
         file.unlink()
-    with pytest.raises(ConnectionError, match=r"404 Client Error(.|\n)*put these files into"):
+    with pytest.raises(ConnectionError, match=r"HTTP Error 404(.|\n)*put these files into"):
         data.load("mnist")
 
 
-def test_server_with_another_file(server):
-    (server / "t10k-labels-idx1-ubyte.gz").write_bytes(b"a page of advertisements")
-    with pytest.raises(ConnectionError, match="wrong checksum"):
+@pytest.mark.parametrize("longer", [False, True])
+def test_server_with_another_file(server, home, longer):
+    file = server / "t10k-labels-idx1-ubyte.gz"
+    size = file.stat().st_size
+    file.write_bytes(bytes(size + 1) if longer else b"a page of advertisements")
+    message = (
+        f"sends more than the registered {size} bytes" if longer else "sends 24 bytes with sha"
+    )
+    with pytest.raises(ConnectionError, match=message) as caught:
+        data.load("mnist")
+    listed = str(caught.value).splitlines()[2:]
+    assert [line.split()[0] for line in listed] == ["t10k-labels-idx1-ubyte.gz"]
+    assert len(list(home.rglob("*.gz"))) == 3
+    assert not list(home.rglob("*t10k-labels*"))
+
+
+class Endless(Quiet):
+    """Sends labels of the test part that never end."""
+
+    def do_GET(self):
+        if "t10k-labels" not in self.path:
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.end_headers()
+        with suppress(ConnectionError):
+            while True:
+                self.wfile.write(bytes(2**16))
+
+
+class Stalling(Quiet):
+    """Stops after the first bytes of the labels of the test part."""
+
+    def do_GET(self):
+        if "t10k-labels" not in self.path:
+            super().do_GET()
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b"only this")
+        time.sleep(2)
+
+
+class Dropping(Quiet):
+    """Closes the connection without an answer."""
+
+    def do_GET(self):
+        self.close_connection = True
+
+
+@pytest.mark.parametrize(
+    ("server", "message"),
+    [
+        (Endless, "sends more than the registered"),
+        (Stalling, "timed out"),
+        (Dropping, "closed connection without response"),
+    ],
+    indirect=["server"],
+)
+def test_servers_that_misbehave_are_given_up_on(server, home, message, monkeypatch):
+    monkeypatch.setattr(download, "READ_SECONDS", 1.0)
+    start = time.perf_counter()
+    with pytest.raises(ConnectionError, match=message):
+        data.load("mnist")
+    assert time.perf_counter() - start < 10
+    assert not list(home.rglob("*t10k-labels*"))
+
+
+def test_a_full_disk_is_named(server, home, monkeypatch):
+    def full_disk(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    with pytest.raises(DiskFullError, match=r"No space left on device for .*\.gz.*make room"):
+        data.load("mnist")
+    assert not files_below(home)
+
+
+def test_a_folder_that_cannot_be_written_is_named(server, home):
+    home.write_bytes(b"a file, not a folder")
+    with pytest.raises(ConnectionError, match=r"cannot download mnist: .*tfds"):
         data.load("mnist")
 
 
@@ -269,7 +412,7 @@ def test_validation_size_and_image_shape(source):
     assert some.valid["x"].shape == (7, 28, 28, 1)
     flat = data.load("mnist", folder=source, valid=7)
     np.testing.assert_array_equal(some.valid["x"].reshape(7, 784), flat.valid["x"])
-    with pytest.raises(ValueError, match="cannot hold 60 of 60"):
+    with pytest.raises(ValueError, match="cannot hold out 60 of 60"):
         data.load("mnist", folder=source, valid=60)
 
 

@@ -1,4 +1,4 @@
-"""Prepared TFDS sets: tiny ones written record by record, and the real MNIST."""
+"""Sets prepared by TFDS: tiny ones written record by record, and the real MNIST."""
 
 import io
 import json
@@ -7,14 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from array_record.python.array_record_module import ArrayRecordWriter
 from PIL import Image
-from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
 
 from jaxnets import data
 from jaxnets.data import idx, prepared
 from jaxnets.storage.atomic import DiskFullError
 from jaxnets.text import corpus
+
+pytest.importorskip("tensorflow_datasets", reason="TensorFlow Datasets is not installed")
+from array_record.python.array_record_module import ArrayRecordWriter
+from tensorflow_datasets.proto import tf_example_pb2, tf_feature_pb2
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 NEEDS_SHARED = pytest.mark.skipif(
@@ -97,30 +99,30 @@ def holds(part: dict, x: np.ndarray, y: np.ndarray) -> bool:
     return np.array_equal(part["x"], flat) and np.array_equal(part["y"], y)
 
 
-def decoding_forbidden(_):
+def forbid_decoding(_):
     raise AssertionError("decoded again")
 
 
-def test_prepared_set_is_read_and_kept(home, parts, monkeypatch):
+def test_prepared_set_is_read_and_cached(home, parts, monkeypatch):
     folder = prepare(home, "tiny_shapes", parts)
     made = data.load("tiny_shapes", valid=0)
     assert holds(made.train, *parts["train"])
     assert holds(made.test, *parts["test"])
     assert made.train["y"].dtype == np.int32
-    (kept,) = folder.glob("tiny_shapes-1.0.0-*.npz")
-    assert kept.stat().st_mode & 0o777 == 0o644
-    monkeypatch.setattr(prepared, "_decode", decoding_forbidden)
+    (cached,) = folder.glob("tiny_shapes-1.0.0-*.npz")
+    assert cached.stat().st_mode & 0o777 == 0o644
+    monkeypatch.setattr(prepared, "_decode", forbid_decoding)
     assert holds(data.load("tiny_shapes", valid=0).train, *parts["train"])
     assert data.load("tiny_shapes", flat=False, folder=home).valid["x"].shape == (4, 5, 4, 3)
 
 
-def test_records_are_read_a_few_at_a_time(home, parts, monkeypatch):
-    monkeypatch.setattr(prepared, "TOGETHER", 5)
+def test_records_are_read_in_batches(home, parts, monkeypatch):
+    monkeypatch.setattr(prepared, "BATCH", 5)
     prepare(home, "tiny_shapes", parts)
     assert holds(data.load("tiny_shapes", valid=0).train, *parts["train"])
 
 
-def test_set_prepared_anew_is_read_anew(home, parts):
+def test_set_prepared_again_is_read_again(home, parts):
     prepare(home, "tiny_shapes", parts)
     data.load("tiny_shapes")
     other = {**parts, "train": images_and_labels(15, 5, 4, 3)}
@@ -157,33 +159,40 @@ def test_failed_write_leaves_nothing(home, parts, monkeypatch):
 def test_damaged_files_are_named(home, parts):
     folder = prepare(home, "tiny_shapes", parts)
     for file in sorted(folder.iterdir()):
-        whole = file.read_bytes()
-        changed = bytearray(whole)
-        changed[len(whole) // 2 if file.suffix == ".json" else 100] ^= 0x90
-        for damaged in (changed, whole[: len(whole) // 2], b""):
+        content = file.read_bytes()
+        changed = bytearray(content)
+        changed[len(content) // 2 if file.suffix == ".json" else 100] ^= 0x90
+        for damaged in (changed, content[: len(content) // 2], b""):
             file.write_bytes(damaged)
             with pytest.raises(ValueError, match=r"tiny_shapes.* is damaged or not as prepared"):
                 data.load("tiny_shapes")
-        file.write_bytes(whole)
+        file.write_bytes(content)
     assert holds(data.load("tiny_shapes", valid=0).train, *parts["train"])
 
 
 def test_without_tensorflow_datasets_the_extra_is_named(home, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    for name in ("mnist", "tiny_shapes"):
-        with pytest.raises(ModuleNotFoundError, match=r"pip install 'jaxnets\[tf\]'"):
-            data.load(name)
+    for load in (data.load, lambda name: corpus.read(f"tfds:{name}")):
+        with pytest.raises(ModuleNotFoundError, match=r"pip install 'jaxnets\[tfds\]'") as caught:
+            load("tiny_shapes")
+        assert "tensorflow_datasets is not installed" in str(caught.value)
+        assert "to prepare a set, 'jaxnets[tf]'" in str(caught.value)
+        assert "not needed for digits, mnist, fashion_mnist, kmnist" in str(caught.value)
     assert len(data.load("digits").test["y"]) == 359
 
 
-def test_without_tensorflow_the_extra_is_named(home, parts, monkeypatch):
+@pytest.mark.parametrize(
+    ("module", "extra"), [("tensorflow", "tf"), ("importlib_resources", "tfds"), (None, "tfds")]
+)
+def test_without_tensorflow_the_extra_is_named(home, parts, monkeypatch, module, extra):
     prepare(home, "tiny_shapes", parts)
 
-    def needs_tensorflow(*_, **__):
-        raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
+    def needs(*_, **__):
+        raise ModuleNotFoundError(f"No module named {module!r}", name=module)
 
-    monkeypatch.setattr("tensorflow_datasets.builder", needs_tensorflow)
-    with pytest.raises(ModuleNotFoundError, match=r"without tensorflow: pip install 'jaxnets\[tf"):
+    monkeypatch.setattr("tensorflow_datasets.builder", needs)
+    message = rf"without {module}: pip install 'jaxnets\[{extra}\]'"
+    with pytest.raises(ModuleNotFoundError, match=message):
         data.load("tiny_shapes")
 
 
@@ -212,7 +221,7 @@ def test_parts_may_be_absent(home, parts):
     assert holds(made.train, *parts["train"])
     assert made.valid is made.test is None
     prepare(home, "only_test", {"test": parts["test"]})
-    with pytest.raises(ValueError, match="only_test has no part to train on, only test"):
+    with pytest.raises(ValueError, match="only_test has no training part, only test"):
         data.load("only_test")
 
 
@@ -258,7 +267,7 @@ def test_other_kinds_of_sets_are_refused(home, parts, change):
     change(features["featuresDict"]["features"], info)
     (folder / "features.json").write_text(json.dumps(features))
     (folder / "dataset_info.json").write_text(json.dumps(info))
-    with pytest.raises(ValueError, match="is not images of one size with one class label"):
+    with pytest.raises(ValueError, match="does not hold images of one size with one class label"):
         data.load("tiny_shapes")
     assert not list(folder.glob("*.npz"))
 
@@ -314,10 +323,10 @@ def prepare_texts(home: Path, name: str, **splits: list[str]) -> Path:
 
 
 def test_texts_become_a_corpus(home, tmp_path, monkeypatch):
-    monkeypatch.setattr(prepared, "TOGETHER", 2)
+    monkeypatch.setattr(prepared, "BATCH", 2)
     prepare_texts(home, "tiny_reviews", test=["not this"], train=REVIEWS)
     want = corpus.read(REVIEWS, min_count=1)
-    for cache in (None, tmp_path / "kept", tmp_path / "kept"):
+    for cache in (None, tmp_path / "cache", tmp_path / "cache"):
         made = corpus.read("tfds:tiny_reviews", 1, cache)
         assert made.vocabulary.words == want.vocabulary.words
         np.testing.assert_array_equal(made.ids, want.ids)
@@ -335,7 +344,7 @@ def test_sets_without_texts_are_refused(home, parts):
         corpus.read("tfds:imdb_reviewz")
 
 
-def test_texts_that_are_no_utf8_are_refused(home):
+def test_texts_that_are_not_utf8_are_refused(home):
     folder = prepare_texts(home, "tiny_reviews", train=["caf" + chr(233)])
     (file,) = folder.glob("*train*")
     writer = ArrayRecordWriter(str(file), "group_size:1")
