@@ -17,7 +17,7 @@ EXPERIMENTS := $(shell grep -oE '"[a-z0-9_]+"' experiments/lab/registry.py | tr 
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-faults lint types format hooks gradcheck bench experiments scorecard gallery \
-        gallery-check clean $(EXPERIMENTS)
+        gallery-check package clean $(EXPERIMENTS)
 
 help:  ## list every target
 	@grep -hE '^[a-z$$()A-Z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/$$(EXPERIMENTS)/NAME/' \
@@ -34,13 +34,13 @@ $(ENV): pyproject.toml constraints.txt
 
 install: $(ENV)  ## create the environment (.venv/VERSION)
 
-demo: $(ENV)  ## the main job, on embedded data: train, compare, check, draw results/index.html
+demo: $(ENV)  ## the main job on embedded data: train, compare, check, draw results/index.html
 	$(RUN) -m experiments demo
 
 test: $(ENV)  ## all tests, with coverage
 	$(RUN) -m pytest -n 2 --dist loadscope --cov --cov-report=term
 
-test-faults: $(ENV)  ## the long tests of faults and of many processes
+test-faults: $(ENV)  ## the long tests: faults, many processes, killed checkpointed runs
 	$(RUN) -m pytest -n 2 --dist load -m slow_faults -rP
 
 lint: $(ENV)  ## ruff: rules and format
@@ -50,7 +50,7 @@ lint: $(ENV)  ## ruff: rules and format
 types: $(ENV)  ## mypy
 	$(VENV)/bin/mypy
 
-format: $(ENV)  ## mend what ruff can mend
+format: $(ENV)  ## fix what ruff can fix
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
@@ -78,8 +78,20 @@ scorecard: $(ENV)  ## run what has no result yet, then judge every claim: result
 gallery: $(ENV)  ## every figure on one page: results/index.html
 	$(RUN) -m experiments gallery
 
-gallery-check: $(ENV)  ## opens that page in a headless Chromium (apt install chromium)
+gallery-check: $(ENV)  ## open that page in a headless Chromium (apt install chromium)
 	$(RUN) -m experiments gallery-check
 
-clean:  ## remove environments, caches and results
-	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache results
+# Neither a home page nor an address exists yet: pyroma's two tests of them are left out.
+package:  ## build wheel and sdist into dist/, check them, try the wheel alone
+	$(MAKE) install EXTRAS=release
+	rm -rf dist
+	$(RUN) -m build
+	$(VENV)/bin/twine check --strict dist/*
+	$(VENV)/bin/pyroma --skip-tests AuthorEmail,Url --min 10 dist/*.tar.gz
+	$(PYTHON) -m venv --clear .cache/wheel
+	.cache/wheel/bin/pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl
+	.cache/wheel/bin/pip check
+	cd .cache && wheel/bin/python -m jaxnets.experiments --list
+
+clean:  ## remove environments, caches, packages and results
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache dist results
