@@ -27,7 +27,7 @@ class Dataset(NamedTuple):
 def split(
     x: np.ndarray, y: np.ndarray, fractions: Sequence[float] = FRACTIONS, seed: int = 0
 ) -> Dataset:
-    """Shuffles samples and splits them into train, validation and test: each goes to one part.
+    """Shuffles samples and splits them into train, validation and test, each sample in one part.
 
     Args:
         x: `[samples, ...]`, any dtype; rows are moved, never changed.
@@ -48,7 +48,7 @@ def split(
 
 
 def hold_out(part: Part, n: int, seed: int = 0) -> tuple[Part, Part]:
-    """Splits `n` samples off at random: the part without them, and the part of those `n`.
+    """Splits a part at random into all but `n` samples, and those `n`.
 
     Raises:
         ValueError: `n` leaves one side empty.

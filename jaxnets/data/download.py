@@ -57,9 +57,9 @@ def fetch(file: File) -> bytes:
 
 
 def _open(url: str, seconds: float) -> HTTPResponse:
-    asked = request.Request(url, headers={"User-Agent": "jaxnets"})
+    query = request.Request(url, headers={"User-Agent": "jaxnets"})
     try:
-        return request.urlopen(asked, timeout=seconds)
+        return request.urlopen(query, timeout=seconds)
     except HTTPError as error:
         error.close()
         raise

@@ -73,10 +73,10 @@ def _array(member: IO[bytes], info: zipfile.ZipInfo) -> np.ndarray:
     shape, by_columns, dtype = HEADERS[version](member)
     if dtype.hasobject:
         raise ValueError(f"{info.filename} holds Python objects: allow_pickle=False")
-    promised, held = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
-    if promised != held or min(shape, default=0) < 0:
+    promised, actual = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
+    if promised != actual or min(shape, default=0) < 0:
         raise _DamagedError(
-            f"the header of {info.filename} promises {promised} bytes, it has {held}"
+            f"the header of {info.filename} promises {promised} bytes, it has {actual}"
         )
     content = bytearray(promised)
     rest = memoryview(content)

@@ -18,7 +18,7 @@ def package() -> ModuleType:
         import tensorflow_datasets
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"{error.name} is not installed, and TensorFlow Datasets reads prepared sets: "
+            f"prepared sets need TensorFlow Datasets, but {error.name} is not installed: "
             "pip install 'jaxnets[tfds]' (to prepare a set, 'jaxnets[tf]'); not needed for "
             f"digits, {', '.join(FILES)}, data.from_arrays and data.from_npz",
             name=error.name,

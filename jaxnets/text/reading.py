@@ -120,7 +120,7 @@ def _pieces_of_file(path: Path) -> Iterator[tuple[bytes, int]]:
                 done += len(piece)
                 if done > MOST * path.stat().st_size + ALWAYS:
                     raise ValueError(
-                        f"{path} unpacks to more than {MOST} times its size, unlike any text: "
+                        f"{path} unpacks to more than {MOST} times its size, unlike usual texts: "
                         "if it is text, unpack it yourself"
                     )
     except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:

@@ -73,7 +73,7 @@ def test_split_follows_its_seed():
         (3, (0.6, 0.2, 0.2), "valid would be empty: 0.2 of 3 samples"),
     ],
 )
-def test_fractions_that_are_no_partition(n, fractions, message):
+def test_fractions_that_are_not_a_partition(n, fractions, message):
     with pytest.raises(ValueError, match=message):
         data.split(np.zeros((n, 1)), np.zeros(n), fractions)
 
@@ -85,16 +85,16 @@ def test_split_needs_as_many_targets_as_rows():
 
 def test_hold_out_moves_rows_without_loss():
     part = {"x": ROWS, "y": np.arange(20)}
-    kept, held = data.hold_out(part, 5, seed=1)
-    assert len(held["y"]) == 5
-    assert sorted([*kept["y"], *held["y"]]) == list(range(20))
-    np.testing.assert_array_equal(held["x"], ROWS[held["y"]])
-    assert not np.array_equal(held["y"], data.hold_out(part, 5, seed=2)[1]["y"])
+    rest, taken = data.hold_out(part, 5, seed=1)
+    assert len(taken["y"]) == 5
+    assert sorted([*rest["y"], *taken["y"]]) == list(range(20))
+    np.testing.assert_array_equal(taken["x"], ROWS[taken["y"]])
+    assert not np.array_equal(taken["y"], data.hold_out(part, 5, seed=2)[1]["y"])
 
 
 @pytest.mark.parametrize("n", [-1, 0, 20])
 def test_hold_out_leaves_both_sides_something(n):
-    with pytest.raises(ValueError, match=f"cannot hold {n} of 20 samples"):
+    with pytest.raises(ValueError, match=f"cannot hold out {n} of 20 samples"):
         data.hold_out({"x": ROWS, "y": LABELS}, n)
 
 
@@ -121,8 +121,8 @@ def test_targets_keep_their_kind(y, dtype, shape):
 def test_pixels_become_unit_floats():
     pixels = np.arange(0, 200, dtype=np.uint8).reshape(20, 10)
     made = data.from_arrays(pixels, LABELS)
-    whole = np.concatenate([part["x"] for part in made])
-    np.testing.assert_allclose(np.sort(whole.ravel()), np.arange(200) / 255, rtol=1e-6)
+    together = np.concatenate([part["x"] for part in made])
+    np.testing.assert_allclose(np.sort(together.ravel()), np.arange(200) / 255, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ PARTS = {"x_train": ROWS, "y_train": LABELS, "x_test": ROWS[:5], "y_test": LABEL
 
 
 @pytest.mark.parametrize("valid", [{}, {"x_valid": ROWS[5:8], "y_valid": LABELS[5:8]}])
-def test_npz_with_parts_is_taken_as_it_is(tmp_path, valid):
+def test_npz_with_parts_keeps_them(tmp_path, valid):
     np.savez_compressed(tmp_path / "own.npz", **PARTS, **valid)
     made = data.from_npz(str(tmp_path / "own.npz"))
     np.testing.assert_allclose(made.train["x"], ROWS, rtol=1e-6)
@@ -168,8 +168,8 @@ def test_npz_with_parts_is_taken_as_it_is(tmp_path, valid):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x": ROWS, "labels": LABELS}, "no array 'y'.*It has: x, labels"),
-        ({"x_train": ROWS, "y_train": LABELS}, "no array 'x_test'; is 'x_train' it"),
+        ({"x": ROWS, "labels": LABELS}, "no array 'y'.*it has: x, labels"),
+        ({"x_train": ROWS, "y_train": LABELS}, "no array 'x_test'; did you mean 'x_train'"),
         ({**PARTS, "x_valid": ROWS}, "no array 'y_valid'"),
         ({**PARTS, "x_test": ROWS[:5, :2]}, r"x_test is float32 \(5, 2\), but x_train"),
         ({**PARTS, "y_test": ROWS[:5, 0]}, "y_test is float32"),
@@ -184,17 +184,17 @@ def test_npz_that_does_not_fit(tmp_path, arrays, message):
         data.from_npz(tmp_path / "own.npz")
 
 
-def test_npz_that_is_not_there(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no file .*own\.npz; write one with np.savez"):
+def test_missing_npz_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"own\.npz not found; write it with np.savez"):
         data.from_npz(tmp_path / "own.npz")
 
 
-@pytest.mark.parametrize("keep", [0, 10, 0.5, 0.99])
-def test_npz_cut_short(tmp_path, keep):
+@pytest.mark.parametrize("length", [0, 10, 0.5, 0.99])
+def test_npz_cut_short(tmp_path, length):
     file = tmp_path / "own.npz"
     np.savez(file, x=ROWS, y=LABELS)
-    whole = file.read_bytes()
-    file.write_bytes(whole[: keep if isinstance(keep, int) else int(keep * len(whole))])
+    content = file.read_bytes()
+    file.write_bytes(content[: length if isinstance(length, int) else int(length * len(content))])
     with pytest.raises(ValueError, match=r"own\.npz \(\d+ bytes\) is not an intact"):
         data.from_npz(file)
 
@@ -202,9 +202,9 @@ def test_npz_cut_short(tmp_path, keep):
 def test_npz_with_a_changed_byte(tmp_path):
     file = tmp_path / "own.npz"
     np.savez(file, x=ROWS, y=LABELS)
-    whole = bytearray(file.read_bytes())
-    whole[whole.index(ROWS.tobytes()) + 3] ^= 1
-    file.write_bytes(whole)
+    content = bytearray(file.read_bytes())
+    content[content.index(ROWS.tobytes()) + 3] ^= 1
+    file.write_bytes(content)
     with pytest.raises(ValueError, match=r"is damaged .*CRC"):
         data.from_npz(file)
 
@@ -243,10 +243,10 @@ def test_an_npz_that_claims_more_than_it_can_hold_is_not_unpacked(tmp_path):
     file = tmp_path / "own.npz"
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x.npy", member((8,), bytes(64)))
-    whole = bytearray(file.read_bytes())
-    at = whole.index(b"PK\1\2") + 24
-    whole[at : at + 4] = (2**31).to_bytes(4, "little")
-    file.write_bytes(whole)
+    content = bytearray(file.read_bytes())
+    at = content.index(b"PK\1\2") + 24
+    content[at : at + 4] = (2**31).to_bytes(4, "little")
+    file.write_bytes(content)
     with pytest.raises(ValueError, match=r"would be 2147483648 bytes, which \d+ of this file's"):
         data.from_npz(file)
 

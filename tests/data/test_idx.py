@@ -1,4 +1,4 @@
-"""IDX files built byte by byte, whole and broken."""
+"""IDX files built byte by byte, intact and broken."""
 
 import gzip
 import math
@@ -38,39 +38,39 @@ def test_idx_round_trip(tmp_path, shape):
         (b"", "of an empty file"),
     ],
 )
-def test_idx_contents_that_cannot_be(tmp_path, unpacked, message):
+def test_impossible_idx_contents_are_refused(tmp_path, unpacked, message):
     (tmp_path / "a.gz").write_bytes(gzip.compress(unpacked))
     with pytest.raises(ValueError, match=r"a\.gz .*" + message + ".*download it again"):
         idx.read(tmp_path / "a.gz")
 
 
-@pytest.mark.parametrize("keep", [0, 5, 30, -9, -8, -1])
-def test_idx_file_cut_anywhere(tmp_path, keep):
-    whole = gzip.compress(idx_bytes(pixels(5, 28, 28)))
-    (tmp_path / "a.gz").write_bytes(whole[:keep])
+@pytest.mark.parametrize("end", [0, 5, 30, -9, -8, -1])
+def test_idx_file_cut_anywhere(tmp_path, end):
+    packed = gzip.compress(idx_bytes(pixels(5, 28, 28)))
+    (tmp_path / "a.gz").write_bytes(packed[:end])
     with pytest.raises(ValueError, match=r"a\.gz .*delete it and download it again"):
         idx.read(tmp_path / "a.gz")
 
 
 @pytest.mark.parametrize("position", [0, 60, -6, -2])
 def test_idx_file_with_a_changed_byte(tmp_path, position):
-    whole = bytearray(gzip.compress(idx_bytes(pixels(5, 28, 28))))
-    whole[position] ^= 0x10
-    (tmp_path / "a.gz").write_bytes(whole)
+    packed = bytearray(gzip.compress(idx_bytes(pixels(5, 28, 28))))
+    packed[position] ^= 0x10
+    (tmp_path / "a.gz").write_bytes(packed)
     with pytest.raises(ValueError, match=r"a\.gz \(\d+ bytes\) is not an intact gzip file"):
         idx.read(tmp_path / "a.gz")
 
 
-def test_idx_file_that_is_not_there(tmp_path):
+def test_missing_idx_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"a\.gz"):
         idx.read(tmp_path / "a.gz")
 
 
-def test_idx_file_with_something_after_its_end(tmp_path):
+def test_idx_file_with_bytes_after_its_end(tmp_path):
     packed = gzip.compress(idx_bytes(pixels(3, 4)))
     for rest in (b"garbage", packed, b"\0"):
         (tmp_path / "a.gz").write_bytes(packed + rest)
-        with pytest.raises(ValueError, match=rf"a\.gz goes on after its end: {len(rest)} bytes"):
+        with pytest.raises(ValueError, match=rf"a\.gz has {len(rest)} bytes after its end"):
             idx.read(tmp_path / "a.gz")
 
 

@@ -1,4 +1,4 @@
-"""Photographs that come with packages, and patches of them."""
+"""Photographs that come with packages, and patches cut from them."""
 
 import sys
 
@@ -18,7 +18,7 @@ def test_every_photograph_is_in_colour_and_large_enough_for_patches(name):
     assert len(np.unique(picture @ [65536, 256, 1])) > 1000
 
 
-def test_photographs_come_in_the_order_asked_for():
+def test_photographs_come_in_the_requested_order():
     one, other = photographs.load(["flower", "china"])
     np.testing.assert_array_equal(one, load_sample_image("flower.jpg"))
     np.testing.assert_array_equal(other, load_sample_image("china.jpg"))
@@ -29,19 +29,19 @@ def test_unknown_photographs_get_the_nearest_name():
         photographs.load(["china", "flwer"])
 
 
-def test_what_to_install_is_said(monkeypatch):
+def test_what_to_install_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "skimage", None)
     photographs.load(["china"])
     with pytest.raises(ModuleNotFoundError, match=r"'rocket' .*pip install scikit-image"):
         photographs.load(["rocket"])
 
 
-def test_sides_are_disjoint_and_together_the_whole():
-    whole = np.arange(2 * 3 * 11 * 3).reshape(2, 3, 11, 3)
-    left, right = photographs.sides(whole)
+def test_sides_are_disjoint_and_lose_no_pixel():
+    pixels = np.arange(2 * 3 * 11 * 3).reshape(2, 3, 11, 3)
+    left, right = photographs.sides(pixels)
     assert left.shape == (2, 3, 8, 3)
-    np.testing.assert_array_equal(np.concatenate([left, right], axis=2), whole)
-    np.testing.assert_array_equal(photographs.sides(whole[..., 0], 0.5)[0], whole[:, :, :5, 0])
+    np.testing.assert_array_equal(np.concatenate([left, right], axis=2), pixels)
+    np.testing.assert_array_equal(photographs.sides(pixels[..., 0], 0.5)[0], pixels[:, :, :5, 0])
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, 0.05])
@@ -52,13 +52,13 @@ def test_a_side_needs_a_column(share):
 
 @pytest.mark.parametrize("channels", [(), (3,)])
 def test_crops_are_found_where_they_were_cut(channels):
-    """All numbers of the photographs differ, so that a patch's corner says where it is from."""
+    """All entries of the photographs differ, so that a patch's corner tells where it is from."""
     shape = (2, 7, 9, *channels)
-    whole = np.arange(np.prod(shape)).reshape(shape)
+    pixels = np.arange(np.prod(shape)).reshape(shape)
     places = set()
-    for patch in photographs.crops(np.random.default_rng(0), whole, 2000, 4):
+    for patch in photographs.crops(np.random.default_rng(0), pixels, 2000, 4):
         number, row, column, *_ = np.unravel_index(patch.flat[0], shape)
-        np.testing.assert_array_equal(patch, whole[number, row : row + 4, column : column + 4])
+        np.testing.assert_array_equal(patch, pixels[number, row : row + 4, column : column + 4])
         places.add((number, row, column))
     assert len(places) == 2 * (7 - 3) * (9 - 3)
 
@@ -70,7 +70,7 @@ def test_patches_that_do_not_fit_are_refused():
 
 def test_labels_are_the_photographs_numbers():
     pictures = [np.full((6 + i, 8, 3), i, np.uint8) for i in range(3)]
-    part = photographs.labelled(np.random.default_rng(0), pictures, 5, 4)
+    part = photographs.labelled_crops(np.random.default_rng(0), pictures, 5, 4)
     assert part["x"].shape == (15, 4, 4, 3)
     assert (part["x"] == part["y"][:, None, None, None]).all()
     np.testing.assert_array_equal(np.bincount(part["y"]), [5, 5, 5])

@@ -205,7 +205,7 @@ def test_a_sweep_over_flips_is_a_vmap():
 
 
 @PROBLEMS
-def test_no_points_are_refused(problem):
+def test_zero_points_are_refused(problem):
     with pytest.raises(ValueError, match="n is 0; it must be 1 or more"):
         problem(KEY, 0)
 
