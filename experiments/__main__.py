@@ -18,17 +18,17 @@ from .lab.run import RESULTS, load, perform, redraw, title
 
 def main() -> int:
     """Parses the command line, arranges the devices, then runs what was asked for."""
-    parser = argparse.ArgumentParser(prog="python -m experiments", description=__doc__)
+    parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
     parser.add_argument(
         "name", nargs="?", help="an experiment, all, demo, scorecard, gallery or gallery-check"
     )
     parser.add_argument("--list", action="store_true", help="list the experiments")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     parser.add_argument("--smoke", action="store_true", help="a variant that takes seconds")
-    parser.add_argument("--redraw", action="store_true", help="draw the saved result again")
+    parser.add_argument("--redraw", action="store_true", help="redraw the saved result")
     folder = parser.add_mutually_exclusive_group()
-    folder.add_argument("--run", type=Path, metavar="FOLDER", help="keep checkpoints there")
-    folder.add_argument("--resume", type=Path, metavar="FOLDER", help="go on with such a run")
+    folder.add_argument("--run", type=Path, metavar="FOLDER", help="save checkpoints there")
+    folder.add_argument("--resume", type=Path, metavar="FOLDER", help="resume such a run")
     parser.add_argument(
         "--tensorboard", action="store_true", help="write scalars to the folder's tensorboard too"
     )
@@ -85,7 +85,7 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
         config = configure(module.SMOKE if options.smoke else module.Config(), options.set)
         folder, resume = options.run or options.resume, options.resume is not None
         if folder:
-            resume |= parallel.restarted() and (folder / "run.json").exists()
+            resume |= parallel.was_restarted() and (folder / "run.json").exists()
             run.perform_in(folder, options.name, config, resume, options.tensorboard)
         else:
             perform(options.name, config)
@@ -93,4 +93,4 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
 
 
 if __name__ == "__main__":
-    parallel.leave(main())
+    parallel.exit_process(main())

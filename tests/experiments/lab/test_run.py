@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.lab import run
+from experiments.lab import claims, run
+from experiments.lab.config import configure
 from experiments.lab.registry import EXPERIMENTS
 
 ROOT = Path(__file__).parents[3]
@@ -71,7 +72,7 @@ SETTINGS = {
 @pytest.mark.parametrize(("settings", "expected"), SETTINGS.values(), ids=SETTINGS)
 def test_settings_replace_fields(settings, expected):
     config = run.load("checkerboard").Config()
-    assert run.configure(config, settings) == dataclasses.replace(config, **expected)
+    assert configure(config, settings) == dataclasses.replace(config, **expected)
 
 
 WRONG_SETTINGS = {
@@ -85,7 +86,7 @@ WRONG_SETTINGS = {
 @pytest.mark.parametrize(("setting", "message"), WRONG_SETTINGS.values(), ids=WRONG_SETTINGS)
 def test_wrong_settings_are_named(setting, message):
     with pytest.raises(ValueError, match=message):
-        run.configure(run.load("checkerboard").Config(), [setting])
+        configure(run.load("checkerboard").Config(), [setting])
 
 
 def test_unknown_experiment_suggests_the_nearest():
@@ -97,7 +98,7 @@ def test_interval_is_students(key):
     from scipy import stats
 
     values = np.random.default_rng(0).normal(size=12)
-    ours = run.interval(values)
+    ours = claims.interval(values)
     low, high = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     np.testing.assert_allclose([ours.low, ours.high], [low, high])
     assert ours.std == pytest.approx(np.std(values, ddof=1))

@@ -58,9 +58,9 @@ def start(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def whole(start, tmp_path_factory):
+def undisturbed(start, tmp_path_factory):
     """The folder of a run that nothing has disturbed."""
-    folder = tmp_path_factory.mktemp("whole") / "run"
+    folder = tmp_path_factory.mktemp("undisturbed") / "run"
     process = start(NAME, "--smoke", "--set", "seeds=3", "--run", folder)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
@@ -78,7 +78,7 @@ SIGNALS = [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow_fa
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_a_run_that_a_signal_stopped_is_resumed_bit_for_bit(tmp_path, start, whole, number):
+def test_a_run_stopped_by_a_signal_resumes_bit_for_bit(tmp_path, start, undisturbed, number):
     folder = tmp_path / "run"
     process = start(NAME, "--smoke", "--set", "seeds=3", "--run", folder)
     until = time.monotonic() + 120
@@ -93,38 +93,38 @@ def test_a_run_that_a_signal_stopped_is_resumed_bit_for_bit(tmp_path, start, who
     resumed = start(NAME, "--resume", folder)
     _, errors = resumed.communicate(timeout=300)
     assert resumed.returncode == 0, errors
-    assert saved(folder) == saved(whole)
+    assert saved(folder) == saved(undisturbed)
 
 
-def test_a_runs_folder_has_all_that_belongs_to_it(whole):
-    note = json.loads((whole / "run.json").read_text())
+def test_a_run_folder_is_complete(undisturbed):
+    note = json.loads((undisturbed / "run.json").read_text())
     assert note["config"] == {
         "experiment": NAME,
-        **json.loads((whole / f"{NAME}.json").read_text())["config"],
+        **json.loads((undisturbed / f"{NAME}.json").read_text())["config"],
     }
     assert {"versions", "device", "commit", "started"} <= note.keys()
-    (training,) = (whole / "checkpoints").iterdir()
-    history = run.saved(NAME, whole)["train_loss"]
-    table = np.genfromtxt(training / "metrics.csv", delimiter=",", names=True)
+    (checkpoints,) = (undisturbed / "checkpoints").iterdir()
+    history = run.saved(NAME, undisturbed)["train_loss"]
+    table = np.genfromtxt(checkpoints / "metrics.csv", delimiter=",", names=True)
     means = history.reshape(-1, history.shape[-1]).mean(axis=0)
     np.testing.assert_allclose(table["train_loss"], means, rtol=1e-5)
-    assert (whole / "figures" / f"{NAME}.png").read_bytes().startswith(b"\x89PNG")
+    assert (undisturbed / "figures" / f"{NAME}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_run_is_not_begun_twice_and_not_mixed_up(tmp_path, call, capsys):
+def test_a_folder_holds_one_run_of_one_experiment(tmp_path, call, capsys):
     run_folder.describe(tmp_path, {"experiment": NAME})
     assert call(NAME, "--smoke", "--run", tmp_path) == 2
-    assert "has a run already: go on with --resume" in capsys.readouterr().err
+    assert "already has a run: use --resume, or another folder" in capsys.readouterr().err
     assert call("checkerboard", "--resume", tmp_path) == 2
     assert f"is a run of {NAME}, not of checkerboard" in capsys.readouterr().err
     assert call(NAME, "--resume", tmp_path / "nothing") == 2
-    assert "is no run's folder" in capsys.readouterr().err
+    assert "is not a run directory" in capsys.readouterr().err
 
 
 ENDINGS = {
     "interrupted": (Interrupted("stopped", 2), 130),
     "terminated": (Interrupted("stopped", 15), 143),
-    "Ctrl-C between trainings": (KeyboardInterrupt(), 130),
+    "Ctrl-C between runs": (KeyboardInterrupt(), 130),
     "diverged": (DivergedError("not finite after epoch 3", None, {}), 3),
     "in use": (run_folder.FolderInUseError("in use by pid 1"), 2),
 }

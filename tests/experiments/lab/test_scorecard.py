@@ -116,28 +116,44 @@ def test_up_to_date_is_the_same_program_and_settings(results):
 
 
 def test_a_program_is_its_code_and_that_of_its_imports(tmp_path, monkeypatch):
-    monkeypatch.setattr(fingerprint, "FOLDER", tmp_path / "experiments")
-    fingerprint.FOLDER.mkdir()
+    monkeypatch.setattr(fingerprint, "FOLDER", tmp_path)
+    monkeypatch.setattr(fingerprint, "LAB", tmp_path / "lab")
     texts = {
-        "a": '"""A note."""\nfrom experiments import b\nfrom experiments.c import d\n',
+        "a": '"""A note."""\nfrom . import b\nfrom ..shared.c import d\n',
         "b": "x = 1\n",
-        "c": "from experiments.lab.run import e\n",
+        "c": "from ..lab.run import e\n",
         "other": "x = 1\n",
+        "run": "e = 1\n",
     }
+    rooms = {"a": "plane", "b": "plane", "c": "shared", "other": "plane", "run": "lab"}
 
     def digest(**changes):
         for name, text in (texts | changes).items():
-            (fingerprint.FOLDER / f"{name}.py").write_text(text)
+            (tmp_path / rooms[name]).mkdir(exist_ok=True)
+            (tmp_path / rooms[name] / f"{name}.py").write_text(text)
         return fingerprint.digest("a")
 
     before = digest()
     assert digest(a=texts["a"].replace("A note", "Another") + "# and a comment\n") == before
     assert digest(other="x = 2\n") == before
+    assert digest(run="e = 2\n") == before
     assert digest(b="x = 2\n") != before
     assert digest(c=texts["c"] + "x = 2\n") != before
 
 
-def test_all_goes_on_after_a_failure_and_stops_at_an_interrupt(results, monkeypatch, capsys):
+def test_a_moved_experiment_is_the_same_program(tmp_path, monkeypatch):
+    monkeypatch.setattr(fingerprint, "FOLDER", tmp_path)
+    found = set()
+    for room, helper in (("plane", "from .b import c"), ("units", "from ..plane.b import c")):
+        (tmp_path / room).mkdir()
+        (tmp_path / "plane" / "b.py").write_text("c = 1\n")
+        (tmp_path / room / "a.py").write_text(f"{helper}\n")
+        found.add(fingerprint.digest("a"))
+        (tmp_path / room / "a.py").unlink()
+    assert len(found) == 1
+
+
+def test_run_all_continues_after_a_failure_and_stops_at_an_interrupt(results, monkeypatch, capsys):
     for name in ("xor", "checkerboard", "word2vec"):
         (results / f"{name}.json").unlink()
     commands = []
