@@ -98,7 +98,8 @@ class MLP(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Computes the outputs `[batch, outputs]` of samples `[batch, features]`."""
-        activation = ACTIVATIONS.get(self.activation, self.activation)
+        chosen = self.activation
+        activation = chosen if isinstance(chosen, Activation) else ACTIVATIONS[chosen]
         x = checks.as_array(x, "x")
         self._check_features(x)
         h = x.T

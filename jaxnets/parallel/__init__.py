@@ -1,34 +1,34 @@
-"""Many devices and many processes: computation follows data, and the training step is the same.
+"""Training on many devices and in many processes: computation follows data, the step is unchanged.
 
-Samples are spread over a mesh of all devices, params are on each of them (`placing`); a batch is
-data_parallel among the devices, on request bit for bit the same however many there are (`dividing`); and
-the processes of `python -m jaxnets.launch` find each other (`starting`).
+Samples are sharded over a mesh of all devices, params are replicated on it (`mesh`); a batch is
+divided among the devices, on request with bits that do not depend on their number
+(`data_parallel`); the processes of `python -m jaxnets.launch` find each other (`processes`).
 """
 
 from jaxnets.parallel.data_parallel import FixedOrderGradients, data_parallel, fixed_order_gradients
 from jaxnets.parallel.mesh import (
     all_devices,
     device_put,
-    largest,
+    max_over_processes,
     on_first_device,
     own_rows,
     replicate,
     require_same_everywhere,
 )
-from jaxnets.parallel.processes import leave, restarted, start
+from jaxnets.parallel.processes import exit_process, start, was_restarted
 
 __all__ = [
     "FixedOrderGradients",
     "all_devices",
     "data_parallel",
     "device_put",
+    "exit_process",
     "fixed_order_gradients",
-    "largest",
-    "leave",
+    "max_over_processes",
     "on_first_device",
     "own_rows",
     "replicate",
-    "restarted",
-    "same_everywhere",
+    "require_same_everywhere",
     "start",
+    "was_restarted",
 ]

@@ -1,4 +1,4 @@
-"""Two calls before the first JAX computation: use every core, and compile a program only once."""
+"""Settings made before the first JAX computation: use all cores, and cache compiled programs."""
 
 import os
 from pathlib import Path
@@ -7,9 +7,9 @@ import jax
 
 
 def use_all_cores(cores: int | None = None) -> int:
-    """Makes every CPU core a JAX device, so that `sweep` trains one group of networks on each.
+    """Makes every CPU core a JAX device, so that `sweep` trains a group of networks on each.
 
-    Call it before the first JAX computation. It changes nothing on a GPU or TPU.
+    Call it before the first JAX computation. It has no effect on GPUs and TPUs.
 
     Args:
         cores: how many; by default all that this process may use.
@@ -18,7 +18,7 @@ def use_all_cores(cores: int | None = None) -> int:
         The number of CPU devices.
 
     Raises:
-        RuntimeError: JAX has started already, with another number of devices.
+        RuntimeError: JAX has already started with a different number of devices.
     """
     cores = cores or _available_cores()
     try:
@@ -39,7 +39,7 @@ def _available_cores() -> int:
 
 
 def cache_compilations(folder: str | Path = "~/.cache/jaxnets/compiled") -> None:
-    """Keeps compiled programs in a folder, so that the next process starts without compiling."""
+    """Caches compiled programs in a folder, so that the next process need not compile them."""
     jax.config.update("jax_compilation_cache_dir", str(Path(folder).expanduser()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

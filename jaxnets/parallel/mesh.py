@@ -1,4 +1,4 @@
-"""Where arrays lie: samples spread over all devices of all processes, the rest on each of them."""
+"""Meshes and arrays on them: samples are sharded over all devices, the rest is replicated."""
 
 import zlib
 from collections.abc import Mapping
@@ -12,54 +12,55 @@ from jax import Array
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-AXIS = "data"
-ROWS, COPIES = PartitionSpec(AXIS), PartitionSpec()
+DATA_AXIS, ROW_AXIS, POSITION_AXIS = "data", "row", "positions"
+"""The axes of meshes: samples of a batch, rows of a sweep, positions of a text (word2vec)."""
+SHARDED, REPLICATED = PartitionSpec(DATA_AXIS), PartitionSpec()
 
 
 def all_devices() -> Mesh:
-    """A mesh of all devices of all processes, its one axis called `data`."""
-    return jax.make_mesh((jax.device_count(),), (AXIS,), (AxisType.Auto,))
+    """Makes a mesh of all devices of all processes, with one axis, `data`."""
+    return jax.make_mesh((jax.device_count(),), (DATA_AXIS,), (AxisType.Auto,))
 
 
 def device_put(tree: Any, sharding: NamedSharding) -> Any:
-    """Arrays that every process has whole, laid out so; each process keeps what its devices need.
+    """Puts arrays that every process has in full on devices, as `sharding` says.
 
-    Unlike `jax.device_put` it takes random keys too, and sends nothing between processes.
+    Unlike `jax.device_put` it also accepts random keys, and sends nothing between processes.
     """
     if sharding.is_fully_addressable:
         return jax.device_put(tree, sharding)
 
-    def place(leaf: Any) -> Array:
+    def put(leaf: Any) -> Array:
         typed = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        whole = leaf if typed else np.asarray(leaf)
-        return jax.make_array_from_callback(whole.shape, sharding, lambda index: whole[index])
+        full = leaf if typed else np.asarray(leaf)
+        return jax.make_array_from_callback(full.shape, sharding, lambda index: full[index])
 
-    return jax.tree.map(place, tree)
+    return jax.tree.map(put, tree)
 
 
 def replicate(tree: Any, mesh: Mesh) -> Any:
-    """The arrays, on every device of the mesh."""
-    return device_put(tree, NamedSharding(mesh, COPIES))
+    """Copies the arrays to every device of the mesh."""
+    return device_put(tree, NamedSharding(mesh, REPLICATED))
 
 
 def on_first_device(tree: Any) -> Any:
-    """Copies on every device as arrays on this process's first, so that no use communicates."""
+    """Returns the copy of replicated arrays on this process's first device, free of collectives."""
     return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
 
 def own_rows(samples: int, mesh: Mesh) -> np.ndarray:
-    """Which of the training samples this process's devices hold: read these and no others."""
-    places = _places(samples, mesh)
-    return places[places < samples]
+    """Returns which training samples this process's devices hold: it needs to read only these."""
+    rows = _padded_rows(samples, mesh)
+    return rows[rows < samples]
 
 
-def _places(samples: int, mesh: Mesh) -> np.ndarray:
-    """The places of this process's devices in the padded array, those after the samples included.
+def _padded_rows(samples: int, mesh: Mesh) -> np.ndarray:
+    """Returns the rows of the padded array on this process's devices, padding included.
 
-    Every device has as many places, so that the last ones may be empty.
+    Every device has the same number of rows, so the last ones may be padding only.
     """
     total = -(-samples // mesh.size) * mesh.size
-    indices = NamedSharding(mesh, ROWS).addressable_devices_indices_map((total,))
+    indices = NamedSharding(mesh, SHARDED).addressable_devices_indices_map((total,))
     parts = [np.arange(total)[index] for index in indices.values()]
     return np.unique(np.concatenate(parts))
 
@@ -70,57 +71,57 @@ def _places(samples: int, mesh: Mesh) -> np.ndarray:
     meta_fields=("samples",),
 )
 @dataclass(frozen=True)
-class Spread:
-    """A data set whose training samples are spread over devices, the validation set on each."""
+class ShardedDataset:
+    """A data set with sharded training samples and a replicated validation set."""
 
     padded: dict[str, Array]
-    """Arrays `[places, ...]`: the samples, then rows of zeros that nothing looks at."""
+    """Arrays `[samples + padding, ...]`: the samples, then rows of zeros, which are never used."""
     valid: dict[str, Array] | None
     samples: int
 
     @property
     def train(self) -> dict[str, Array]:
-        """The samples without the padding, `[samples, ...]`; within a compiled program."""
+        """The samples without the padding, `[samples, ...]`; for use in compiled programs."""
         return {name: rows[: self.samples] for name, rows in self.padded.items()}
 
 
-def spread(data: Any, mesh: Mesh, samples: int | None) -> Spread:
-    """The data set on the devices of a mesh.
+def shard_dataset(data: Any, mesh: Mesh, samples: int | None) -> ShardedDataset:
+    """Shards the training samples over the devices of a mesh, and replicates the validation set.
 
     Args:
-        data: the parts `train` and `valid` as checked arrays on the host. `train` is the whole set,
+        data: the parts `train` and `valid` as valid arrays on the host. `train` is the full set,
             or this process's `own_rows(samples, mesh)` of it.
         mesh: the devices.
-        samples: how many training samples all processes have together, where each has but its own.
+        samples: the training samples of all processes together, if each has only its own.
 
     Raises:
-        ValueError: not as many samples as are this process's own.
+        ValueError: a number of samples other than that of this process's rows.
     """
     n = len(data.train["x"]) if samples is None else samples
     own, given = own_rows(n, mesh), len(data.train["x"])
     if samples is not None and given != len(own):
         raise ValueError(
             f"data.train has {given} samples in process {jax.process_index()}, whose devices hold "
-            f"{len(own)} of the {samples}: give it the rows own_rows({samples}, mesh)"
+            f"{len(own)} of the {samples}: pass the rows own_rows({samples}, mesh)"
         )
-    local = data.train if samples is not None else _rows(data.train, own)
-    sharding, places = NamedSharding(mesh, ROWS), len(_places(n, mesh))
+    local = data.train if samples is not None else _take(data.train, own)
+    sharding, size = NamedSharding(mesh, SHARDED), len(_padded_rows(n, mesh))
     total = -(-n // mesh.size) * mesh.size
 
-    def place(rows: np.ndarray) -> Array:
-        filled = np.pad(rows, [(0, places - len(rows)), *[(0, 0)] * (rows.ndim - 1)])
-        return jax.make_array_from_process_local_data(sharding, filled, (total, *rows.shape[1:]))
+    def shard(rows: np.ndarray) -> Array:
+        padded = np.pad(rows, [(0, size - len(rows)), *[(0, 0)] * (rows.ndim - 1)])
+        return jax.make_array_from_process_local_data(sharding, padded, (total, *rows.shape[1:]))
 
     valid = None if data.valid is None else replicate(data.valid, mesh)
-    return Spread({name: place(rows) for name, rows in local.items()}, valid, n)
+    return ShardedDataset({name: shard(rows) for name, rows in local.items()}, valid, n)
 
 
-def _rows(part: Mapping[str, np.ndarray], rows: np.ndarray) -> Mapping[str, np.ndarray]:
+def _take(part: Mapping[str, np.ndarray], rows: np.ndarray) -> Mapping[str, np.ndarray]:
     return {name: values[rows] for name, values in part.items()}
 
 
 def require_same_everywhere(tree: Any, what: str) -> None:
-    """A ValueError unless all processes have the same arrays; the first that differs is named."""
+    """Raises a ValueError that names the first process whose arrays differ from process 0's."""
     if jax.process_count() == 1:
         return
     found = 0
@@ -133,12 +134,12 @@ def require_same_everywhere(tree: Any, what: str) -> None:
     differs = np.flatnonzero(all_found != all_found[0])
     if differs.size:
         raise ValueError(
-            f"process {differs[0]} has another {what} than process 0: give every process the same"
+            f"process {differs[0]} has a different {what} than process 0: pass the same to all"
         )
 
 
-def largest(number: int) -> int:
-    """The largest of all processes' numbers, which all must ask for at the same point."""
+def max_over_processes(number: int) -> int:
+    """Returns the maximum over all processes, which must all call this at the same point."""
     if jax.process_count() == 1:
         return number
     return int(np.max(multihost_utils.process_allgather(np.int32(number))))

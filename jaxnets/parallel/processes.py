@@ -1,4 +1,4 @@
-"""The processes of one program find each other, show that they live, and end together."""
+"""The processes of one program connect, send heartbeats, and end together."""
 
 import os
 import sys
@@ -14,51 +14,53 @@ import jax
 COORDINATOR = "JAXNETS_COORDINATOR"
 """`HOST:PORT` where process 0 listens."""
 PROCESSES, PROCESS = "JAXNETS_PROCESSES", "JAXNETS_PROCESS"
-"""How many there are, and which one this is."""
+"""The number of processes, and the index of this one."""
 WAIT = "JAXNETS_WAIT"
-"""Seconds in which all must have come."""
+"""Seconds within which all processes must connect."""
 STUCK = "JAXNETS_STUCK"
-"""Seconds without a sign of life after which a process counts as stuck."""
+"""Seconds without a heartbeat after which a process counts as stuck."""
 BEAT = "JAXNETS_BEAT"
-"""The file whose time of change is the last sign of life."""
+"""The file whose modification time is the last heartbeat."""
 RESTART = "JAXNETS_RESTART"
-"""How many times the program was started before; a program that can resume does, unless it is 0."""
+"""How often the program was restarted; a program that can resume should, unless this is 0."""
 ALONE = 69
-"""The exit code of a process whose peers did not come (EX_UNAVAILABLE of sysexits)."""
+"""The exit code of a process whose peers did not connect (EX_UNAVAILABLE of sysexits)."""
 BEAT_SECONDS = 0.5
 LOOPBACK = "127.0.0.1"
 
 
 def start() -> int:
-    """Joins the processes that `python -m jaxnets.launch` started, and returns this one's number.
+    """Connects to the processes that `python -m jaxnets.launch` started, and returns this index.
 
-    Call it before the first JAX computation. It is 0, and nothing happens, in a program that was
-    started otherwise.
+    Call it before the first JAX computation. In a program that was started without the launcher it
+    does nothing and returns 0.
 
-    From then on all devices of all processes are in `jax.devices()`; an exception ends this process
-    at once with code 1, where JAX would first wait for the others; and the process ends when its
-    launcher is gone. If not all have come within the time that `--wait` gave, the process says so
-    and ends with code 69.
+    From then on `jax.devices()` contains the devices of all processes; an exception ends this
+    process immediately with code 1, where JAX would first wait for the others; and the process ends
+    when its launcher does. If the processes do not all connect within `--wait` seconds, the process
+    reports this and ends with code 69.
 
     Raises:
-        RuntimeError: JAX has computed something already.
+        RuntimeError: JAX has already computed something.
     """
     if PROCESSES not in os.environ:
         return 0
     n, i = int(os.environ[PROCESSES]), int(os.environ[PROCESS])
-    threading.Thread(target=_beat, args=(os.environ.get(BEAT), os.getppid()), daemon=True).start()
+    threading.Thread(
+        target=_send_heartbeats, args=(os.environ.get(BEAT), os.getppid()), daemon=True
+    ).start()
     if n > 1:
-        _join(os.environ[COORDINATOR], n, i)
-        sys.excepthook = _end_at_once
+        _connect(os.environ[COORDINATOR], n, i)
+        sys.excepthook = _exit_on_exception
     return i
 
 
-def restarted() -> bool:
-    """Whether the launcher has started the program before, so that it had better go on."""
+def was_restarted() -> bool:
+    """Returns whether the launcher restarted the program, so that it should resume."""
     return os.environ.get(RESTART, "0") != "0"
 
 
-def _join(coordinator: str, n: int, i: int) -> None:
+def _connect(coordinator: str, n: int, i: int) -> None:
     wait, stuck = float(os.environ[WAIT]), float(os.environ[STUCK])
     jax.config.update("jax_enable_preemption_service", False)  # it would swallow SIGTERM
     with _deadline(wait, f"process {i} of {n} waited {wait:g} s at {coordinator} for the others"):
@@ -75,11 +77,11 @@ def _join(coordinator: str, n: int, i: int) -> None:
 
 @contextmanager
 def _deadline(seconds: float, what: str) -> Iterator[None]:
-    """Ends the process unless the work within is done in time; JAX's own way is to abort."""
+    """Ends the process if the block takes longer than `seconds`, where JAX would abort."""
 
     def give_up() -> None:
         advice = "start all of them with the same --coordinator and --processes, or raise --wait"
-        print(f"error: {what}, and not all came: {advice}", file=sys.stderr, flush=True)
+        print(f"error: {what}, and not all connected: {advice}", file=sys.stderr, flush=True)
         os._exit(ALONE)
 
     timer = threading.Timer(seconds, give_up)
@@ -91,8 +93,8 @@ def _deadline(seconds: float, what: str) -> Iterator[None]:
         timer.cancel()
 
 
-def _beat(file: str | None, launcher: int) -> None:
-    """A sign of life twice a second, until the launcher is gone."""
+def _send_heartbeats(file: str | None, launcher: int) -> None:
+    """Touches the file twice a second, until the launcher ends."""
     while os.getppid() == launcher:
         if file:
             Path(file).touch()
@@ -100,15 +102,15 @@ def _beat(file: str | None, launcher: int) -> None:
     os._exit(1)
 
 
-def _end_at_once(
+def _exit_on_exception(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     sys.__excepthook__(kind, error, trace)
-    leave(130 if issubclass(kind, KeyboardInterrupt) else 1)
+    exit_process(130 if issubclass(kind, KeyboardInterrupt) else 1)
 
 
-def leave(code: int) -> None:
-    """Ends the process; one that failed at once, since JAX's own ending waits for the others."""
+def exit_process(code: int) -> None:
+    """Ends the process; if it failed, immediately, since JAX's shutdown waits for the others."""
     if code and jax.distributed.is_initialized():
         sys.stdout.flush()
         sys.stderr.flush()

@@ -102,7 +102,7 @@ def drive(
                 _show(bar, carry.history, job.records(step))
                 bar.update(step // per_epoch - bar.n)
             if writer is not None and pending is not None:
-                asked = parallel.largest(pending.signal or 0)
+                asked = parallel.max_over_processes(pending.signal or 0)
                 if step == total or asked or writer.due():
                     writer.save(step, carry, carry.history)
                 if asked and step < total:

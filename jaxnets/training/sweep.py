@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 
 from jaxnets.host import checks
 from jaxnets.host.memory import out_of_memory_hint
-from jaxnets.parallel.rows import in_groups, layout
+from jaxnets.parallel.rows import layout, map_in_groups
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.training.driver import Job, drive
 from jaxnets.training.fingerprint import fingerprint
@@ -140,7 +140,7 @@ def _begin(
     def one(row: tuple[Array, Hparams], x: Array) -> tuple[Carry, Array]:
         return begin(spec, row[0], x, row[1], validated)
 
-    return in_groups(mesh, group, one, (keys, hparams), x)
+    return map_in_groups(mesh, group, one, (keys, hparams), x)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
@@ -159,4 +159,4 @@ def _advance(
         order_key = own_key if shared_key is None else shared_key
         return advance(spec, carry, start, count, data, hparams, order_key)
 
-    return in_groups(mesh, group, one, (carries, *rows), *same, start, count)
+    return map_in_groups(mesh, group, one, (carries, *rows), *same, start, count)

@@ -1,4 +1,4 @@
-"""word2vec, from a corpus to word vectors, their use, their quality and their files (row C8)."""
+"""word2vec: training on a corpus, and the use, evaluation and files of word vectors (row C8)."""
 
 from jaxnets.word2vec.evaluation import (
     Score,

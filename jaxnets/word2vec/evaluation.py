@@ -1,4 +1,4 @@
-"""How good word vectors are: analogies solved, and agreement with people's judgements."""
+"""The quality of word vectors: accuracy on analogies, and correlation with human judgements."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,21 +15,21 @@ Analogy = tuple[str, str, str, str]
 
 
 class Score(NamedTuple):
-    """How many analogies were solved, of how many whose words are all known."""
+    """How many analogies were solved, of those whose words are all known."""
 
     right: int
     asked: int
 
     @property
     def share(self) -> float:
-        """Right over asked; NaN if none was asked."""
+        """`right / asked`; NaN if `asked` is 0."""
         return self.right / self.asked if self.asked else float("nan")
 
 
 def analogy_scores(
     vectors: Vectors, groups: Mapping[str, Sequence[Analogy]], method: str = "add"
 ) -> dict[str, Score]:
-    """Per group, how many `(a, b, c, d)` have d as the best answer; unknown words are left out."""
+    """Counts the `(a, b, c, d)` of each group whose best answer is d; skips unknown words."""
     score = checks.lookup(METHODS, method, "method")
     scores = {}
     for name, questions in groups.items():
@@ -46,14 +46,17 @@ def analogy_scores(
 
 
 def total(scores: Mapping[str, Score]) -> Score:
-    """The score over all groups together."""
+    """Sums the scores of all groups."""
     return Score(*map(sum, zip(*scores.values(), strict=True)))
 
 
 def read_analogies(path: str | PathLike[str]) -> dict[str, list[Analogy]]:
-    """The groups of a file in the form of `questions-words.txt`, lower case.
+    """Reads the groups of a file in the format of `questions-words.txt`, in lower case.
 
-    A line `: name` begins a group, every other line holds four words (Mikolov et al., 2013).
+    A line `: name` begins a group, every other line has four words (Mikolov et al., 2013).
+
+    Raises:
+        ValueError: a line without four words, or a file that is not UTF-8.
     """
     groups: dict[str, list[Analogy]] = {}
     name = ""
@@ -63,13 +66,13 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Analogy]]:
         elif line.strip():
             words = line.lower().split()
             if len(words) != 4:
-                raise ValueError(f"{path}, line {number}: expected four words, not {line!r}")
+                raise ValueError(f"{path}, line {number}: expected four words, got {line!r}")
             groups.setdefault(name, []).append((words[0], words[1], words[2], words[3]))
     return groups
 
 
 def spearman(vectors: Vectors, pairs: Sequence[tuple[str, str, float]]) -> tuple[float, int]:
-    """The rank correlation of cosines with people's scores, and the number of pairs both known."""
+    """Computes the rank correlation of cosines with human scores, and the number of known pairs."""
     from scipy.stats import spearmanr
 
     known = [pair for pair in pairs if pair[0] in vectors.index and pair[1] in vectors.index]
@@ -82,7 +85,11 @@ def spearman(vectors: Vectors, pairs: Sequence[tuple[str, str, float]]) -> tuple
 
 
 def read_similarities(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
-    """The pairs of lines `word, tab, word, tab, score`, lower case; `#` begins a remark."""
+    """Reads pairs from lines `word, tab, word, tab, score`, in lower case; `#` begins a comment.
+
+    Raises:
+        ValueError: any other line, or a file that is not UTF-8.
+    """
     pairs = []
     for number, line in enumerate(_lines(path), start=1):
         if not line.strip() or line.startswith("#"):
@@ -94,7 +101,7 @@ def read_similarities(path: str | PathLike[str]) -> list[tuple[str, str, float]]
                 raise ValueError(f"the score is {score}")
         except ValueError as error:
             raise ValueError(
-                f"{path}, line {number}: expected word, tab, word, tab, number, not {line!r}"
+                f"{path}, line {number}: expected word, tab, word, tab, number, got {line!r}"
             ) from error
     return pairs
 
@@ -103,4 +110,4 @@ def _lines(path: str | PathLike[str]) -> list[str]:
     try:
         return Path(path).read_text(encoding="utf-8").splitlines()
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no UTF-8 text ({error.reason}): convert it") from error
+        raise ValueError(f"{path} is not UTF-8 ({error.reason}): convert it") from error

@@ -1,8 +1,8 @@
-"""word2vec's gradients in closed form: of the rows of the two tables that a batch names.
+"""word2vec's gradients in closed form, for the rows of the two tables that a batch uses.
 
 By hand (row D1), for a position with hidden vector h, word w and noise words u, with
 `g_w = sigma(h v_w) - 1` and `g_u = sigma(h v_u)`: `dE/dh = g_w v_w + sum g_u v_u`,
-`dE/dv_w = g_w h` and `dE/dv_u = g_u h`. All of a batch is computed from the params before it.
+`dE/dv_w = g_w h` and `dE/dv_u = g_u h`. All gradients of a batch are taken at the same params.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,15 +16,15 @@ from jaxnets.word2vec.reference_loss import Params
 from jaxnets.word2vec.tables import Rows, gather
 
 Gradients = dict[str, list[Rows]]
-"""For each table of the params, parts of its gradient; a number may occur more than once.
+"""For each table of the params, parts of its gradient; an index may occur more than once.
 
-Read with one gather, a table is changed in place however often it is written; two gathers make XLA
-copy it. Parts written one by one need not be put together first, which XLA does badly.
+XLA updates a table in place if it is read with one gather, however often it is written, but copies
+it if there are two gathers. Writing the parts one by one avoids a concatenation, which is slow.
 """
 
 
 def cbow_gradients(params: Params, batch: TextBatch, negatives: int) -> tuple[Array, Gradients]:
-    """The losses `[n]` of `cbow_loss`, and the gradients of their sum."""
+    """Computes the losses `[n]` of `cbow_loss`, and the gradients of their sum."""
     words, middle = batch.words, batch.middle
     n, groups = len(middle), len(batch.noise)
     inputs = gather(params["input"], words)
@@ -51,7 +51,7 @@ def cbow_gradients(params: Params, batch: TextBatch, negatives: int) -> tuple[Ar
 def skip_gram_gradients(
     params: Params, batch: TextBatch, negatives: int
 ) -> tuple[Array, Gradients]:
-    """The same of `skip_gram_loss`."""
+    """Computes the losses `[n]` of `skip_gram_loss`, and the gradients of their sum."""
     words, middle = batch.words, batch.middle
     groups = len(batch.noise)
     hidden = gather(params["input"], middle)
@@ -66,7 +66,7 @@ def skip_gram_gradients(
     )
     to_scores = []
     for pair, offset in zip(batch.pairs, offsets(batch.reach), strict=True):
-        right = batch.beside(offset, outputs)
+        right = batch.at_offset(offset, outputs)
         loss, slope = _softplus(-(hidden * right).sum(1))
         losses = losses + pair * loss
         to_scores.append(-pair * slope)
@@ -85,10 +85,10 @@ GRADIENTS: dict[str, Callable[[Params, TextBatch, int], tuple[Array, Gradients]]
 
 
 def _noise_gradients(hidden: Array, noise: Array, weight: Array) -> tuple[Array, Array, Array]:
-    """Of `sum weight softplus(h v)`: losses `[n]`, `dE/dh [n, d]` and `dE/dv [groups k, d]`.
+    """Computes losses `[n]`, `dE/dh [n, d]` and `dE/dv [groups k, d]` of `sum w softplus(h v)`.
 
-    `hidden [n, d]` and `noise [groups k, d]` meet within their groups; `weight [groups, n / groups,
-    k]`.
+    `hidden [n, d]` and `noise [groups k, d]` are paired within their groups, with weights w of
+    `weight [groups, n / groups, k]`.
     """
     groups, _, k = weight.shape
     n, dimensions = hidden.shape
@@ -104,9 +104,10 @@ def _noise_gradients(hidden: Array, noise: Array, weight: Array) -> tuple[Array,
 
 
 def _softplus(s: Array) -> tuple[Array, Array]:
-    """`log(1 + e^s)` to absolute precision, and its derivative `sigma(s)`, from one exponential.
+    """Computes `log(1 + e^s)` and its derivative `sigma(s)` from one exponential.
 
-    `log1p`, precise for a loss near 0 as well, would take a tenth of a step.
+    The absolute error is small; `log1p`, whose relative error is small too, would take a tenth of
+    the time of a step.
     """
     e = jnp.exp(-jnp.abs(s))
     return jnp.maximum(s, 0) + jnp.log(1 + e), jnp.where(s > 0, 1, e) / (1 + e)
@@ -121,15 +122,15 @@ def _total(terms: Iterable[Array]) -> Array:
 
 
 def _around(rows: Array, batch: TextBatch) -> Array:
-    """The sums of the contexts' rows, `[n, d]`, of rows `[n + 2 reach s, d]`."""
+    """Sums the contexts' rows, `[n, d]`, of `rows [n + 2 reach s, d]`."""
     return _total(
-        pair[:, None] * batch.beside(offset, rows)
+        pair[:, None] * batch.at_offset(offset, rows)
         for pair, offset in zip(batch.pairs, offsets(batch.reach), strict=True)
     )
 
 
 def _spread(rows: Array, weights: Array, streams: int) -> Array:
-    """Rows `[n, d]`, weighted `[2 reach, n]`, added up at the contexts, `[n + 2 reach s, d]`."""
+    """Adds `rows [n, d]`, weighted `[2 reach, n]`, at the contexts, `[n + 2 reach s, d]`."""
     both, n = weights.shape
     edge = both * streams
     wide = jnp.pad(rows, ((edge, edge), (0, 0)))

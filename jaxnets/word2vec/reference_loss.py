@@ -1,7 +1,7 @@
-"""word2vec's loss of a batch of text, written plainly: the truth that the fast step must meet.
+"""A simple implementation of word2vec's loss, the reference for the fast gradients.
 
-Negative sampling (Mikolov et al., 2013; row C8): with h the hidden vector, v the output vector of
-the word and u those of noise words, `-log sigma(h v) - sum log sigma(-h u)`.
+Negative sampling (Mikolov et al., 2013; row C8): `-log sigma(h v) - sum log sigma(-h u)`, where h
+is the hidden vector, v the output vector of the word, and u those of the noise words.
 """
 
 import jax
@@ -15,11 +15,11 @@ Params = dict[str, Array]
 
 
 def cbow_loss(params: Params, batch: TextBatch, negatives: int) -> Array:
-    """The losses of the positions, `[n]`: the word from the mean of its contexts; 0 without any.
+    """Computes the loss of each word given the mean of its contexts, `[n]`; 0 without contexts.
 
-    As in the authors' program, every context word gets the whole gradient of the mean, not its
-    share; a noise word that is the word itself counts nothing; the shared noise words of a group
-    count as `negatives` words together.
+    As in the authors' program, every context word gets the full gradient of the mean, not its
+    share; a noise word equal to the word itself is ignored. The shared noise words of a group
+    together weigh as `negatives` words.
     """
     total = sum(
         pair[:, None] * params["input"][words]
@@ -32,9 +32,9 @@ def cbow_loss(params: Params, batch: TextBatch, negatives: int) -> Array:
 
 
 def skip_gram_loss(params: Params, batch: TextBatch, negatives: int) -> Array:
-    """The losses of the positions, `[n]`: each of its contexts from the word, summed.
+    """Computes the loss of each word's contexts given the word, summed over contexts, `[n]`.
 
-    The noise words of a group serve all contexts of its positions.
+    The noise words of a group are used for all contexts of its positions.
     """
     hidden = params["input"][batch.middle]
     losses = [

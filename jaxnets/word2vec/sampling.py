@@ -1,4 +1,4 @@
-"""What word2vec draws: which words of a text it reads, and which it takes as noise."""
+"""word2vec's sampling: which words of a text are read, and which serve as noise."""
 
 from typing import NamedTuple
 
@@ -8,20 +8,20 @@ import numpy as np
 from jax import Array
 
 POWER = 0.75
-"""Noise words are as frequent as in the text to this power (Mikolov et al., 2013)."""
+"""Noise words are drawn by their frequency to this power (Mikolov et al., 2013)."""
 
 
 def keep_probabilities(counts: np.ndarray, sample: float) -> np.ndarray:
-    """How likely each occurrence of a word is read, `min(1, (sqrt(f / s) + 1) s / f)`, `[words]`.
+    """Computes the probability to read each word, `min(1, (sqrt(f / s) + 1) s / f)`, `[words]`.
 
-    f is the word's share of the text and s is `sample`; words rarer than about s are all read. The
-    formula of the authors' program, which differs from their paper's. With `sample` 0 all are 1.
+    f is the frequency of the word and s is `sample`; words rarer than about s are always read. This
+    is the formula of the authors' program, not of their paper. If `sample` is 0, all are 1.
 
     Raises:
         ValueError: a `sample` outside 0 to 1.
     """
     if not 0 <= sample <= 1:
-        raise ValueError(f"sample is {sample}; it is a share of the text, 0 (off) to 1")
+        raise ValueError(f"sample is {sample}; it must be a share of the text, 0 (off) to 1")
     if sample == 0:
         return np.ones(len(counts))
     ratio = sample * counts.sum() / counts
@@ -29,9 +29,9 @@ def keep_probabilities(counts: np.ndarray, sample: float) -> np.ndarray:
 
 
 class Alias(NamedTuple):
-    """A distribution over `n` numbers from which one draw costs the same for every n.
+    """A distribution over 0 to n - 1 in tables from which a draw takes constant time.
 
-    Draw a column uniformly; take it with probability `accept[column]`, else `other[column]`
+    Draw a column uniformly, and return it with probability `accept[column]`, else `other[column]`
     (Walker, 1977).
     """
 
@@ -40,13 +40,13 @@ class Alias(NamedTuple):
 
 
 def noise(counts: np.ndarray, power: float = POWER) -> Alias:
-    """The distribution of noise words, `counts^power` over its sum."""
+    """Builds the distribution of noise words, proportional to `counts^power`."""
     weights = np.asarray(counts, np.float64) ** power
     return alias(weights / weights.sum())
 
 
 def alias(probabilities: np.ndarray) -> Alias:
-    """The two tables of a distribution `[n]` (Vose, 1991)."""
+    """Builds the two tables of a distribution `[n]` (Vose, 1991)."""
     accept = np.asarray(probabilities, np.float64) * len(probabilities)
     other = np.arange(len(accept))
     small, large = list(np.flatnonzero(accept < 1)), list(np.flatnonzero(accept >= 1))
@@ -61,7 +61,7 @@ def alias(probabilities: np.ndarray) -> Alias:
 
 
 def draw(key: Array, table: Alias, shape: tuple[int, ...]) -> Array:
-    """Independent int32 draws of a distribution."""
+    """Draws independent int32 samples of a distribution."""
     columns, chance = jax.random.split(key)
     column = jax.random.randint(columns, shape, 0, len(table.accept))
     taken = jax.random.uniform(chance, shape) < table.accept[column]

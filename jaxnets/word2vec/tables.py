@@ -1,4 +1,4 @@
-"""Reading and changing a few rows of a large table."""
+"""Reading and updating a few rows of a large table."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,31 +8,35 @@ from jax import Array, lax
 
 
 class Rows(NamedTuple):
-    """Rows for a table; those of equal numbers belong together by their sum."""
+    """Rows to add to a table; those of equal index are summed.
+
+    Args:
+        numbers: the indices, int32 `[m]`.
+        rows: `[m, dimensions]`.
+    """
 
     numbers: Array
-    """int32 `[m]`."""
     rows: Array
-    """`[m, dimensions]`."""
 
 
 Add = Callable[[Array, Rows], Array]
 
 
 def gather(table: Array, numbers: Array) -> Array:
-    """The rows of these numbers, which must be in the table."""
+    """Returns the rows at these indices, which must be in the table."""
     return table.at[numbers].get(mode="promise_in_bounds")
 
 
 def add(table: Array, change: Rows) -> Array:
-    """The table with the rows added; on a GPU equal numbers are summed in any order."""
+    """Adds rows to a table; on GPUs the order of the sums is not deterministic."""
     return table.at[change.numbers].add(change.rows, mode="promise_in_bounds")
 
 
 def ordered_add(table: Array, change: Rows) -> Array:
-    """The same, summed in one order on every device: equal numbers first, then one write for each.
+    """Adds rows to a table, deterministically on every device.
 
-    Sorts the numbers and sums each run of equals by a segmented scan, so no two writes meet.
+    It sorts the indices and sums each group of equal ones by a segmented scan, so that every row is
+    written once.
     """
     order = jnp.argsort(change.numbers, stable=True)
     numbers, rows = change.numbers[order], change.rows[order]
@@ -52,7 +56,7 @@ def ordered_add(table: Array, change: Rows) -> Array:
 def descend(
     params: dict[str, Array], gradients: dict[str, list[Rows]], rate: Array | float, add: Add = add
 ) -> dict[str, Array]:
-    """The params less `rate` times their gradients."""
+    """Subtracts `rate` times the gradients from the params."""
     params = dict(params)
     for name, parts in gradients.items():
         for numbers, rows in parts:

@@ -1,4 +1,4 @@
-"""word2vec on a corpus: the text in chunks from the host, the batches of a chunk in one scan."""
+"""Training of word2vec: the host sends the text in chunks, one scan runs a chunk's batches."""
 
 import math
 import time
@@ -24,13 +24,13 @@ from jaxnets.word2vec.reference_loss import Params
 from jaxnets.word2vec.vectors import Vectors
 
 LANES = 8
-"""Floats that a CPU adds at once: rows of 100 take longer than rows of 104."""
+"""Rows are padded to a multiple of this: on a CPU rows of 104 floats are faster than of 100."""
 RUN = 64
-"""Consecutive positions of a batch: contexts of both ends are read and changed twice."""
+"""Consecutive positions per stream of a batch; contexts at both ends are computed twice."""
 CHUNK = 2**18
-"""Positions in one call of the compiled program."""
+"""Positions per call of the compiled program."""
 LEARNING_RATES = {"cbow": 0.05, "skip_gram": 0.025}
-"""Those of the authors' program."""
+"""The defaults of the authors' program."""
 
 
 @dataclass(frozen=True)
@@ -39,23 +39,23 @@ class Word2Vec:
 
     Args:
         model: "cbow" or "skip_gram".
-        dimensions: numbers in a vector.
-        window: the farthest context, in words; each position draws its own reach from 1 to this.
-        negatives: noise words that each position counts.
+        dimensions: the size of the vectors.
+        window: the largest distance of a context; each position draws its reach from 1 to this.
+        negatives: noise words per position.
         epochs: passes over the text.
-        learning_rate: at the beginning; by default that of `LEARNING_RATES`.
-        final_rate: what the learning rate falls to, linearly.
-        sample: words with a larger share of the text are read less often; 0 reads all.
-        batch_size: positions updated at a time, all from the vectors before them. Twice as many are
-            faster, but frequent words diverge sooner; a short text, or one read in full, needs
-            fewer.
-        streams: places of the text that a batch reads side by side; by default one for every
-            `RUN` positions.
-        positions_per_group: positions that share noise words, taken from all streams: noise words
-            that neighbours share are pushed away from one topic, which costs analogies.
-        shared_negatives: noise words of a group, which together weigh as `negatives`.
-        deterministic: whether a GPU, too, adds up the changes of a word in one order; other
-            devices always do.
+        learning_rate: the initial rate; by default that of `LEARNING_RATES`.
+        final_rate: the rate at the end of the linear decay.
+        sample: words of a larger share of the text are read less often; 0 reads all.
+        batch_size: positions updated at a time, from the same vectors. A larger batch is faster,
+            but frequent words diverge sooner; short texts, or `sample=0`, need a smaller one.
+        streams: parts of the text that a batch reads in parallel; by default one per `RUN`
+            positions.
+        positions_per_group: positions that share noise words. They are taken from all streams,
+            since noise words shared by neighbours are pushed away from one topic, which makes
+            analogies worse.
+        shared_negatives: noise words per group, which together weigh as `negatives`.
+        deterministic: whether GPUs, too, sum the changes of a word in a fixed order; other devices
+            always do.
 
     Raises:
         ValueError: a size below 1, a share or rate out of range, or an unknown model.
@@ -77,7 +77,15 @@ class Word2Vec:
 
     def __post_init__(self) -> None:
         checks.require_known([self.model], GRADIENTS, "model")
-        sizes = ("dimensions", "window", "negatives", "epochs", "batch_size", "positions_per_group", "shared_negatives")
+        sizes = (
+            "dimensions",
+            "window",
+            "negatives",
+            "epochs",
+            "batch_size",
+            "positions_per_group",
+            "shared_negatives",
+        )
         for name in sizes:
             checks.require_count(getattr(self, name), name)
             object.__setattr__(self, name, int(getattr(self, name)))
@@ -86,7 +94,10 @@ class Word2Vec:
             object.__setattr__(self, "streams", int(self.streams))
         for name, rate in (("learning_rate", self.first_rate), ("final_rate", self.final_rate)):
             checks.require_positive(checks.as_number(rate, name), name)
-        for name, value in (("streams", self.stream_count), ("positions_per_group", self.positions_per_group)):
+        for name, value in (
+            ("streams", self.stream_count),
+            ("positions_per_group", self.positions_per_group),
+        ):
             if self.batch_size % value:
                 raise ValueError(
                     f"batch_size ({self.batch_size}) must be a multiple of {name} ({value})"
@@ -94,7 +105,7 @@ class Word2Vec:
 
     @property
     def first_rate(self) -> float:
-        """The learning rate at the beginning."""
+        """The initial learning rate."""
         chosen = self.learning_rate
         return LEARNING_RATES[self.model] if chosen is None else chosen
 
@@ -107,16 +118,16 @@ class Word2Vec:
 
 
 class Trained(NamedTuple):
-    """What a training gives."""
+    """The result of `train`."""
 
     vectors: Vectors
     """The input vectors."""
     params: Params
     loss: np.ndarray
-    """The mean loss of a position with contexts, over each epoch, `[epochs]`."""
+    """The mean loss of positions with contexts in each epoch, `[epochs]`."""
     words_per_second: float
-    """Entries of the corpus, words not read included, without the first chunk and the compiling;
-    NaN if there was no other chunk."""
+    """Entries of the corpus per second, including words not read, excluding the first chunk, which
+    is compiled; NaN if there was only one."""
 
 
 def train(
@@ -126,22 +137,22 @@ def train(
     progress: bool = False,
     devices: Sequence[jax.Device] | None = None,
 ) -> Trained:
-    """Word vectors from a corpus by stochastic gradient descent (Mikolov et al., 2013; row C8).
+    """Trains word vectors by stochastic gradient descent (Mikolov et al., 2013; row C8).
 
     Args:
         settings: the static choices.
         key: decides the first params, the words read, the reaches and the noise.
         corpus: from `jaxnets.text.corpus.read`; its ids may be memory-mapped.
-        progress: whether to show a bar with the words done and the newest loss.
-        devices: among which to share the positions of a batch; by default one does all.
+        progress: whether to show a bar with the words read and the latest loss.
+        devices: to divide the positions of a batch among; by default a single one.
 
     Raises:
-        ValueError: a window longer than the text, or a batch that the devices cannot share.
+        ValueError: a window longer than the text, or a batch that cannot be divided among devices.
         FloatingPointError: the loss is not finite.
     """
     if corpus.vocabulary.counts.sum() <= settings.window:
         raise ValueError(
-            f"a window of {settings.window} words on either side is longer than the text: give "
+            f"a window of {settings.window} words on either side is longer than the text: use "
             "more text, or a smaller window"
         )
     mesh = _mesh(settings, devices)
@@ -168,12 +179,12 @@ def train(
                     rates(settings, done, done + chunk.read, total, chunk.steps(settings)),
                     jax.random.fold_in(step_key, done),
                 )
-                sums += _finite(before, epoch)
-                clock.passed(done)
+                sums += _as_finite(before, epoch)
+                clock.record(done)
                 done += chunk.read
                 bar.update(chunk.read)
                 bar.set_postfix(loss=f"{sums[0] / max(sums[1], 1):.3f}", refresh=False)
-            sums += _finite(newest, epoch)
+            sums += _as_finite(newest, epoch)
             losses.append(sums[0] / max(sums[1], 1))
     params = {name: table[:, : settings.dimensions] for name, table in params.items()}
     vectors = Vectors(corpus.vocabulary.words, np.asarray(params["input"]))
@@ -181,12 +192,12 @@ def train(
 
 
 class _Clock:
-    """Words per second after the first chunk, which waits for the compiler."""
+    """Measures words per second after the first chunk, which waits for the compiler."""
 
     def __init__(self) -> None:
         self.start, self.words = 0.0, 0
 
-    def passed(self, done: int) -> None:
+    def record(self, done: int) -> None:
         if done and not self.words:
             self.start, self.words = time.perf_counter(), done
 
@@ -195,21 +206,21 @@ class _Clock:
         return (done - self.words) / seconds if done > self.words > 0 else float("nan")
 
 
-def _finite(sums: Array, epoch: int) -> np.ndarray:
-    """The sums of a chunk on the host, once they are there."""
+def _as_finite(sums: Array, epoch: int) -> np.ndarray:
+    """Fetches the sums of a chunk; raises a FloatingPointError unless they are finite."""
     on_host = np.asarray(sums)
     if not np.isfinite(on_host).all():
         raise FloatingPointError(
             f"the loss is not finite in epoch {epoch + 1}: try a smaller learning rate, or a "
-            "shorter batch"
+            "smaller batch_size"
         )
     return on_host
 
 
 def init(key: Array, words: int, dimensions: int) -> Params:
-    """Input vectors uniform within `1 / (2 dimensions)` either way, output vectors zero.
+    """Draws input vectors uniformly in `+- 1 / (2 dimensions)`; output vectors are zero.
 
-    Columns of zeros, which stay zero, fill up to a multiple of `LANES`.
+    Columns of zeros, which stay zero, pad them to a multiple of `LANES`.
     """
     width, more = 0.5 / dimensions, -dimensions % LANES
     vectors = jax.random.uniform(key, (words, dimensions), minval=-width, maxval=width)
@@ -220,23 +231,23 @@ def init(key: Array, words: int, dimensions: int) -> Params:
 
 
 class Chunk(NamedTuple):
-    """The words read of a piece of the corpus, with the contexts of its first and last."""
+    """The words read from a part of the corpus, with the contexts of the first and last."""
 
     words: np.ndarray
     lines: np.ndarray
-    """A number for each line; padding has lines of its own."""
+    """The line number of each word; each word of the padding has its own."""
     read: int
-    """Entries of the corpus it stands for."""
+    """The entries of the corpus in this part."""
 
     def steps(self, settings: Word2Vec) -> int:
-        """How many batches it holds."""
+        """Counts the batches of the chunk."""
         return (len(self.words) - 2 * settings.window) // settings.batch_size
 
 
 def chunks(
     settings: Word2Vec, ids: np.ndarray, keep: np.ndarray, rng: np.random.Generator
 ) -> Iterator[Chunk]:
-    """One pass over a corpus; each chunk holds a whole number of batches, the last one padded."""
+    """Yields the chunks of one pass over a corpus, all of the same size; pads the last one."""
     reach = settings.window
     steps = min(max(CHUNK // settings.batch_size, 1), -(-len(ids) // settings.batch_size))
     size = steps * settings.batch_size
@@ -258,12 +269,12 @@ def chunks(
 
 
 def _padding(n: int, first: int) -> tuple[np.ndarray, np.ndarray]:
-    """`n` words that are nobody's context, on lines `first, first - 1, ...`."""
+    """Returns `n` words that are never contexts, on lines `first, first - 1, ...`."""
     return np.zeros(n, np.int32), np.int32(first) - np.arange(n, dtype=np.int32)
 
 
 def rates(settings: Word2Vec, first: int, last: int, total: int, steps: int) -> np.ndarray:
-    """The learning rate of each step of a chunk, falling linearly with the corpus entries done."""
+    """Computes the learning rate of each step of a chunk, linear in the corpus entries read."""
     done = np.linspace(first, last, steps, endpoint=False) / total
     rates = settings.first_rate + (settings.final_rate - settings.first_rate) * done
     return rates.astype(np.float32)
@@ -276,9 +287,9 @@ def _mesh(settings: Word2Vec, devices: Sequence[jax.Device] | None) -> Mesh | No
     if not devices or groups % len(devices):
         raise ValueError(
             f"{len(devices)} devices cannot share the {groups} groups of a batch: their number "
-            "divides batch_size / positions_per_group"
+            "must divide batch_size / positions_per_group"
         )
-    return sharding.mesh_of(devices)
+    return sharding.make_mesh(devices)
 
 
 @partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
@@ -292,7 +303,7 @@ def _advance(
     rates: Array,
     key: Array,
 ) -> tuple[Params, Array]:
-    """The params after all batches of a chunk, and the sum of its losses with their number."""
+    """Runs all batches of a chunk; returns the params, and the sum and number of the losses."""
     n, reach = settings.batch_size, settings.window
     shape = (n // settings.positions_per_group, settings.shared_negatives)
     closed_form = GRADIENTS[settings.model]
@@ -300,7 +311,7 @@ def _advance(
     def compute(params: Params, part: TextBatch) -> tuple[Array, Gradients]:
         return closed_form(params, part, settings.negatives)
 
-    share = sharding.among(mesh, compute) if mesh else compute
+    gradients_of = sharding.shard_gradients(mesh, compute) if mesh else compute
     add = tables.ordered_add if settings.deterministic else tables.add
 
     reach_key, noise_key = jax.random.split(key)
@@ -318,7 +329,7 @@ def _advance(
             reaches,
             wrong,
         )
-        losses, gradients = share(params, part)
+        losses, gradients = gradients_of(params, part)
         params = tables.descend(params, gradients, rate, add)
         return params, jnp.stack([losses.sum(), part.pairs.any(0).sum()])
 

@@ -1,4 +1,4 @@
-"""Word vectors in word2vec's text and binary forms, which gensim and others read and write."""
+"""Files of word vectors in word2vec's text and binary formats, which gensim and others use."""
 
 from os import PathLike
 from pathlib import Path
@@ -10,9 +10,9 @@ from jaxnets.word2vec.vectors import Vectors
 
 
 def save(path: str | PathLike[str], vectors: Vectors, binary: bool = False) -> None:
-    """Writes word2vec's text form, or its binary form (little-endian float32); gensim reads both.
+    """Writes word2vec's text or binary (little-endian float32) format; gensim reads both.
 
-    The first line is `words dimensions`; then each word and its vector. The file appears whole.
+    The first line is `words dimensions`; then each word and its vector. The write is atomic.
     """
     with replacing(Path(path)) as temporary, temporary.open("wb") as file:
         file.write(f"{len(vectors.words)} {vectors.matrix.shape[1]}\n".encode())
@@ -22,15 +22,16 @@ def save(path: str | PathLike[str], vectors: Vectors, binary: bool = False) -> N
 
 
 def _digits(row: np.ndarray) -> bytes:
-    """Shortest decimals that give the same float32."""
+    """Writes the shortest decimals that are read as the same float32."""
     return " ".join(map(str, row)).encode()
 
 
 def load(path: str | PathLike[str], binary: bool = False) -> Vectors:
-    """The vectors of a file in word2vec's text or binary form.
+    """Reads the vectors of a file in word2vec's text or binary format.
 
     Raises:
-        ValueError: no such form, cut short (the line or word is named), or longer than promised.
+        ValueError: another format, a file that is cut short (the line or word is named), or longer than
+            its header says.
     """
     path = Path(path)
     with path.open("rb") as file:
@@ -38,11 +39,11 @@ def load(path: str | PathLike[str], binary: bool = False) -> Vectors:
         try:
             n, dimensions = (int(number) for number in header.decode("ascii").split())
             if min(n, dimensions) < 1:
-                raise ValueError("neither is 0 or less")
+                raise ValueError("both must be 1 or more")
         except ValueError as error:
             raise ValueError(
                 f"{path} does not begin with the numbers of words and dimensions but with "
-                f"{header[:40]!r}: it is not in word2vec's form"
+                f"{header[:40]!r}: it is not in word2vec's format"
             ) from error
         content = file.read()
     rows = _binary_rows if binary else _text_rows
@@ -53,19 +54,19 @@ def load(path: str | PathLike[str], binary: bool = False) -> Vectors:
     except (ValueError, IndexError) as error:
         other = "text" if binary else "binary"
         raise ValueError(
-            f"{path} is cut short or not in word2vec's {'binary' if binary else 'text'} form "
-            f"({error}): get it again, or read it as {other}"
+            f"{path} is cut short or not in word2vec's {'binary' if binary else 'text'} format "
+            f"({error}): download it again, or read it as {other}"
         ) from error
     try:
         return Vectors(words, matrix)
     except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}): get it again") from error
+        raise ValueError(f"{path} is damaged ({error}): download it again") from error
 
 
 def _text_rows(content: bytes, n: int, dimensions: int) -> tuple[list[str], np.ndarray]:
     *lines, rest = content.decode("utf-8").split("\n")
     if len(lines) != n or rest:
-        raise ValueError(f"{len(lines)} whole lines for {n} words")
+        raise ValueError(f"{len(lines)} complete lines for {n} words")
     fields = [line.rstrip().split(" ") for line in lines]
     wrong = next((i for i, row in enumerate(fields) if len(row) != dimensions + 1), None)
     if wrong is not None:

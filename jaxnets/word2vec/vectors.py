@@ -1,4 +1,4 @@
-"""Word vectors in use: neighbours and analogies."""
+"""Word vectors, their nearest neighbours, and analogies."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,11 @@ from jaxnets.host import checks
 
 
 class Vectors:
-    """A vector for each word; rows are compared by the cosine of their angle.
+    """Maps words to vectors, which are compared by cosine similarity.
+
+    Args:
+        words: each of them once.
+        matrix: a row for each word, `[words, dimensions]`.
 
     Raises:
         ValueError: words and rows differ in number, a word occurs twice, or a number is not finite.
@@ -23,7 +27,7 @@ class Vectors:
         if self.matrix.ndim != 2 or len(self.words) != len(self.matrix):
             raise ValueError(
                 f"{len(self.words)} words need a matrix [{len(self.words)}, dimensions], "
-                f"not {self.matrix.shape}"
+                f"got {self.matrix.shape}"
             )
         if len(self.index) < len(self.words):
             twice = next(w for i, w in enumerate(self.words) if self.index[w] != i)
@@ -34,16 +38,21 @@ class Vectors:
 
     @cached_property
     def unit(self) -> np.ndarray:
-        """The rows with norm 1; a row of zeros stays one."""
+        """The rows scaled to norm 1; a row of zeros is unchanged."""
         norms = np.linalg.norm(self.matrix, axis=1, keepdims=True)
         return self.matrix / np.where(norms > 0, norms, 1)
 
     def numbers(self, words: Iterable[str]) -> np.ndarray:
-        """The rows of words; a KeyError for an unknown one names the nearest spellings."""
+        """Returns the row of each word.
+
+        Raises:
+            KeyError: an unknown word; the nearest spellings are suggested.
+            TypeError: a word that is not a str.
+        """
         words = list(words)
         for word in words:
             if not isinstance(word, str):
-                raise TypeError(f"a word is a string, not {word!r}")
+                raise TypeError(f"words must be str, got {word!r}")
             if word not in self.index:
                 near = difflib.get_close_matches(word, self.words, n=3)
                 hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
@@ -52,13 +61,13 @@ class Vectors:
 
 
 def similarities(vectors: Vectors, words: Sequence[str]) -> np.ndarray:
-    """The cosines of all pairs, `[words, words]`."""
+    """Computes the cosines of all pairs, `[words, words]`."""
     rows = vectors.unit[vectors.numbers(words)]
     return rows @ rows.T
 
 
 def most_similar(vectors: Vectors, word: str, n: int = 10) -> list[tuple[str, float]]:
-    """The n other words of the largest cosine with a word, and these cosines."""
+    """Returns the n other words of the largest cosine with a word, and these cosines."""
     checks.require_count(n, "n")
     (row,) = vectors.numbers([word])
     return _best(vectors, vectors.unit @ vectors.unit[row], np.asarray([row]), n)
@@ -67,7 +76,7 @@ def most_similar(vectors: Vectors, word: str, n: int = 10) -> list[tuple[str, fl
 def analogy(
     vectors: Vectors, a: str, b: str, c: str, n: int = 1, method: str = "add"
 ) -> list[tuple[str, float]]:
-    """What is to c as b is to a: the n best words other than these three, with their scores.
+    """Solves "a is to b as c is to ...": the n best words except these three, with their scores.
 
     "add" is 3CosAdd, `cos(x, b) - cos(x, a) + cos(x, c)` (Mikolov et al., 2013); "multiply" is
     3CosMul, `cos(x, b) cos(x, c) / (cos(x, a) + 0.001)` with cosines moved to 0..1 (Levy and
