@@ -1,1 +1,1 @@
-"""`python -m jaxnets.launch -n 2 -- COMMAND`: the processes of one program, started and watched."""
+"""`python -m jaxnets.launch -n 2 -- COMMAND` starts and watches the processes of one program."""

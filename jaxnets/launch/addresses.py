@@ -1,4 +1,4 @@
-"""Which processes a launcher starts, and where they meet: by flags, by Slurm, or all here."""
+"""Which processes a launcher starts, and at which address they connect: from flags or Slurm."""
 
 import argparse
 import re
@@ -16,10 +16,10 @@ SLURM = {
     "process": "SLURM_PROCID",
 }
 FIRST_PORT, PORTS, LAST_PORT = 61440, 4096, 65535
-"""A job's port is one of these, by its number, so that two jobs on a node rarely meet."""
+"""The job id chooses the port among these, so that two jobs on a node rarely collide."""
 
 
-class Place(NamedTuple):
+class Topology(NamedTuple):
     """The processes of a program, and those that this launcher starts."""
 
     coordinator: str | None
@@ -27,64 +27,64 @@ class Place(NamedTuple):
     processes: int
     own: tuple[int, ...]
 
-    def meeting(self) -> str:
-        """The address, with a free port if the machine may choose one."""
+    def address(self) -> str:
+        """Returns the coordinator's address, on a free port if there is none."""
         return self.coordinator or f"{LOOPBACK}:{_free_port()}"
 
 
-def place(options: argparse.Namespace, environment: Mapping[str, str]) -> Place:
-    """Where the processes run: `-n`, or the three flags, or else Slurm's variables.
+def find_topology(options: argparse.Namespace, environment: Mapping[str, str]) -> Topology:
+    """Reads the topology from `-n`, or the three flags, or else Slurm's variables.
 
     Raises:
-        ValueError: neither, both, some of the flags only, or numbers that do not fit.
+        ValueError: none of these, both, only some of the flags, or numbers that do not fit.
     """
     given = [name for name in FLAGS if getattr(options, name) is not None]
     if options.n is not None:
         if given:
-            raise ValueError(f"-n starts all processes here: it does not go with --{given[0]}")
-        return _checked(None, options.n, tuple(range(options.n)), "-n")
+            raise ValueError(f"-n starts all processes here: do not combine it with --{given[0]}")
+        return _topology(None, options.n, tuple(range(options.n)), "-n")
     if given:
         missing = [f"--{name}" for name in FLAGS if name not in given]
         if missing:
             raise ValueError(f"--{given[0]} needs {' and '.join(missing)} too")
-        return _checked(options.coordinator, options.processes, (options.process,), "--processes")
+        return _topology(options.coordinator, options.processes, (options.process,), "--processes")
     if all(name in environment for name in SLURM.values()):
         job, processes, process = (
-            _whole(environment, SLURM[name]) for name in ("job", "processes", "process")
+            _as_int(environment, SLURM[name]) for name in ("job", "processes", "process")
         )
         coordinator = f"{first_node(environment[SLURM['nodes']])}:{FIRST_PORT + job % PORTS}"
-        return _checked(coordinator, processes, (process,), SLURM["processes"])
+        return _topology(coordinator, processes, (process,), SLURM["processes"])
     raise ValueError(
-        "how many processes, and where? Use -n N for this machine, --coordinator HOST:PORT "
-        "--processes N --process I on each of several, or srun"
+        "no processes to start: use -n N on one machine, --coordinator HOST:PORT --processes N "
+        "--process I on each of several machines, or srun"
     )
 
 
-def _whole(environment: Mapping[str, str], name: str) -> int:
+def _as_int(environment: Mapping[str, str], name: str) -> int:
     try:
         return int(environment[name])
     except ValueError as error:
-        raise ValueError(f"{name} is {environment[name]!r}; it must be a whole number") from error
+        raise ValueError(f"{name} is {environment[name]!r}; it must be an integer") from error
 
 
-def _checked(coordinator: str | None, n: int, own: tuple[int, ...], name: str) -> Place:
+def _topology(coordinator: str | None, n: int, own: tuple[int, ...], name: str) -> Topology:
     if n < 1:
         raise ValueError(f"{name} is {n}; it must be 1 or more")
     wrong = [i for i in own if not 0 <= i < n]
     if wrong:
-        raise ValueError(f"process {wrong[0]} is none of the {n}: they are numbered 0 to {n - 1}")
+        raise ValueError(f"process is {wrong[0]}; it must be 0 to {n - 1} for {n} processes")
     if coordinator is not None and not re.fullmatch(r".+:\d+", coordinator):
         raise ValueError(f"the coordinator is {coordinator!r}; it must be HOST:PORT")
     if coordinator is not None and not 0 < int(coordinator.rpartition(":")[2]) <= LAST_PORT:
         raise ValueError(f"the coordinator is {coordinator!r}; its port must be 1 to {LAST_PORT}")
-    return Place(coordinator, n, own)
+    return Topology(coordinator, n, own)
 
 
 def first_node(nodes: str) -> str:
-    """The first host of one of Slurm's lists, such as `gpu[007-009,012],login1`."""
+    """Returns the first host of a list as Slurm writes it, such as `gpu[007-009,012],login1`."""
     found = re.match(r"([^,\[]+)(?:\[(\d+)[^\]]*\]([^,]*))?", nodes)
     if not found:
-        raise ValueError(f"{SLURM['nodes']} is {nodes!r}: no host in it")
+        raise ValueError(f"{SLURM['nodes']} is {nodes!r}; it must contain a host")
     return "".join(part or "" for part in found.groups())
 
 

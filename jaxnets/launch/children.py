@@ -1,4 +1,4 @@
-"""Processes that live and end together: their output, their ends, and their signs of life."""
+"""Child processes that run and end together: their output, exit codes and heartbeats."""
 
 import os
 import re
@@ -17,19 +17,19 @@ from jaxnets.parallel.processes import BEAT
 
 LOOK_SECONDS = 1.0
 END_SECONDS = 5.0
-"""What the others have to end by themselves when one has died."""
+"""How long the others have to end by themselves after one has died."""
 STUCK_CODE = 124
-"""The exit code when a process is stuck, as `timeout` has it."""
-_writing = threading.Lock()
+"""The exit code when a process is stuck, as that of `timeout`."""
+_write_lock = threading.Lock()
 
 
 class End(NamedTuple):
-    """Why all had to end: the process, or the signal that the launcher got."""
+    """Why all processes had to end: a process, or a signal that the launcher received."""
 
     what: str
     code: int
-    asked: bool = False
-    """Whether it was asked for by a signal, so that nothing is started again."""
+    by_signal: bool = False
+    """Whether a signal requested it, so that nothing is restarted."""
 
 
 class Child(NamedTuple):
@@ -45,16 +45,16 @@ def start(
     commands: Mapping[int, Mapping[str, str]],
     command: Sequence[str],
     folder: Path,
-    ended: SimpleQueue,
+    events: SimpleQueue,
 ) -> list[Child]:
-    """Starts the command once for each number with its environment, each with cores of its own.
+    """Starts the command once for each number, with its environment and its own cores.
 
-    When one ends, `(number, return code)` is put into `ended`.
+    When a process ends, `(number, return code)` is put into `events`.
     """
     children = []
     for place, (number, environment) in enumerate(commands.items()):
         beat = folder / str(number)
-        with _on_its_cores(place, len(commands)):
+        with _restrict_cores(place, len(commands)):
             popen = subprocess.Popen(
                 list(command),
                 env={**environment, BEAT: str(beat), "PYTHONUNBUFFERED": "1"},
@@ -64,17 +64,17 @@ def start(
                 start_new_session=True,
             )
         threads = (
-            _in_background(_wait, popen, number, ended),
-            _in_background(_relay, popen.stdout, sys.stdout.buffer, number),
-            _in_background(_relay, popen.stderr, sys.stderr.buffer, number),
+            _start_thread(_wait, popen, number, events),
+            _start_thread(_relay, popen.stdout, sys.stdout.buffer, number),
+            _start_thread(_relay, popen.stderr, sys.stderr.buffer, number),
         )
         children.append(Child(number, popen, beat, threads))
     return children
 
 
 @contextmanager
-def _on_its_cores(place: int, of: int) -> Iterator[None]:
-    """What is started within may use its equal share of the cores; all of them, if it is alone."""
+def _restrict_cores(place: int, of: int) -> Iterator[None]:
+    """Restricts processes started in the block to an equal share of the cores."""
     if of == 1 or not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -87,18 +87,18 @@ def _on_its_cores(place: int, of: int) -> Iterator[None]:
         os.sched_setaffinity(0, cores)
 
 
-def _in_background(function: Any, *arguments: Any) -> threading.Thread:
+def _start_thread(function: Any, *arguments: Any) -> threading.Thread:
     thread = threading.Thread(target=function, args=arguments, daemon=True)
     thread.start()
     return thread
 
 
-def _wait(popen: subprocess.Popen, number: int, ended: SimpleQueue) -> None:
-    ended.put((number, popen.wait()))
+def _wait(popen: subprocess.Popen, number: int, events: SimpleQueue) -> None:
+    events.put((number, popen.wait()))
 
 
 def _relay(source: IO[bytes], sink: IO[bytes], number: int) -> None:
-    """Passes lines on as they come, each after the number of its process."""
+    """Forwards lines as they arrive, each prefixed with the number of its process."""
     rest = b""
     while chunk := source.read1(2**16):  # type: ignore[attr-defined]
         *lines, rest = re.split(rb"(?<=[\r\n])", rest + chunk)
@@ -107,48 +107,48 @@ def _relay(source: IO[bytes], sink: IO[bytes], number: int) -> None:
 
 
 def _write(sink: IO[bytes], lines: list[bytes], number: int) -> None:
-    with _writing, suppress(BrokenPipeError):
+    with _write_lock, suppress(BrokenPipeError):
         sink.write(b"".join(b"[%d] %s" % (number, line) for line in lines))
         sink.flush()
 
 
-def watch(children: list[Child], processes: int, stuck: float, ended: SimpleQueue) -> End | None:
-    """Waits until all have ended well (None), one has not, one is stuck, or a signal has come.
+def watch(children: list[Child], processes: int, stuck: float, events: SimpleQueue) -> End | None:
+    """Waits until all processes succeed (None), one fails or is stuck, or a signal arrives.
 
-    A signal is put into `ended` as an int.
+    The launcher puts signals into `events` as ints.
     """
     began = time.monotonic()
     left = {child.number: child for child in children}
     beats = dict.fromkeys(left, (0.0, began))
     while left:
         with suppress(Empty):
-            event = ended.get(timeout=LOOK_SECONDS)
+            event = events.get(timeout=LOOK_SECONDS)
             if isinstance(event, int):
                 name = signal.Signals(event).name
-                return End(f"{name}, passed on to all processes", 128 + event, asked=True)
+                return End(f"{name}, forwarded to all processes", 128 + event, by_signal=True)
             number, code = event
             del left[number]
             if code:
                 after = f"after {time.monotonic() - began:.1f} s"
-                return _ended(f"process {number} of {processes}", code, after)
+                return _describe_end(f"process {number} of {processes}", code, after)
         for number, child in left.items():
-            beats[number] = _looked(child.beat, *beats[number])
+            beats[number] = _last_beat(child.beat, *beats[number])
             silent = time.monotonic() - beats[number][1]
             if beats[number][0] and silent > stuck:
                 what = f"process {number} of {processes} is stuck"
-                return End(f"{what}: no sign of life for {silent:.0f} s", STUCK_CODE)
+                return End(f"{what}: no heartbeat for {silent:.0f} s", STUCK_CODE)
     return None
 
 
-def _ended(who: str, code: int, after: str) -> End:
+def _describe_end(who: str, code: int, after: str) -> End:
     if code > 0:
         return End(f"{who} ended with exit code {code} {after}", code)
     name = signal.Signals(-code).name
     return End(f"{who} was killed by {name} (signal {-code}) {after}", 128 - code)
 
 
-def _looked(beat: Path, changed: float, seen: float) -> tuple[float, float]:
-    """When the file was last changed, by its own clock, and when that was seen, by ours."""
+def _last_beat(beat: Path, changed: float, seen: float) -> tuple[float, float]:
+    """Returns when the file was last modified, by its clock, and when this was seen, by ours."""
     with suppress(FileNotFoundError):
         now = beat.stat().st_mtime
         if now != changed:
@@ -156,21 +156,21 @@ def _looked(beat: Path, changed: float, seen: float) -> tuple[float, float]:
     return changed, seen
 
 
-def end(children: list[Child], seconds: float, ended: SimpleQueue, by: int) -> None:
-    """Sends all a signal, and kills those that still run after that time or at another signal."""
+def stop(children: list[Child], seconds: float, events: SimpleQueue, by: int) -> None:
+    """Sends a signal to all, and kills those that still run after `seconds` or another signal."""
     _send(children, by)
     until = time.monotonic() + seconds
     with suppress(Empty):
         while any(child.popen.poll() is None for child in children):
-            if isinstance(ended.get(timeout=max(0.0, until - time.monotonic())), int):
+            if isinstance(events.get(timeout=max(0.0, until - time.monotonic())), int):
                 break
     _send(children, signal.SIGKILL)
 
 
-def finish(children: list[Child]) -> None:
-    """Waits until all have ended and what they wrote has been passed on.
+def join(children: list[Child]) -> None:
+    """Waits until all processes have ended and their output has been forwarded.
 
-    What they have started themselves may keep the output open: it is waited for only so long.
+    Their own children may keep the output open, so the wait for it is limited.
     """
     for child in children:
         child.popen.wait()

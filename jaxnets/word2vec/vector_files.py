@@ -30,8 +30,8 @@ def load(path: str | PathLike[str], binary: bool = False) -> Vectors:
     """Reads the vectors of a file in word2vec's text or binary format.
 
     Raises:
-        ValueError: another format, a file that is cut short (the line or word is named), or longer than
-            its header says.
+        ValueError: another format, or a file that is cut short (the line or word is named) or
+            longer than its header says.
     """
     path = Path(path)
     with path.open("rb") as file:

@@ -12,13 +12,13 @@ import pytest
 
 from jaxnets import parallel
 from jaxnets.launch.__main__ import main
-from jaxnets.launch.addresses import Place, first_node, place
+from jaxnets.launch.addresses import Topology, find_topology, first_node
 from jaxnets.parallel import processes
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = [sys.executable, "-m", "jaxnets.launch"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
-# A process that shows signs of life, as `start` does, but joins nobody: quick to start.
+# A process that sends heartbeats, as `start` does, but connects to none: quick to start.
 BEATING = "while true; do touch $JAXNETS_BEAT; sleep 0.1; done"
 SECOND = '[ "$JAXNETS_PROCESS" = 1 ]'
 
@@ -84,7 +84,7 @@ def test_a_stuck_process_is_named():
     script = f"{SECOND} && touch $JAXNETS_BEAT && kill -STOP $$; {BEATING}"
     code, _, err, seconds = outcome(launch("-n", "2", "--stuck", "2", script=script))
     assert code == 124
-    assert "process 1 of 2 is stuck: no sign of life for" in err
+    assert "process 1 of 2 is stuck: no heartbeat for" in err
     assert seconds < 25
 
 
@@ -94,7 +94,7 @@ def test_all_are_started_again_as_often_as_was_asked_for():
     assert code == 0
     assert sum("[1] run" in line for line in out.splitlines()) == 3
     ends = [line.partition("; ")[2] for line in err.splitlines()]
-    assert ends == ["starting all again (1 of 3)", "starting all again (2 of 3)"]
+    assert ends == ["restarting all (1 of 3)", "restarting all (2 of 3)"]
 
 
 def test_restarts_come_to_an_end():
@@ -114,7 +114,7 @@ def test_a_signal_is_passed_on_and_there_is_time_to_save(asked, name):
     code, out, err, seconds = outcome(running)
     assert code == 128 + asked
     assert sorted(out.splitlines()) == ["[0] saved", "[1] saved"]
-    assert f"launch: SIG{name}, passed on" in err
+    assert f"launch: SIG{name}, forwarded" in err
     assert seconds < 15
 
 
@@ -145,7 +145,7 @@ MEET = "import jaxnets; jaxnets.parallel.start(); import jax; print('with', jax.
 @pytest.mark.parametrize(("process", "there"), [("0", "1"), ("1", "0")])
 def test_a_missing_peer_is_told_in_time(process, there):
     """`there` never comes, be it the one that listens or another."""
-    where = ("--coordinator", place(options(n=2), {}).meeting(), "--processes", "2")
+    where = ("--coordinator", find_topology(options(n=2), {}).address(), "--processes", "2")
     running = launch(*where, "--process", process, "--wait", "2", command=python(MEET))
     code, out, err, seconds = outcome(running)
     assert code == processes.ALONE
@@ -158,7 +158,13 @@ def test_a_missing_peer_is_told_in_time(process, there):
 @pytest.mark.slow_faults
 def test_launchers_of_two_machines_meet():
     """Both on this one, with the flags that each of two machines gets."""
-    where = ("--coordinator", place(options(n=2), {}).meeting(), "--processes", "2", "--process")
+    where = (
+        "--coordinator",
+        find_topology(options(n=2), {}).address(),
+        "--processes",
+        "2",
+        "--process",
+    )
     both = [launch(*where, str(i), command=python(MEET)) for i in range(2)]
     for i, running in enumerate(both):
         code, out, err, _ = outcome(running)
@@ -179,9 +185,9 @@ multihost_utils.process_allgather(np.ones(1))
 """
 FAULTS = {
     "exception": ("raise ValueError('boom')", "ended with exit code 1 after", 1),
-    "leave": ("jaxnets.parallel.leave(5)", "ended with exit code 5 after", 5),
+    "exit": ("jaxnets.parallel.exit_process(5)", "ended with exit code 5 after", 5),
     "killed": ("import os; os.kill(os.getpid(), 9)", "was killed by SIGKILL", 137),
-    "stopped": ("import os; os.kill(os.getpid(), 19)", "is stuck: no sign of life", 124),
+    "stopped": ("import os; os.kill(os.getpid(), 19)", "is stuck: no heartbeat", 124),
 }
 
 
@@ -246,10 +252,10 @@ SLURM = {
 
 def test_slurm_says_where():
     """Port 61440 + 70000 mod 4096, on the first node."""
-    assert place(options(), SLURM) == Place("gpu007:61808", 4, (2,))
-    assert place(options(n=2), SLURM) == Place(None, 2, (0, 1))
+    assert find_topology(options(), SLURM) == Topology("gpu007:61808", 4, (2,))
+    assert find_topology(options(n=2), SLURM) == Topology(None, 2, (0, 1))
     flags = options(coordinator="a:1", processes=3, process=0)
-    assert place(flags, SLURM) == Place("a:1", 3, (0,))
+    assert find_topology(flags, SLURM) == Topology("a:1", 3, (0,))
 
 
 @pytest.mark.parametrize(
@@ -268,11 +274,14 @@ def test_the_first_node_of_a_list(nodes, first):
 
 
 WRONG = {
-    "nothing": ({}, "how many processes, and where"),
-    "both": ({"n": 2, "process": 0}, "-n .* does not go with --process"),
+    "nothing": ({}, "no processes to start: use -n"),
+    "both": ({"n": 2, "process": 0}, "-n .* do not combine it with --process"),
     "some": ({"coordinator": "a:1"}, "--coordinator needs --processes and --process too"),
     "none": ({"n": 0}, "-n is 0"),
-    "number": ({"coordinator": "a:1", "processes": 2, "process": 2}, "process 2 is none of the 2"),
+    "number": (
+        {"coordinator": "a:1", "processes": 2, "process": 2},
+        "process is 2; it must be 0 to 1 for 2",
+    ),
     "address": ({"coordinator": "a", "processes": 2, "process": 1}, "'a'; it must be HOST:PORT"),
     "port": ({"coordinator": "a:99999", "processes": 2, "process": 1}, "port must be 1 to 65535"),
 }
@@ -281,13 +290,13 @@ WRONG = {
 @pytest.mark.parametrize(("given", "message"), WRONG.values(), ids=WRONG)
 def test_flags_that_do_not_fit_are_named(given, message):
     with pytest.raises(ValueError, match=message):
-        place(options(**given), {})
+        find_topology(options(**given), {})
 
 
 @pytest.mark.parametrize("name", ["SLURM_JOB_ID", "SLURM_NTASKS", "SLURM_PROCID"])
 def test_a_variable_of_slurm_that_is_no_number_is_named(name):
-    with pytest.raises(ValueError, match=f"{name} is 'abc'; it must be a whole number"):
-        place(options(), SLURM | {name: "abc"})
+    with pytest.raises(ValueError, match=f"{name} is 'abc'; it must be an integer"):
+        find_topology(options(), SLURM | {name: "abc"})
 
 
 @pytest.mark.parametrize(
@@ -310,5 +319,5 @@ def test_a_program_that_was_not_launched_starts_alone(monkeypatch):
     monkeypatch.delenv(processes.PROCESSES, raising=False)
     assert parallel.start() == 0
     with pytest.raises(SystemExit) as left:
-        parallel.leave(3)
+        parallel.exit_process(3)
     assert left.value.code == 3

@@ -1,4 +1,4 @@
-"""Two processes of one training that are told to stop, or of which one dies, and that go on."""
+"""Two processes of one run that are told to stop, or of which one dies, and that resume."""
 
 import json
 import os
@@ -17,22 +17,21 @@ TRAIN = """
 import hashlib, os, sys
 import jaxnets as jn
 from jaxnets.host.signals import Interrupted
-process = jn.distributed.start()
+process = jn.parallel.start()
 import jax
 import numpy as np
-from jaxnets.storage.checkpoints import Checkpoints
 from jaxnets.data import Dataset
 
 print("pid", os.getpid(), flush=True)
 x = np.random.default_rng(0).normal(size=(52, 3)).astype(np.float32)
 data = Dataset({"x": x, "y": (x[:, 0] > 0).astype(np.int32)}, None)
-run = jn.Run(jn.MLP((4,)), "binary_cross_entropy", epochs=15, batch_size=16)
-keep = Checkpoints(sys.argv[1], seconds=0, steps=int(sys.argv[2]))
+spec = jn.TrainSpec(jn.MLP((4,)), "binary_cross_entropy", epochs=15, batch_size=16)
+config = jn.CheckpointConfig(sys.argv[1], seconds=0, steps=int(sys.argv[2]))
 try:
-    state, _ = jn.fit(run, jax.random.key(0), data, {"learning_rate": 0.01}, checkpoints=keep)
+    state, _ = jn.fit(spec, jax.random.key(0), data, {"learning_rate": 0.01}, checkpoints=config)
 except Interrupted as stopped:
     print(stopped, flush=True)
-    jn.distributed.leave(stopped.code)
+    jn.parallel.exit_process(stopped.code)
 leaves = b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(state.params))
 print("ended", hashlib.sha256(leaves).hexdigest(), flush=True)
 """
@@ -137,7 +136,7 @@ def test_the_launcher_restarts_an_experiment_from_its_last_checkpoint(tmp_path):
     _, errors = running.communicate(timeout=500)
     assert running.returncode == 0, errors
     assert "process 1 of 2 was killed by SIGKILL" in errors
-    assert "starting all again (1 of 1)" in errors
+    assert "restarting all (1 of 1)" in errors
     assert first.stat().st_mtime == written
     results = [tmp_path / name / f"{NAME}.npz" for name in ("whole", "cut")]
     arrays = [dict(np.load(path, allow_pickle=False)) for path in results]
