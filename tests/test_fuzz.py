@@ -51,7 +51,7 @@ SKLEARN = str(__import__("sklearn").__path__[0])
 
 
 @pytest.fixture(autouse=True)
-def whole_tracebacks():
+def full_tracebacks():
     """JAX leaves its own frames out of a traceback otherwise."""
     before = jax.config.jax_traceback_filtering
     jax.config.update("jax_traceback_filtering", "off")
@@ -63,7 +63,7 @@ def whole_tracebacks():
     jax.config.update("jax_traceback_filtering", before)
 
 
-RUNS = (
+SPECS = (
     TrainSpec(MLP((3, 2), 2), "softmax_cross_entropy", 2),
     TrainSpec(MLP((3, 2), 1), "squared_error", 2, 4, optimizer=optax.sgd),
     TrainSpec(
@@ -97,36 +97,38 @@ def _ones(leaf):
     return np.ones(leaf.shape, leaf.dtype)
 
 
-def try_fit(training, key, data, hparams, chunks):
-    found = answer(lambda: fit(training, key, data, hparams, chunks=chunks))
+def try_fit(spec, key, data, hparams):
+    found = answer(lambda: fit(spec, key, data, hparams))
     if not refused(found):
         state, history = found
         assert finite((state, history))
-        assert len(history["train_loss"]) == training.epochs
+        assert len(history["train_loss"]) == spec.epochs
 
 
-def try_kept(data, hparams, seconds, steps):
-    """A training that is kept, once more from its folder: the same, or refused the same way."""
+def try_checkpoints(data, hparams, seconds, steps):
+    """A run with checkpoints, twice from one folder: the same, or refused the same way."""
     with tempfile.TemporaryDirectory() as folder:
-        keep = answer(lambda: CheckpointConfig(folder, seconds, 3, steps))
-        if refused(keep):
+        config = answer(lambda: CheckpointConfig(folder, seconds, 3, steps))
+        if refused(config):
             return
-        first, again = (answer(lambda: fit(RUNS[0], KEY, data, hparams, checkpoints=keep)) for _ in "ab")
+        first, again = (
+            answer(lambda: fit(SPECS[0], KEY, data, hparams, checkpoints=config)) for _ in "ab"
+        )
     assert refused(first) == refused(again)
     if not refused(first):
         assert finite(first[0].params)
         np.testing.assert_array_equal(first[1]["train_loss"], again[1]["train_loss"])
 
 
-def try_sweep(keys, data, hparams, group, chunks):
+def try_sweep(keys, data, hparams, group):
     found = answer(
-        lambda: sweep(RUNS[0], keys, data, hparams, group=group, chunks=chunks),
+        lambda: sweep(SPECS[0], keys, data, hparams, group=group),
     )
     if not refused(found):
-        assert found[1]["train_loss"].shape == (2, RUNS[0].epochs)
+        assert found[1]["train_loss"].shape == (2, SPECS[0].epochs)
 
 
-def try_run(model, loss, epochs, batch_size, record_every):
+def try_spec(model, loss, epochs, batch_size, record_every):
     found = answer(lambda: TrainSpec(model, loss, epochs, batch_size, record_every=record_every))
     assert refused(found) or isinstance(hash(found), int)
 
@@ -138,7 +140,7 @@ def try_grid(axes):
 
 
 def try_estimator(kind, x, y, arguments):
-    arguments = {"widths": (2,), "epochs": 2} | arguments
+    arguments = {"hidden_layer_sizes": (2,), "epochs": 2} | arguments
     found = answer(lambda: kind(**arguments).fit(x, y), SKLEARN)
     if not refused(found):
         assert finite(found.predict(np.asarray(x, np.float64)))
@@ -285,7 +287,9 @@ def try_choices(seconds, last, steps):
 
 def try_word2vec(choices):
     found = answer(lambda: Word2Vec(**choices))
-    assert refused(found) or (0 < found.first_rate < np.inf and found.batch_size % found.stream_count == 0)
+    assert refused(found) or (
+        0 < found.first_rate < np.inf and found.batch_size % found.stream_count == 0
+    )
 
 
 PADDING = either("SAME", "VALID", ((1, 0), (0, 1)), ((-1, 0), (0, 0)))
@@ -293,16 +297,15 @@ PROPERTIES = {
     "fit": (
         try_fit,
         {
-            "training": st.sampled_from(RUNS),
+            "spec": st.sampled_from(SPECS),
             "key": either(KEY, KEY, KEYS),
             "data": DATA,
             "hparams": HPARAMS,
-            "chunks": either(1, 2),
         },
         150,
     ),
-    "kept": (
-        try_kept,
+    "checkpointed runs": (
+        try_checkpoints,
         {
             "data": DATA,
             "hparams": HPARAMS,
@@ -318,12 +321,11 @@ PROPERTIES = {
             "data": DATA,
             "hparams": HPARAMS,
             "group": either(None, 1),
-            "chunks": either(1),
         },
         60,
     ),
-    "run": (
-        try_run,
+    "spec": (
+        try_spec,
         {
             "model": either(MLP((2,))),
             "loss": either(*LOSSES),
@@ -347,7 +349,7 @@ PROPERTIES = {
             "arguments": st.fixed_dictionaries(
                 {},
                 optional={
-                    "widths": either((2,)),
+                    "hidden_layer_sizes": either((2,)),
                     "epochs": either(2),
                     "batch_size": either(None, 64),
                     "learning_rate": either(0.1),

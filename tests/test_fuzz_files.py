@@ -13,12 +13,13 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from experiments.lab import run
+from experiments.lab.config import configure
 from experiments.lab.registry import EXPERIMENTS
+from experiments.lab.run import load
 from jaxnets import data, word2vec
 from jaxnets.data import idx, prepared
 from jaxnets.data.npz import read_npz
-from jaxnets.launch.addresses import FLAGS, SLURM, place
+from jaxnets.launch.addresses import FLAGS, SLURM, find_topology
 from jaxnets.text import corpus
 from tests.data.test_idx import idx_bytes, pixels
 from tests.data.test_prepared import images_and_labels, prepare
@@ -91,7 +92,7 @@ def read_corpus(path):
     return made
 
 
-def read_kept_corpus(path):
+def read_cached_corpus(path):
     """A text that is whole, and a note or numbers that are not: made again, never believed."""
     source, kept = path.with_name("text"), path.with_name("kept")
     source.write_bytes(LINES)
@@ -122,7 +123,7 @@ FILES = {
     "text": (reading(read_corpus), LINES, 40),
     "packed text": (reading(read_corpus, "file.gz"), gzip.compress(LINES), 40),
     "tight text": (reading(read_corpus, "file.xz"), lzma.compress(LINES), 40),
-    "kept corpus": (reading(read_kept_corpus), b'{"words": ["one"], "counts": [3]}', 15),
+    "cached corpus": (reading(read_cached_corpus), b'{"words": ["one"], "counts": [3]}', 15),
     "analogies": (reading(word2vec.read_analogies), ANALOGIES, 30),
     "similarities": (reading(word2vec.read_similarities), PAIRS, 30),
 }
@@ -178,7 +179,7 @@ def test_many_prepared_sets_are_read_or_refused(tmp_path):
     run(*try_prepared(tmp_path), 40, many=True)
 
 
-CONFIGS = [run.load(name).Config() for name in EXPERIMENTS[::6]]
+CONFIGS = [load(name).Config() for name in EXPERIMENTS[::6]]
 VALUES = ("1", "2,3", "0.1", "nan", "", ",", "1e400", "１", "-1", "digits", "1=2", " 3 ", "True")
 SETTINGS = st.one_of(
     st.builds(
@@ -191,7 +192,7 @@ SETTINGS = st.one_of(
 
 
 def try_settings(config, changes):
-    found = answer(lambda: run.configure(config, changes))
+    found = answer(lambda: configure(config, changes))
     if refused(found):
         return
     for field in dataclasses.fields(config):
@@ -204,7 +205,7 @@ STATIC = {"config": st.sampled_from(CONFIGS), "changes": st.lists(SETTINGS, max_
 
 def try_addresses(flags, environment):
     options = argparse.Namespace(**dict(zip(("n", *FLAGS), flags, strict=True)))
-    found = answer(lambda: place(options, environment))
+    found = answer(lambda: find_topology(options, environment))
     assert refused(found) or (0 < len(found.own) <= found.processes)
 
 

@@ -1,7 +1,8 @@
-"""`import jaxnets` stays light, and imports point one way."""
+"""The house: imports point one way, private names stay at home, old names are gone."""
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -12,9 +13,12 @@ import pytest
 import jaxnets
 
 FOLDER = Path(jaxnets.__file__).parent
+ROOT = Path(__file__).parents[1]
 HEAVY = {
+    "importlib_resources",
     "matplotlib",
     "orbax",
+    "requests",
     "skimage",
     "sklearn",
     "tensorflow",
@@ -23,81 +27,58 @@ HEAVY = {
     "torch",
     "tqdm",
 }
-# What each part may import of the others: lower ones only. A new part needs a row.
+# What each room may import of the others: lower ones only. A new room needs a row. `host` serves
+# anyone; `storage` and `parallel` know no training; `objective` serves backprop, training and
+# analysis; `analysis` imports no training.
 ALLOWED = {
-    "checks": set(),
-    "constructions": set(),
-    "devices": set(),
-    "landscape": set(),
-    "linear_regions": set(),
-    "memory": set(),
+    "host": set(),
     "plots": set(),
-    "progress": set(),
-    "projections": set(),
-    "replacing": set(),
-    "scalars": set(),
-    "schedules": set(),
-    "shuffle": set(),
-    "activations": {"checks"},
-    "distributed": {"checks"},
-    "launch": {"distributed"},
-    "parallel": {"checks", "distributed"},
-    "expressions": {"checks"},
-    "losses": {"checks"},
-    "classical": {"checks"},
-    "data": {"checks", "progress", "replacing"},
-    "outputs": {"losses"},
+    "activations": {"host"},
+    "augment": {"host"},
+    "classical": {"host"},
+    "losses": {"host"},
+    "ops": {"host"},
+    "parallel": {"host"},
+    "launch": {"parallel"},
     "objective": {"losses"},
-    "evaluate": {"losses", "objective"},
-    "augment": {"checks"},
-    "ops": {"checks"},
-    "models": {"activations", "checks", "ops"},
-    "backprop": {"activations", "checks", "losses", "models", "objective", "ops"},
-    "train": {"checks", "losses", "objective", "shuffle"},
-    "prepare": {"checks", "losses", "train"},
-    "signals": set(),
-    "leaves": {"replacing"},
-    "checkpoints": {"checks", "leaves", "replacing", "scalars"},
-    "runs": {"checkpoints", "replacing", "scalars"},
-    "identity": {"train"},
-    "pieces": {"losses", "objective", "shuffle", "train"},
-    "chunks": {
-        "checkpoints",
-        "distributed",
-        "pieces",
-        "progress",
-        "runs",
-        "scalars",
-        "signals",
-        "train",
-    },
-    "fit": {
-        "checkpoints",
-        "checks",
-        "chunks",
-        "distributed",
-        "identity",
-        "memory",
-        "parallel",
-        "pieces",
-        "prepare",
-        "runs",
-        "train",
-    },
-    "words": {"checks", "replacing"},
-    "word2vec": {"checks", "data", "progress", "words"},
-    "estimator": {"activations", "data", "fit", "models", "train"},
+    "output_units": {"losses"},
+    "analysis": {"losses", "objective"},
+    "models": {"activations", "host", "ops"},
+    "backprop": {"activations", "host", "losses", "models", "objective", "ops"},
+    "storage": {"host", "parallel"},
+    "data": {"host", "storage"},
+    "text": {"data", "host", "storage"},
+    "training": {"host", "losses", "objective", "parallel", "storage"},
+    "word2vec": {"host", "parallel", "storage", "text"},
+    "estimator": {"activations", "data", "host", "models", "training"},
 }
-# The only parts that may import a heavy package at all.
+# The only rooms that may import a heavy package at all.
 HEAVY_ALLOWED = {
     "matplotlib": {"plots"},
-    "orbax": {"leaves"},
+    "orbax": {"storage"},
     "skimage": {"data"},
     "sklearn": {"classical", "data", "estimator"},
-    "tensorboardX": {"scalars"},
+    "tensorboardX": {"storage"},
     "tensorflow_datasets": {"data"},
-    "tqdm": {"progress"},
+    "tqdm": {"host"},
 }
+# The rooms of experiments/ that an experiment may import, beside its own.
+COMMON_ROOMS = {"lab", "shared"}
+# Old names and turns of phrase (docs/glossary.md, CHANGELOG.md), and the files that may say them.
+OLD_NAMES = (
+    *("OtherTraining", "NoRoom", "AdamToZero", "NetClassifier", "NetRegressor", "Diverged"),
+    *("in_chunks", "in_pieces", "advance_steps", "stop_if_diverged", "same_everywhere"),
+    *("width_mask", "known_names", "jaxnets.words", "jaxnets.pieces", "jaxnets.chunks"),
+    *("jaxnets.identity", "jaxnets.distributed", "jaxnets.expressions", "run_folder.recording"),
+)
+OLD_ENGLISH = (
+    r"(?<!there )\bis no (?!long|more|less|great|small|larg|bet|wors)",
+    r"\ba training\b(?! (set|sample|step|run|loss|error|accuracy|part|image|program))",
+    r"\bkept (training|run|checkpoint|corpus)",
+    r"\banew\b",
+    r"\bmend(s|ed)?\b",
+)
+HISTORY = {"CHANGELOG.md", "docs/glossary.md", "tests/test_imports.py"}
 
 
 def imports(path):
@@ -110,32 +91,40 @@ def imports(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def part_of(path):
+def room_of(path):
     """`losses` for losses.py, `data` for data/toy.py, `__init__` for the package itself."""
     return path.relative_to(FOLDER).parts[0].removesuffix(".py")
 
 
-SOURCES = sorted(FOLDER.rglob("*.py"))
-PARTS = sorted({part_of(path) for path in SOURCES} - {"__init__"})
-EACH_PART = pytest.mark.parametrize("part", PARTS)
+SOURCES = sorted(path for path in FOLDER.rglob("*.py") if "experiments" not in path.parts[:-1])
+ROOMS = sorted({room_of(path) for path in SOURCES} - {"__init__"})
+EACH_ROOM = pytest.mark.parametrize("room", ROOMS)
+NOTES = sorted(path for path in (ROOT / "experiments").rglob("*.py"))
+EACH_NOTE = pytest.mark.parametrize("path", NOTES, ids=lambda path: path.stem)
+CHECKED = [*SOURCES, *NOTES, *sorted((ROOT / "benchmarks").rglob("*.py"))]
 
 
-def imports_of(part):
-    return {name for path in SOURCES if part_of(path) == part for name in imports(path)}
+def imports_of(room):
+    return {name for path in SOURCES if room_of(path) == room for name in imports(path)}
 
 
-@EACH_PART
-def test_imports_point_one_way(part):
-    ours = {name.split(".")[1] for name in imports_of(part) if name.startswith("jaxnets.")}
-    assert part in ALLOWED, f"{part} is new: give it a row in ALLOWED"
-    assert ours <= ALLOWED[part] | {part}
+@EACH_ROOM
+def test_imports_point_one_way(room):
+    ours = {name.split(".")[1] for name in imports_of(room) if name.startswith("jaxnets.")}
+    assert room in ALLOWED, f"{room} is new: give it a row in ALLOWED"
+    assert ours <= ALLOWED[room] | {room}
 
 
 def test_the_table_has_no_circle_and_no_stale_row():
-    assert set(TopologicalSorter(ALLOWED).static_order()) == set(PARTS)
+    assert set(TopologicalSorter(ALLOWED).static_order()) == set(ROOMS)
 
 
-def test_files_of_a_part_have_no_circle():
+def test_the_top_imports_rooms_only():
+    ours = {name.split(".")[1] for name in imports(FOLDER / "__init__.py") if "jaxnets." in name}
+    assert ours <= set(ROOMS)
+
+
+def test_files_have_no_circle():
     """A package's own `__init__` aside, which gathers its names."""
     modules = {
         ".".join(path.relative_to(FOLDER.parent).with_suffix("").parts): path for path in SOURCES
@@ -149,16 +138,83 @@ def test_files_of_a_part_have_no_circle():
     TopologicalSorter(graph).prepare()
 
 
-@EACH_PART
-def test_heavy_packages_stay_in_their_place(part):
-    heavy = {name.split(".")[0] for name in imports_of(part)} & HEAVY
-    assert heavy == {name for name in heavy if part in HEAVY_ALLOWED.get(name, ())}
+@EACH_ROOM
+def test_heavy_packages_stay_in_their_rooms(room):
+    heavy = {name.split(".")[0] for name in imports_of(room)} & HEAVY
+    assert heavy == {name for name in heavy if room in HEAVY_ALLOWED.get(name, ())}
 
 
-@EACH_PART
-def test_nothing_imports_what_is_built_on_it(part):
-    outside = {name.split(".")[0] for name in imports_of(part)}
+@EACH_ROOM
+def test_nothing_imports_what_is_built_on_it(room):
+    outside = {name.split(".")[0] for name in imports_of(room)}
     assert not outside & {"experiments", "benchmarks", "tests", "conftest", "pytest"}
+
+
+@EACH_NOTE
+def test_an_experiment_imports_its_own_room_and_the_common_ones(path):
+    """And never another experiment, but its own room's helpers; the lab imports none of them."""
+    inside = path.relative_to(ROOT / "experiments").parts
+    names = {path.stem for path in NOTES if path.parent.name not in COMMON_ROOMS}
+    for node in ast.walk(ast.parse(path.read_text())):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        assert not (node.module or "").startswith("experiments"), "imports are relative"
+        if node.level == 2:
+            room = (node.module or node.names[0].name).split(".")[0]
+            allowed = COMMON_ROOMS if inside[0] != "shared" else {"lab", "shared"}
+            assert room in allowed, f"{'/'.join(inside)} imports from {room}"
+        if node.level and inside[0] == "lab":
+            imported = {(node.module or "").split(".")[-1], *(alias.name for alias in node.names)}
+            assert not imported & names - {"run"}
+
+
+@pytest.mark.parametrize("path", CHECKED, ids=lambda p: f"{p.parent.name}/{p.name}")
+def test_private_names_stay_in_their_file(path):
+    tree, modules = ast.parse(path.read_text()), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            private = [a.name for a in node.names if re.match("_[^_]", a.name)]
+            assert not private, f"imports {private} of {node.module}"
+            if node.level or (node.module or "").split(".")[0] in ("jaxnets", "benchmarks"):
+                modules |= {alias.asname or alias.name for alias in node.names}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            used = f"{node.value.id}.{node.attr}"
+            assert node.value.id not in modules or not re.match("_[^_]", node.attr), used
+
+
+def written():
+    """The files of the checkout that people read, with their texts."""
+    listed = subprocess.run(
+        ["git", "ls-files", "*.py", "*.md", "*.html", "Makefile", "*.toml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if listed.returncode:
+        pytest.skip("needs a git checkout")
+    return {
+        name: (ROOT / name).read_text(encoding="utf-8")
+        for name in listed.stdout.split()
+        if name not in HISTORY and (ROOT / name).exists()
+    }
+
+
+@pytest.mark.parametrize("old", OLD_NAMES)
+def test_old_names_are_gone(old):
+    found = [name for name, text in written().items() if re.search(rf"(?<!\w){old}(?!\w)", text)]
+    assert not found
+
+
+@pytest.mark.parametrize("old", OLD_ENGLISH)
+def test_old_english_is_gone(old):
+    found = [
+        f"{name}:{number}: {line.strip()}"
+        for name, text in written().items()
+        for number, line in enumerate(text.splitlines(), 1)
+        if re.search(old, line)
+    ]
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize("module", ["jaxnets", "jaxnets.data", "jaxnets.backprop"])
