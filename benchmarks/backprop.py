@@ -2,9 +2,12 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
+
+from benchmarks.harness import Contender, Goal, Race
 
 STEPS = 300
 WIDTHS = (128, 64)
@@ -43,3 +46,23 @@ def jaxnets(batch: int, by_hand: bool, in_scan: bool) -> Callable[[], float]:
         return (time.perf_counter() - start) / STEPS
 
     return run
+
+
+def _race(batch: int) -> Race:
+    contenders = [
+        Contender(
+            f"{name}, {place}",
+            f"{__name__}:jaxnets",
+            {"batch": batch, "by_hand": name == "by hand", "in_scan": place == "in a scan"},
+        )
+        for place in ("alone", "in a scan")
+        for name in ("jax.grad", "by hand")
+    ]
+    goals = [
+        Goal("by hand, in a scan", "jax.grad, in a scan", at_most=1.05),
+        Goal("by hand, alone", "jax.grad, alone", at_most=1.10),
+    ]
+    return Race(f"gradient of 784-128-64-10, batch {batch}", contenders, goals, 11)
+
+
+RACES = [partial(_race, 64), partial(_race, 1024)]

@@ -1,15 +1,18 @@
 """L2's network (row C4), batches of 128, Adam: PyTorch against one scan, one epoch of images."""
 
+import os
 import time
 from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks.harness import Contender, Goal, Race
+
 SAMPLES, BATCH, RATE = 6_400, 128, 1e-3
 
 
 def images() -> tuple[np.ndarray, np.ndarray]:
-    """Images of MNIST's size with a bright third, whose labels a linear map gives."""
+    """Images of MNIST's size, a third of whose pixels are bright, labelled by a linear map."""
     rng = np.random.default_rng(0)
     x = rng.random((SAMPLES, 28, 28, 1), np.float32)
     x *= rng.random((SAMPLES, 28, 28, 1)) < 0.3
@@ -63,19 +66,19 @@ def jaxnets(by_hand: bool = False, in_scan: bool = True) -> Callable[[], dict]:
     spec = TrainSpec(small_cnn(), "softmax_cross_entropy", 1, BATCH, value_and_grad=differentiate)
     hparams = {"learning_rate": RATE}
     key, steps = jax.random.key(0), spec.steps_per_epoch(SAMPLES)
-    first = begin(spec, key, data, hparams)
+    first, order_key = begin(spec, key, data.train["x"], hparams, False)
     epoch = jax.jit(lambda carry, data, key: advance(spec, carry, 0, steps, data, hparams, key))
     step = make_step(Objective(spec.model, spec.loss), optax.adam(RATE), differentiate)
     one = jax.jit(lambda s, rows, data: step(s, jax.tree.map(lambda a: a[rows], data.train)))
     start = time.perf_counter()
-    compiled = epoch.lower(first, data, key).compile() if in_scan else None
+    compiled = epoch.lower(first, data, order_key).compile() if in_scan else None
     compile_s = time.perf_counter() - start
     carry, state = [first], [first.state]
     rng = np.random.default_rng(0)
 
     def run_scan() -> dict:
         start = time.perf_counter()
-        carry[0] = jax.block_until_ready(compiled(carry[0], data, key))
+        carry[0] = jax.block_until_ready(compiled(carry[0], data, order_key))
         loss = float(carry[0].history["train_loss"][-1])
         return _row(time.perf_counter() - start, loss) | {"compile": round(compile_s, 2)}
 
@@ -94,7 +97,35 @@ def _row(seconds: float, loss: float) -> dict:
     step = 1e3 * seconds / (SAMPLES // BATCH)
     return {
         "seconds": seconds,
-        "ms a step": round(step, 2),
+        "ms per step": round(step, 2),
         "images/s": round(SAMPLES / seconds),
         "loss": round(loss, 3),
     }
+
+
+def _race() -> Race:
+    torch = [
+        Contender(
+            f"PyTorch eager, {name}{threads} thread(s)",
+            f"{__name__}:pytorch",
+            {"channels_last": bool(name), "threads": threads},
+        )
+        for name in ("", "channels_last, ")
+        for threads in (1, os.cpu_count() or 1)
+    ]
+    ours = [
+        Contender(f"jaxnets, {name}", f"{__name__}:jaxnets", options)
+        for name, options in (
+            ("in a scan", {}),
+            ("in a loop", {"in_scan": False}),
+            ("in a scan, gradients by hand", {"by_hand": True}),
+        )
+    ]
+    goals = [
+        Goal("jaxnets, in a scan", "PyTorch", at_most=0.50),
+        Goal("jaxnets, in a scan", "jaxnets, in a loop", at_most=1.0),
+    ]
+    return Race("L2's convolutional network, 50 steps of 128, Adam", torch + ours, goals, 15)
+
+
+RACES = [_race]

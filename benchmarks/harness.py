@@ -1,8 +1,9 @@
-"""Contenders in processes of their own, woken in turn (A B C, A B C, ...): one works at a time.
+"""Races of contenders in separate processes that run in turn (A B C, A B C, ...), one at a time.
 
 A contender is a factory `module:function` that prepares everything and returns `run()`, which does
-the whole work once and returns its seconds, or a dict with `seconds` and what else is worth
-telling. The first run warms up and is not counted.
+the work once and returns its seconds, or a dict of `seconds` and notes. The first run warms up and
+is not counted. A benchmark module exports its `RACES`, functions that build a `Race`; its factories
+import what they time, so that the process that compares them stays small.
 """
 
 import importlib
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -26,6 +27,25 @@ class Contender:
     env: dict[str, str] = field(default_factory=dict)
 
 
+class Goal(NamedTuple):
+    """The contender `ours` against the fastest of the peers whose labels start with `peer`."""
+
+    ours: str
+    peer: str
+    at_most: float | None = None
+    at_least: float | None = None
+    """The ratio of speeds, peer time over our time."""
+    quality: tuple[str, ...] = ()
+    """Notes whose mean must reach the peer's mean less one standard deviation of the peer's."""
+
+
+class Race(NamedTuple):
+    title: str
+    contenders: list[Contender]
+    goals: list[Goal]
+    rounds: int = 7
+
+
 @dataclass
 class Timing:
     label: str
@@ -33,7 +53,7 @@ class Timing:
     """Seconds for data, compilation and the first run."""
     seconds: list[float]
     notes: dict[str, list[Any]]
-    """What the runs tell besides, in their order."""
+    """What else the runs report, one value a round."""
 
     @property
     def median(self) -> float:
@@ -41,12 +61,12 @@ class Timing:
 
 
 def ratio(ours: Timing, peer: Timing) -> float:
-    """The median over the rounds of our time over the peer's in the same round."""
+    """Returns the median over the rounds of our time over the peer's in the same round."""
     return statistics.median(a / b for a, b in zip(ours.seconds, peer.seconds, strict=True))
 
 
 def best(timings: list[Timing], prefix: str) -> Timing:
-    """The fastest contender, by median, whose label starts so."""
+    """Returns the fastest contender, by median, whose label starts with the prefix."""
     return min((t for t in timings if t.label.startswith(prefix)), key=lambda t: t.median)
 
 

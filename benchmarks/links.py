@@ -1,23 +1,23 @@
-"""`python -m benchmarks.links`: what a step would take on many H100s, from public numbers alone.
+"""`python -m benchmarks.links`: predicts the time of a step on many H100s from public numbers.
 
-A model, not a measurement: arithmetic, bytes over bandwidth, and a latency a collective.
+A model, not a measurement: arithmetic, bytes over bandwidth, and a latency per collective.
 """
 
 from typing import NamedTuple
 
 PEAK = 494e12
-"""Dense TF32 operations a second of an H100 SXM (data sheet: 989e12 with sparsity)."""
+"""Dense TF32 operations per second of an H100 SXM (data sheet: 989e12 with sparsity)."""
 SHARE = 0.4
-"""Of the peak that large matrix products reach: assumed."""
+"""The part of the peak that large matrix products reach: assumed."""
 NVLINK = 450e9
-"""Bytes a second each way between GPUs of a node (data sheet: 900 GB/s both ways)."""
+"""Bytes per second each way between GPUs of a node (data sheet: 900 GB/s both ways)."""
 NETWORK = 50e9
-"""Bytes a second each way for each GPU between nodes (DGX H100: 400 Gb/s a GPU)."""
+"""Bytes per second each way for each GPU between nodes (DGX H100: 400 Gb/s a GPU)."""
 NODE = 8
 LATENCY, NETWORK_LATENCY = 20e-6, 40e-6
 """Of one small collective within a node, and between nodes: assumed."""
 COLLECTIVES = 5
-"""In a step: two for the indices, samples, labels, and all gradients together (seen in the HLO)."""
+"""In a step: two for the indices; samples, labels, and all gradients together (seen in the HLO)."""
 
 
 class Net(NamedTuple):
@@ -28,7 +28,7 @@ class Net(NamedTuple):
     sample_bytes: float
     batch: int
     floor: float
-    """Seconds that a step takes however few samples there are: kernels one by one, assumed."""
+    """The least seconds of a step, even with few samples: kernels one by one, assumed."""
 
 
 NETS = (
@@ -39,12 +39,12 @@ NETS = (
     Net("100 M, 1,024 images of 224 x 224 a GPU", 100e6, 6 * 100e6, 224 * 224 * 3 * 4, 0, 300e-6),
 )
 EACH = 1_024
-"""Samples a GPU, where a net has no batch of its own."""
+"""Samples per GPU for a net without a fixed batch."""
 DEVICES = (1, 8, 64, 512)
 
 
-def all_reduced(size: float, devices: int) -> float:
-    """Seconds to sum `size` bytes over all devices: rings within nodes, then between them."""
+def all_reduce_seconds(size: float, devices: int) -> float:
+    """Computes the seconds to sum `size` bytes over all devices: rings in nodes, then between."""
     inner, nodes = min(devices, NODE), -(-devices // NODE)
     within = 2 * (inner - 1) / inner * size / NVLINK
     between = 2 * (nodes - 1) / nodes * size / inner / NETWORK
@@ -52,13 +52,13 @@ def all_reduced(size: float, devices: int) -> float:
 
 
 def step(net: Net, devices: int) -> dict[str, float]:
-    """Seconds of the parts of one step, which are taken one after another."""
+    """Computes the seconds of each part of one step; the parts run one after another."""
     batch = net.batch or EACH * devices
     latency = 0.0 if devices == 1 else LATENCY if devices <= NODE else NETWORK_LATENCY
     return {
         "compute": max(net.floor, net.flops * batch / devices / (PEAK * SHARE)),
-        "gradients": all_reduced(4 * net.parameters, devices),
-        "batch": all_reduced(net.sample_bytes * batch, devices),
+        "gradients": all_reduce_seconds(4 * net.parameters, devices),
+        "batch": all_reduce_seconds(net.sample_bytes * batch, devices),
         "latency": COLLECTIVES * latency,
     }
 

@@ -1,13 +1,18 @@
-"""Single operations of L2's network (row C4), batches of 128: forward without gradients, and
-backward from dE/dy and what a forward pass has saved.
+"""Single operations of L2's network (row C4), batches of 128, forward and backward.
+
+The forward pass computes no gradients; the backward pass starts from dE/dy and the saved values of
+a forward pass.
 """
 
+import os
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import numpy as np
+
+from benchmarks.harness import Contender, Goal, Race
 
 BATCH, CALLS = 128, 20
 SHAPES: dict[str, tuple[tuple[int, ...], Any]] = {
@@ -20,7 +25,7 @@ SHAPES: dict[str, tuple[tuple[int, ...], Any]] = {
 ARENA = {f"MALLOC_{name}_": "4000000000" for name in ("MMAP_THRESHOLD", "TRIM_THRESHOLD")} | {
     "MALLOC_TOP_PAD_": "268435456"
 }
-"""Settings of glibc for both sides: large results reuse memory, as they do inside a training."""
+"""Settings of glibc for both sides: large results reuse memory, as they do while training."""
 
 
 def arrays(operation: str) -> tuple[np.ndarray, np.ndarray | int]:
@@ -85,7 +90,7 @@ def jaxnets(operation: str, backward: bool) -> Callable[[], float]:
 
 
 def _needs_input_grad(operation: str) -> bool:
-    """All but the first layer, whose input is the data."""
+    """Whether this is not the first layer, whose input is the data."""
     return operation != next(iter(SHAPES))
 
 
@@ -97,3 +102,25 @@ def _seconds(call: Callable[[], object]) -> float:
         call()
         times.append(time.perf_counter() - start)
     return float(np.median(times))
+
+
+def _race(name: str) -> Race:
+    contenders, goals = [], []
+    for direction in ("forward", "backward"):
+        options = {"operation": name, "backward": direction == "backward"}
+        contenders += [
+            Contender(
+                f"PyTorch {direction}, {threads} thread(s)",
+                f"{__name__}:pytorch",
+                options | {"threads": threads},
+                ARENA,
+            )
+            for threads in (1, os.cpu_count() or 1)
+        ]
+        ours = f"jaxnets {direction}"
+        contenders.append(Contender(ours, f"{__name__}:jaxnets", options, ARENA))
+        goals.append(Goal(ours, f"PyTorch {direction}", at_most=1.5))
+    return Race(f"{name}, batch {BATCH}", contenders, goals)
+
+
+RACES = [partial(_race, name) for name in SHAPES]

@@ -1,6 +1,6 @@
-"""`python -m benchmarks.scaling`: seconds a step against devices and processes of this machine.
+"""`python -m benchmarks.scaling`: seconds per step by devices and processes of this machine.
 
-A step's batch is the same however many devices share it. Writes `docs/scaling.png` and prints the
+The batch has the same size for any number of devices. Writes `docs/scaling.png` and prints the
 table of `docs/scaling.md`; `benchmarks.links` has the model for other machines.
 """
 
@@ -27,24 +27,24 @@ TASKS = {
 STEPS = {"mlp": 64, "wide": 2, "cnn": 4}
 BATCH = {"mlp": 256, "wide": 256, "cnn": 128}
 LAYOUTS = ((1, 1), (1, 2), (1, 4), (1, 8), (2, 1), (2, 2))
-"""Processes, and devices of each."""
+"""Processes, and devices per process."""
 
 
 def contender(task: str, processes: int, devices: int) -> Callable[[], float]:
     """Process 0, which starts the others and tells them when to run."""
-    from jaxnets.launch.addresses import Place
-    from jaxnets.parallel import processes
+    from jaxnets.launch.addresses import Topology
+    from jaxnets.parallel.processes import COORDINATOR, PROCESSES, STUCK, WAIT
 
-    os.environ[processes.COORDINATOR] = Place(None, processes, ()).meeting()
     os.environ |= {
-        processes.PROCESSES: str(processes),
-        processes.WAIT: "60",
-        processes.STUCK: "600",
+        COORDINATOR: Topology(None, processes, ()).address(),
+        PROCESSES: str(processes),
+        WAIT: "60",
+        STUCK: "600",
     }
     others = [_other(i, task, processes, devices) for i in range(1, processes)]
     run = _program(task, 0, processes, devices)
     for other in others:
-        atexit.register(other.stdin.close)  # before JAX, which waits for all to end
+        atexit.register(other.stdin.close)  # before JAX, which waits until all have ended
 
     def together() -> float:
         for other in others:
@@ -63,13 +63,13 @@ def _other(i: int, *options: Any) -> subprocess.Popen:
 
 
 def _program(task: str, process: int, processes: int, devices: int) -> Callable[[], float]:
-    """Trains for some steps and returns the seconds of one."""
-    from jaxnets.parallel import processes
+    """Trains for some steps and returns the seconds per step."""
+    from jaxnets.parallel.processes import PROCESS
 
     if processes > 1:
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[process % len(cores)]})
-    os.environ[processes.PROCESS] = str(process)
+    os.environ[PROCESS] = str(process)
 
     import jax
 
@@ -77,7 +77,7 @@ def _program(task: str, process: int, processes: int, devices: int) -> Callable[
     from jaxnets import parallel
     from jaxnets.data import Dataset
     from jaxnets.models.cnn import small_cnn
-    from jaxnets.training.loop import advance, init_state
+    from jaxnets.training.loop import advance, begin
 
     jn.use_all_cores(devices)
     parallel.start()
@@ -85,22 +85,24 @@ def _program(task: str, process: int, processes: int, devices: int) -> Callable[
     rng, n = np.random.default_rng(0), STEPS[task] * BATCH[task]
     x = rng.random((n, 28, 28, 1) if task == "cnn" else (n, 784), np.float32)
     data = Dataset({"x": x, "y": rng.integers(0, 10, n, np.int32)}, None)
-    run = jn.TrainSpec(models[task], "softmax_cross_entropy", 1, BATCH[task])
+    spec = jn.TrainSpec(models[task], "softmax_cross_entropy", 1, BATCH[task])
     key, hparams = jax.random.key(0), {"learning_rate": np.float32(1e-3)}
-    run, key, hparams, spread = parallel.divided(parallel.all_devices(), run, key, hparams, data)
-    state = jax.jit(init_state, static_argnums=0)(run, key, hparams, x[:1])
-    epoch = partial(jax.jit(advance, static_argnums=(0, 1)), run, 1)
+    mesh = parallel.all_devices()
+    spec, key, sharded, hparams = parallel.data_parallel(mesh, spec, key, data, hparams)
+    first = jax.jit(begin, static_argnums=(0, 4))
+    carry, order_key = first(spec, key, x[:1], hparams, False)
+    epoch = partial(jax.jit(advance, static_argnums=0), spec, carry, 0, STEPS[task])
 
     def steps() -> float:
         start = time.perf_counter()
-        jax.block_until_ready(epoch(state, hparams, spread, key))
+        jax.block_until_ready(epoch(sharded, hparams, order_key))
         return (time.perf_counter() - start) / STEPS[task]
 
     return steps
 
 
 def measure(rounds: int = 5) -> dict[str, list[Timing]]:
-    """The timings of every task, a row for each layout."""
+    """Times every task, with one row for each layout."""
     found = {}
     for task in TASKS:
         contenders = [
@@ -131,7 +133,7 @@ def table(found: dict[str, list[Timing]]) -> str:
 
 
 def draw(found: dict[str, list[Timing]]) -> None:
-    """Seconds a step over those of one device; full marks for one process, hollow for two."""
+    """Draws the time of a step over that on one device; filled for one process, hollow for two."""
     from jaxnets import plots
 
     canvas, axes = plots.figure(1, 1, size=(8.0, 3.8))

@@ -1,16 +1,20 @@
 """Many networks at once: PyTorch's loop and torch.func against one sweep over all cores.
 
 `planar` is 2-10-1, tanh, 200 full-batch steps of Adam on 1,000 points; `image` is 784-64-10, ReLU,
-one epoch of 6,400 images in batches of 64, each network with batches of its own. Seconds are for
-one network.
+one epoch of 6,400 images in batches of 64, drawn separately for each network. Seconds are per
+network.
 """
 
 import copy
+import os
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
+
+from benchmarks.harness import Contender, Goal, Race
 
 RATE = {"planar": 1e-2, "image": 1e-3}
 EPOCHS = {"planar": 200, "image": 1}
@@ -139,3 +143,40 @@ def jaxnets(
         return {"seconds": seconds, "loss": round(float(losses.mean()), 4)}
 
     return run
+
+
+def _race(task: str, networks: int, at_least: float) -> Race:
+    cores = os.cpu_count() or 1
+    torch = [
+        Contender(
+            f"PyTorch loop, {threads} thread(s)",
+            f"{__name__}:pytorch_loop",
+            {"task": task, "threads": threads, "networks": 4},
+        )
+        for threads in (1, cores)
+    ]
+    torch.append(
+        Contender(
+            f"torch.func.vmap, {cores} thread(s)",
+            f"{__name__}:pytorch_func",
+            {"task": task, "threads": cores, "networks": networks},
+        )
+    )
+    ours = [
+        Contender(label, f"{__name__}:jaxnets", {"task": task, "networks": networks} | options)
+        for label, options in (
+            ("jaxnets sweep", {}),
+            ("jaxnets sweep, gradients by hand", {"by_hand": True}),
+            ("jaxnets sweep, shared order", {"shared": True}),
+        )
+        if task == "image" or "shared" not in options
+    ]
+    goals = [
+        Goal("jaxnets sweep", "PyTorch loop", at_least=at_least),
+        Goal("jaxnets sweep", "torch.func", at_least=1.0),
+    ]
+    layers = {"planar": "2-10-1, full batch", "image": "784-64-10, batches of its own"}[task]
+    return Race(f"sweep of {networks} networks {layers}, seconds a network", torch + ours, goals, 5)
+
+
+RACES = [partial(_race, "planar", 256, 30), partial(_race, "image", 128, 4.5)]

@@ -1,4 +1,4 @@
-"""word2vec against gensim: an epoch over the same words, and a whole text to saved vectors."""
+"""word2vec against gensim: one epoch over the same words, and a text file to saved vectors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxnets.storage.atomic import replacing
+from benchmarks.harness import Contender, Goal, Race
 
 if TYPE_CHECKING:
     from jaxnets.text.corpus import Corpus
@@ -25,7 +25,7 @@ DIMENSIONS, MIN_COUNT, EPOCHS = 100, 5, 5
 
 
 def corpus_path() -> Path | None:
-    """The text in `$CORPUS`, if there is one."""
+    """Returns the text file named by `$CORPUS`, if there is one."""
     path = Path(os.environ.get("CORPUS", ""))
     return path if path.is_file() else None
 
@@ -38,7 +38,7 @@ def _corpus() -> Corpus:
 
 
 def _part() -> Corpus:
-    """The beginning of the corpus; only words that occur there keep a count."""
+    """The beginning of the corpus, with only the words that occur there."""
     from jaxnets.text.corpus import Corpus
     from jaxnets.text.vocabulary import END, Vocabulary
 
@@ -47,8 +47,8 @@ def _part() -> Corpus:
     counts = np.bincount(ids[ids != END], minlength=len(words))
     known = counts > 0
     numbers = np.append(np.cumsum(known) - 1, END).astype(np.int32)
-    kept = tuple(word for word, is_known in zip(words, known, strict=True) if is_known)
-    return Corpus(numbers[ids], Vocabulary(kept, counts[known]))
+    present = tuple(word for word, is_known in zip(words, known, strict=True) if is_known)
+    return Corpus(numbers[ids], Vocabulary(present, counts[known]))
 
 
 def _lines(ids: np.ndarray, words: tuple[str, ...]) -> list[list[str]]:
@@ -57,7 +57,7 @@ def _lines(ids: np.ndarray, words: tuple[str, ...]) -> list[list[str]]:
 
 
 def jaxnets_epoch() -> Callable[[], float]:
-    """One epoch by `word2vec.train`, the first params and the copy of the vectors included."""
+    """One epoch of `word2vec.train`, including the initial params and the copy of the vectors."""
     import jax
 
     from jaxnets.word2vec import Word2Vec, train
@@ -73,7 +73,7 @@ def jaxnets_epoch() -> Callable[[], float]:
 
 
 def gensim_epoch(workers: int) -> Callable[[], float]:
-    """One epoch by gensim's `train`, without its counting of words."""
+    """One epoch of gensim's `train`, without counting the words."""
     from gensim.models import Word2Vec
 
     ids, (words, _) = _part()
@@ -90,7 +90,9 @@ def gensim_epoch(workers: int) -> Callable[[], float]:
 
 
 def _text_file() -> Path:
-    """The corpus with spaces between words and a line for each line, which both sides can read."""
+    """The corpus with spaces between words, line by line, which both sides can read."""
+    from jaxnets.storage.atomic import replacing
+
     path = Path(tempfile.gettempdir()) / "jaxnets-benchmarks" / f"{corpus_path().name}.words.txt"
     if not path.exists():
         ids, (words, _) = _corpus()
@@ -115,8 +117,8 @@ def _judge(vectors: Vectors) -> dict[str, float]:
     } | {"analogies": word2vec.total(scores).share}
 
 
-def jaxnets_whole() -> Callable[[], dict]:
-    """From the text to a saved file: reading, counting, compiling, training, writing."""
+def jaxnets_text() -> Callable[[], dict]:
+    """From a text file to saved vectors: reads, counts, compiles, trains and writes."""
     import jax
 
     from jaxnets import word2vec
@@ -138,13 +140,13 @@ def jaxnets_whole() -> Callable[[], dict]:
     return run
 
 
-def gensim_whole(workers: int, source: str) -> Callable[[], dict]:
-    """The same by gensim's fastest source, `corpus_file`, or its usual one, `sentences`.
+def gensim_text(workers: int, source: str) -> Callable[[], dict]:
+    """The same with gensim's fastest source, `corpus_file`, or its usual one, `sentences`.
 
     With `corpus_file` each thread reads its own share of the text, but lowers the learning rate by
-    that share of the whole text (`get_next_alpha` in gensim's `word2vec_corpusfile.pyx`): two
-    threads end at a tenth of the first rate instead of `min_alpha`. So quality is compared with the
-    usual way, whose rate is the one asked for.
+    that share of the complete text (`get_next_alpha` in gensim's `word2vec_corpusfile.pyx`): two
+    threads end at a tenth of the initial rate instead of `min_alpha`. So quality is compared with
+    `sentences`, whose rate is the requested one.
     """
     from gensim.models import Word2Vec
     from gensim.models.word2vec import LineSentence
@@ -171,3 +173,44 @@ def gensim_whole(workers: int, source: str) -> Callable[[], dict]:
         return {"seconds": seconds, **_judge(Vectors(model.wv.index_to_key, model.wv.vectors))}
 
     return run
+
+
+def _epoch_race() -> Race:
+    title = f"word2vec (CBOW, 100 dimensions), one epoch of {ENTRIES:,} words and line ends"
+    if not corpus_path():
+        return Race(f"{title}: not measured, needs CORPUS", [], [])
+    cores = os.cpu_count() or 1
+    contenders = [
+        Contender(f"gensim, {n} worker(s)", f"{__name__}:gensim_epoch", {"workers": n})
+        for n in (1, cores)
+    ]
+    contenders.append(Contender("jaxnets", f"{__name__}:jaxnets_epoch"))
+    goals = [
+        Goal("jaxnets", f"gensim, {cores} worker(s)", at_least=1.5),
+        Goal("jaxnets", "gensim, 1 worker(s)", at_least=2.5),
+    ]
+    return Race(title, contenders, goals)
+
+
+def _text_race() -> Race:
+    title = "word2vec from a text file to saved vectors, 5 epochs, one seed a round"
+    if not (corpus_path() and os.environ.get("WORDS_DIR")):
+        return Race(f"{title}: not measured, needs CORPUS and WORDS_DIR", [], [])
+    cores = os.cpu_count() or 1
+    contenders = [
+        Contender(
+            f"gensim, {source}, {cores} workers",
+            f"{__name__}:gensim_text",
+            {"workers": cores, "source": source},
+        )
+        for source in ("corpus_file", "sentences")
+    ]
+    contenders.append(Contender("jaxnets", f"{__name__}:jaxnets_text"))
+    goals = [
+        Goal("jaxnets", "gensim", at_least=1.2),
+        Goal("jaxnets", "gensim, sentences", quality=("WS-353", "SimLex-999", "analogies")),
+    ]
+    return Race(title, contenders, goals, 3)
+
+
+RACES = [_epoch_race, _text_race]
