@@ -1,4 +1,4 @@
-"""The main job in two minutes, on embedded data: a sweep, two experiments, the gradient check."""
+"""A two-minute tour on built-in data: a sweep, two experiments, the gradient check."""
 
 import time
 
@@ -23,4 +23,4 @@ def main() -> None:
     )
     perform("gradient_check", gradients)
     scorecard.scorecard()
-    print(f"\nEverything in {time.perf_counter() - start:.0f} s. Open {gallery.write()}.")
+    print(f"\nDone in {time.perf_counter() - start:.0f} s. Open {gallery.write()}.")

@@ -43,7 +43,7 @@ from jaxnets.training.loop import init_state
 
 from ..lab.claims import Claim, Result, Verdict, interval, markdown, on_mnist, verdict
 from ..shared.image_data import mnist_or_digits
-from ..shared.image_networks import adam_to_zero
+from ..shared.image_networks import adam_cosine_spec
 from .gaussian_bank import bank, energy, match, unit
 
 NETWORKS = {"digits": "digits", "rotation": "rotated patches", "noise": "noisy patches"}
@@ -175,7 +175,7 @@ def _train(
 
     The score is the accuracy, or the mean squared error of a pixel.
     """
-    training = adam_to_zero(task.model, task.loss, task.epochs, config.batch_size, task.data)
+    training = adam_cosine_spec(task.model, task.loss, task.epochs, config.batch_size, task.data)
     keys, hparams = jax.random.split(key, config.seeds), {"learning_rate": config.learning_rate}
     data = task.data._replace(valid=None, test=None)
     states, _ = jn.sweep(training, keys, data, hparams, progress=True, checkpoints=checkpoints)

@@ -20,7 +20,7 @@ from jaxnets.models import CNN, Activate, Conv, Dense, Flatten, MaxPool
 
 from ..lab.claims import Result
 from ..shared.image_data import mnist_or_digits
-from ..shared.image_networks import LOSS, adam_to_zero
+from ..shared.image_networks import LOSS, adam_cosine_spec
 from . import image_descriptors as descriptors
 
 SIZE, CELL, WINDOW, STRIDE, WORDS = 32, 8, 8, 4, 64
@@ -114,7 +114,7 @@ def _network(
     """Of the networks with each of `config.rates` the one that is best on `valid`."""
     data = Dataset(_scaled(train), _scaled(valid))
     model = network()
-    training = adam_to_zero(model, LOSS, config.epochs, config.batch_size, data)
+    training = adam_cosine_spec(model, LOSS, config.epochs, config.batch_size, data)
     keys = jax.random.split(key, len(config.rates))
     states, history = jn.sweep(
         training, keys, data, jn.grid(learning_rate=config.rates), checkpoints=checkpoints

@@ -43,7 +43,7 @@ from jaxnets.models import CNN, Dropout
 
 from ..lab.claims import Claim, Result, Verdict, interval, markdown, on_mnist, verdict
 from ..shared.image_data import mnist_or_digits
-from ..shared.image_networks import LOSS, adam_to_zero, cnn
+from ..shared.image_networks import LOSS, adam_cosine_spec, cnn
 
 TRAININGS = {
     "sgd": "SGD at 1e-2 (lecture)",
@@ -105,8 +105,8 @@ def _programs(config: Config, data: Dataset, name: str) -> dict[str, jn.TrainSpe
     adam, augmented, size = config.adam_epochs, config.augmented_epochs, config.batch_size
     return {
         "sgd": jn.TrainSpec(model, LOSS, config.sgd_epochs, config.sgd_batch, optax.sgd),
-        "adam": adam_to_zero(dropped, LOSS, adam, size, data),
-        "augmented": adam_to_zero(dropped, LOSS, augmented, size, data, changed),
+        "adam": adam_cosine_spec(dropped, LOSS, adam, size, data),
+        "augmented": adam_cosine_spec(dropped, LOSS, augmented, size, data, changed),
     }
 
 

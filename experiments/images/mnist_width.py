@@ -27,7 +27,7 @@ from jaxnets.data import Dataset
 
 from ..lab.claims import Claim, Result, Verdict, interval, markdown, on_mnist, verdict
 from ..shared.image_data import mnist_or_digits
-from ..shared.image_networks import adam_to_zero
+from ..shared.image_networks import adam_cosine_spec
 
 DEPTHS = (1, 2)
 PEERS = {"svm": "RBF SVM", "knn": "k-NN"}
@@ -77,7 +77,9 @@ def _train(
 ) -> np.ndarray:
     """Test accuracy `[seeds]` of networks with `depth` hidden layers of `width` units."""
     model = jn.MLP((width,) * depth, 10, "relu")
-    training = adam_to_zero(model, "softmax_cross_entropy", config.epochs, config.batch_size, data)
+    training = adam_cosine_spec(
+        model, "softmax_cross_entropy", config.epochs, config.batch_size, data
+    )
     keys = jax.random.split(jax.random.fold_in(key, width), config.seeds)
     rate = {"learning_rate": config.learning_rate}
     states, _ = jn.sweep(

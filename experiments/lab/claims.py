@@ -13,17 +13,17 @@ Status = Literal["reproduced", "not reproduced", "not tested"]
 
 
 class Verdict(NamedTuple):
-    """What our numbers say of a claim."""
+    """What our numbers say about a claim."""
 
     status: Status
     ours: str
     """The measured value, with its spread."""
     samples: str
-    """How many seeds, starts or points stand behind it."""
+    """How many seeds, starts or points it rests on."""
 
 
 class Claim(NamedTuple):
-    """A statement of a lecture and the function of a result that judges it."""
+    """A statement from a lecture, and the function that judges it by a result."""
 
     row: str
     """Row id and lecture, such as `F1, L0`."""
@@ -42,16 +42,16 @@ class Interval(NamedTuple):
     high: float
 
     def percent(self) -> str:
-        """The mean and standard deviation in percent."""
+        """Formats the mean and standard deviation in percent."""
         return f"{100 * self.mean:.2f} ± {100 * self.std:.2f} %"
 
     def decimals(self, places: int) -> str:
-        """The mean and standard deviation to so many decimals."""
+        """Formats the mean and standard deviation to `places` decimals."""
         return f"{self.mean:.{places}f} ± {self.std:.{places}f}"
 
 
 def interval(values: Any) -> Interval:
-    """Mean, standard deviation and Student's 95 % interval of the mean of `values [seeds]`."""
+    """Computes mean and standard deviation of `values [seeds]`, and Student's 95 % interval."""
     values = np.asarray(values, np.float64)
     mean, std = values.mean(), values.std(ddof=1)
     half = stats.t.ppf(0.975, len(values) - 1) * std / np.sqrt(len(values))
@@ -59,17 +59,17 @@ def interval(values: Any) -> Interval:
 
 
 def verdict(holds: Any, ours: str, samples: str) -> Verdict:
-    """Reproduced if the claim holds, else not reproduced."""
+    """Returns "reproduced" if the claim holds, else "not reproduced"."""
     return Verdict("reproduced" if holds else "not reproduced", ours, samples)
 
 
 def on_mnist(result: Result, judged: Verdict) -> Verdict:
-    """The verdict, or "not tested" for a result whose `data` is another set."""
+    """Returns the verdict, or "not tested" for a result whose `data` is another set."""
     return judged if result["data"] == "mnist" else Verdict("not tested", "needs MNIST", "-")
 
 
 def markdown(head: list[str], rows: list[list[Any]]) -> str:
-    """A Markdown table."""
+    """Formats a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     cells = [[str(cell).replace("|", "\\|") for cell in line] for line in lines]
     return "\n".join("| " + " | ".join(line) + " |" for line in cells)

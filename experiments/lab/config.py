@@ -8,7 +8,7 @@ from jaxnets.host import checks
 
 
 def configure(config: Any, settings: list[str]) -> Any:
-    """The configuration with `field=value` settings applied.
+    """Returns the configuration with `field=value` settings applied.
 
     Raises:
         ValueError: no `=`, an unknown field (the nearest is suggested) or a value of another type.
@@ -18,12 +18,12 @@ def configure(config: Any, settings: list[str]) -> Any:
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals:
-            raise ValueError(f"--set takes field=value, not {setting!r}")
+            raise ValueError(f"--set takes field=value, got {setting!r}")
         checks.require_known([name], types, "config field")
         try:
             changes[name] = _parse(types[name], text)
         except ValueError as error:
-            raise ValueError(f"--set {name}: {text!r} is no {types[name]}") from error
+            raise ValueError(f"--set {name}: expected {types[name]}, got {text!r}") from error
     return dataclasses.replace(config, **changes)
 
 

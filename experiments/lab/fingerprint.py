@@ -11,23 +11,23 @@ LAB = Path(__file__).parent
 
 
 def path_of(name: str) -> Path:
-    """The file of an experiment, in whichever room it is."""
+    """Returns the file of an experiment, whichever room it is in."""
     return next(FOLDER.glob(f"*/{name}.py"))
 
 
 def digest(name: str) -> str:
-    """The sha256 of an experiment and of the helpers it imports, without comments and lab notes.
+    """Hashes an experiment and the helpers it imports (sha256), without comments and lab notes.
 
     Modules count by their base names, so that moving a file does not outdate a saved result.
     """
     found = hashlib.sha256()
-    for path in sorted(_reached(path_of(name), set()), key=lambda path: path.stem):
+    for path in sorted(_collect(path_of(name), set()), key=lambda path: path.stem):
         found.update(f"{path.stem} {ast.dump(_source(path))}".encode())
     return found.hexdigest()
 
 
 def _source(path: Path) -> ast.Module:
-    """The tree without the lab note, with the base name of every imported module."""
+    """The syntax tree without the lab note, with the base name of every imported module."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     if ast.get_docstring(tree) is not None:
         del tree.body[0]
@@ -37,16 +37,16 @@ def _source(path: Path) -> ast.Module:
     return tree
 
 
-def _reached(path: Path, seen: set[Path]) -> set[Path]:
-    """The file and all that it imports from other rooms, added to those seen."""
+def _collect(path: Path, seen: set[Path]) -> set[Path]:
+    """Adds the file and everything it imports outside the lab to `seen`."""
     if path not in seen and path.parent != LAB:
         seen.add(path)
-        for imported in _imported(path):
-            _reached(imported, seen)
+        for imported in _imports(path):
+            _collect(imported, seen)
     return seen
 
 
-def _imported(path: Path) -> Iterator[Path]:
+def _imports(path: Path) -> Iterator[Path]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.level:
             folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))

@@ -1,4 +1,4 @@
-"""One page with every figure and what was claimed and measured, grouped by lecture."""
+"""One page with every figure, what was claimed and what was measured, grouped by lecture."""
 
 import html
 from collections import Counter
@@ -28,7 +28,7 @@ CLAIM = Template("""<li>
 
 
 def write(results: Path = RESULTS) -> Path:
-    """Writes `index.html` beside the figures; it needs no server and no network."""
+    """Writes `index.html` next to the figures; it needs no server and no network."""
     notes = {note["experiment"]: note for note in scorecard.notes(results)}
     lectures = {
         lecture: [notes[name] for name in names if name in notes]
@@ -73,13 +73,13 @@ def _card(note: dict[str, Any]) -> str:
         "versions": ", ".join(f"{key} {value}" for key, value in note["versions"].items()),
     }
     return CARD.substitute(
-        _escaped(values) | {"claims": "\n".join(_claim(claim) for claim in note["claims"])}
+        _escape(values) | {"claims": "\n".join(_claim(claim) for claim in note["claims"])}
     )
 
 
 def _claim(claim: dict[str, Any]) -> str:
-    return CLAIM.substitute(_escaped(claim | {"mark": claim["status"].replace(" ", "-")}))
+    return CLAIM.substitute(_escape(claim | {"mark": claim["status"].replace(" ", "-")}))
 
 
-def _escaped(values: dict[str, Any]) -> dict[str, str]:
+def _escape(values: dict[str, Any]) -> dict[str, str]:
     return {name: html.escape(str(value)) for name, value in values.items()}

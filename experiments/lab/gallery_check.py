@@ -1,4 +1,4 @@
-"""The gallery in a headless Chromium: images there, console silent, no horizontal scroll bar."""
+"""Checks the gallery in headless Chromium: images, console errors, horizontal scroll bars."""
 
 import html
 import json
@@ -44,7 +44,7 @@ addEventListener("message", e => {{
 
 
 def main(results: Path = RESULTS) -> int:
-    """Prints what is wrong with the gallery; 1 if anything is."""
+    """Prints what is wrong with the gallery; returns 1 if anything is."""
     page = results / "index.html"
     if not page.exists():
         raise FileNotFoundError(f"{page} is missing: run `make gallery` first")
@@ -57,7 +57,7 @@ def main(results: Path = RESULTS) -> int:
 
 
 def problems(page: Path) -> Iterator[str]:
-    """What is wrong with a page and its images, a line each."""
+    """Yields what is wrong with a page and its images, one line each."""
     seen = open_in_browser(page)
     if sorted(view["width"] for view in seen) != sorted(WIDTHS):
         yield f"the browser showed the widths {[view['width'] for view in seen]}, not {WIDTHS}"
@@ -77,11 +77,11 @@ def problems(page: Path) -> Iterator[str]:
 
 
 def open_in_browser(page: Path) -> list[dict]:
-    """What the page's copy reports from a frame of each of `WIDTHS`.
+    """Opens a copy of the page in a frame of each of `WIDTHS` and returns their reports.
 
     Raises:
         FileNotFoundError: no Chromium.
-        RuntimeError: it fails.
+        RuntimeError: Chromium fails.
     """
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:

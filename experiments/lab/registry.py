@@ -1,4 +1,4 @@
-"""The experiments in the order of the gallery, by the lecture that has the picture or the claim."""
+"""The experiments in gallery order, by the lecture that has the picture or the claim."""
 
 LECTURES: dict[str, tuple[str, ...]] = {
     "L0: Multi-Layer Perceptrons": (
@@ -45,6 +45,6 @@ LECTURES: dict[str, tuple[str, ...]] = {
 }
 EXPERIMENTS = tuple(name for names in LECTURES.values() for name in names)
 LONGEST = ("mnist_cnn", "equivariance", "mnist_width", "first_filters", "adversarial", "lenet")
-"""Those that `make experiments` begins with, so that none of them is left alone at the end."""
+"""`make experiments` starts with these, so that none of them runs alone at the end."""
 TIMED = ("batch_size", "backward_cost", "many_networks")
-"""Those that measure times: nothing may run beside them."""
+"""These measure times, so nothing else may run at the same time."""

@@ -1,4 +1,4 @@
-"""Every experiment whose result is not up to date, each in a process of its own."""
+"""Runs every experiment whose result is not up to date, each in its own process."""
 
 import dataclasses
 import json
@@ -20,7 +20,7 @@ from .run import RESULTS, load
 
 PROGRAM = (__package__ or "").rpartition(".")[0]
 MOST = 4
-"""Experiments side by side, each of which may take 4 GB."""
+"""Experiments run at the same time, each of which may take 4 GB."""
 
 
 Shares = list[set[int] | None]
@@ -28,12 +28,12 @@ ALL_CORES: Shares = [None]
 
 
 def main(settings: list[str], results: Path = RESULTS) -> int:
-    """Runs what is missing or out of date; 1 if any failed, 130 after Ctrl-C.
+    """Runs what is missing or out of date; returns 1 if any failed, 130 after Ctrl-C.
 
-    Those that measure times run last and alone. On CPUs the others run side by side, each on its
-    share of the cores: one core each wastes less than all cores for one at a time. Each of the
-    `field=value` settings is for the experiments that have such a field. A result is written whole
-    or not at all, so whatever stops one experiment leaves the others as they are.
+    Those that measure times run last and alone. On CPUs the others run in parallel, each on its
+    share of the cores: one core each wastes less than all cores for one at a time. A setting
+    `field=value` applies to the experiments that have the field. Results are written atomically,
+    so whatever stops one experiment leaves the others intact.
     """
     waiting = [name for name in EXPERIMENTS if not up_to_date(name, settings, results)]
     print(f"{len(EXPERIMENTS) - len(waiting)} of {len(EXPERIMENTS)} experiments are up to date.")
@@ -49,16 +49,16 @@ def main(settings: list[str], results: Path = RESULTS) -> int:
                 failed += [name] * bool(code)
     except KeyboardInterrupt:
         print(
-            "\nStopped: the same command goes on with those that have no result.", file=sys.stderr
+            "\nStopped: the same command resumes with those that have no result.", file=sys.stderr
         )
         return 130
     if failed:
-        print(f"\nFailed, the others have run: {', '.join(failed)}", file=sys.stderr)
+        print(f"\nFailed (the others have run): {', '.join(failed)}", file=sys.stderr)
     return int(bool(failed))
 
 
 def _shares() -> Shares:
-    """The cores of each experiment that runs beside others; an accelerator is not shared."""
+    """The cores of each experiment that runs in parallel; an accelerator is not shared."""
     accelerated = entry_points(group="jax_plugins") or find_spec("libtpu")
     if accelerated or not hasattr(os, "sched_getaffinity"):
         return ALL_CORES
@@ -68,23 +68,23 @@ def _shares() -> Shares:
 
 
 def _run(names: list[str], shares: Shares, settings: list[str]) -> Iterator[tuple[str, int]]:
-    """Each name and its exit code as they end; as many at a time as there are shares of cores."""
+    """Yields names and exit codes as experiments finish; each share of cores runs one at a time."""
     free: SimpleQueue = SimpleQueue()
     for share in shares:
         free.put(share)
 
     def one(name: str) -> int:
-        print(f"begins: {name}", flush=True)
+        print(f"starting: {name}", flush=True)
         done = subprocess.run(_command(name, settings), **captured)
         if done.stdout:
             print(done.stdout, flush=True)
         return done.returncode
 
-    beside = len(shares) > 1
-    captured: dict = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if beside else {}
-    if beside:
+    parallel = len(shares) > 1
+    captured: dict = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if parallel else {}
+    if parallel:
         captured |= {"text": True, "env": os.environ | {"TQDM_DISABLE": "1"}}
-    with ThreadPoolExecutor(len(shares), initializer=lambda: _stay_on(free.get())) as threads:
+    with ThreadPoolExecutor(len(shares), initializer=lambda: _pin(free.get())) as threads:
         futures = {threads.submit(one, name): name for name in names}
         try:
             for future in as_completed(futures):
@@ -94,25 +94,25 @@ def _run(names: list[str], shares: Shares, settings: list[str]) -> Iterator[tupl
             raise
 
 
-def _stay_on(share: set[int] | None) -> None:
-    """This thread and what it starts run on these cores only."""
+def _pin(share: set[int] | None) -> None:
+    """Pins this thread and what it starts to these cores."""
     if share is not None:
         os.sched_setaffinity(0, share)
 
 
 def _command(name: str, settings: list[str]) -> list[str]:
-    chosen = [part for setting in fitting(name, settings) for part in ("--set", setting)]
+    chosen = [part for setting in settings_of(name, settings) for part in ("--set", setting)]
     return [sys.executable, "-m", PROGRAM, name, *chosen]
 
 
-def fitting(name: str, settings: list[str]) -> list[str]:
-    """The settings whose field the experiment has."""
+def settings_of(name: str, settings: list[str]) -> list[str]:
+    """Returns the settings whose field the experiment has."""
     fields = {field.name for field in dataclasses.fields(load(name).Config)}
     return [setting for setting in settings if setting.partition("=")[0] in fields]
 
 
 def up_to_date(name: str, settings: list[str], results: Path = RESULTS) -> bool:
-    """Whether the saved result is of this program and these settings.
+    """Returns whether the saved result is from this program and these settings.
 
     The program is the experiment and what it imports from `experiments`; `jaxnets` may be newer.
     """
@@ -120,6 +120,6 @@ def up_to_date(name: str, settings: list[str], results: Path = RESULTS) -> bool:
     if not path.exists():
         return False
     note = json.loads(path.read_text())
-    config = configure(load(name).Config(), fitting(name, settings))
+    config = configure(load(name).Config(), settings_of(name, settings))
     wanted = json.loads(json.dumps(dataclasses.asdict(config)))
     return note["config"] == wanted and note.get("program") == digest(name)

@@ -10,7 +10,7 @@ from .run import RESULTS, write_text
 
 
 def notes(results: Path = RESULTS) -> list[dict[str, Any]]:
-    """The saved notes, in the order of `EXPERIMENTS`."""
+    """Returns the saved notes in the order of `EXPERIMENTS`."""
     paths = [results / f"{name}.json" for name in EXPERIMENTS]
     return [json.loads(path.read_text()) for path in paths if path.exists()]
 

@@ -1,4 +1,4 @@
-"""MNIST where it can be had, scikit-learn's digits elsewhere."""
+"""MNIST where it is available, scikit-learn's digits elsewhere."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from jaxnets.data import Dataset
 
 
 def mnist_or_digits(name: str, **options: Any) -> tuple[Dataset, str]:
-    """The data set of that name and the name; scikit-learn's digits where MNIST cannot be had.
+    """Loads a data set, or scikit-learn's digits where MNIST is not available, with its name.
 
-    Options as for `jaxnets.data.load`.
+    Options are those of `jaxnets.data.load`.
     """
     try:
         return data.load(name, **options), name
     except ConnectionError as error:
-        print(f"{error}\nNo {name}: scikit-learn's digits instead.")
+        print(f"{error}\nUsing scikit-learn's digits instead of {name}.")
         return data.load("digits", **options), "digits"

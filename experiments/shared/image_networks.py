@@ -1,4 +1,4 @@
-"""What experiments on small images share: two classifiers, and their training on many seeds."""
+"""Two classifiers of small images, and their training over many seeds."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,20 +15,20 @@ LOSS = "softmax_cross_entropy"
 
 
 def mlp() -> CNN:
-    """Two hidden layers of 100 units on images."""
+    """Returns an MLP with two hidden layers of 100 units for images."""
     layers = (Dense(100), Activate("relu"), Dense(100), Activate("relu"), Dense(10, "lecun"))
     return CNN((Flatten(), *layers))
 
 
 def cnn(name: str) -> CNN:
-    """L2's network for "mnist"; else a small one, for the digits' 8 x 8 images."""
+    """Returns L2's network for "mnist", else a small one for the digits' 8 x 8 images."""
     if name == "mnist":
         return small_cnn()
     layers = (Conv(32, 3), Activate("relu"), MaxPool(2), Flatten())
     return CNN((*layers, Dense(64), Activate("relu"), Dense(10, "lecun")))
 
 
-def adam_to_zero(
+def adam_cosine_spec(
     model: Any,
     loss: str,
     epochs: int,
@@ -36,7 +36,7 @@ def adam_to_zero(
     data: Dataset,
     augment: Callable | None = None,
 ) -> jn.TrainSpec:
-    """A training by Adam whose rate falls to zero at the end of the last epoch."""
+    """Returns a spec for Adam whose rate falls to zero at the end of the last epoch."""
     steps = epochs * -(-len(data.train["y"]) // batch_size)
     return jn.TrainSpec(model, loss, epochs, batch_size, adam_cosine(steps), augment=augment)
 
@@ -49,13 +49,13 @@ def train(
     augment: Callable | None = None,
     checkpoints: jn.CheckpointConfig | None = None,
 ) -> Any:
-    """The params `[seeds, ...]` after `config.epochs` of Adam whose rate falls to zero.
+    """Trains one network per seed with `adam_cosine_spec` and returns the params `[seeds, ...]`.
 
     `config` has `seeds`, `epochs`, `batch_size` and `learning_rate`.
     """
-    training = adam_to_zero(model, LOSS, config.epochs, config.batch_size, data, augment)
+    spec = adam_cosine_spec(model, LOSS, config.epochs, config.batch_size, data, augment)
     keys, hparams = jax.random.split(key, config.seeds), {"learning_rate": config.learning_rate}
     states, _ = jn.sweep(
-        training, keys, Dataset(data.train), hparams, progress=True, checkpoints=checkpoints
+        spec, keys, Dataset(data.train), hparams, progress=True, checkpoints=checkpoints
     )
     return states.params
