@@ -1,4 +1,4 @@
-"""What is wrong is named, with where and what to do, before anything compiles: one row a case."""
+"""Errors say what is wrong, where, and what to do, before anything compiles: one row per case."""
 
 from functools import partial
 
@@ -28,7 +28,7 @@ from jaxnets.models import (
 )
 from jaxnets.objective import Objective
 from jaxnets.ops import max_pool
-from jaxnets.training.fit import prepare
+from jaxnets.training.validate import prepare
 from jaxnets.word2vec import Word2Vec
 
 N = 8
@@ -49,29 +49,29 @@ regression = partial(TrainSpec, MLP((7, 6), 1), "squared_error", epochs=4)
 
 
 def put(array, value, *where):
-    """A copy with one entry changed."""
+    """Copies the array and changes one entry."""
     array = array.copy()
     array[where] = value
     return array
 
 
-def training(x=X, y=LABELS, valid=None, run=classes, trainer=fit, key=KEY, options=None, **hparams):
-    """A call of `fit` or `sweep` with one thing wrong."""
+def training(x=X, y=LABELS, valid=None, spec=classes, train=fit, key=KEY, options=None, **hparams):
+    """Returns a call of `fit` or `sweep`, to be given one wrong argument."""
 
     def call():
         data = Dataset({"x": x, "y": y}, valid and {"x": valid[0], "y": valid[1]})
-        trainer(run(), key, data, {"learning_rate": 0.1} | hparams, **(options or {}))
+        train(spec(), key, data, {"learning_rate": 0.1} | hparams, **(options or {}))
 
     return call
 
 
-sweeping = partial(training, trainer=sweep, key=KEYS)
+sweeping = partial(training, train=sweep, key=KEYS)
 
 
 def imaging(*layers, x=IMAGES, **rest):
-    """Training with these layers on images of 6 x 5 with 3 channels."""
+    """Returns a call of `fit` with these layers on images of 6 x 5 with 3 channels."""
     model = CNN((*layers, GlobalAverage(), Dense(3)))
-    return training(x=x, run=partial(TrainSpec, model, "softmax_cross_entropy", epochs=4), **rest)
+    return training(x=x, spec=partial(TrainSpec, model, "softmax_cross_entropy", epochs=4), **rest)
 
 
 BAD = {
@@ -98,17 +98,17 @@ BAD = {
         r"y has shape \(8, 1\).*y\.ravel\(\)",
     ),
     "targets as a row": (
-        training(y=TARGETS[:, 0], run=regression),
+        training(y=TARGETS[:, 0], spec=regression),
         ValueError,
         r"y has shape \(8,\); expected \[samples, 1\].*reshape\(-1, 1\)",
     ),
     "NaN in the targets": (
-        training(y=put(TARGETS, np.nan, 4), run=regression),
+        training(y=put(TARGETS, np.nan, 4), spec=regression),
         ValueError,
         "y has nan at row 4, column 0",
     ),
     "targets of three outputs for one": (
-        training(y=np.ones((N, 3)), run=regression),
+        training(y=np.ones((N, 3)), spec=regression),
         ValueError,
         r"y has shape \(8, 3\); expected \[samples, 1\]",
     ),
@@ -148,7 +148,7 @@ BAD = {
         ValueError,
         r"train samples have shape \(2,\), validation samples \(1,\)",
     ),
-    "params of another width": (
+    "params of a different width": (
         lambda: MODEL.apply(PARAMS, np.ones((4, 5), np.float32)),
         ValueError,
         "layer 'hidden_0' was initialised for 2 features, x has 5",
@@ -163,23 +163,23 @@ BAD = {
         ValueError,
         r"takes \[batch, features\]",
     ),
-    "samples without a feature": (
+    "samples without features": (
         training(x=X[:, :0]),
         ValueError,
-        r"train x has shape \(8, 0\): samples without a feature",
+        r"train x has shape \(8, 0\): the samples have no features",
     ),
     "samples of different lengths": (
         training(x=[[1.0], [1.0, 2.0]]),
         ValueError,
-        "train x has rows of different shapes",
+        "train x has rows of different shapes: give all rows the same shape",
     ),
     "a token beyond the vocabulary": (
-        training(x=put(TOKENS, 5, 6, 1), run=reading),
+        training(x=put(TOKENS, 5, 6, 1), spec=reading),
         ValueError,
         r"train x has the word number 5 in sample 6; the vocabulary has 5 words",
     ),
     "tokens that are floats": (
-        training(x=X, run=reading),
+        training(x=X, spec=reading),
         TypeError,
         "train x has dtype float32; word numbers are integers",
     ),
@@ -197,7 +197,7 @@ BAD = {
     "features for a convolution": (
         imaging(Conv(4, 3), x=X),
         ValueError,
-        r"images are \[batch, rows, columns, channels\], x has shape \(1, 2\)",
+        r"expected images \[batch, rows, columns, channels\], x has shape \(1, 2\)",
     ),
     "images without channels": (
         imaging(Conv(4, 3), x=IMAGES[..., 0]),
@@ -225,12 +225,12 @@ BAD = {
     "groups that do not divide the channels": (
         imaging(GroupNorm(2)),
         ValueError,
-        "3 channels do not divide into 2 groups",
+        r"channels \(3\) must be a multiple of groups \(2\)",
     ),
-    "a residual block of another shape": (
+    "a residual block of a different shape": (
         imaging(Residual((Conv(4, 1),))),
         ValueError,
-        r"make \(6, 5, 4\) of \(6, 5, 3\), the shortcut \(6, 5, 3\): give a shortcut",
+        r"map \(6, 5, 3\) to \(6, 5, 4\), the shortcut to \(6, 5, 3\): pass a shortcut",
     ),
     "a window far larger than the images": (
         imaging(MaxPool(2**20, 1, "SAME")),
@@ -247,19 +247,23 @@ BAD = {
     ),
     "dropout of 1": (lambda: Dropout(1), ValueError, r"dropout rate is 1; it must be in \[0, 1\)"),
     "dropout below 0": (lambda: Dropout(-0.1), ValueError, "dropout rate is -0.1"),
-    "something else than a layer": (
+    "a layer that is a str": (
         lambda: CNN((Flatten(), "relu")),
         TypeError,
-        "'relu' is no lay",
+        "layers must be Flax modules, got 'relu'",
     ),
     "dense layer on images": (imaging(Dense(4)), ValueError, r"a dense layer takes \[batch, feat"),
-    "integers to pool": (lambda: max_pool(IMAGES, 2), TypeError, "images are floats"),
+    "integers to pool": (
+        lambda: max_pool(IMAGES, 2),
+        TypeError,
+        r"x has dtype uint8; expected floats: x.astype\(np.float32\)",
+    ),
     "a shift of half a pixel": (lambda: shift(KEY, IMAGES, 0.5), ValueError, "pixels is 0.5"),
     "a zoom of 1": (lambda: affine(KEY, IMAGES, zoom=1), ValueError, "zoom is 1"),
     "width of an image network": (
         imaging(Conv(4, 3), width=2),
         ValueError,
-        "no hidden layer",
+        "unknown hyper-parameter 'width';.* known: learning_rate, .*, l1, l2$",
     ),
     "params of other channels": (
         lambda: CNN((Conv(1, 1), Flatten())).apply(
@@ -270,7 +274,7 @@ BAD = {
     ),
     # choices
     "batch larger than the set": (
-        training(run=partial(classes, batch_size=9)),
+        training(spec=partial(classes, batch_size=9)),
         ValueError,
         "batch_size 9 is larger than the 8 training samples: use batch_size=None",
     ),
@@ -284,7 +288,7 @@ BAD = {
     "epochs between two records": (
         partial(classes, record_every=3),
         ValueError,
-        "4 epochs are no multiple of record_every=3",
+        r"epochs \(4\) must be a multiple of record_every \(3\)",
     ),
     "unknown loss": (
         lambda: TrainSpec(MODEL, "softmax_crossentropy", epochs=4),
@@ -297,7 +301,7 @@ BAD = {
         "unknown activation 'sigmoidal'; did you mean 'sigmoid'",
     ),
     "binary loss of three outputs": (
-        training(y=LABELS % 2, run=lambda: TrainSpec(MODEL, "hinge", epochs=4)),
+        training(y=LABELS % 2, spec=lambda: TrainSpec(MODEL, "hinge", epochs=4)),
         ValueError,
         "takes one output, the network has 3",
     ),
@@ -306,13 +310,16 @@ BAD = {
         ValueError,
         "epochs is 2147483648; it must be below 2",
     ),
-    "a model that is none": (
+    "a model that is a str": (
         lambda: TrainSpec("MLP", "hinge", epochs=4),
         TypeError,
-        "model is 'MLP'; it must be a Flax module",
+        "model must have init and apply, as Flax modules do, got 'MLP'",
     ),
-    "one number of widths": (lambda: MLP(3), TypeError, "widths is 3; it must be a list"),
-    "no chunks": (training(options={"chunks": 0}), ValueError, "chunks is 0"),
+    "one number of widths": (
+        lambda: MLP(3),
+        TypeError,
+        "widths is 3; it must be a list of integers",
+    ),
     # hyper-parameters
     "learning rate 0": (training(learning_rate=0.0), ValueError, "learning_rate is 0.0; .*above 0"),
     "learning rate below 0": (training(learning_rate=-0.1), ValueError, "learning_rate is -0.1"),
@@ -337,7 +344,7 @@ BAD = {
         ValueError,
         "missing hyper-parameter 'learning_rate'",
     ),
-    "hyper-parameters that are no dict": (
+    "hyper-parameters that are not a dict": (
         lambda: fit(classes(), KEY, Dataset({"x": X, "y": LABELS}), [0.1]),
         TypeError,
         r"hparams is \[0.1\]; it must be a dict",
@@ -359,9 +366,9 @@ BAD = {
     "width NaN": (training(width=np.nan), ValueError, "width is nan"),
     "half a unit": (training(width=2.5), ValueError, "width is 2.5"),
     "width without a hidden layer": (
-        training(run=lambda: TrainSpec(MLP((), 3), "softmax_cross_entropy", 4), width=1),
+        training(spec=lambda: TrainSpec(MLP((), 3), "softmax_cross_entropy", 4), width=1),
         ValueError,
-        "no hidden layer",
+        "width is given, but the model has no hidden layer to narrow",
     ),
     # sweeps
     "no keys": (sweeping(key=KEYS[:0]), ValueError, "number of keys is 0"),
@@ -376,19 +383,19 @@ BAD = {
 
 @pytest.mark.parametrize(("call", "error", "message"), BAD.values(), ids=BAD)
 def test_refused_before_anything_compiles(compilations, call, error, message):
-    jax.clear_caches()  # or what another test compiled would not be compiled here
+    jax.clear_caches()  # so that what another test compiled is compiled again
     with pytest.raises(error, match=message):
         call()
     assert compilations() == 0
 
 
 def test_the_same_call_with_nothing_wrong_compiles(compilations):
-    """So that the rows above would notice."""
+    """Otherwise the test above would prove nothing."""
     training()()
     assert compilations() > 0
 
 
-# The array given, a run that takes it, and what it becomes.
+# The array, and what it becomes.
 GOOD_X = {
     "uint8 pixels are divided by 255": (PIXELS, PIXELS / 255),
     "float64": (X.astype(np.float64), X),
@@ -401,7 +408,7 @@ GOOD_Y = {
     "int64 labels": (LABELS.astype(np.int64), classes, LABELS.astype(np.int32)),
     "uint8 labels": (LABELS.astype(np.uint8), classes, LABELS.astype(np.int32)),
     "float64 targets": (TARGETS.astype(np.float64), regression, TARGETS),
-    "uint8 targets are no pixels": (
+    "uint8 targets are not pixels": (
         PIXELS[:, :1],
         regression,
         PIXELS[:, :1].astype(np.float32),
@@ -411,7 +418,7 @@ GOOD_Y = {
 
 @pytest.mark.parametrize(("x", "truth"), GOOD_X.values(), ids=GOOD_X)
 def test_samples_become_single_precision(x, truth):
-    _, data = prepare(
+    data, _ = prepare(
         classes(), Dataset({"x": x, "y": LABELS}, {"x": x, "y": LABELS}), {"learning_rate": 1}
     )
     chex.assert_trees_all_equal(data.train, data.valid)
@@ -419,17 +426,17 @@ def test_samples_become_single_precision(x, truth):
     np.testing.assert_allclose(data.train["x"], truth, rtol=1e-6)
 
 
-@pytest.mark.parametrize(("y", "run", "truth"), GOOD_Y.values(), ids=GOOD_Y)
-def test_targets_become_what_the_loss_takes(y, run, truth):
-    _, data = prepare(run(), Dataset({"x": X, "y": y}), {"learning_rate": 1})
+@pytest.mark.parametrize(("y", "spec", "truth"), GOOD_Y.values(), ids=GOOD_Y)
+def test_targets_become_what_the_loss_takes(y, spec, truth):
+    data, _ = prepare(spec(), Dataset({"x": X, "y": y}), {"learning_rate": 1})
     np.testing.assert_array_equal(data.train["y"], truth, strict=True)
 
 
-def test_pixels_train_as_their_fractions_do():
+def test_pixels_train_like_their_fractions():
     hparams = {"learning_rate": 0.1}
-    run = TrainSpec(MLP((7, 6), 3), "softmax_cross_entropy", epochs=4, optimizer=optax.sgd)
+    spec = TrainSpec(MLP((7, 6), 3), "softmax_cross_entropy", epochs=4, optimizer=optax.sgd)
     pixels, floats = (
-        fit(run, KEY, Dataset({"x": x, "y": LABELS}), hparams)[0].params
+        fit(spec, KEY, Dataset({"x": x, "y": LABELS}), hparams)[0].params
         for x in (PIXELS, PIXELS.astype(np.float32) / 255)
     )
     chex.assert_trees_all_equal(pixels, floats)

@@ -113,8 +113,8 @@ def _as_part(spec: TrainSpec, part: Mapping[str, Any], name: str) -> dict[str, n
 def _outputs(model: Any, shape: tuple[int, ...], dtype: np.dtype) -> int:
     """How many outputs the model has for a sample of that shape."""
     x = jax.ShapeDtypeStruct((1, *shape), dtype)
-    params = jax.eval_shape(model.init, jax.random.key(0), x)
-    return jax.eval_shape(model.apply, params, x).shape[-1]
+    outputs = jax.eval_shape(lambda x: model.apply(model.init(jax.random.key(0), x), x), x)
+    return outputs.shape[-1]
 
 
 def batch_hint(spec: TrainSpec, samples: int) -> tuple[str, str]:
