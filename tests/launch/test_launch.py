@@ -59,7 +59,7 @@ DEATHS = {
 
 
 @pytest.mark.parametrize(("death", "told", "expected"), DEATHS.values(), ids=DEATHS)
-def test_a_death_ends_all_and_is_told_in_one_line(death, told, expected):
+def test_a_death_ends_all_and_is_reported_in_one_line(death, told, expected):
     script = f"{SECOND} && {death}; sleep 60"
     code, _, err, seconds = outcome(launch("-n", "2", script=script))
     assert code == expected
@@ -88,7 +88,7 @@ def test_a_stuck_process_is_named():
     assert seconds < 25
 
 
-def test_all_are_started_again_as_often_as_was_asked_for():
+def test_all_are_restarted_up_to_the_limit():
     script = f"echo run $JAXNETS_RESTART; {SECOND} && [ $JAXNETS_RESTART -lt 2 ] && exit 7; exit 0"
     code, out, err, _ = outcome(launch("-n", "2", "--restarts", "3", script=script))
     assert code == 0
@@ -105,7 +105,7 @@ def test_restarts_come_to_an_end():
 
 
 @pytest.mark.parametrize(("asked", "name"), [(signal.SIGINT, "INT"), (signal.SIGTERM, "TERM")])
-def test_a_signal_is_passed_on_and_there_is_time_to_save(asked, name):
+def test_a_signal_is_forwarded_with_time_to_save(asked, name):
     save = "sleep 1; echo saved; exit 0"
     script = f"trap '{save}' {name}; echo ready; while true; do sleep 0.1; done"
     running = launch("-n", "2", "--restarts", "5", script=script)
@@ -143,7 +143,7 @@ MEET = "import jaxnets; jaxnets.parallel.start(); import jax; print('with', jax.
 
 
 @pytest.mark.parametrize(("process", "there"), [("0", "1"), ("1", "0")])
-def test_a_missing_peer_is_told_in_time(process, there):
+def test_a_missing_peer_is_reported_in_time(process, there):
     """`there` never comes, be it the one that listens or another."""
     where = ("--coordinator", find_topology(options(n=2), {}).address(), "--processes", "2")
     running = launch(*where, "--process", process, "--wait", "2", command=python(MEET))
@@ -294,7 +294,7 @@ def test_flags_that_do_not_fit_are_named(given, message):
 
 
 @pytest.mark.parametrize("name", ["SLURM_JOB_ID", "SLURM_NTASKS", "SLURM_PROCID"])
-def test_a_variable_of_slurm_that_is_no_number_is_named(name):
+def test_a_slurm_variable_that_is_not_an_integer_is_named(name):
     with pytest.raises(ValueError, match=f"{name} is 'abc'; it must be an integer"):
         find_topology(options(), SLURM | {name: "abc"})
 
@@ -307,7 +307,7 @@ def test_a_variable_of_slurm_that_is_no_number_is_named(name):
         (["-n", "1", "--", "no-such-program"], "no-such-program cannot be started"),
     ],
 )
-def test_a_wrong_command_line_is_told(arguments, told, capsys, monkeypatch):
+def test_a_wrong_command_line_is_reported(arguments, told, capsys, monkeypatch):
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit) as left:
         main(arguments)

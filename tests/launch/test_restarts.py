@@ -77,7 +77,7 @@ def whole(tmp_path_factory):
 
 
 @pytest.mark.parametrize("told", ["one of them", "the launcher"])
-def test_processes_stop_after_the_same_piece_and_go_on(tmp_path, whole, told):
+def test_processes_stop_after_the_same_step_and_resume(tmp_path, whole, told):
     """Though only one got the signal; neither waits in a collective for the other."""
     folder = tmp_path / "cut"
     running = training(tmp_path, folder, 1)
