@@ -1,4 +1,4 @@
-"""Perceptrons of many widths against AdaBoost on a problem of the plane, one data set a seed."""
+"""Perceptrons of many widths against AdaBoost on a problem of the plane, one data set per seed."""
 
 from dataclasses import dataclass
 
@@ -22,7 +22,7 @@ MAP = 160
 
 @dataclass(frozen=True)
 class Config:
-    """What both experiments of the plane can change."""
+    """The settings of both experiments of the plane."""
 
     widths: tuple[int, ...] = (4, 6, 10, 20, 40, 70, 100)
     rates: tuple[float, ...] = (0.01, 0.03, 0.1)
@@ -42,14 +42,14 @@ def compete(
     limits: tuple[float, float, float, float],
     checkpoints: jn.CheckpointConfig | None = None,
 ) -> Result:
-    """Held-out accuracies of perceptrons `[seeds, widths]` and of the baselines `[seeds]`.
+    """Measures held-out accuracies of perceptrons `[seeds, widths]` and baselines `[seeds]`.
 
-    Each seed draws training, validation and test sets anew. A perceptron's learning rate is the
+    Each seed draws new training, validation and test sets. A perceptron's learning rate is the
     one of `config.rates` with the best validation accuracy for that seed and width.
     """
     model = jn.MLP((max(config.widths),))
     hparams = jn.grid(learning_rate=config.rates, width=config.widths)
-    training = jn.TrainSpec(
+    spec = jn.TrainSpec(
         model,
         "binary_cross_entropy",
         config.epochs,
@@ -63,13 +63,13 @@ def compete(
         data = draw(problem, data_key, config.samples)
         keys = jax.random.split(init_key, len(hparams["width"]))
         states, history = jn.sweep(
-            training, keys, data._replace(test=None), hparams, checkpoints=checkpoints
+            spec, keys, data._replace(test=None), hparams, checkpoints=checkpoints
         )
         shape = (len(config.rates), len(config.widths))
         best = np.argmax(np.asarray(history["valid_accuracy"])[:, -1].reshape(shape), axis=0)
         chosen = best * shape[1] + np.arange(shape[1])
         params = jax.tree.map(lambda a, chosen=chosen: a[chosen], states.params)
-        tested = evaluate.accuracies(model, training.loss, params, data.test)
+        tested = evaluate.accuracies(model, spec.loss, params, data.test)
         rows.append({"mlp": tested} | _baselines(config, data))
     grid = evaluate.plane(limits, MAP)
     outputs = jax.vmap(model.apply, in_axes=(0, None))(params, grid)[..., 0]
@@ -87,7 +87,7 @@ def compete(
 
 
 def draw(problem: str, key: Array, samples: int) -> Dataset:
-    """Training, validation and (five times larger) test set of a problem of `TOY`."""
+    """Draws training, validation and (five times larger) test sets of a problem of `TOY`."""
     train_key, valid_key, test_key = jax.random.split(key, 3)
     return Dataset(
         TOY[problem](train_key, samples),
@@ -101,8 +101,8 @@ def _baselines(config: Config, data: Dataset) -> dict[str, np.ndarray]:
     everywhere = classical.even_directions(config.directions)
     linear = classical.logistic_regression(**data.train, learning_rate=1.0, steps=2000)[0]
     positive = jnp.mean(data.test["y"])
-    hyperplanes, first = _boosted(config, data, everywhere)
-    stumps, first_stump = _boosted(config, data, axes)
+    hyperplanes, first = _adaboost_accuracies(config, data, everywhere)
+    stumps, first_stump = _adaboost_accuracies(config, data, axes)
     return {
         "adaboost": hyperplanes,
         "adaboost_stumps": stumps,
@@ -115,7 +115,9 @@ def _baselines(config: Config, data: Dataset) -> dict[str, np.ndarray]:
     }
 
 
-def _boosted(config: Config, data: Dataset, directions: Array) -> tuple[np.ndarray, np.ndarray]:
+def _adaboost_accuracies(
+    config: Config, data: Dataset, directions: Array
+) -> tuple[np.ndarray, np.ndarray]:
     """The held-out accuracy of AdaBoost, and of its first weak classifier."""
     params, _ = classical.adaboost(**data.train, directions=directions, rounds=config.rounds)
     staged = classical.adaboost_staged(params, data.test["x"])
@@ -137,7 +139,7 @@ BASELINES = {
 
 
 def table(result: Result) -> str:
-    """Held-out accuracy of every contender, mean and standard deviation over seeds."""
+    """Formats the mean and deviation over seeds of every classifier's held-out accuracy."""
     rows = [
         [f"MLP, {n} units", interval(result["mlp"][:, i]).percent()]
         for i, n in enumerate(result["widths"])
@@ -147,7 +149,7 @@ def table(result: Result) -> str:
 
 
 def draw_accuracies(axes: Axes, result: Result) -> None:
-    """Accuracy against width with its spread, the baselines as levels."""
+    """Draws accuracy against width with its spread, and the baselines as levels."""
     style = plots.styles()
     plots.spread(axes, result["widths"], 100 * result["mlp"], "MLP (± 1 std)", next(style))
     for name, label in BASELINES.items():
@@ -159,6 +161,6 @@ def draw_accuracies(axes: Axes, result: Result) -> None:
 
 
 def draw_map(axes: Axes, result: Result, predicted: np.ndarray, title: str) -> None:
-    """A decision map with the training points of the last seed on it."""
+    """Draws a decision map, and on it the training points of the last seed."""
     plots.regions(axes, predicted, tuple(result["limits"]), title)
     plots.points(axes, result["points"], result["labels"])

@@ -5,10 +5,10 @@ Claims: replacing sigmoid and tanh by ReLU "has significantly boosted performanc
 choice for most problems" (L3). No lecture has a number for a classification task.
 
 Command: `make activation_choice`, one minute on 2 cores. Protocol: scikit-learn's 1,797 digits of
-8 x 8 pixels, divided anew for each seed into 1,079 to train with, 359 to validate and 359 to test;
-three hidden layers, as many as in L0's PyTorch class, of 32 units each; weights drawn as fits the
-activation (Glorot or He), mini-batches of 32, Adam at the one of five rates that has the best
-mean validation accuracy for the activation. A seed has the same division for all six. Criteria,
+8 x 8 pixels, split again for each seed into 1,079 for training, 359 for validation and 359 for
+testing; three hidden layers, as many as in L0's PyTorch class, of 32 units each; weights drawn to
+suit the activation (Glorot or He), mini-batches of 32, Adam at whichever of five rates has the best
+mean validation accuracy for the activation. A seed has the same split for all six. Criteria,
 fixed before any run, by 95 % intervals of paired differences of the test accuracy: ReLU is above
 sigmoid and above tanh (L0); the best of leaky ReLU, ELU and softplus on validation data is above
 ReLU (L1); the best of all others on validation data is less than 0.5 points above ReLU (L3).
@@ -39,7 +39,7 @@ CLASSES = 10
 NAMES = ("relu", "tanh", "sigmoid", "leaky_relu", "elu", "softplus")
 ALTERNATIVES = ("leaky_relu", "elu", "softplus")
 HELD_OUT = 359
-"""Digits to validate with, and as many to test with."""
+"""Digits for validation, and as many for testing."""
 GOOD_ENOUGH = 0.005
 
 
@@ -78,14 +78,14 @@ def run(config: Config, key: Array) -> Result:
 def _train(config: Config, keys: Array, activation: str) -> tuple[np.ndarray, np.ndarray]:
     """Validation accuracies `[rates, seeds, epochs]`, test accuracies `[rates, seeds]`."""
     model = jn.MLP((config.units,) * config.layers, CLASSES, activation)
-    training = jn.TrainSpec(model, LOSS, config.epochs, config.batch_size)
-    whole = digits()
+    spec = jn.TrainSpec(model, LOSS, config.epochs, config.batch_size)
+    samples = digits()
 
     def one(row: dict[str, Array]) -> tuple[Array, Array]:
         split_key, train_key = jax.random.split(row["key"])
-        data = divided(split_key, whole)
+        data = random_split(split_key, samples)
         hparams = {"learning_rate": row["learning_rate"]}
-        state, history = jn.train(training, train_key, data, hparams)
+        state, history = jn.train(spec, train_key, data, hparams)
         return history["valid_accuracy"], evaluate.accuracy(model, LOSS, state.params, data.test)
 
     rows = jn.grid(learning_rate=config.rates, seed=range(config.seeds))
@@ -96,16 +96,16 @@ def _train(config: Config, keys: Array, activation: str) -> tuple[np.ndarray, np
 
 
 def digits() -> dict[str, np.ndarray]:
-    """All of scikit-learn's digits, `x [1797, 64]` and `y [1797]`."""
+    """Loads all of scikit-learn's digits, `x [1797, 64]` and `y [1797]`."""
     parts = load("digits")
     return {name: np.concatenate([part[name] for part in parts]) for name in parts.train}
 
 
-def divided(key: Array, whole: dict[str, np.ndarray]) -> Dataset:
-    """All samples in random order, `HELD_OUT` each to validate and to test with; may be traced."""
-    order = jax.random.permutation(key, len(whole["y"]))
+def random_split(key: Array, samples: dict[str, np.ndarray]) -> Dataset:
+    """Splits samples at random, `HELD_OUT` each for validation and testing; may be traced."""
+    order = jax.random.permutation(key, len(samples["y"]))
     rows = jnp.split(order, [len(order) - 2 * HELD_OUT, len(order) - HELD_OUT])
-    return Dataset(*({name: jnp.asarray(a)[r] for name, a in whole.items()} for r in rows))
+    return Dataset(*({name: jnp.asarray(a)[r] for name, a in samples.items()} for r in rows))
 
 
 def _names(result: Result) -> list[str]:
@@ -113,19 +113,19 @@ def _names(result: Result) -> list[str]:
 
 
 def chosen_rates(result: Result) -> np.ndarray:
-    """The place of the rate with the best mean validation accuracy at the end, `[activations]`."""
+    """Finds the index of the rate with the best mean final validation accuracy, `[activations]`."""
     return result["valid"][..., -1].mean(axis=2).argmax(axis=1)
 
 
-def chosen(result: Result) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Validation `[seeds, epochs]` and test accuracies `[seeds]` of each activation's own rate."""
+def accuracies(result: Result) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Returns validation `[seeds, epochs]` and test accuracies `[seeds]` at the chosen rates."""
     at = list(zip(_names(result), chosen_rates(result), strict=True))
     valid = {name: result["valid"][i, rate] for i, (name, rate) in enumerate(at)}
     return valid, {name: result["test"][i, rate] for i, (name, rate) in enumerate(at)}
 
 
 def table(result: Result) -> str:
-    valid, test = chosen(result)
+    valid, test = accuracies(result)
     rows = [
         [
             name,
@@ -143,7 +143,7 @@ def table(result: Result) -> str:
 
 def plot(result: Result) -> Figure:
     canvas, axes = plots.figure(1, 3, size=(4.6, 4.0))
-    valid, test = chosen(result)
+    valid, test = accuracies(result)
     for i, (name, style) in enumerate(zip(_names(result), plots.styles(), strict=False)):
         epochs = 1 + np.arange(valid[name].shape[1])
         plots.spread(axes[0, 0], epochs, 100 * valid[name], name, style | {"marker": ""})
@@ -179,15 +179,15 @@ def _seeds(result: Result) -> str:
     return f"{result['test'].shape[-1]} seeds"
 
 
-def _paired(result: Result) -> str:
+def _paired_seeds(result: Result) -> str:
     return f"{_seeds(result)}, paired"
 
 
-def _difference(test: dict[str, np.ndarray], name: str, than: str) -> tuple[Interval, str]:
-    """The test accuracy of one activation minus another's, and how to say it."""
-    gap = interval(test[name] - test[than])
+def _difference(test: dict[str, np.ndarray], name: str, other: str) -> tuple[Interval, str]:
+    """The test accuracy of one activation minus another's, and its text."""
+    gap = interval(test[name] - test[other])
     mean, low, high = 100 * gap.mean, 100 * gap.low, 100 * gap.high
-    text = f"{name} minus {than} {mean:+.2f} [{low:+.2f}, {high:+.2f}]"
+    text = f"{name} minus {other} {mean:+.2f} [{low:+.2f}, {high:+.2f}]"
     return gap, text
 
 
@@ -196,22 +196,22 @@ def _best_of(valid: dict[str, np.ndarray], names: set[str]) -> str:
 
 
 def _relu_boosts(result: Result) -> Verdict:
-    _, test = chosen(result)
-    gaps = [_difference(test, "relu", than) for than in ("sigmoid", "tanh")]
+    _, test = accuracies(result)
+    gaps = [_difference(test, "relu", other) for other in ("sigmoid", "tanh")]
     ours = "; ".join(text for _, text in gaps)
-    return verdict(all(gap.low > 0 for gap, _ in gaps), f"{ours} points", _paired(result))
+    return verdict(all(gap.low > 0 for gap, _ in gaps), f"{ours} points", _paired_seeds(result))
 
 
 def _alternatives(result: Result) -> Verdict:
-    valid, test = chosen(result)
+    valid, test = accuracies(result)
     gap, text = _difference(test, _best_of(valid, set(test) & set(ALTERNATIVES)), "relu")
-    return verdict(gap.low > 0, f"{text} points", _paired(result))
+    return verdict(gap.low > 0, f"{text} points", _paired_seeds(result))
 
 
 def _good_default(result: Result) -> Verdict:
-    valid, test = chosen(result)
+    valid, test = accuracies(result)
     gap, text = _difference(test, _best_of(valid, set(test) - {"relu"}), "relu")
-    return verdict(gap.high < GOOD_ENOUGH, f"{text} points", _paired(result))
+    return verdict(gap.high < GOOD_ENOUGH, f"{text} points", _paired_seeds(result))
 
 
 CLAIMS = [

@@ -1,7 +1,7 @@
-"""Targets from known distributions, one for each output unit, and what networks learn of them.
+"""Targets from known distributions, one for each output unit, and what networks learn from them.
 
 The parameters of every distribution are smooth functions of x in [-1, 1], written here in closed
-form, so that what a network has learned is compared with the truth and not with more data.
+form, so that a trained network is compared with the truth, not with more data.
 """
 
 from collections.abc import Callable
@@ -19,11 +19,11 @@ from jaxnets.output_units import OUTPUT_UNITS
 from jaxnets.training.optimizers import adam_cosine
 
 X = np.linspace(-1, 1, 200, dtype=np.float32)[:, None]
-"""Where truth and networks are compared, evenly spread as the samples are."""
+"""Where networks are compared with the truth, spread evenly like the samples."""
 
 
 class Known(NamedTuple):
-    """A distribution of targets given x whose parameters an output unit is to learn."""
+    """A distribution of targets given x, whose parameters an output unit learns."""
 
     outputs: int
     truth: Callable[[np.ndarray], np.ndarray]
@@ -35,33 +35,33 @@ class Known(NamedTuple):
 
 
 def mean(x: np.ndarray) -> np.ndarray:
-    """The mean of the Gaussian target, `[..., 1]`."""
+    """Computes the mean of the Gaussian target, `[..., 1]`."""
     return np.sin(np.pi * x)
 
 
 def deviation(x: np.ndarray) -> np.ndarray:
-    """The standard deviation of the Gaussian target, `[..., 1]`: from 0.05 to 0.45."""
+    """Computes the standard deviation of the Gaussian target, `[..., 1]`: from 0.05 to 0.45."""
     return 0.25 + 0.2 * np.cos(np.pi * x)
 
 
 def logits(x: np.ndarray) -> np.ndarray:
-    """The logits of three classes or three labels, `[..., 3]`; a single label has the first."""
+    """Computes the logits of three classes or labels, `[..., 3]`; a single label has the first."""
     return 2 * np.concatenate([np.sin(np.pi * x), np.cos(np.pi * x), -x], axis=-1)
 
 
 def draw_gaussian(random: np.random.Generator, x: np.ndarray) -> np.ndarray:
-    """Real targets `[..., 1]`."""
+    """Draws real targets `[..., 1]`."""
     return mean(x) + deviation(x) * random.normal(size=x.shape)
 
 
 def draw_class(random: np.random.Generator, x: np.ndarray) -> np.ndarray:
-    """One of three classes, `[...]`: that of the largest logit plus Gumbel noise."""
+    """Draws one of three classes, `[...]`: that of the largest logit plus Gumbel noise."""
     scores = logits(x)
     return (scores + random.gumbel(size=scores.shape)).argmax(axis=-1)
 
 
 def draw_labels(random: np.random.Generator, x: np.ndarray) -> np.ndarray:
-    """Three labels, 0 or 1 independently of each other, `[..., 3]`."""
+    """Draws three labels, 0 or 1 independently of each other, `[..., 3]`."""
     p = special.expit(logits(x))
     return (random.uniform(size=p.shape) < p).astype(np.int32)
 
@@ -86,15 +86,15 @@ KNOWN = {
 
 
 def learn(config: Any, name: str, key: Array, random: np.random.Generator) -> np.ndarray:
-    """The parameters at X that perceptrons with that output unit learn, `[seeds, points, k]`.
+    """Trains perceptrons with an output unit; returns their parameters at X, `[seeds, points, k]`.
 
-    Every seed draws its own data and first weights; all are one program. `config` has `seeds`,
-    `samples`, `units`, `epochs`, `batch_size` and `learning_rate`.
+    Every seed draws its own data and initial weights; all train in one program. `config` has
+    `seeds`, `samples`, `units`, `epochs`, `batch_size` and `learning_rate`.
     """
     known, unit = KNOWN[name], OUTPUT_UNITS[name]
     model = jn.MLP((config.units,), known.outputs)
     steps = config.epochs * -(-config.samples // config.batch_size)
-    run = jn.TrainSpec(
+    spec = jn.TrainSpec(
         model,
         unit.loss,
         config.epochs,
@@ -105,7 +105,7 @@ def learn(config: Any, name: str, key: Array, random: np.random.Generator) -> np
 
     def one(key: Array, x: Array, y: Array) -> Array:
         data = Dataset({"x": x, "y": y})
-        state, _ = jn.train(run, key, data, {"learning_rate": config.learning_rate})
+        state, _ = jn.train(spec, key, data, {"learning_rate": config.learning_rate})
         return known.read(unit.link(model.apply(state.params, X)))
 
     x = random.uniform(-1, 1, (config.seeds, config.samples, 1)).astype(np.float32)
@@ -116,10 +116,10 @@ def learn(config: Any, name: str, key: Array, random: np.random.Generator) -> np
 def reliability(
     predicted: np.ndarray, true: np.ndarray, groups: int = 10
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean predicted and mean true probabilities of groups of points, `[seeds, groups]` each.
+    """Averages predicted and true probabilities over groups of points, `[seeds, groups]` each.
 
-    `predicted [seeds, points, k]`, `true [points, k]`. The groups of a seed are equally large, in
-    the order of what it predicts.
+    `predicted [seeds, points, k]`, `true [points, k]`. The groups of a seed have equal sizes and
+    are in the order of its predictions.
     """
     flat = predicted.reshape(len(predicted), -1)
     order = np.argsort(flat, axis=1)

@@ -17,8 +17,8 @@ RATE = 2 / 3
 """At most one over the curvature of the cross entropy, |DIRECTIONS|^2 / 2 = 3 / 2."""
 
 
-def of_losses(outputs: Array, targets: Array) -> dict[str, Array]:
-    """The largest difference between two forms of a loss, or of their gradients.
+def loss_differences(outputs: Array, targets: Array) -> dict[str, Array]:
+    """Computes the largest difference between two forms of a loss, or between their gradients.
 
     Both arrays are `[samples, 2]`. `least_squares`: the Gaussian unit with variance 1 against half
     the squared error plus log(2 pi) / 2 for each target. `two_classes`: the softmax of (0, s)
@@ -55,12 +55,12 @@ def _difference(first: Callable, second: Callable, outputs: Array) -> Array:
 
 
 def shares(labels: Array) -> Array:
-    """The share of each direction among `labels [n]`."""
+    """Computes the share of each direction among `labels [n]`."""
     return jnp.bincount(labels, length=len(DIRECTIONS)) / len(labels)
 
 
 def objectives(labels: Array) -> dict[str, Callable[[Array], Array]]:
-    """Functions of theta `[2]` for a model of six directions, p_j = exp(u_j theta) / Z.
+    """Builds functions of theta `[2]` for a model of six directions, p_j = exp(u_j theta) / Z.
 
     u_j is a unit vector of the plane (`DIRECTIONS`); the data are `labels [n]`, with shares q.
     `likelihood` is minus the mean log-likelihood of the labels, `cross_entropy` -sum_j q_j log p_j,
@@ -83,11 +83,11 @@ def objectives(labels: Array) -> dict[str, Callable[[Array], Array]]:
     }
 
 
-def of_objectives(labels: Array, start: Array, steps: int) -> dict[str, Array]:
-    """What gradient descent on each of `OBJECTIVES` does, all on `labels [n]` from `start [2]`.
+def descend(labels: Array, start: Array, steps: int) -> dict[str, Array]:
+    """Minimises each of `OBJECTIVES` on `labels [n]` by gradient descent from `start [2]`.
 
-    `values [objectives, steps]` and `gradients [objectives, steps, 2]` on the way, `minimisers
-    [objectives, 2]`, and the `entropy` of the sample's shares.
+    Returns `values [objectives, steps]` and `gradients [objectives, steps, 2]` along the way,
+    `minimisers [objectives, 2]`, and the `entropy` of the sample's shares.
     """
     of = objectives(labels)
     each = [jax.value_and_grad(of[name]) for name in OBJECTIVES]
@@ -108,7 +108,7 @@ def of_objectives(labels: Array, start: Array, steps: int) -> dict[str, Array]:
 
 
 def draw_labels(random: np.random.Generator, samples: int, n: int = 1000) -> np.ndarray:
-    """Labels `[samples, n]`, each sample from shares of its own that no model of `objectives` has.
+    """Draws labels `[samples, n]`, each sample from its own shares, which no model here can have.
 
     So the least KL divergence is not 0.
     """

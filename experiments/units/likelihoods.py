@@ -2,22 +2,23 @@
 
 Claims: linear units suit regression, and a Gaussian whose variance is diagonal and positive;
 maximum likelihood is least squares where the covariance is the identity; sigmoid units model a
-Bernoulli variable, softmax units one of several classes, a sigmoid a label several labels. For two
-classes the cross entropy is -(y log p + (1 - y) log(1 - p)). Maximising the likelihood, minimising
-the cross entropy and minimising KL(data, model) are the same. (`activations` tests what clipping a
-linear unit does.)
+Bernoulli variable, softmax units one of several classes, a sigmoid per label several labels. For
+two classes the cross entropy is -(y log p + (1 - y) log(1 - p)). Maximising the likelihood,
+minimising the cross entropy and minimising KL(data, model) are the same. (`activations` tests what
+clipping a linear unit does.)
 
 Command: `make likelihoods`, half a minute on 2 cores. Protocol: x uniform on [-1, 1], targets from
 a known distribution of the unit's kind whose parameters are smooth functions of x; a perceptron of
 20 tanh units, 2,000 samples, 100 epochs of Adam with a rate that falls to zero; each of 32 seeds
 draws its own data and weights. The error of a learned parameter is its distance from the true one,
-averaged over x. A unit holds if the upper end of the error's 95 % interval is below 0.05 for
+averaged over x. A unit passes if the upper end of the error's 95 % interval is below 0.05 for
 probabilities, 0.1 for the mean of real targets (whose noise has a deviation of 0.05 to 0.45) and
-10 % for their deviation. Equalities: float64, outputs and targets at random, and 32 samples
-of a categorical variable; they hold if values and gradients agree to 1e-12, and minimisers to 1e-9.
+10 % for their deviation. Equalities: float64, random outputs and targets, and 32 samples of
+a categorical variable; they hold if values and gradients agree to 1e-12, and minimisers to 1e-9.
 
-Expect everything to hold but the deviation: errors of 0.02 to 0.05 for probabilities and means, but
-of 22 % for the deviation, whose peak and ends all seeds miss alike (the best constant: 117 %).
+Expect everything to hold except the deviation: errors of 0.02 to 0.05 for probabilities and means,
+but 22 % for the deviation, whose peak and ends all seeds miss in the same way (the best constant:
+117 %).
 """
 
 from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ from . import known_distributions as known
 from . import likelihood_identities as identities
 from .known_distributions import KNOWN, X, reliability
 
-CLASSIFIERS = {"sigmoid": "sigmoid", "softmax": "softmax", "multilabel": "a sigmoid a label"}
+CLASSIFIERS = {"sigmoid": "sigmoid", "softmax": "softmax", "multilabel": "a sigmoid per label"}
 PROBABILITY, MEAN, DEVIATION = 0.05, 0.1, 0.1
 """Limits of the errors of learned probabilities, means and (relative) deviations."""
 EQUAL, FOUND = 1e-12, 1e-9
@@ -68,41 +69,42 @@ def run(config: Config, key: Array) -> Result:
         result[f"learned_{name}"] = known.learn(config, name, unit_key, random)
     with jax.enable_x64(True):
         pairs = random.normal(size=(2, config.seeds, 50, 2))
-        result |= jax.device_get(jax.jit(jax.vmap(identities.of_losses))(*pairs))
+        result |= jax.device_get(jax.jit(jax.vmap(identities.loss_differences))(*pairs))
         labels = identities.draw_labels(random, config.seeds)
         starts = random.normal(size=(config.seeds, 2))
-        descend = partial(identities.of_objectives, steps=config.steps)
+        descend = partial(identities.descend, steps=config.steps)
         result |= jax.device_get(jax.jit(jax.vmap(descend))(labels, starts))
     return result
 
 
 def errors(result: Result, name: str) -> np.ndarray:
-    """The mean distance over x of learned parameters from the true ones, `[seeds, k]`."""
+    """Computes the mean distance over x of learned from true parameters, `[seeds, k]`."""
     return np.abs(result[f"learned_{name}"] - result[f"true_{name}"]).mean(axis=1)
 
 
 def constant_deviation(result: Result) -> np.ndarray:
-    """The best constant for the linear unit's deviation, `[seeds]`.
+    """Computes the best constant for the linear unit's deviation, `[seeds]`.
 
-    The root of the expected squared residual: true variance plus squared bias, averaged over x.
+    It is the root of the expected squared residual: true variance plus squared bias, averaged over
+    x.
     """
     bias = result["learned_linear"][..., 0] - result["true_linear"][:, 0]
     return np.sqrt((result["true_gaussian"][:, 1] ** 2 + bias**2).mean(axis=1))
 
 
 def relative_errors(result: Result, deviation: np.ndarray) -> np.ndarray:
-    """The mean relative error over x of standard deviations `[seeds, points]` or `[seeds, 1]`."""
+    """Computes the mean relative error over x of deviations `[seeds, points]` or `[seeds, 1]`."""
     return np.abs(deviation / result["true_gaussian"][:, 1] - 1).mean(axis=1)
 
 
 def calibration(result: Result, name: str) -> np.ndarray:
-    """The mean distance of predicted from true probabilities of ten groups, `[seeds]`."""
+    """Computes the mean distance of predicted from true probabilities in ten groups, `[seeds]`."""
     predicted, true = reliability(result[f"learned_{name}"], result[f"true_{name}"])
     return np.abs(predicted - true).mean(axis=1)
 
 
 def differences(result: Result) -> dict[str, float]:
-    """How far likelihood, cross entropy and KL divergence are from being one objective."""
+    """Computes how far likelihood, cross entropy and KL divergence differ as objectives."""
     values, entropy = result["values"], result["entropy"][:, None]
     return {
         "gradients": np.ptp(result["gradients"][:, :3], axis=1).max(),
@@ -212,7 +214,7 @@ def _line(style: Iterator[plots.Style]) -> plots.Style:
 
 
 def _below(name: str, values: np.ndarray, limit: float) -> tuple[bool, str]:
-    """Whether the mean of `values [seeds]` is surely below the limit, and a sentence saying so."""
+    """Whether the 95 % interval of the mean of `values [seeds]` is below a limit, and its text."""
     found = interval(values)
     words = f"{name} {found.decimals(4)}, at most {found.high:.4f} (95 %)"
     return found.high < limit, f"{words}, limit {limit:g}"
@@ -246,7 +248,7 @@ def _classifies(name: str) -> Callable[[Result], Verdict]:
 def _equal(name: str) -> Callable[[Result], Verdict]:
     def judge(result: Result) -> Verdict:
         largest = result[name].max()
-        ours = f"values and gradients differ by {largest:.0e} at most"
+        ours = f"values and gradients differ by at most {largest:.0e}"
         return verdict(largest <= EQUAL, ours, f"{len(result[name])} random batches of 50")
 
     return judge
@@ -282,7 +284,7 @@ CLAIMS = [
     ),
     Claim("B2, L1", "a sigmoid unit models a Bernoulli variable", "-", _classifies("sigmoid")),
     Claim("B2, L1", "softmax units model one of several classes", "-", _classifies("softmax")),
-    Claim("B2, L1", "a sigmoid a label models several labels", "-", _classifies("multilabel")),
+    Claim("B2, L1", "a sigmoid per label models several labels", "-", _classifies("multilabel")),
     Claim(
         "B4, L1",
         "for two classes the cross entropy is -(y log p + (1 - y) log(1 - p))",

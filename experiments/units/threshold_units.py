@@ -1,21 +1,21 @@
 """Threshold logic units: every truth table of up to four inputs from or, and, not (row A1; L2).
 
 Claims: the units with w = 1, b = -0.5, with w = 1, b = -1.5 and with w = -1, b = 0.5 are or, and,
-not; "hence, any Boolean function can be build with such units". Beside them, "the main weakness of
-linear predictors is their lack of capacity": one unit alone computes 4, 14, 104, 1,882 of the
+not; "hence, any Boolean function can be build with such units". But "the main weakness of linear
+predictors is their lack of capacity": one unit alone computes 4, 14, 104, 1,882 of the
 truth tables of 1, 2, 3, 4 inputs, the known counts of threshold functions (Muroga, "Threshold
 Logic and Its Applications", 1971).
 
 Command: `make threshold_units`, ten seconds on 2 cores. Nothing is random, so no seeds. Protocol:
 all 2^(2^n) tables of n inputs at once, by two layers of units (an and for each true row, then an
 or) and by the lecture's three gates alone, an and or an or of many inputs being a chain of those of
-two. What one unit computes is found from both sides: all units with integer weights up to 3, and
-for a table that none of them computes two true rows with the sum of two false ones
-(00 + 11 = 01 + 10 in xor), which no w.x + b separates. Criterion: all tables right; the two sides
-agree table by table, and on the known counts.
+two. What one unit computes is found from both sides: by all units with integer weights up to 3,
+and, for a table that none of them computes, by two true rows whose sum equals that of two false
+ones (00 + 11 = 01 + 10 in xor), which no w.x + b separates. Criterion: all tables are correct; the
+two sides agree table by table, and with the known counts.
 
-Expect all 65,812 tables, and the known counts. The lecture's formula has one weight for all inputs
-of a unit; so restricted, a unit computes 2 n + 2 tables and needs the inversion by not.
+Expect all 65,812 tables and the known counts. The lecture's formula has one weight for all inputs
+of a unit; with this restriction a unit computes 2 n + 2 tables and needs inversion by not.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ from jaxnets.classical import (
 from ..lab.claims import Claim, Result, Verdict, markdown, verdict
 
 KNOWN = {1: 4, 2: 14, 3: 104, 4: 1882}
-"""Tables of so many inputs that one unit computes."""
+"""Number of inputs to the number of tables that one unit computes."""
 GATES: dict[str, dict[str, Any]] = {"or": OR, "and": AND, "not": NOT}
 TRUTH = {"or": [0, 1, 1, 1], "and": [0, 0, 0, 1], "not": [1, 0]}
 
@@ -63,16 +63,18 @@ SMOKE = Config(inputs=(1, 2), largest=1)
 
 def run(config: Config, key: Array) -> Result:
     if not set(config.inputs) <= set(KNOWN):
-        raise ValueError(f"inputs are {config.inputs}: from 5 on there are too many tables to list")
+        raise ValueError(
+            f"inputs must be 1 to 4, got {config.inputs}: 5 have too many tables to list"
+        )
     result = {"inputs": np.asarray(config.inputs)}
     for name, gate in GATES.items():
         result[name] = np.asarray(threshold_unit(_rows(len(gate["w"])), **gate))
     for n in config.inputs:
         tables = all_tables(n)
-        result[f"network_{n}"] = _right(_network, tables)
-        result[f"gates_{n}"] = _right(gates, tables)
+        result[f"network_{n}"] = _is_computed(_network, tables)
+        result[f"gates_{n}"] = _is_computed(gates, tables)
         result |= {f"{name}_{n}": found for name, found in one_unit(n, config.largest).items()}
-        result[f"impossible_{n}"] = impossible(tables)
+        result[f"impossible_{n}"] = prove_impossible(tables)
     return result
 
 
@@ -82,7 +84,7 @@ def _rows(inputs: int) -> np.ndarray:
 
 
 def all_tables(inputs: int) -> np.ndarray:
-    """Every truth table, `[2**2**inputs, 2**inputs]`; row `r` of table `t` is bit `r` of `t`."""
+    """Lists all tables, `[2**2**inputs, 2**inputs]`; row `r` of table `t` is bit `r` of `t`."""
     return np.arange(2**2**inputs)[:, None] >> np.arange(2**inputs)[None] & 1
 
 
@@ -91,7 +93,7 @@ def _network(table: Array, x: np.ndarray) -> Array:
 
 
 def gates(table: Array, x: Array | np.ndarray) -> Array:
-    """The table from `OR`, `AND` and `NOT` alone, none of more than two inputs.
+    """Computes the table by `OR`, `AND` and `NOT` alone, with at most two inputs each.
 
     `table [2**inputs]` and samples `x [samples, inputs]` to `[samples]`, each 0 or 1.
     """
@@ -107,17 +109,17 @@ def gates(table: Array, x: Array | np.ndarray) -> Array:
     return reduce(partial(gate, GATES["or"]), connected)
 
 
-def _right(build: Callable[[Array, np.ndarray], Array], tables: np.ndarray) -> np.ndarray:
-    """Which tables `build(table, x)` computes, all of them in one program: `[tables]`."""
+def _is_computed(build: Callable[[Array, np.ndarray], Array], tables: np.ndarray) -> np.ndarray:
+    """Whether `build(table, x)` computes each table, `[tables]`; all run in one program."""
     x = _rows(tables.shape[1].bit_length() - 1)
     outputs = jax.jit(jax.vmap(lambda table: build(table, x)))(tables)
     return (np.asarray(outputs) == tables).all(axis=1)
 
 
 def one_unit(inputs: int, largest: int) -> dict[str, np.ndarray]:
-    """Which tables one unit computes: `single`, and `shared` if its weights are equal; `[tables]`.
+    """Finds the tables one unit computes: `single`, and `shared` with equal weights; `[tables]`.
 
-    Over all integer weights up to `largest`, with every bias that makes a difference.
+    Tries all integer weights up to `largest`, with every bias that makes a difference.
     """
     weights = np.asarray(list(product(range(-largest, largest + 1), repeat=inputs)), np.float32)
     biases = np.arange(-largest * inputs - 1, largest * inputs + 1, dtype=np.float32) + 0.5
@@ -134,11 +136,11 @@ def one_unit(inputs: int, largest: int) -> dict[str, np.ndarray]:
     return {"single": np.isin(every, codes), "shared": np.isin(every, codes[equal])}
 
 
-def impossible(tables: np.ndarray) -> np.ndarray:
-    """Which tables have two true rows with the sum of two false ones: `[tables]`, a proof.
+def prove_impossible(tables: np.ndarray) -> np.ndarray:
+    """Finds the tables, `[tables]`, that have two true rows with the sum of two false ones.
 
-    If `a + b = c + d`, then `w.a + w.b + 2 bias` would be at least 0, as a and b are true, and
-    below 0, as c and d are not.
+    No unit computes those: if `a + b = c + d`, then `w.a + w.b + 2 bias` would be at least 0, as a
+    and b are true, and below 0, as c and d are not.
     """
     inputs = tables.shape[1].bit_length() - 1
     a, b = np.triu_indices(2**inputs, 1)
@@ -165,7 +167,7 @@ def table(result: Result) -> str:
         for n in result["inputs"]
     ]
     head = ["inputs", "truth tables", "by two layers", "by or, and, not", "by one unit", "known"]
-    return markdown([*head, "proved impossible for one", "by one unit of equal weights"], rows)
+    return markdown([*head, "proved impossible for one", "by one unit with equal weights"], rows)
 
 
 def plot(result: Result) -> Figure:
@@ -188,14 +190,14 @@ def _draw_gates(axes: Axes, result: Result) -> None:
         text = f"or {either}, and {both}"
         axes.annotate(text, (u, v), (0, 8), textcoords="offset points", ha="center")
     axes.set(xlim=(-0.4, 1.5), ylim=(-0.4, 1.5), xticks=[0, 1], yticks=[0, 1])
-    axes.set(xlabel="u", ylabel="v", title="two units of the lecture, 1 from the line upwards")
+    axes.set(xlabel="u", ylabel="v", title="two units of the lecture: 1 on the line and above")
     axes.legend(fontsize="small", loc="lower left")
 
 
 def _draw_two_inputs(axes: Axes) -> None:
     """The 16 tables of two inputs as squares of four cells, crossed out if no unit computes one."""
     tables = all_tables(2)
-    crossed = impossible(tables)
+    crossed = prove_impossible(tables)
     shades: plots.Style = {"cmap": "Blues", "vmin": -0.2, "vmax": 1.4, "origin": "lower"}
     edge = np.asarray([0, 1, 1, 0, 0])
     for code, (cells, cross) in enumerate(zip(tables, crossed, strict=True)):
@@ -250,7 +252,7 @@ def _gates_hold(result: Result) -> Verdict:
     return verdict(holds, f"outputs in counting order: {ours}", "all inputs")
 
 
-def _all_built(result: Result) -> Verdict:
+def _builds_all(result: Result) -> Verdict:
     computed = [
         np.concatenate([result[f"{name}_{n}"] for n in result["inputs"]])
         for name in ("network", "gates")
@@ -278,7 +280,7 @@ CLAIMS = [
         "w = 1, b = -0.5; w = 1, b = -1.5; w = -1, b = 0.5",
         _gates_hold,
     ),
-    Claim("A1, L2", "any Boolean function can be built with such units", "all", _all_built),
+    Claim("A1, L2", "any Boolean function can be built with such units", "all", _builds_all),
     Claim(
         "A1, L2",
         "one unit lacks the capacity: it computes the linearly separable tables only",

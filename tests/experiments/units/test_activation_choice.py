@@ -1,4 +1,4 @@
-"""What `activation_choice` says of made-up results, and its divisions of the data."""
+"""The verdicts of `activation_choice` on made-up results, and its splits of the data."""
 
 import jax
 import numpy as np
@@ -51,27 +51,27 @@ def test_rates_are_chosen_by_validation_at_the_last_epoch():
     result["valid"][1, 0, :, 0] = 1.0
     result["valid"][2, 0, :, 1] = 1.0
     assert activation_choice.chosen_rates(result).tolist() == [1, 1, 0, 1, 1, 1]
-    valid, test = activation_choice.chosen(result)
+    valid, test = activation_choice.accuracies(result)
     np.testing.assert_array_equal(valid["tanh"], result["valid"][1, 1])
     np.testing.assert_array_equal(test["sigmoid"], result["test"][2, 0])
 
 
 def test_every_digit_is_in_one_part(key):
-    whole = activation_choice.digits()
-    assert whole["x"].shape == (1797, 64)
-    data = jax.jit(activation_choice.divided)(key, whole)
+    samples = activation_choice.digits()
+    assert samples["x"].shape == (1797, 64)
+    data = jax.jit(activation_choice.random_split)(key, samples)
     assert [len(part["y"]) for part in data] == [1079, 359, 359]
     joined = np.concatenate([part["x"] for part in data])
     order = np.lexsort(joined.T)
-    expected = np.lexsort(whole["x"].T)
-    np.testing.assert_array_equal(joined[order], whole["x"][expected])
-    other = jax.jit(activation_choice.divided)(jax.random.fold_in(key, 1), whole)
+    expected = np.lexsort(samples["x"].T)
+    np.testing.assert_array_equal(joined[order], samples["x"][expected])
+    other = jax.jit(activation_choice.random_split)(jax.random.fold_in(key, 1), samples)
     assert (np.asarray(other.test["y"]) != np.asarray(data.test["y"])).any()
 
 
 def test_labels_stay_with_their_images(key):
-    whole = {"x": np.arange(800.0)[:, None] * np.ones((1, 3)), "y": np.arange(800)}
-    for part in activation_choice.divided(key, whole):
+    samples = {"x": np.arange(800.0)[:, None] * np.ones((1, 3)), "y": np.arange(800)}
+    for part in activation_choice.random_split(key, samples):
         np.testing.assert_array_equal(part["x"][:, 1], part["y"])
 
 
@@ -85,11 +85,11 @@ def test_accuracies_are_those_of_single_runs(monkeypatch, key):
     valid, test = activation_choice._train(config, keys, "elu")
     assert valid.shape == (2, 2, 3)
     split_key, train_key = jax.random.split(keys[1])
-    data = Dataset(*jax.device_get(activation_choice.divided(split_key, small)))
+    data = Dataset(*jax.device_get(activation_choice.random_split(split_key, small)))
     model = jn.MLP((4,), 10, "elu")
-    training = jn.TrainSpec(model, activation_choice.LOSS, 3, 10)
+    spec = jn.TrainSpec(model, activation_choice.LOSS, 3, 10)
     single = data._replace(test=None)
-    state, history = jn.fit(training, train_key, single, {"learning_rate": 0.3})
+    state, history = jn.fit(spec, train_key, single, {"learning_rate": 0.3})
     np.testing.assert_allclose(valid[1, 1], history["valid_accuracy"], atol=1e-6)
     predicted = np.asarray(model.apply(state.params, data.test["x"])).argmax(axis=1)
     assert test[1, 1] == pytest.approx(np.mean(predicted == data.test["y"]))

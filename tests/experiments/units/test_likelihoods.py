@@ -115,9 +115,9 @@ def test_reliability_agrees_with_scikit_learn():
 
 def test_losses_agree_and_a_wrong_variance_is_noticed(x64, monkeypatch):
     pair = np.random.default_rng(0).normal(size=(2, 20, 2))
-    assert max(identities.of_losses(*pair).values()) < likelihoods.EQUAL
+    assert max(identities.loss_differences(*pair).values()) < likelihoods.EQUAL
     monkeypatch.setattr(identities, "VARIANCE_FLOOR", 2e-6)
-    assert identities.of_losses(*pair)["least_squares"] > 1e-7
+    assert identities.loss_differences(*pair)["least_squares"] > 1e-7
 
 
 def test_objectives_are_those_of_scipy(x64):
@@ -142,7 +142,7 @@ def test_descent_finds_the_minimum_that_scipy_finds(x64):
     """At it the mean direction of the model is that of the sample."""
     random = np.random.default_rng(0)
     labels, start = identities.draw_labels(random, 1)[0], random.normal(size=2)
-    found = jax.jit(identities.of_objectives, static_argnames="steps")(labels, start, steps=500)
+    found = jax.jit(identities.descend, static_argnames="steps")(labels, start, steps=500)
     assert found["values"].shape == (4, 500)
     for i, name in enumerate(("likelihood", "cross_entropy", "kl")):
         values = found["values"][i]
@@ -162,7 +162,7 @@ def test_descent_finds_the_minimum_that_scipy_finds(x64):
 
 
 def made_up(**errors):
-    """Eight seeds whose parameters miss the truth by 0.01, or by what is given for a unit."""
+    """Eight seeds whose parameters miss the truth by 0.01, or by the given amount for a unit."""
     sizes = 1 + 0.1 * np.linspace(-1, 1, 8)[:, None, None]
     result = {}
     for name, unit in KNOWN.items():

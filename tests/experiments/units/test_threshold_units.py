@@ -1,4 +1,4 @@
-"""What `threshold_units` says of truth tables, against Python's logic and linear programming."""
+"""The verdicts of `threshold_units` against Python's logic and linear programming."""
 
 import numpy as np
 import pytest
@@ -87,7 +87,7 @@ def test_equal_weights_compute_thresholds_of_the_number_of_ones(result, n):
 def test_four_inputs_have_the_known_number_of_threshold_functions():
     found = experiment.one_unit(4, 3)["single"]
     assert found.sum() == experiment.KNOWN[4]
-    np.testing.assert_array_equal(experiment.impossible(experiment.all_tables(4)), ~found)
+    np.testing.assert_array_equal(experiment.prove_impossible(experiment.all_tables(4)), ~found)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_gates_compute_pythons_logic(function):
 
 
 def test_tables_of_two_inputs_that_no_unit_computes_are_xor_and_its_opposite():
-    (names,) = np.nonzero(experiment.impossible(experiment.all_tables(2)))
+    (names,) = np.nonzero(experiment.prove_impossible(experiment.all_tables(2)))
     assert [experiment.all_tables(2)[code].tolist() for code in names] == [
         [0, 1, 1, 0],
         [1, 0, 0, 1],
@@ -117,6 +117,6 @@ def test_units_have_the_lectures_weights():
 
 
 @pytest.mark.parametrize("inputs", [(5,), (1, 2, 6)])
-def test_what_cannot_be_listed_is_refused(inputs):
+def test_too_many_inputs_are_refused(inputs):
     with pytest.raises(ValueError, match="too many tables"):
         experiment.run(experiment.Config(inputs=inputs), None)
