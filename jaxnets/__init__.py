@@ -1,39 +1,68 @@
-"""Neural networks as pure functions on JAX: models, gradients by hand, training in one program."""
+"""Neural networks as pure functions on JAX: models, gradients by hand, training in one program.
+
+    import jax, jaxnets as jn
+    from jaxnets.data import load
+
+    model = jn.MLP((64,), outputs=10, activation="relu")
+    spec = jn.TrainSpec(model, "softmax_cross_entropy", epochs=20, batch_size=32)
+    state, history = jn.fit(spec, jax.random.key(0), load("digits"), {"learning_rate": 1e-3})
+
+Training
+    TrainSpec           the static choices of a run
+    fit                 trains one network
+    sweep, grid         trains many networks in one program; the product of hyper-parameters
+    train               one run as a pure function: jit it, vmap it, differentiate it
+    make_step, State    one update as a scan body; what it carries
+    CheckpointConfig    where to save checkpoints, from which a run resumes bit for bit
+    DivergedError       a loss that is not finite, with the last finite state
+
+Networks and losses
+    MLP, ResidualMLP    multi-layer perceptrons; more in jaxnets.models
+    CNN                 a tuple of layers for images; the layers are in jaxnets.models
+    Objective           mean loss plus penalties, with metrics
+    LOSSES, Loss            losses by name, each with its gradient by hand
+    ACTIVATIONS, Activation activations by name, each with its derivative
+
+Devices
+    use_all_cores       every CPU core is a device; call it before the first computation
+    cache_compilations  keeps compiled programs for the next process
+    parallel_map        any pure function for many rows, spread over all devices
+
+Packages
+    data, text          data sets and problems of the plane; texts as numbers
+    backprop            forward and backward passes by hand, a drop-in for jax.value_and_grad
+    models, ops         networks and layers; convolution and pooling, fast on CPUs too
+    word2vec            word vectors: training, neighbours, analogies, files
+    classical           perceptron, logistic regression, AdaBoost, SVMs, k-NN
+    analysis, plots     accuracy, linear regions, loss landscapes, projections; figures
+    estimator           MLPClassifier and MLPRegressor for scikit-learn
+    parallel, launch    one run on many devices, processes and machines
+    storage             checkpoints, run folders, TensorBoard scalars
+
+help(jaxnets.fit) and the like explain each; README.md and docs/ have the rest.
+"""
 
 from importlib.metadata import version
 
-from jaxnets.activations import ACTIVATIONS, Activation
-from jaxnets.losses import LOSSES, Loss
-from jaxnets.models import CNN, MLP, ResidualMLP
-from jaxnets.objective import Objective
-from jaxnets.parallel.devices import cache_compilations, use_all_cores
-from jaxnets.parallel.rows import parallel_map
-from jaxnets.storage.checkpoints import CheckpointConfig
-from jaxnets.training.driver import DivergedError
-from jaxnets.training.fit import fit
-from jaxnets.training.loop import State, TrainSpec, make_step, train
-from jaxnets.training.sweep import grid, sweep
+from jaxnets.activations import ACTIVATIONS as ACTIVATIONS
+from jaxnets.activations import Activation as Activation
+from jaxnets.losses import LOSSES as LOSSES
+from jaxnets.losses import Loss as Loss
+from jaxnets.models import CNN as CNN
+from jaxnets.models import MLP as MLP
+from jaxnets.models import ResidualMLP as ResidualMLP
+from jaxnets.objective import Objective as Objective
+from jaxnets.parallel.devices import cache_compilations as cache_compilations
+from jaxnets.parallel.devices import use_all_cores as use_all_cores
+from jaxnets.parallel.rows import parallel_map as parallel_map
+from jaxnets.storage.checkpoints import CheckpointConfig as CheckpointConfig
+from jaxnets.training.driver import DivergedError as DivergedError
+from jaxnets.training.fit import fit as fit
+from jaxnets.training.loop import State as State
+from jaxnets.training.loop import TrainSpec as TrainSpec
+from jaxnets.training.loop import make_step as make_step
+from jaxnets.training.loop import train as train
+from jaxnets.training.sweep import grid as grid
+from jaxnets.training.sweep import sweep as sweep
 
 __version__ = version("jaxnets")
-__all__ = [
-    "ACTIVATIONS",
-    "CNN",
-    "LOSSES",
-    "MLP",
-    "Activation",
-    "CheckpointConfig",
-    "DivergedError",
-    "Loss",
-    "Objective",
-    "ResidualMLP",
-    "State",
-    "TrainSpec",
-    "cache_compilations",
-    "fit",
-    "grid",
-    "make_step",
-    "parallel_map",
-    "sweep",
-    "train",
-    "use_all_cores",
-]

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import pydoc
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import jaxnets
+from jaxnets.word2vec import Word2Vec
 
 FOLDER = Path(jaxnets.__file__).parent
 ROOT = Path(__file__).parents[1]
@@ -230,3 +232,19 @@ def test_importing_loads_nothing_heavy(module):
     loaded = set(done.stdout.split())
     assert "jaxnets" in loaded
     assert not loaded & HEAVY
+
+
+def test_help_is_short_and_names_everything():
+    text = pydoc.plain(pydoc.render_doc(jaxnets))
+    assert len(text.splitlines()) < 300
+    public = {name for name in imported_names(FOLDER / "__init__.py") if name != "version"}
+    assert public <= set(re.findall(r"\w+", jaxnets.__doc__))
+    for name in (jaxnets.TrainSpec, jaxnets.CheckpointConfig, Word2Vec):
+        fields = name.__dataclass_fields__
+        assert all(f"    {field}: " in name.__doc__ for field in fields), name
+
+
+def imported_names(path):
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom):
+            yield from (alias.asname or alias.name for alias in node.names)
