@@ -44,7 +44,7 @@ def _leaky_relu_df(s: Array, x: Array, a: float) -> Array:
 
 
 def leaky_relu(a: float = 0.2) -> Activation:
-    """Builds `s` above zero, `a s` below; `a = 0.2` in lecture L3 (Maas, Hannun and Ng, 2013)."""
+    """Builds `s` for `s > 0`, else `a s`; `a = 0.2` in lecture L3 (Maas, Hannun and Ng, 2013)."""
     return Activation(
         partial(_leaky_relu, a=a),
         partial(_leaky_relu_df, a=a),
@@ -63,7 +63,7 @@ def _elu_df(s: Array, x: Array, a: float) -> Array:
 
 
 def elu(a: float = 1.0) -> Activation:
-    """Builds `s` above zero, `a (exp(s) - 1)` below (Clevert, Unterthiner and Hochreiter, 2016).
+    """Builds `s` for `s > 0`, else `a (exp(s) - 1)` (Clevert, Unterthiner and Hochreiter, 2016).
 
     The derivative below zero is `x + a`, so it is continuously differentiable only for `a = 1`.
     """

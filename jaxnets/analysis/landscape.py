@@ -25,7 +25,7 @@ def along(loss: Loss, centre: Any, direction: Any, positions: Array) -> Array:
     return jax.vmap(at)(positions)
 
 
-def filter_normalised(direction: Any, params: Any) -> Any:
+def filter_normalise(direction: Any, params: Any) -> Any:
     """Scales every unit's weights in `direction` to the norm that they have in `params`.
 
     A unit is a row of a weight matrix `[out, in]` or a channel of a kernel `[h, w, in, out]`;

@@ -17,7 +17,7 @@ import numpy as np
 
 Layer = tuple[np.ndarray, np.ndarray]
 ROUNDING = 1e-12
-WHOLE_LINE = np.asarray([[-1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
+FULL_LINE = np.asarray([[-1.0, 0.0], [0.0, 1.0], [1.0, 0.0]])
 WEDGES = np.asarray([[[0, 0, 1], [1, 0, 0], [-1, 2, 0]], [[0, 0, 1], [-1, 2, 0], [-1, -1, 0]],
                      [[0, 0, 1], [-1, -1, 0], [1, 0, 0]]], float)  # fmt: skip
 """The corners of three cones from the origin that cover the plane."""
@@ -68,7 +68,7 @@ def count(layers: Sequence[Layer]) -> int:
     """
     inputs = layers[0][0].shape[1]
     if inputs == 1:
-        points, _ = _bends(layers, WHOLE_LINE)
+        points, _ = _bends(layers, FULL_LINE)
         inner = points[1:] + points[:-1]
     elif inputs == 2:
         inner = np.stack([cell.sum(axis=0) for cell in _cells(layers, WEDGES)])
@@ -77,7 +77,7 @@ def count(layers: Sequence[Layer]) -> int:
     return len(np.unique(_patterns(layers, inner), axis=0))
 
 
-def most(units: int, inputs: int) -> int:
+def max_regions(units: int, inputs: int) -> int:
     """Returns the most regions that one hidden layer can have: `sum_{j <= inputs} C(units, j)`.
 
     This is the number of cells of hyperplanes in general position (Zaslavsky, 1975).
@@ -91,7 +91,7 @@ def montufar(width: int, depth: int, inputs: int) -> int:
     `floor(n/d)^{d(l-1)} sum_{j <= d} C(n, j)` for width n, depth l and d inputs, which grows as
     `(n/d)^{d(l-1)} n^d` (Montufar, Pascanu, Cho and Bengio, 2014, theorem 4; L1).
     """
-    return (width // inputs) ** (inputs * (depth - 1)) * most(width, inputs)
+    return (width // inputs) ** (inputs * (depth - 1)) * max_regions(width, inputs)
 
 
 def zigzag(pieces: int) -> tuple[Layer, np.ndarray]:

@@ -11,7 +11,7 @@ from jax import Array
 
 
 class Principal(NamedTuple):
-    """Orthogonal directions of the largest variance, in decreasing order."""
+    """Holds orthogonal directions of the largest variance, in decreasing order."""
 
     mean: Array
     """Subtracted from a sample, `[features]`; zeros if the data were not centred."""

@@ -19,7 +19,7 @@ from jaxnets.models.mlp import affine
 
 
 class Rule(NamedTuple):
-    """The two passes of one kind of layer."""
+    """Pairs the forward and backward pass of one kind of layer."""
 
     forward: Callable[[Any, Any, Array], tuple[Array, Any]]
     """`(layer, params, x) -> (y, saved)`."""

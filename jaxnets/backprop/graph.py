@@ -26,7 +26,7 @@ Value = Any
 
 
 class Operation(NamedTuple):
-    """A function of one or two values, with its local derivatives."""
+    """Pairs a function of one or two values with its local derivatives."""
 
     operands: int
     f: Callable[..., Value]

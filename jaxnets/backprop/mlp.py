@@ -15,7 +15,7 @@ from jaxnets.models.mlp import MLP, affine, layer_names
 
 
 class Trace(NamedTuple):
-    """What one layer saves in the forward pass, `[units, batch]` each."""
+    """Holds what one layer saves in the forward pass, `[units, batch]` each."""
 
     x: Array
     """The input of the layer."""

@@ -15,7 +15,7 @@ from jaxnets.models.word_net import WordNet, window_mean
 
 
 class Trace(NamedTuple):
-    """What the forward pass saves for `backward`."""
+    """Holds what the forward pass saves for `backward`."""
 
     x: Array
     """The contexts `[batch, window]`."""

@@ -6,7 +6,7 @@ SIZE = re.compile(r"(\d+) bytes|([\d.]+ ?[KMGTPE]i?B)")
 
 
 class OutOfMemoryError(MemoryError):
-    """Insufficient memory: for what, how many bytes were requested, and what to lower."""
+    """Says what did not fit in memory, how many bytes were requested, and what to lower."""
 
 
 def out_of_memory_hint(error: Exception, what: str, remedy: str) -> OutOfMemoryError:

@@ -20,7 +20,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class PendingSignal:
-    """The signal received while signals were deferred, or None."""
+    """Stores the signal received while signals were deferred, or None."""
 
     def __init__(self) -> None:
         self.signal: int | None = None

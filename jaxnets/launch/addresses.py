@@ -20,7 +20,7 @@ FIRST_PORT, PORTS, LAST_PORT = 61440, 4096, 65535
 
 
 class Topology(NamedTuple):
-    """The processes of a program, and those that this launcher starts."""
+    """Describes the processes of a program, and which of them this launcher starts."""
 
     coordinator: str | None
     """`HOST:PORT` where process 0 listens; None for a free port of this machine."""

@@ -24,7 +24,7 @@ _write_lock = threading.Lock()
 
 
 class End(NamedTuple):
-    """Why all processes had to end: a process, or a signal that the launcher received."""
+    """Explains why all processes had to end: by one of them, or by a signal to the launcher."""
 
     what: str
     code: int
@@ -33,7 +33,7 @@ class End(NamedTuple):
 
 
 class Child(NamedTuple):
-    """A running process of the program."""
+    """Represents a running process of the program."""
 
     number: int
     popen: subprocess.Popen

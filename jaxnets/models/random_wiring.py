@@ -80,7 +80,7 @@ class RandomlyWired(nn.Module):
         wiring_key, weight_key = jax.random.split(key)
         drawn = draw_wiring(wiring_key, features, self.levels, self.outputs, self.connections)
         hidden, last = (
-            _initial(weight_key, drawn, gain)
+            _draw_initial(weight_key, drawn, gain)
             for gain in (get_activation(self.activation).gain, "lecun")
         )
         return jnp.concatenate([hidden[: -self.outputs], last[-self.outputs :]])
@@ -119,9 +119,9 @@ def draw_wiring(
     nodes = features + sum(levels)
     score = jax.random.uniform(key, (len(before), nodes))
     score = jnp.where(jnp.arange(nodes)[None] < jnp.asarray(before)[:, None], score, -1)
-    hidden = _highest(score[:-outputs], degrees[:-outputs])
+    hidden = _mark_highest(score[:-outputs], degrees[:-outputs])
     unseen = ~hidden.any(axis=0, keepdims=True)
-    return jnp.concatenate([hidden, _highest(score[-outputs:] + unseen, degrees[-outputs:])])
+    return jnp.concatenate([hidden, _mark_highest(score[-outputs:] + unseen, degrees[-outputs:])])
 
 
 def earlier_nodes(features: int, levels: Sequence[int], outputs: int) -> np.ndarray:
@@ -164,12 +164,12 @@ def from_layers(params: Any) -> Any:
     return {"params": {"weight": weight, "bias": bias}}
 
 
-def _highest(score: Array, counts: Array) -> Array:
+def _mark_highest(score: Array, counts: Array) -> Array:
     """Marks the `counts [rows, 1]` highest entries of each row of `score [rows, columns]`."""
     return jnp.argsort(jnp.argsort(-score, axis=1), axis=1) < counts
 
 
-def _initial(key: Array, connected: Array, gain: str) -> Array:
+def _draw_initial(key: Array, connected: Array, gain: str) -> Array:
     """Draws weights `[units, nodes]` scaled to the number of connections; 0 where there is none."""
     units, nodes = connected.shape
     drawn = INITIALISERS[gain](key, connected.shape)

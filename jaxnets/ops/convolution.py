@@ -105,7 +105,7 @@ def _size(kernel: Array) -> Pair:
 
 def _forward_cpu(x: Array, kernel: Array, at: Windows) -> Array:
     n = _neighbours(at)
-    patches = _patches(x, _wide(at, n))
+    patches = _patches(x, _merge(at, n))
     weights = _widen(kernel, n, at.strides[1]).reshape(len(patches), -1, n * kernel.shape[3])
     products = [p @ w for p, w in zip(patches, weights, strict=True)]
     y = sum(products[1:], products[0])
@@ -124,7 +124,7 @@ def _input_grad_cpu(g: Array, kernel: Array, at: Windows) -> Array:
 
 def _kernel_grad_cpu(x: Array, g: Array, at: Windows) -> Array:
     n = _neighbours(at)
-    wide = _wide(at, n)
+    wide = _merge(at, n)
     columns = g.reshape(-1, n * g.shape[3])
     grads = jnp.stack([p.T @ columns for p in _patches(x, wide)])
     return _narrow(grads.reshape(*wide.size, x.shape[3], n, -1), at)
@@ -137,7 +137,7 @@ def _neighbours(at: Windows) -> int:
     return next(n for n in NEIGHBOURS if at.outputs[1] % n == 0)
 
 
-def _wide(at: Windows, n: int) -> Windows:
+def _merge(at: Windows, n: int) -> Windows:
     """Merges each n adjacent windows of `at` into one."""
     (rows, columns), (down, right) = at.size, at.strides
     return at._replace(size=(rows, columns + (n - 1) * right), strides=(down, n * right))

@@ -16,7 +16,7 @@ MOST = 4
 
 
 class Windows(NamedTuple):
-    """Windows over images of `shape`; each pair is (rows, columns)."""
+    """Describes windows over images of `shape`; each pair is (rows, columns)."""
 
     shape: tuple[int, int, int, int]
     """`[batch, rows, columns, channels]`, without the padding."""

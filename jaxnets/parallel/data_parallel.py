@@ -159,7 +159,7 @@ def fixed_order_gradients(
 
 @dataclass(frozen=True)
 class FixedOrderGradients:
-    """Built by `fixed_order_gradients`; equal ones share a program."""
+    """Implements `fixed_order_gradients`; equal ones share a program."""
 
     value_and_grad: Gradient
     mesh: Mesh

@@ -72,7 +72,7 @@ def _padded_rows(samples: int, mesh: Mesh) -> np.ndarray:
 )
 @dataclass(frozen=True)
 class ShardedDataset:
-    """A data set with sharded training samples and a replicated validation set."""
+    """Holds sharded training samples and a replicated validation set."""
 
     padded: dict[str, Array]
     """Arrays `[samples + padding, ...]`: the samples, then rows of zeros, which are never used."""
@@ -95,7 +95,7 @@ def shard_dataset(data: Any, mesh: Mesh, samples: int | None) -> ShardedDataset:
         samples: the training samples of all processes together, if each has only its own.
 
     Raises:
-        ValueError: a number of samples other than that of this process's rows.
+        ValueError: a number of samples that differs from this process's rows.
     """
     n = len(data.train["x"]) if samples is None else samples
     own, given = own_rows(n, mesh), len(data.train["x"])

@@ -30,7 +30,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def start() -> int:
-    """Connects to the processes that `python -m jaxnets.launch` started, and returns this index.
+    """Connects the processes that `python -m jaxnets.launch` started; returns this one's index.
 
     Call it before the first JAX computation. In a program that was started without the launcher it
     does nothing and returns 0.

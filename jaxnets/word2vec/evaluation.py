@@ -15,7 +15,7 @@ Analogy = tuple[str, str, str, str]
 
 
 class Score(NamedTuple):
-    """How many analogies were solved, of those whose words are all known."""
+    """Counts the solved analogies among those whose words are all known."""
 
     right: int
     asked: int

@@ -29,7 +29,7 @@ def keep_probabilities(counts: np.ndarray, sample: float) -> np.ndarray:
 
 
 class Alias(NamedTuple):
-    """A distribution over 0 to n - 1 in tables from which a draw takes constant time.
+    """Represents a distribution over 0 to n - 1 by tables from which to draw in constant time.
 
     Draw a column uniformly, and return it with probability `accept[column]`, else `other[column]`
     (Walker, 1977).

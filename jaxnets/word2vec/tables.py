@@ -8,7 +8,7 @@ from jax import Array, lax
 
 
 class Rows(NamedTuple):
-    """Rows to add to a table; those of equal index are summed.
+    """Holds rows to add to a table; those of equal index are summed.
 
     Args:
         numbers: the indices, int32 `[m]`.

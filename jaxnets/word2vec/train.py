@@ -118,7 +118,7 @@ class Word2Vec:
 
 
 class Trained(NamedTuple):
-    """The result of `train`."""
+    """Holds the result of `train`."""
 
     vectors: Vectors
     """The input vectors."""
@@ -231,7 +231,7 @@ def init(key: Array, words: int, dimensions: int) -> Params:
 
 
 class Chunk(NamedTuple):
-    """The words read from a part of the corpus, with the contexts of the first and last."""
+    """Holds the words read from a part of the corpus, and the contexts of the first and last."""
 
     words: np.ndarray
     lines: np.ndarray
