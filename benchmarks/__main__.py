@@ -111,9 +111,9 @@ def main(names: list[str]) -> None:
         "GPU: not measured.\n\n"
     )
     if not names:
-        from jaxnets.storage.atomic import replacing
+        from jaxnets.storage.atomic import atomic_write
 
-        with replacing(RESULTS) as temporary:
+        with atomic_write(RESULTS) as temporary:
             temporary.write_text(head + "\n".join(sections), encoding="utf-8")
 
 

@@ -91,13 +91,13 @@ def gensim_epoch(workers: int) -> Callable[[], float]:
 
 def _text_file() -> Path:
     """The corpus with spaces between words, line by line, which both sides can read."""
-    from jaxnets.storage.atomic import replacing
+    from jaxnets.storage.atomic import atomic_write
 
     path = Path(tempfile.gettempdir()) / "jaxnets-benchmarks" / f"{corpus_path().name}.words.txt"
     if not path.exists():
         ids, (words, _) = _corpus()
         lines = _lines(np.asarray(ids), words)
-        with replacing(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text("\n".join(map(" ".join, lines)), encoding="utf-8")
     return path
 

@@ -25,7 +25,7 @@ import numpy as np
 
 from jaxnets.host import checks
 from jaxnets.storage import run_folder
-from jaxnets.storage.atomic import replacing
+from jaxnets.storage.atomic import atomic_write
 from jaxnets.storage.checkpoints import CheckpointConfig
 
 from .claims import Result
@@ -109,7 +109,7 @@ def perform_in(
     """
     if resume:
         config = _config_of(folder, name, config)
-    with run_folder.opened(folder, tensorboard) as opened:
+    with run_folder.open_run_folder(folder, tensorboard) as opened:
         first = jax.process_index() == 0
         if not resume and first and (folder / "run.json").exists():
             raise ValueError(f"{folder} already has a run: use --resume, or another folder")
@@ -123,7 +123,7 @@ def perform_in(
 
 def _copy(path: Path, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    with replacing(folder / path.name) as temporary:
+    with atomic_write(folder / path.name) as temporary:
         shutil.copyfile(path, temporary)
 
 
@@ -181,7 +181,7 @@ def saved(name: str, results: Path = RESULTS) -> Result:
 
 def write(path: Path, save: Callable[[Path], None]) -> None:
     """Saves under a temporary name, then renames, so that no half-written file remains."""
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         save(temporary)
 
 

@@ -13,7 +13,7 @@ from jaxnets.data import idx
 from jaxnets.data.dataset import Part
 from jaxnets.data.download import fetch, probe
 from jaxnets.data.registry import FILES, PARTS, File, cache_name
-from jaxnets.storage.atomic import DiskFullError, replacing
+from jaxnets.storage.atomic import DiskFullError, atomic_write
 
 
 def data_dir(folder: str | PathLike[str] | None = None) -> Path:
@@ -114,9 +114,9 @@ def _save(name: str, file: File, content: bytes, folder: Path) -> Path:
         "url_info": {"checksum": file.sha256, "filename": file.name, "size": file.size},
         "urls": [file.url],
     }
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(content)
-    with replacing(path.with_name(f"{path.name}.INFO")) as temporary:
+    with atomic_write(path.with_name(f"{path.name}.INFO")) as temporary:
         temporary.write_text(json.dumps(note), encoding="utf-8")
     return path
 

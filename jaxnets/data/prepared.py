@@ -15,7 +15,7 @@ from jaxnets.data import tfds
 from jaxnets.data.dataset import Part
 from jaxnets.data.images import data_dir
 from jaxnets.data.npz import read_npz
-from jaxnets.storage.atomic import replacing
+from jaxnets.storage.atomic import atomic_write
 
 BATCH = 1000
 """Examples read at once."""
@@ -203,5 +203,5 @@ def _supervised_features(builder: Any) -> tuple[str, str]:
 def _write(file: Path, arrays: dict[str, np.ndarray]) -> None:
     """Writes the complete file or nothing: it gets its name once it is complete."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(file) as temporary, temporary.open("wb") as stream:
+    with atomic_write(file) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy takes a flag too

@@ -1,4 +1,4 @@
-"""The leaves of a tree of arrays and random keys as files, by orbax."""
+"""Trees of arrays and random keys as files, through orbax."""
 
 import errno
 import os
@@ -13,8 +13,8 @@ from jaxnets.storage.atomic import FULL
 FULL_TEXTS = {os.strerror(number): number for number in FULL}
 
 
-def described(tree: Any) -> dict[str, dict[str, Any]]:
-    """Path, shape and dtype of every leaf; for keys also the implementation."""
+def describe_leaves(tree: Any) -> dict[str, dict[str, Any]]:
+    """Returns shape and dtype of every leaf by its path; for keys the implementation too."""
     rows = {}
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
         if not hasattr(leaf, "dtype"):
@@ -31,7 +31,7 @@ def write(path: Path, tree: Any) -> None:
     """Writes the leaves into a new directory.
 
     Raises:
-        OSError: the disk is full, which orbax tells by other errors.
+        OSError: the disk is full, for which orbax has other errors.
     """
     plain = (_plain(leaf) for leaf in jax.tree.leaves(tree))
     arrays = {f"{i:06d}": np.atleast_1d(leaf) for i, leaf in enumerate(plain) if leaf.size}
@@ -46,7 +46,7 @@ def write(path: Path, tree: Any) -> None:
 
 
 def read(path: Path, rows: list[dict[str, Any]], like: Any) -> Any:
-    """The tree that was written, by what was `described` of it, where the leaves of `like` lie."""
+    """Reads the tree of which `describe_leaves` gave the rows, onto the devices of `like`."""
     places, structure = jax.tree.flatten(like)
     with _orbax() as orbax:
         arrays = orbax.restore(path.absolute())
@@ -56,16 +56,16 @@ def read(path: Path, rows: list[dict[str, Any]], like: Any) -> Any:
         else np.zeros(row["shape"], row["dtype"])
         for i, row in enumerate(rows)
     ]
-    placed = [_placed(value, place) for value, place in zip(values, places, strict=True)]
-    return jax.tree.unflatten(structure, placed)
+    leaves = [_put(value, place) for value, place in zip(values, places, strict=True)]
+    return jax.tree.unflatten(structure, leaves)
 
 
-def _placed(value: np.ndarray, like: Any) -> Any:
-    """As the array or key `like`, on its devices."""
+def _put(value: np.ndarray, like: Any) -> Any:
+    """The value as an array or key like `like`, on its devices."""
     if not isinstance(like, jax.Array):
         return value
     if is_key(like):
-        data = _placed(value, jax.random.key_data(like))
+        data = _put(value, jax.random.key_data(like))
         return jax.random.wrap_key_data(data, impl=jax.random.key_impl(like))
     if not like.committed:
         return jax.numpy.asarray(value)
@@ -73,7 +73,7 @@ def _placed(value: np.ndarray, like: Any) -> Any:
 
 
 def is_key(leaf: Any) -> bool:
-    """Whether it is an array of typed random keys."""
+    """Tells whether a leaf is an array of typed random keys."""
     return isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
@@ -82,7 +82,7 @@ def _plain(leaf: Any) -> np.ndarray:
 
 
 def _orbax() -> Any:
-    """Only this process takes part, though others run."""
+    """A checkpointer of this process alone, even where several run."""
     import orbax.checkpoint as ocp
 
     alone = {}

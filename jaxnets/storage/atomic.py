@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic file writes."""
 
 import errno
 import os
@@ -11,20 +11,20 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class DiskFullError(OSError):
-    """A file that was not written for want of room; it and the bytes that are free are named."""
+    """A file that did not fit on the disk; the message names it and the free bytes."""
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, with its ending, which replaces it unless something fails.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yields a temporary path, next to `path`, that replaces it unless something fails.
 
-    What stood at `path` stays until then; nothing temporary is left behind.
+    Until then `path` stays as it was; nothing temporary is left behind.
 
     Raises:
         DiskFullError: the disk is full, or the file larger than allowed.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    with room(path):
+    with disk_full_errors(path):
         try:
             yield temporary
             temporary.replace(path)
@@ -33,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def room(path: Path) -> Iterator[None]:
+def disk_full_errors(path: Path) -> Iterator[None]:
     """Turns the errors of a full disk into a `DiskFullError` for that file; all others pass."""
     try:
         yield
@@ -45,8 +45,8 @@ def room(path: Path) -> Iterator[None]:
         raise DiskFullError(
             error.errno,
             f"{os.strerror(error.errno)} for {path}: {free} bytes are free there "
-            f"({free / 2**30:,.2f} GiB); make room or write elsewhere. "
-            "Nothing half-written is left",
+            f"({free / 2**30:,.2f} GiB); free some space, or write elsewhere. "
+            "No partial file is left",
         ) from error
 
 

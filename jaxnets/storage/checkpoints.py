@@ -1,7 +1,7 @@
-"""Trees of arrays in a folder, one directory a step, which are whole or refused.
+"""Checkpoints: trees of arrays in a folder, one directory a step, complete or refused.
 
 A step's directory is written under a temporary name: orbax's files first, then a manifest with the
-sha256 of every file and of itself. Then it gets its name. Reading checks the manifest before orbax
+sha256 of every file and of itself. Then it is renamed. Reading checks the manifest before orbax
 sees anything, since orbax itself restores flipped bytes silently.
 """
 
@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 
 from jaxnets.host import checks
 from jaxnets.storage import arrays, tensorboard
-from jaxnets.storage.atomic import room, sync
+from jaxnets.storage.atomic import disk_full_errors, sync
 
 MANIFEST, ARRAYS = "MANIFEST", "arrays"
 REPLACED = ".replaced"
-"""The ending of a step's directory while another takes its name, so that one is always there."""
+"""The suffix of a step's directory while another takes its name, so that one always exists."""
 LINES = 10
-"""Of the difference between two trees, at most so many are shown."""
+"""The most lines to show of the difference between two trees."""
 
 
 class CorruptCheckpoint(ValueError):
@@ -80,25 +80,25 @@ class CheckpointConfig:
 
 
 class Restored(NamedTuple):
-    """The newest good checkpoint."""
+    """The latest intact checkpoint."""
 
     step: int
     tree: Any
     skipped: list[str]
-    """Newer ones that are damaged: which, and why."""
+    """Newer ones that are corrupt: which, and why."""
 
 
 def save(
     folder: str | Path,
     step: int,
     tree: Any,
-    identity: Mapping[str, str] | None = None,
+    fingerprint: Mapping[str, str] | None = None,
     last: int = 3,
 ) -> Path:
-    """Writes a pytree of arrays and keys durably, then deletes all but the `last` newest.
+    """Saves a pytree of arrays and keys durably, then deletes all but the `last` newest.
 
     Raises:
-        DiskFullError: the disk is full; the checkpoints before it are as they were.
+        DiskFullError: the disk is full; earlier checkpoints are untouched.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -106,8 +106,8 @@ def save(
     final, replaced = folder / _name(step), folder / (_name(step) + REPLACED)
     temporary = folder / f".{final.name}.{os.getpid()}.tmp"
     try:
-        with room(final):
-            _write(temporary, step, tree, dict(identity or {}))
+        with disk_full_errors(final):
+            _write(temporary, step, tree, dict(fingerprint or {}))
             if final.exists():
                 final.rename(replaced)
             temporary.rename(final)
@@ -123,13 +123,13 @@ def save(
 
 
 def restore(
-    folder: str | Path, like: Any, identity: Mapping[str, str] | None = None
+    folder: str | Path, like: Any, fingerprint: Mapping[str, str] | None = None
 ) -> Restored | None:
-    """The newest good checkpoint with the structure and places of `like`; None if there is none.
+    """Restores the latest intact checkpoint, like `like`; returns None if there is none.
 
     Raises:
-        CorruptCheckpoint: there are checkpoints, but not one is whole.
-        CheckpointMismatch: the newest good one is of another tree or identity; the difference is shown.
+        CorruptCheckpoint: there are checkpoints, but none is intact.
+        CheckpointMismatch: a different model or run saved it; the difference is shown.
     """
     skipped: list[str] = []
     for path in _found(Path(folder)):
@@ -139,20 +139,20 @@ def restore(
             skipped.append(f"{path.name}: {error}")
             warnings.warn(f"skipped the checkpoint {path}: {error}", stacklevel=2)
             continue
-        _compare(path, manifest, like, identity)
+        _compare(path, manifest, like, fingerprint)
         tree = arrays.read(path / ARRAYS, list(manifest["leaves"].values()), like)
         return Restored(manifest["step"], tree, skipped)
     if skipped:
         reasons = "\n".join(f"  {line}" for line in skipped[:LINES])
         raise CorruptCheckpoint(
-            f"no checkpoint in {folder} is whole:\n{reasons}\n"
-            "delete the folder, or name another, to start anew"
+            f"no checkpoint in {folder} is intact:\n{reasons}\n"
+            "delete the folder or use another to start again"
         )
     return None
 
 
 def verify(path: Path) -> dict[str, Any]:
-    """The manifest of a step's directory, once every file is what was written.
+    """Returns the manifest of a step's directory, once every file matches it.
 
     Raises:
         CorruptCheckpoint: what is missing, unexpected or changed.
@@ -160,7 +160,7 @@ def verify(path: Path) -> dict[str, Any]:
     try:
         head, _, text = (path / MANIFEST).read_bytes().partition(b"\n")
         if head != hashlib.sha256(text).hexdigest().encode():
-            raise CorruptCheckpoint(f"{MANIFEST} is not as it was written")
+            raise CorruptCheckpoint(f"{MANIFEST} differs from what was written")
         manifest = json.loads(text)
         if path.name.removesuffix(REPLACED) != _name(manifest["step"]):
             raise CorruptCheckpoint(f"{MANIFEST} is of step {manifest['step']}")
@@ -172,7 +172,7 @@ def verify(path: Path) -> dict[str, Any]:
     wanted = manifest["files"]
     for name in sorted({*found, *wanted}):
         if found.get(name) != wanted.get(name):
-            what = "is missing" if name not in found else "is not as it was written"
+            what = "is missing" if name not in found else "differs from what was written"
             raise CorruptCheckpoint(f"{name} {what if name in wanted else 'does not belong there'}")
     return manifest
 
@@ -182,15 +182,15 @@ def _name(step: int) -> str:
 
 
 def _found(folder: Path) -> list[Path]:
-    """Newest first, and of a step what was replaced after what replaced it."""
+    """Newest first; a replaced directory of a step comes after its replacement."""
     return sorted(folder.glob("step_*"), key=lambda path: (path.stem, not path.suffix))[::-1]
 
 
-def _write(path: Path, step: int, tree: Any, identity: dict[str, str]) -> None:
-    described = arrays.described(tree)
+def _write(path: Path, step: int, tree: Any, fingerprint: dict[str, str]) -> None:
+    leaves = arrays.describe_leaves(tree)
     path.mkdir()
     arrays.write(path / ARRAYS, tree)
-    manifest = {"step": step, "identity": identity, "leaves": described, "files": _digests(path)}
+    manifest = {"step": step, "fingerprint": fingerprint, "leaves": leaves, "files": _digests(path)}
     text = json.dumps(manifest, indent=1).encode()
     (path / MANIFEST).write_bytes(hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
     for file in path.rglob("*"):
@@ -199,9 +199,9 @@ def _write(path: Path, step: int, tree: Any, identity: dict[str, str]) -> None:
 
 
 def _compare(
-    path: Path, manifest: dict[str, Any], like: Any, identity: Mapping[str, str] | None
+    path: Path, manifest: dict[str, Any], like: Any, fingerprint: Mapping[str, str] | None
 ) -> None:
-    have, want = manifest["leaves"], arrays.described(like)
+    have, want = manifest["leaves"], arrays.describe_leaves(like)
     lines = [f"missing: {name}" for name in want if name not in have]
     lines += [f"unexpected: {name}" for name in have if name not in want]
     lines += [
@@ -209,16 +209,16 @@ def _compare(
         for name in want
         if name in have and have[name] != want[name]
     ]
-    kept = manifest["identity"]
-    other = [name for name, value in (identity or {}).items() if kept.get(name) != value]
+    saved = manifest["fingerprint"]
+    other = [name for name, value in (fingerprint or {}).items() if saved.get(name) != value]
     if not lines and not other:
         return
     more = [f"and {len(lines) - LINES} more"] if len(lines) > LINES else []
     shown = "".join(f"\n  {line}" for line in [*lines[:LINES], *more])
-    differ = f" (not the same: {', '.join(other)})" if other else ""
+    mismatch = f" (mismatch: {', '.join(other)})" if other else ""
     raise CheckpointMismatch(
-        f"{path} is of another {'model' if lines else 'training'}{differ}: name another folder, or "
-        f"delete this one{shown}"
+        f"{path} was saved by a different {'model' if lines else 'run'}{mismatch}; use another "
+        f"folder, or delete this one{shown}"
     )
 
 
@@ -238,17 +238,17 @@ def _digests(path: Path) -> dict[str, str]:
 
 
 def _remove(path: Path) -> None:
-    """In one move for all that look for it, then from the disk."""
+    """Renames it first, so that nobody finds half of it."""
     gone = path.with_name(f".{path.name}.{os.getpid()}.old")
     path.rename(gone)
     shutil.rmtree(gone, ignore_errors=True)
 
 
 def _remove_stale(folder: Path) -> None:
-    """What processes that were killed have left half-written, half-deleted or replaced."""
+    """Deletes what killed processes left half-written, half-deleted or replaced."""
     for path in folder.glob(".step_*"):
         shutil.rmtree(path, ignore_errors=True)
     for path in folder.glob(f"step_*{REPLACED}"):
-        whole = path.with_suffix("")
-        if whole.exists():
+        replacement = path.with_suffix("")
+        if replacement.exists():
             _remove(path)

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from jaxnets import parallel
 from jaxnets.storage import checkpoints, tensorboard
-from jaxnets.storage.atomic import replacing
+from jaxnets.storage.atomic import atomic_write
 from jaxnets.storage.checkpoints import CheckpointConfig
 
 
@@ -41,7 +41,7 @@ class RunFolder:
 
 
 @contextmanager
-def opened(folder: str | Path, with_tensorboard: bool = False) -> Iterator[RunFolder]:
+def open_run_folder(folder: str | Path, with_tensorboard: bool = False) -> Iterator[RunFolder]:
     """Locks a folder for the runs within; give its `checkpoints` to each `fit` and `sweep`.
 
     Where several processes run, process 0 holds the lock.
@@ -54,13 +54,13 @@ def opened(folder: str | Path, with_tensorboard: bool = False) -> Iterator[RunFo
         tensorboard.require_installed()
     path = Path(folder)
     path.mkdir(parents=True, exist_ok=True)
-    with locked(path) if jax.process_index() == 0 else nullcontext():
+    with lock_folder(path) if jax.process_index() == 0 else nullcontext():
         yield RunFolder(path, with_tensorboard)
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Holds the folder's lock, which the system frees when its process ends, however it does.
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Holds the folder's lock, which the system frees when the process ends, in whatever way.
 
     Raises:
         FolderInUseError: another process, or another place in this one, holds it.
@@ -90,7 +90,7 @@ class RunWriter:
         record_every: int,
         records: Callable[[int], int],
     ):
-        """Arranges for a run.
+        """Prepares for a run.
 
         Args:
             config: where, and how often.
@@ -109,14 +109,14 @@ class RunWriter:
     def __enter__(self) -> "RunWriter":
         if jax.process_index() == 0:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self.stack.enter_context(locked(self.folder))
+            self.stack.enter_context(lock_folder(self.folder))
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stack.close()
 
-    def restored(self, carry: Any) -> tuple[int, Any]:
-        """Returns the step and the carry of the newest good checkpoint, else 0 and the one given."""
+    def restore(self, carry: Any) -> tuple[int, Any]:
+        """Returns step and carry of the latest intact checkpoint, else 0 and the given carry."""
         found = checkpoints.restore(self.folder, carry, self.fingerprint)
         step = found.step if found else 0
         if jax.process_count() > 1:
@@ -134,7 +134,7 @@ class RunWriter:
         return time.monotonic() - self.at >= self.config.seconds
 
     def save(self, step: int, carry: Any, history: Mapping[str, Any]) -> None:
-        """Saves the checkpoint last: what a kill before it has cost is done again."""
+        """Saves metrics first and the checkpoint last, so that a kill in between loses no row."""
         if self.saved != step and jax.process_index() == 0:
             table = rows(jax.device_get(history), self.records(step), self.record_every)
             write_metrics(self.folder / "metrics.csv", table)
@@ -145,7 +145,7 @@ class RunWriter:
 
 
 def describe(folder: Path, config: Mapping[str, Any]) -> None:
-    """Writes `run.json`: the configuration, and what it runs on."""
+    """Writes `run.json`: configuration, versions, device, commit and date."""
     note = {
         "config": dict(config),
         "versions": {name: version(name) for name in ("jaxnets", "jax", "flax", "optax", "numpy")},
@@ -153,15 +153,15 @@ def describe(folder: Path, config: Mapping[str, Any]) -> None:
         "commit": _commit(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    with replacing(folder / "run.json") as temporary:
+    with atomic_write(folder / "run.json") as temporary:
         temporary.write_text(json.dumps(note, indent=1), encoding="utf-8")
 
 
 def config_of(folder: Path) -> dict[str, Any]:
-    """The configuration that a run's folder was started with.
+    """Reads the configuration that a run started with.
 
     Raises:
-        FileNotFoundError: no run's folder.
+        FileNotFoundError: not a run directory.
         ValueError: its `run.json` cannot be read.
     """
     path = folder / "run.json"
@@ -174,7 +174,7 @@ def config_of(folder: Path) -> dict[str, Any]:
 
 
 def rows(history: Mapping[str, np.ndarray], records: int, every: int) -> list[dict[str, Any]]:
-    """The records so far, each with its epoch; of many networks, the mean of the finite ones."""
+    """Returns the records so far with their epochs; means over the finite networks of a sweep."""
     means = {name: _mean(np.asarray(values)) for name, values in history.items()}
     return [
         {"epoch": (i + 1) * every} | {name: values[i] for name, values in means.items()}
@@ -183,17 +183,17 @@ def rows(history: Mapping[str, np.ndarray], records: int, every: int) -> list[di
 
 
 def write_metrics(path: Path, records: list[dict[str, Any]]) -> None:
-    """All rows, whole or not at all, so that no row comes twice; no file while there is none."""
+    """Writes all rows atomically, so that none comes twice; no file while there are none."""
     if not records:
         return
     lines = [",".join(records[0])]
     lines += [",".join(f"{value:.9g}" for value in row.values()) for row in records]
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """Over all axes but the last, of what is finite; NaN where nothing is."""
+    """The mean of finite values over all axes but the last; NaN where there is none."""
     rows = values.reshape(-1, values.shape[-1])
     finite = np.isfinite(rows)
     count = finite.sum(axis=0)

@@ -15,14 +15,14 @@ def require_installed() -> None:
 
 
 class Board:
-    """The event files of one training, whose first records may have been written before."""
+    """Writes the event files of one run, whose first records may exist already."""
 
     def __init__(self, folder: str | Path, records: int):
         self.folder, self.written = Path(folder), records
         self.writer: Any = None
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Writes the rows that are new; what a killed process wrote after `records` is void."""
+        """Writes the new rows; they replace what a killed process wrote after `records`."""
         from tensorboardX import SummaryWriter
 
         new, self.written = rows[self.written :], len(rows)
@@ -38,6 +38,6 @@ class Board:
             self.writer.flush()
 
     def close(self) -> None:
-        """Ends the file."""
+        """Closes the file."""
         if self.writer is not None:
             self.writer.close()

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxnets.data import prepared
-from jaxnets.storage.atomic import replacing
+from jaxnets.storage.atomic import atomic_write
 from jaxnets.text import reading
 from jaxnets.text.vocabulary import Vocabulary, encode
 
@@ -75,7 +75,7 @@ def _read_note(files: Files) -> dict[str, Any] | None:
 
 def _write(files: Files, source: reading.Source, min_count: int, progress: bool) -> dict[str, Any]:
     """Writes both files or nothing, the note last, and returns the note."""
-    with replacing(files.note) as temporary_note, replacing(files.numbers) as numbers:
+    with atomic_write(files.note) as temporary_note, atomic_write(files.numbers) as numbers:
         with tempfile.TemporaryFile(dir=files.note.parent) as spool, numbers.open("wb") as out:
             vocabulary, blocks = encode(source, min_count, progress, spool)
             for block in blocks:

@@ -84,7 +84,7 @@ def drive(
         if checkpoints is not None:
             pending = stack.enter_context(defer_signals())
             writer = RunWriter(checkpoints, fingerprint or {}, job.spec.record_every, job.records)
-            step, carry = stack.enter_context(writer).restored(carry)
+            step, carry = stack.enter_context(writer).restore(carry)
         if progress:
             bar = stack.enter_context(progress_bar(True, "epoch", job.spec.epochs))
             bar.update(step // per_epoch)

@@ -26,7 +26,7 @@ class AdamCosine:
 def adam_cosine(steps: int) -> AdamCosine:
     """Builds Adam whose rate falls from `learning_rate` to 0 over `steps` along half a cosine.
 
-    `adam_cosine(steps)(learning_rate)` is an optax transformation, so `adam_cosine(steps)` serves
-    as `TrainSpec.optimizer`. Kingma and Ba (2015) with the schedule of Loshchilov and Hutter (2017).
+    For `TrainSpec.optimizer`: `adam_cosine(steps)(learning_rate)` is an optax transformation.
+    Kingma and Ba (2015) with the schedule of Loshchilov and Hutter (2017).
     """
     return AdamCosine(steps)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxnets.storage.atomic import replacing
+from jaxnets.storage.atomic import atomic_write
 from jaxnets.word2vec.vectors import Vectors
 
 
@@ -14,7 +14,7 @@ def save(path: str | PathLike[str], vectors: Vectors, binary: bool = False) -> N
 
     The first line is `words dimensions`; then each word and its vector. The write is atomic.
     """
-    with replacing(Path(path)) as temporary, temporary.open("wb") as file:
+    with atomic_write(Path(path)) as temporary, temporary.open("wb") as file:
         file.write(f"{len(vectors.words)} {vectors.matrix.shape[1]}\n".encode())
         for word, row in zip(vectors.words, vectors.matrix, strict=True):
             numbers = row.astype("<f4").tobytes() if binary else _digits(row)

@@ -379,7 +379,7 @@ def test_a_full_disk_is_named(server, home, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full_disk)
-    with pytest.raises(DiskFullError, match=r"No space left on device for .*\.gz.*make room"):
+    with pytest.raises(DiskFullError, match=r"No space left on device for .*\.gz.*free some space"):
         data.load("mnist")
     assert not files_below(home)
 

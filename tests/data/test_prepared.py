@@ -150,7 +150,7 @@ def test_failed_write_leaves_nothing(home, parts, monkeypatch):
 
     monkeypatch.setattr(np, "savez", full_disk)
     with pytest.raises(
-        DiskFullError, match=r"No space left on device for .*tiny_shapes.*make room"
+        DiskFullError, match=r"No space left on device for .*tiny_shapes.*free some space"
     ):
         data.load("tiny_shapes")
     assert sorted(folder.iterdir()) == before

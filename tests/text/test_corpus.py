@@ -140,7 +140,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(corpus_cache, "_sha256", full_disk)
-    with pytest.raises(DiskFullError, match=r"No space left on device for .*a\.txt.*make room"):
+    with pytest.raises(DiskFullError, match=r"No space left on device for .*a\.txt.*free some space"):
         corpus.read(source, 2, cache)
     assert not list(cache.iterdir())
 
@@ -150,7 +150,7 @@ def test_a_full_temporary_disk_is_named(monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(corpus, "encode", full_disk)
-    with pytest.raises(DiskFullError, match=r"No space left on device for .*make room"):
+    with pytest.raises(DiskFullError, match=r"No space left on device for .*free some space"):
         corpus.read(LINES, 1)
 
 
