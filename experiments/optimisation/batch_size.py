@@ -1,20 +1,20 @@
 """How fast mini-batches of 1 to 50,000 images reduce the loss on MNIST (row E4; L1, L2).
 
-Claims: the exact gradient "takes time to compute", and a part of the sum does as well, so that from
+Claims: the exact gradient "takes time to compute", and part of the sum serves as well, so that from
 the same samples mini-batches "of a few tens" learn more than the full set; steps after every single
 sample do "not benefit from the speed-up of batch-processing"; mini-batches are the "compromise", so
 that after the same time they are ahead of both. L2 shows curves without numbers, network or rates.
 
 Command: `make batch_size`, one minute on 2 cores; without MNIST it uses scikit-learn's
 digits and the claims stay untested. Protocol: 784-32-10, ReLU, plain gradient steps on the mean
-loss of a batch, 3 epochs over 50,000 images in a new random order each. For each size the rate is
-the one of 8 with the least loss on 10,000 validation images after a training of its own. Losses are
-of 5,000 of the training images. Seconds are those of one training with nothing beside it: a
-sample's share of the median of 5 timed epochs, times the samples seen. Criteria, fixed before any
-run: "a few tens" is 50; in samples the losses at the end count, in time those when the quickest
-size has seen all its samples; the 95 % interval of paired differences over seeds (ratios over
-rounds) is above 0 (1). Expect losses near 0.12 by 50 at a time or singly, far above 1 by the full
-set, which has made 3 steps; a sample alone takes several times as long as one of 50.
+loss of a batch, 3 epochs over 50,000 images, each in a new random order. For each size the rate is
+the one of 8 with the lowest loss on 10,000 validation images after a run of its own. Losses are on
+5,000 of the training images. Seconds are those of one run with nothing else running: a sample's
+share of the median of 5 timed epochs, times the samples seen. Criteria, fixed before any run: "a
+few tens" is 50; in samples the losses at the end count, in time those when the quickest size has
+seen all its samples; the 95 % interval of paired differences over seeds (ratios over rounds) is
+above 0 (1). Expect losses near 0.12 with 50 at a time or one by one, far above 1 with the full set,
+which has made 3 steps; a sample alone takes several times as long as one of 50.
 """
 
 import time
@@ -54,7 +54,7 @@ MULTIPLE = 1_000
 @dataclass(frozen=True)
 class Config:
     sizes: tuple[int, ...] = (1, 5, 50, 500, 5_000)
-    """Beside the full set; sizes that do not divide its tenth, or are no multiple, are left out."""
+    """Alongside the full set. Only divisors and multiples of a tenth of it are used."""
     rates: tuple[float, ...] = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
     seeds: int = 8
     epochs: int = 3
@@ -67,8 +67,8 @@ class Config:
 SMOKE = Config((50,), (0.1, 1.0), seeds=2, epochs=2, hidden=8, rounds=2, data="digits")
 
 
-class Training(NamedTuple):
-    """What a compiled training fixes."""
+class Spec(NamedTuple):
+    """The static settings of a run."""
 
     model: jn.MLP
     size: int
@@ -84,10 +84,10 @@ def run(config: Config, key: Array) -> Result:
     result: Result = {"data": np.asarray(name), "sizes": np.asarray(sizes)}
     rates, seconds = [], []
     for i, size in enumerate(sizes):
-        training = Training(model, size, config.epochs)
-        rate, losses = _learn(config, key, training, data)
+        spec = Spec(model, size, config.epochs)
+        rate, losses = _learn(config, key, spec, data)
         rates.append(rate)
-        seconds.append(_seconds(config, key, training, rate, data.train))
+        seconds.append(_seconds(config, key, spec, rate, data.train))
         seen = np.linspace(0, config.epochs * n, losses.shape[1] + 1)[1:]
         result |= {f"loss_{i}": losses, f"seen_{i}": seen}
         print(f"batches of {size:,}: rate {rate:g}, loss {losses[:, -1].mean():.3f}", flush=True)
@@ -95,18 +95,16 @@ def run(config: Config, key: Array) -> Result:
 
 
 def usable(sizes: tuple[int, ...], n: int) -> list[int]:
-    """The sizes that fit records of a tenth of `n` samples, and `n` itself."""
+    """Returns the sizes that fit records of a tenth of `n` samples, and `n` itself."""
     tenth = n // RECORDS
     fit = [s for s in sizes if s < n and n % s == 0 and 0 in (tenth % s, s % tenth)]
     return [*fit, n]
 
 
-def _learn(
-    config: Config, key: Array, training: Training, data: Dataset
-) -> tuple[float, np.ndarray]:
-    """The rate chosen on validation data, and losses `[seeds, records]` of new trainings at it."""
+def _learn(config: Config, key: Array, spec: Spec, data: Dataset) -> tuple[float, np.ndarray]:
+    """The rate chosen on validation data, and losses `[seeds, records]` of new runs at it."""
     pilot_key, key = jax.random.split(key)
-    program = partial(parallel_map, partial(train, training), group=1)
+    program = partial(parallel_map, partial(train, spec), group=1)
     rates = jnp.asarray(config.rates)
     pilots = program({"key": jax.random.split(pilot_key, len(rates)), "rate": rates}, data)
     rate = config.rates[np.nan_to_num(pilots["valid"], nan=np.inf).argmin()]
@@ -114,8 +112,8 @@ def _learn(
     return rate, np.asarray(program(rows, data)["losses"])
 
 
-def train(training: Training, row: dict[str, Array], data: Dataset) -> dict[str, Array]:
-    """A training from `row["key"]` at `row["rate"]`: the losses `[records]` of training images.
+def train(spec: Spec, row: dict[str, Array], data: Dataset) -> dict[str, Array]:
+    """Trains from `row["key"]` at `row["rate"]`: the losses `[records]` on training images.
 
     `valid` is the loss on the validation images at the end.
     """
@@ -124,32 +122,32 @@ def train(training: Training, row: dict[str, Array], data: Dataset) -> dict[str,
     watched = jax.tree.map(lambda a: a[:WATCHED], data.train)
 
     def record(state: jn.State, rows: Array) -> tuple[jn.State, Array]:
-        state = steps(training, row["rate"], data.train, state, rows)
-        return state, _loss(training.model, state.params, watched)
+        state = steps(spec, row["rate"], data.train, state, rows)
+        return state, _loss(spec.model, state.params, watched)
 
-    epoch_keys = jax.random.split(order_key, training.epochs)
+    epoch_keys = jax.random.split(order_key, spec.epochs)
     orders = jax.vmap(partial(permutation, n=n))(epoch_keys)
-    rows = orders.reshape(-1, max(1, n // RECORDS // training.size), training.size)
-    state = start(training, init_key, row["rate"], data.train)
+    rows = orders.reshape(-1, max(1, n // RECORDS // spec.size), spec.size)
+    state = start(spec, init_key, row["rate"], data.train)
     state, losses = lax.scan(record, state, rows)
-    return {"losses": losses, "valid": _loss(training.model, state.params, data.valid)}
+    return {"losses": losses, "valid": _loss(spec.model, state.params, data.valid)}
 
 
-def start(training: Training, key: Array, rate: Array | float, part: dict[str, Array]) -> jn.State:
-    """The state before the first step."""
-    params = training.model.init(key, part["x"][:1])
+def start(spec: Spec, key: Array, rate: Array | float, part: dict[str, Array]) -> jn.State:
+    """Returns the state before the first step."""
+    params = spec.model.init(key, part["x"][:1])
     return jn.State(params, optax.sgd(rate).init(params), jnp.zeros((), jnp.int32), key)
 
 
 def steps(
-    training: Training, rate: Array | float, part: dict[str, Array], state: jn.State, rows: Array
+    spec: Spec, rate: Array | float, part: dict[str, Array], state: jn.State, rows: Array
 ) -> jn.State:
-    """The state after a gradient step on each of the batches `rows [steps, size]`."""
-    step = jn.make_step(jn.Objective(training.model, LOSS), optax.sgd(rate))
+    """Takes a gradient step on each of the batches `rows [steps, size]`."""
+    step = jn.make_step(jn.Objective(spec.model, LOSS), optax.sgd(rate))
 
     def on_rows(state: jn.State, rows: Array) -> tuple[jn.State, None]:
-        whole = training.size == len(part["y"])
-        batch = part if whole else jax.tree.map(lambda a: a[rows], part)
+        full = spec.size == len(part["y"])
+        batch = part if full else jax.tree.map(lambda a: a[rows], part)
         return step(state, batch)[0], None
 
     return lax.scan(on_rows, state, rows)[0]
@@ -160,30 +158,30 @@ def _loss(model: jn.MLP, params: Any, part: dict[str, Array]) -> Array:
 
 
 def _seconds(
-    config: Config, key: Array, training: Training, rate: float, part: dict[str, Array]
+    config: Config, key: Array, spec: Spec, rate: float, part: dict[str, Array]
 ) -> np.ndarray:
-    """Seconds a sample takes in one training alone, `[rounds]`, an epoch each."""
+    """Seconds per sample of a single run, `[rounds]`, one epoch each."""
     part = jax.tree.map(jnp.asarray, part)
     n = len(part["y"])
-    rows = permutation(key, n).reshape(-1, training.size)
-    state = jax.jit(start, static_argnums=0)(training, key, rate, part)
+    rows = permutation(key, n).reshape(-1, spec.size)
+    state = jax.jit(start, static_argnums=0)(spec, key, rate, part)
     epoch = jax.jit(steps, static_argnums=0)
-    state = jax.block_until_ready(epoch(training, rate, part, state, rows))
+    state = jax.block_until_ready(epoch(spec, rate, part, state, rows))
     taken = []
     for _ in range(config.rounds):
         begin = time.perf_counter()
-        state = jax.block_until_ready(epoch(training, rate, part, state, rows))
+        state = jax.block_until_ready(epoch(spec, rate, part, state, rows))
         taken.append((time.perf_counter() - begin) / n)
     return np.asarray(taken)
 
 
 def durations(result: Result) -> np.ndarray:
-    """Seconds of a whole training of each size, `[sizes]`."""
+    """Computes the seconds of a complete run of each size, `[sizes]`."""
     return np.median(result["seconds"], axis=1) * result["seen_0"][-1]
 
 
 def at_time(result: Result, i: int, seconds: float) -> np.ndarray:
-    """The losses `[seeds]` of size `i` after so many seconds of training."""
+    """Interpolates the losses `[seeds]` of size `i` after `seconds` of training."""
     seen = seconds / np.median(result["seconds"][i])
     return np.asarray([np.interp(seen, result[f"seen_{i}"], row) for row in result[f"loss_{i}"]])
 
@@ -195,7 +193,7 @@ def table(result: Result) -> str:
         ends = (result[f"loss_{i}"][:, -1], at_time(result, i, quickest))
         row = [f"{size:,}", f"{result['rates'][i]:g}", micro.decimals(2)]
         rows.append(row + [interval(end).decimals(4) for end in ends])
-    head = ["batch", "rate", "µs a sample", "loss at the end", f"loss after {quickest:.2f} s"]
+    head = ["batch", "rate", "µs per sample", "loss at the end", f"loss after {quickest:.2f} s"]
     return f"{result['data']}, {_seeds(result)}:\n{markdown(head, rows)}"
 
 
@@ -204,12 +202,12 @@ def plot(result: Result) -> Figure:
     _draw_losses(axes[0, 0], result, np.ones(len(result["sizes"])))
     _draw_losses(axes[0, 1], result, np.median(result["seconds"], axis=1))
     axes[0, 0].set(xlabel="samples seen", ylabel="cross entropy [nats]", title="by samples")
-    axes[0, 1].set(xlabel="seconds of training", title="by time, one training at a time")
+    axes[0, 1].set(xlabel="seconds of training", title="by time, one run at a time")
     lines, names = axes[0, 0].get_legend_handles_labels()
     canvas.legend(lines, names, title="batch (± 1 std)", loc="outside right center")
     micro = 1e6 * result["seconds"].T
     plots.spread(axes[0, 2], result["sizes"], micro, "measured", next(plots.styles()))
-    axes[0, 2].set(xscale="log", yscale="log", xlabel="batch size", ylabel="µs a sample")
+    axes[0, 2].set(xscale="log", yscale="log", xlabel="batch size", ylabel="µs per sample")
     axes[0, 2].set_title(f"time of a sample (± 1 std, {micro.shape[0]} epochs)")
     return canvas
 
@@ -226,8 +224,8 @@ def _seeds(result: Result) -> str:
     return f"{len(result['loss_0'])} seeds"
 
 
-def _judged(judge: Callable[[Result, int, int], Verdict]) -> Callable[[Result], Verdict]:
-    """Judges by the places of single samples and of a few tens; the full set is the last."""
+def _by_sizes(judge: Callable[[Result, int, int], Verdict]) -> Callable[[Result], Verdict]:
+    """Judges by the indices of single samples and of a few tens; the full set is the last."""
 
     def judged(result: Result) -> Verdict:
         sizes = result["sizes"].tolist()
@@ -238,7 +236,7 @@ def _judged(judge: Callable[[Result, int, int], Verdict]) -> Callable[[Result], 
     return judged
 
 
-@_judged
+@_by_sizes
 def _fewer_samples(result: Result, single: int, tens: int) -> Verdict:
     full = result[f"loss_{len(result['sizes']) - 1}"][:, -1]
     parts = result[f"loss_{tens}"][:, -1]
@@ -247,14 +245,14 @@ def _fewer_samples(result: Result, single: int, tens: int) -> Verdict:
     return verdict(interval(full - parts).low > 0, ours, _seeds(result))
 
 
-@_judged
+@_by_sizes
 def _single_is_slow(result: Result, single: int, tens: int) -> Verdict:
     ratio = interval(result["seconds"][single] / result["seconds"][tens])
-    ours = f"a sample alone takes {ratio.decimals(2)} times as long as in {TENS}"
+    ours = f"a sample alone takes {ratio.decimals(2)} times as long as one of {TENS}"
     return verdict(ratio.low > 1, ours, f"{result['seconds'].shape[1]} rounds")
 
 
-@_judged
+@_by_sizes
 def _compromise(result: Result, single: int, tens: int) -> Verdict:
     quickest = durations(result).min()
     losses = [at_time(result, i, quickest) for i in (single, tens, len(result["sizes"]) - 1)]
@@ -267,7 +265,12 @@ def _compromise(result: Result, single: int, tens: int) -> Verdict:
 
 
 CLAIMS = [
-    Claim("E4, L2", "from as many samples mini-batches learn more", "curves", _fewer_samples),
+    Claim(
+        "E4, L2",
+        "from the same number of samples mini-batches learn more",
+        "curves",
+        _fewer_samples,
+    ),
     Claim("E4, L2", "single samples have no speed-up from batches", "-", _single_is_slow),
-    Claim("E4, L1", "in time mini-batches beat single samples and all", "-", _compromise),
+    Claim("E4, L1", "in time mini-batches beat single samples and the full set", "-", _compromise),
 ]

@@ -1,4 +1,4 @@
-"""Gradients batch by batch, and optimizers written out beside optax's (rows E1 and E2)."""
+"""Gradients batch by batch, and optimizers written out alongside optax's (rows E1 and E2)."""
 
 from collections.abc import Callable
 from functools import partial
@@ -26,7 +26,7 @@ class Problem(NamedTuple):
 
 
 def digits_problem(samples: int, hidden: int) -> Problem:
-    """One layer of tanh units on the first of scikit-learn's digits."""
+    """Builds the problem of one tanh layer on the first `samples` of scikit-learn's digits."""
     model = jn.MLP((hidden,), 10)
     part = jax.tree.map(lambda a: jnp.asarray(a[:samples]), data.load("digits").train)
     objective = jn.Objective(model, "softmax_cross_entropy")
@@ -39,8 +39,8 @@ def digits_problem(samples: int, hidden: int) -> Problem:
     )
 
 
-def accumulated(problem: Problem, w: Array, size: int) -> Array:
-    """The gradient of the summed loss, added up over batches of `size`, the last one smaller."""
+def accumulate_gradients(problem: Problem, w: Array, size: int) -> Array:
+    """Adds up the gradient of the summed loss over batches of `size`, the last one smaller."""
 
     def add(total: Array, batch: dict[str, Array]) -> tuple[Array, None]:
         return total + len(batch["y"]) * jax.grad(problem.loss)(w, batch), None
@@ -55,25 +55,25 @@ def accumulated(problem: Problem, w: Array, size: int) -> Array:
 def batch_gradients(
     problem: Problem, sizes: tuple[int, ...], draws: int, row: dict[str, Array]
 ) -> tuple[Array, Array]:
-    """How far accumulated gradients are from that of all samples, relative to it, `[sizes]`.
+    """Computes how far accumulated gradients are from the full one, relative to it, `[sizes]`.
 
-    And the variances of single batches' gradients over that of one sample's, `[sizes]`. `row` has
+    Also the variances of single batches' gradients over that of one sample's, `[sizes]`. `row` has
     the weights `w` and a `key` for the draws.
     """
     w, n = row["w"], len(problem.data["y"])
-    whole = n * jax.grad(problem.loss)(w, problem.data)
-    gaps = [jnp.linalg.norm(accumulated(problem, w, size) - whole) for size in sizes]
+    full = n * jax.grad(problem.loss)(w, problem.data)
+    gaps = [jnp.linalg.norm(accumulate_gradients(problem, w, size) - full) for size in sizes]
 
     def slope(x: Array, y: Array) -> Array:
         return jax.grad(problem.loss)(w, {"x": x[None], "y": y[None]})
 
     slopes = jax.vmap(slope)(problem.data["x"], problem.data["y"])
     variances = relative_variances(slopes, sizes, draws, row["key"])
-    return jnp.stack(gaps) / jnp.linalg.norm(whole), variances
+    return jnp.stack(gaps) / jnp.linalg.norm(full), variances
 
 
 def relative_variances(slopes: Array, sizes: tuple[int, ...], draws: int, key: Array) -> Array:
-    """Mean squared distance of a batch's mean from the mean of all, over one row's, `[sizes]`.
+    """Computes mean squared distances of batch means from the mean, over one row's, `[sizes]`.
 
     Batches are the first rows of `draws` random orders of `slopes [samples, weights]`.
     """
@@ -91,13 +91,13 @@ def relative_variances(slopes: Array, sizes: tuple[int, ...], draws: int, key: A
 def samples_seen(
     problem: Problem, copies: int, steps: int, rate: float, target: float, row: dict[str, Array]
 ) -> Array:
-    """Samples seen until the loss is at the target, `[2]`, where the data are there `copies` times.
+    """Counts samples until the loss is at the target, `[2]`, with the data repeated `copies` times.
 
-    The first by steps on the whole set, the second by shuffled mini-batches of one copy's size.
+    The first by steps on the full set, the second by shuffled mini-batches of one copy's size.
     Infinite if `steps` are not enough. `row` has the weights `w` and a `key` for the batches.
     """
     n = len(problem.data["y"])
-    whole = jnp.tile(jnp.arange(copies * n)[None], (steps, 1))
+    full = jnp.tile(jnp.arange(copies * n)[None], (steps, 1))
     epochs = jax.random.split(row["key"], -(-steps // copies))
     orders = jax.vmap(lambda key: jax.random.permutation(key, copies * n))(epochs)
     parts = orders.reshape(-1, n)[:steps]
@@ -111,7 +111,7 @@ def samples_seen(
         low = lax.scan(step, row["w"], rows)[1] <= target
         return jnp.where(low.any(), (1.0 + jnp.argmax(low)) * rows.shape[1], jnp.inf)
 
-    return jnp.stack([until_low(whole), until_low(parts)])
+    return jnp.stack([until_low(full), until_low(parts)])
 
 
 Memory = tuple[Array, Array]
@@ -152,11 +152,11 @@ RULES = {
     "Adam": Rule(adam, partial(optax.adam, eps=0.0, eps_root=1e-8), 0.001),
 }
 EPSILON_OUTSIDE = Rule(adam, optax.adam, 0.001)
-"""Not the same: Kingma and Ba (2015), and optax, add epsilon to the root."""
+"""A different rule: Kingma and Ba (2015), and optax, add epsilon to the root."""
 
 
 def side_by_side(problem: Problem, rule: Rule, steps: int, row: dict[str, Any]) -> Any:
-    """Losses `[steps]` of an optimizer by hand, and its largest distance from optax's.
+    """Runs an optimizer by hand and by optax: losses `[steps]` and their largest distance.
 
     `row` has the first weights `w` and the `rate`. The loss is taken before each step, the distance
     after it: the largest of any weight, relative to the largest weight.

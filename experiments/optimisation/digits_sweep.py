@@ -5,8 +5,8 @@ program, so that every curve comes with its spread. L0's "the learning rate must
 chosen" is judged on the way.
 
 Command: `make digits_sweep`, half a minute on 2 cores. Protocol: scikit-learn's 1,797 digits of
-8 x 8 pixels, 1,079 to train with, 359 to validate, 359 to test; one hidden ReLU layer, mini-batches
-of 32, Adam. Expect 99 % at 64 units and a rate of 1e-2, ten points less at 1e-4.
+8 x 8 pixels, 1,079 for training, 359 for validation, 359 for testing; one hidden ReLU layer,
+mini-batches of 32, Adam. Expect 99 % at 64 units and a rate of 1e-2, ten points less at 1e-4.
 """
 
 from dataclasses import dataclass
@@ -40,15 +40,15 @@ SMOKE = Config(widths=(4, 8), rates=(1e-3, 1e-2), seeds=2, epochs=2)
 def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = None) -> Result:
     data = load("digits")
     model = jn.MLP((max(config.widths),), 10, "relu")
-    training = jn.TrainSpec(model, "softmax_cross_entropy", config.epochs, config.batch_size)
+    spec = jn.TrainSpec(model, "softmax_cross_entropy", config.epochs, config.batch_size)
     hparams = jn.grid(seed=range(config.seeds), learning_rate=config.rates, width=config.widths)
     keys = jax.random.split(key, len(hparams.pop("seed")))
     print(f"{len(keys)} networks in one program", flush=True)
     states, history = jn.sweep(
-        training, keys, data._replace(test=None), hparams, progress=True, checkpoints=checkpoints
+        spec, keys, data._replace(test=None), hparams, progress=True, checkpoints=checkpoints
     )
     shape = (config.seeds, len(config.rates), len(config.widths))
-    accuracies = evaluate.accuracies(model, training.loss, states.params, data.test)
+    accuracies = evaluate.accuracies(model, spec.loss, states.params, data.test)
     return {
         "widths": np.asarray(config.widths),
         "rates": np.asarray(config.rates),

@@ -1,7 +1,7 @@
 """Batches, momentum, Adam, step sizes and local minima (rows E1, E2 and E3; L0, L2).
 
 Claims: (E1) the gradient summed over mini-batches is the full one; a part of the sum is an unbiased
-estimate "of greater variance"; where M samples are there K times, steps on M samples "cut the
+estimate "of greater variance"; where M samples are repeated K times, steps on M samples "cut the
 computation by K". (E2) momentum, and Adam with L0's epsilon inside the square root, are "improved
 gradient descent". (E3) a descent depends on its start, ends "very likely" in the closest local
 minimum, "not usually the global one"; the step matters; mini-batches help to evade local minima.
@@ -9,15 +9,15 @@ minimum, "not usually the global one"; the step matters; mini-batches help to ev
 Command: `make gradient_descent`, two minutes on 2 cores. Protocol: E1 and E2 in float64 on 128 of
 scikit-learn's digits, 16 tanh units, new weights for each seed. Variances are of batches drawn
 without replacement, against (N - B) / (N - 1) / B times that of one sample. The computation is the
-samples seen until the loss is 0.5, at rate 0.5, by the whole set and by shuffled mini-batches of M.
-Optimizers written out run beside optax's for 200 steps on all samples, at rate 0.1 (Adam 0.001);
+samples seen until the loss is 0.5, at rate 0.5, by the full set and by shuffled mini-batches of M.
+Optimizers written out run alongside optax's for 200 steps on all samples, at rate 0.1 (Adam 0.001);
 they are compared by their last loss, each at the best of 8 rates. The lectures show E3 on surfaces
 they do not give: ours are random (`random_surfaces.py` here), 64 on the line and 64 on the
 plane, with 32 starts each, and the steps 0.125 and 0.5 are those of L2. A mini-batch is a random
 share of a surface's 64 terms; the last 200 of 700 steps take all.
 Criteria, fixed before any run: gradients agree to 1e-12, optimizers to 1e-9; variances and savings
 to 10 %; "very likely" is 90 %, "not usually" less than half; mini-batches are judged at a quarter
-of the terms; and always the 95 % interval of a mean over seeds or surfaces counts.
+of the terms; in each case the 95 % interval of a mean over seeds or surfaces counts.
 Expect all of E1 and E2; of E3 that 85 % of the descents on the line end in the closest minimum and
 75 % on the plane, that 46 and 17 % end in the global one, and 71 and 38 % with a quarter of the
 terms, but hardly more than without noise with one term of 64.
@@ -42,7 +42,7 @@ from . import descent, local_minima
 
 RULES = tuple(descent.RULES)
 RATE, TARGET = 0.5, 0.5
-"""For the repeated samples: of the steps, and the loss to reach."""
+"""For the repeated samples: the rate of the steps, and the loss to reach."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def run(config: Config, key: Array) -> Result:
 
 
 def _batches(config: Config, problem: descent.Problem, w: Array, key: Array) -> Result:
-    """`errors` and `variances` `[seeds, sizes]`, `seen [copies, seeds, whole set or batches]`."""
+    """`errors` and `variances` `[seeds, sizes]`, `seen [copies, seeds, full set or batches]`."""
     variance_key, *order_keys = jax.random.split(key, 1 + len(config.copies))
     gradients = partial(descent.batch_gradients, problem, config.sizes, config.draws)
     errors, variances = parallel_map(gradients, _rows(w, variance_key))
@@ -124,19 +124,19 @@ def _optimizers(config: Config, problem: descent.Problem, w: Array) -> Result:
 
 
 def expected_variances(sizes: np.ndarray, samples: int) -> np.ndarray:
-    """The variance of a mean of B of N numbers without replacement, over that of one, `[sizes]`."""
+    """Returns variances of means of B of N numbers, not replaced, over those of one, `[sizes]`."""
     return (samples - sizes) / (samples - 1) / sizes
 
 
 def savings(result: Result) -> np.ndarray:
-    """Samples the whole set needs over those that mini-batches need, `[seeds, copies]`."""
-    whole, parts = np.moveaxis(result["seen"], -1, 0)
-    reached = np.isfinite(whole) & np.isfinite(parts)
-    return np.where(reached, whole, np.nan).T / np.where(reached, parts, 1).T
+    """Divides the samples that the full set needs by those of mini-batches, `[seeds, copies]`."""
+    full, parts = np.moveaxis(result["seen"], -1, 0)
+    reached = np.isfinite(full) & np.isfinite(parts)
+    return np.where(reached, full, np.nan).T / np.where(reached, parts, 1).T
 
 
 def best_losses(result: Result) -> tuple[np.ndarray, np.ndarray]:
-    """The rate `[rules]` with the least mean last loss, and the losses `[rules, seeds, steps]`."""
+    """Returns rates `[rules]` of the lowest mean last loss, and losses `[rules, seeds, steps]`."""
     last = np.nan_to_num(result["losses"][..., -1], nan=np.inf, posinf=np.inf)
     best = last.mean(axis=1).argmin(axis=1)
     losses = [rule[:, i] for rule, i in zip(result["losses"], best, strict=True)]
@@ -213,7 +213,7 @@ def _unbiased(result: Result) -> Verdict:
     sizes = result["sizes"]
     ratios = result["variances"] / expected_variances(sizes, int(result["samples"]))[None]
     found = {f"B={size}": interval(ratio) for size, ratio in zip(sizes, ratios.T, strict=True)}
-    ours = f"measured over expected variance: {_listed(found)}"
+    ours = f"measured over expected variance: {_list(found)}"
     return verdict(all(_within(ratio, 1) for ratio in found.values()), ours, _seeds(result))
 
 
@@ -221,11 +221,11 @@ def _cheaper(result: Result) -> Verdict:
     copies = result["copies"]
     found = {f"K={k}": interval(r) for k, r in zip(copies, savings(result).T, strict=True)}
     holds = all(_within(ratio, k) for k, ratio in zip(copies, found.values(), strict=True))
-    ours = f"samples seen, whole set over mini-batches: {_listed(found)}"
+    ours = f"samples seen, full set over mini-batches: {_list(found)}"
     return verdict(holds, ours, _seeds(result))
 
 
-def _listed(found: dict[str, Interval]) -> str:
+def _list(found: dict[str, Interval]) -> str:
     return ", ".join(f"{name} {ratio.mean:.3g} ± {ratio.std:.2g}" for name, ratio in found.items())
 
 
@@ -262,11 +262,11 @@ def _steps(result: Result) -> str:
 
 
 CLAIMS = [
-    Claim("E1, L2", "gradients summed over mini-batches are the full one", "-", _accumulates),
+    Claim("E1, L2", "gradients summed over mini-batches equal the full one", "-", _accumulates),
     Claim("E1, L2", "a batch's gradient is unbiased, of greater variance", "-", _unbiased),
-    Claim("E1, L2", "with every sample there K times, batches need 1/K of them", "K", _cheaper),
-    Claim("E2, L0", "momentum by hand is optax's, step for step", "-", _as_optax("momentum")),
-    Claim("E2, L0", "so is Adam, epsilon inside the square root", "formula", _as_optax("Adam")),
+    Claim("E1, L2", "with every sample repeated K times, batches need 1/K of them", "K", _cheaper),
+    Claim("E2, L0", "momentum by hand equals optax's, step for step", "-", _as_optax("momentum")),
+    Claim("E2, L0", "so does Adam, epsilon inside the square root", "formula", _as_optax("Adam")),
     Claim("E2, L0", "momentum improves gradient descent", "picture", _improves("momentum")),
     Claim("E2, L0", "Adam improves gradient descent", "picture", _improves("Adam")),
     *local_minima.CLAIMS,

@@ -1,4 +1,4 @@
-"""What `gradient_descent` says of starts, steps and noise on random surfaces (row E3)."""
+"""What `gradient_descent` says about starts, steps and noise on random surfaces (row E3)."""
 
 import jax
 import numpy as np
@@ -15,7 +15,7 @@ JUDGED = SHARES.index(1 / 4)
 
 
 def run(key: Array, surfaces: int, starts: int, steps: int) -> Result:
-    """What `random_surfaces.outcomes` finds: `MEASURE_line` and `MEASURE_plane` of each measure."""
+    """Returns `random_surfaces.outcomes` as `MEASURE_line` and `MEASURE_plane` of each measure."""
     result: Result = {"starts": np.asarray(starts)}
     own_keys = jax.random.split(key, len(NAMES))
     for own_key, (dimensions, name) in zip(own_keys, NAMES.items(), strict=True):
@@ -26,17 +26,17 @@ def run(key: Array, surfaces: int, starts: int, steps: int) -> Result:
 
 
 def table(result: Result) -> str:
-    """The share of descents that come to the lowest point, by the share of terms in a step."""
+    """Formats shares of descents that reach the lowest point, by the share of terms in a step."""
     rows = [
         [f"{share:g}", *(found.percent() for found in _on_each(result, "lowest", i))]
         for i, share in enumerate(SHARES)
     ]
     head = ["share of the terms", *(f"on the {name}" for name in NAMES.values())]
-    return f"descents that come to the lowest point:\n{markdown(head, rows)}"
+    return f"descents that reach the lowest point:\n{markdown(head, rows)}"
 
 
 def draw_line(axes: Axes, result: Result) -> None:
-    """One start on a line, both steps."""
+    """Draws one start on a line, with both steps."""
     heights, paths = result["map_line"], result["paths_line"][:, 0, :, 0]
     places = np.arange(len(heights)) * PERIOD / len(heights)
     w = np.linspace(paths.min() - 1, paths.max() + 1, 400)
@@ -49,7 +49,7 @@ def draw_line(axes: Axes, result: Result) -> None:
 
 
 def draw_plane(axes: Axes, result: Result) -> None:
-    """Several starts on a plane, the first step."""
+    """Draws several starts on a plane, with the first step."""
     heights = np.tile(result["map_plane"], (3, 3)).T
     ticks = np.arange(len(heights)) * 3 * PERIOD / len(heights) - PERIOD
     axes.contour(ticks, ticks, heights, levels=14, cmap="Greys_r", linewidths=0.7)
@@ -65,7 +65,7 @@ def draw_plane(axes: Axes, result: Result) -> None:
 
 
 def draw_noise(axes: Axes, result: Result) -> None:
-    """The share of descents that come to the lowest point against the share of terms."""
+    """Draws the share of descents that reach the lowest point against the share of terms."""
     for name, style in zip(NAMES.values(), plots.styles(), strict=False):
         found = [interval(100 * shares) for shares in result[f"lowest_{name}"]]
         means, half = np.transpose([(each.mean, each.mean - each.low) for each in found])
@@ -73,7 +73,7 @@ def draw_noise(axes: Axes, result: Result) -> None:
     axes.set_xscale("log", base=2)
     axes.invert_xaxis()
     axes.set(xlabel="share of the terms in a step (1: no noise)", ylabel="descents [%]")
-    axes.set_title("come to the lowest point (95 % interval)")
+    axes.set_title("reach the lowest point (95 % interval)")
     axes.legend(fontsize="small")
 
 
@@ -87,7 +87,7 @@ def _gains(result: Result, measure: str, to: int, since: int) -> list[Interval]:
     return [interval(rows[to] - rows[since]) for rows in both]
 
 
-def _listed(found: list[Interval]) -> str:
+def _list(found: list[Interval]) -> str:
     return ", ".join(f"{name} {f.percent()}" for name, f in zip(NAMES.values(), found, strict=True))
 
 
@@ -105,26 +105,26 @@ def _depends_on_start(result: Result) -> Verdict:
 
 def _closest(result: Result) -> Verdict:
     found = [interval(result[f"closest_{name}"]) for name in NAMES.values()]
-    ours = f"descents that end in the closest minimum: {_listed(found)}"
+    ours = f"descents that end in the closest minimum: {_list(found)}"
     return verdict(all(f.low >= 0.9 for f in found), ours, _surfaces(result))
 
 
 def _rarely_global(result: Result) -> Verdict:
     found = _on_each(result, "lowest", 0)
-    ours = f"descents that end in the global minimum: {_listed(found)}"
+    ours = f"descents that end in the global minimum: {_list(found)}"
     return verdict(all(f.high < 0.5 for f in found), ours, _surfaces(result))
 
 
 def _step_matters(result: Result) -> Verdict:
-    small, large = (_listed(_on_each(result, "settled", i)) for i in (0, 1))
+    small, large = (_list(_on_each(result, "settled", i)) for i in (0, 1))
     ours = f"descents that settle: at {RATES[0]:g} {small}; at {RATES[1]:g} {large}"
     lost = _gains(result, "settled", 0, 1)
     return verdict(all(each.low > 0 for each in lost), ours, _surfaces(result))
 
 
 def _noise_helps(result: Result) -> Verdict:
-    quiet, noisy = (_listed(_on_each(result, "lowest", i)) for i in (0, JUDGED))
-    ours = f"come to the lowest point: by all terms {quiet}; by a quarter of them {noisy}"
+    quiet, noisy = (_list(_on_each(result, "lowest", i)) for i in (0, JUDGED))
+    ours = f"reach the lowest point: by all terms {quiet}; by a quarter of them {noisy}"
     gains = _gains(result, "lowest", JUDGED, 0)
     return verdict(all(gain.low > 0 for gain in gains), ours, _surfaces(result))
 

@@ -53,7 +53,7 @@ def run(config: Config, key: Array) -> Result:
 
 
 def is_ridge(y: np.ndarray) -> bool:
-    """Whether the loss between two networks rises 1 % of the slice's range above both."""
+    """Returns whether the loss between two networks rises 1 % of the slice's range above both."""
     s = np.linspace(-BEYOND, 1 + BEYOND, len(y))
     inside = y[(s >= 0) & (s <= 1)]
     return bool(inside.max() > max(inside[0], inside[-1]) + DEEP * np.ptp(y))
@@ -81,13 +81,13 @@ PROPERTIES = {
 
 
 def shares(result: Result, kinds: Sequence[str], holds: Callable[[np.ndarray], bool]) -> np.ndarray:
-    """The share of the slices of some kinds for which it holds, `[seeds]`."""
+    """Computes the share of the slices of some kinds for which it `holds`, `[seeds]`."""
     slices = np.concatenate([result[f"slice_{kind}"] for kind in kinds], axis=1)
     return np.mean([[holds(y) for y in seed] for seed in slices], axis=1)
 
 
 def examples(result: Result) -> dict[str, np.ndarray]:
-    """Found by search over all slices of networks: the clearest of every property `[points]`."""
+    """Searches all slices of networks for the clearest of every property, `[points]` each."""
     pool = [y for kind in NETWORKS for seed in result[f"slice_{kind}"] for y in seed]
     found = {name: list(filter(prop.holds, pool)) for name, prop in PROPERTIES.items()}
     return {name: max(ys, key=PROPERTIES[name].score) for name, ys in found.items() if ys}
@@ -144,7 +144,7 @@ def _draw_slice(axes: Axes, y: np.ndarray) -> None:
     axes.plot(s, y, label="loss", **next(style) | {"marker": ""})
     if gap(y) > CONVEX:
         convex = landscape.convex_minorant(y)
-        axes.plot(s, convex, label="largest convex one below", **next(style) | {"marker": ""})
+        axes.plot(s, convex, label="largest convex function below", **next(style) | {"marker": ""})
 
 
 def _draw_surface(axes: Axes, surface: np.ndarray) -> None:

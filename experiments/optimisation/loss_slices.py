@@ -14,7 +14,7 @@ from jax import Array, lax
 from jax.flatten_util import ravel_pytree
 
 import jaxnets as jn
-from jaxnets.analysis.landscape import Loss, along, excess, filter_normalised
+from jaxnets.analysis.landscape import Loss, along, excess, filter_normalise
 from jaxnets.losses import get_loss
 from jaxnets.parallel.rows import parallel_map
 
@@ -24,12 +24,12 @@ LOSS, FEATURES, CLASSES = "softmax_cross_entropy", 10, 10
 NETWORK = jn.MLP((32, 32, 32), CLASSES, "relu")
 MODELS = {"linear": jn.MLP((), CLASSES), "network": NETWORK}
 SCALES, LENGTHS, REACHES = (0.25, 2.0), (0.01, 1.0), (0.1, 2.0)
-"""The least and the most: of random parameters in He's deviations, of segments in distances of
+"""Lower and upper limits: of random parameters in He's deviations, of segments in distances between
 two random networks, of slices in norms to either side of a network."""
 AROUND, BEYOND = 1.0, 0.5
-"""How far the surface goes in norms, and a line beyond two networks in their distances."""
+"""How far the surface extends in norms, and a line beyond two networks in their distances."""
 TRAINED, LEARNING_RATE = 3, 1e-2
-"""Networks trained for a seed, and the rate of Adam."""
+"""Networks trained per seed, and the rate of Adam."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,10 @@ class Config:
 
 
 def measure(config: Config, key: Array) -> Result:
-    """Excess `[seeds, segments]`, slices `[seeds, slices, points]`, a surface `[grid, grid]`.
+    """Measures excess `[seeds, segments]`, slices `[seeds, slices, points]`, a `surface`.
 
     Slices go through random parameters of each model, through trained networks and through pairs
-    of them; the surface is that around the first seed's first network.
+    of them; the surface `[grid, grid]` is that around the first seed's first network.
     """
     keys = jax.random.split(key, config.seeds)
     with jax.enable_x64(True):
@@ -60,14 +60,14 @@ def measure(config: Config, key: Array) -> Result:
 
 
 def blobs(key: Array, samples: int) -> dict[str, Array]:
-    """Samples of ten normal classes in random places, `x [samples, 10]` and `y [samples]`."""
+    """Draws samples of ten normal classes in random places, `x [samples, 10]`, `y [samples]`."""
     drawn = jax.random.normal(key, (CLASSES + samples, FEATURES))
     y = jnp.arange(samples) % CLASSES
     return {"x": drawn[y] + drawn[CLASSES:], "y": y}
 
 
 def space(model: jn.MLP) -> tuple[Array, Callable[[Array], Any]]:
-    """Deviations of random parameters as a vector, and how to make parameters of a vector.
+    """Returns deviations of random parameters as a vector, and the function back to parameters.
 
     Weights have He's deviation, `sqrt(2 / in)`, biases 0.05.
     """
@@ -81,7 +81,7 @@ def space(model: jn.MLP) -> tuple[Array, Callable[[Array], Any]]:
 
 
 def loss_of(model: jn.MLP, data: dict[str, Array]) -> Loss:
-    """The mean loss of a model as a function of its parameters, given as a vector."""
+    """Returns the mean loss of a model as a function of its parameters, given as a vector."""
     _, unravel = space(model)
 
     def loss(vector: Array) -> Array:
@@ -92,14 +92,14 @@ def loss_of(model: jn.MLP, data: dict[str, Array]) -> Loss:
 
 
 def of_seed(config: Config, key: Array) -> tuple[dict[str, Array], dict[str, Array], Array]:
-    """Excess and slices of one seed, its data, and a trained network with two directions."""
+    """Measures excess and slices of a seed; also its data, a trained network, two directions."""
     data_key, *keys = jax.random.split(key, 3)
     data = blobs(data_key, config.samples)
     found: dict[str, Array] = {}
-    reaches = _mixed(REACHES, config.slices)
+    reaches = _log_steps(REACHES, config.slices)
     for (name, model), model_key in zip(MODELS.items(), keys, strict=True):
         ends, around, spare = _random(config, model, model_key)
-        lengths = _mixed(LENGTHS, config.segments)
+        lengths = _log_steps(LENGTHS, config.segments)
         found[f"excess_{name}"] = lax.map(partial(_excess, model, data), (ends, lengths))
         found[f"slice_{name}"] = lax.map(partial(_slice, config, model, data), (around, reaches))
     starts, directions = spare[:TRAINED, 0], spare[: config.slices, 1]
@@ -123,8 +123,8 @@ def _random(config: Config, model: jn.MLP, key: Array) -> list[Array]:
     return [*(p * jnp.geomspace(*SCALES, len(p))[:, None, None] for p in (ends, around)), spare]
 
 
-def _mixed(limits: tuple[float, float], count: int) -> np.ndarray:
-    """So many numbers between the limits, evenly on a log scale, in an order without a trend."""
+def _log_steps(limits: tuple[float, float], count: int) -> np.ndarray:
+    """`count` numbers between the limits, evenly on a log scale, in an order without a trend."""
     return np.random.default_rng(0).permutation(np.geomspace(*limits, count))
 
 
@@ -135,16 +135,16 @@ def _excess(model: jn.MLP, data: dict[str, Array], row: tuple[Array, Array]) -> 
     return excess(along(loss_of(model, data), ends[0], length * (ends[1] - ends[0]), t), t)
 
 
-def _normalised(model: jn.MLP, direction: Array, centre: Array) -> Array:
+def _normalise(model: jn.MLP, direction: Array, centre: Array) -> Array:
     _, unravel = space(model)
-    return ravel_pytree(filter_normalised(unravel(direction), unravel(centre)))[0]
+    return ravel_pytree(filter_normalise(unravel(direction), unravel(centre)))[0]
 
 
 def _slice(config: Config, model: jn.MLP, data: dict[str, Array], row: Any) -> Array:
     """Losses `[points]` through a centre in a direction, `[2, p]`, as far as the reach."""
     (centre, direction), reach = row
     positions = reach * jnp.linspace(-1, 1, config.points)
-    return along(loss_of(model, data), centre, _normalised(model, direction, centre), positions)
+    return along(loss_of(model, data), centre, _normalise(model, direction, centre), positions)
 
 
 def _between(config: Config, data: dict[str, Array], pair: Array) -> Array:
@@ -168,8 +168,8 @@ def _train(config: Config, data: dict[str, Array], start: Array) -> Array:
 
 @partial(jax.jit, static_argnums=0)
 def surface(config: Config, data: dict[str, Array], plane: Array) -> Array:
-    """The loss `[rows, columns]` around a network in two directions, `plane [3, p]`."""
+    """Computes the loss `[rows, columns]` around a network in two directions, `plane [3, p]`."""
     loss, (centre, *directions) = loss_of(NETWORK, data), plane
-    across, up = (_normalised(NETWORK, direction, centre) for direction in directions)
+    across, up = (_normalise(NETWORK, direction, centre) for direction in directions)
     positions = jnp.linspace(-AROUND, AROUND, config.grid)
     return lax.map(lambda s: along(loss, centre + s * up, across, positions), positions)

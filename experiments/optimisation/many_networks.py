@@ -5,18 +5,18 @@ curve can have its spread over seeds.
 
 Command: `make many_networks`, one minute on 2 cores. Protocol: scikit-learn's digits, 64-32-10
 networks, ReLU, 20 epochs of mini-batches of 32, Adam at 3e-3. Networks trained per second by a loop
-over the compiled single training, by one `vmap` of it, and by `jaxnets.sweep`, which trains groups
+over the compiled single run, by one `vmap` of it, and by `jaxnets.sweep`, which trains groups
 that fit into the cache, on every core: the same keys, everything compiled before the first timing,
-the contenders in turn, round after round. Spread over seeds: the test accuracies of one and the
-same network, once with one division of the data (initial weights and batches differ), once with a
-division of its own for each seed. Criteria: the sweep's gain over the loop is larger than the
-number of cores (95 % interval over rounds); its rows are the single runs (parameters in double
-precision to 1e-3 of the largest, equal test accuracy in single precision, where 680 updates of Adam
-blow rounding up to some percent, as a trial showed); 32 seeds each are enough to see a difference
-of 1 point between two networks on one division of the data, by a two-sided t-test at 5 % with a
-power of 80 %. Expect a standard deviation of 0.7 points, so 8 or 9 seeds of each, and twice as many
-if each has a division of its own. Other work on the machine moves the times: 1.8 times as fast on
-2 busy cores, where these small networks already fill a core one by one.
+the contenders in turn, round after round. Spread over seeds: the test accuracies of the same
+network, once with one split of the data (initial weights and batches differ), once with a separate
+split for each seed. Criteria: the sweep's gain over the loop is larger than the number of cores
+(95 % interval over rounds); each of its rows equals the corresponding single run (parameters in
+double precision to 1e-3 of the largest, equal test accuracy in single precision, where 680 updates
+of Adam amplify rounding to some percent, as a trial showed); 32 seeds each are enough to see a
+difference of 1 point between two networks on one split of the data, by a two-sided t-test at 5 %
+with a power of 80 %. Expect a standard deviation of 0.7 points, so 8 or 9 seeds of each, and twice
+as many if each has a separate split. Other work on the machine moves the times: 1.8 times as fast
+on 2 busy cores, where these small networks already fill a core one by one.
 """
 
 import time
@@ -39,7 +39,7 @@ from jaxnets.data import Dataset
 from jaxnets.parallel.rows import parallel_map
 
 from ..lab.claims import Claim, Result, Verdict, interval, markdown, verdict
-from ..units.activation_choice import CLASSES, LOSS, digits, divided
+from ..units.activation_choice import CLASSES, LOSS, digits, random_split
 from .seed_power import POWER, seeds_needed
 
 CONTENDERS = {"loop": "loop over single runs", "vmap": "one vmap", "sweep": "jaxnets.sweep"}
@@ -67,20 +67,18 @@ SMOKE = Config(counts=(1, 4), loop=2, rounds=2, units=4, epochs=1, batch_size=51
 
 def run(config: Config, key: Array) -> Result:
     split_key, train_key = jax.random.split(key)
-    whole = digits()
-    data = jax.jit(divided)(split_key, whole)
+    samples = digits()
+    data = jax.jit(random_split)(split_key, samples)
     test, data = data.test, data._replace(test=None)
     model = jn.MLP((config.units,), CLASSES, "relu")
-    training = jn.TrainSpec(
-        model, LOSS, config.epochs, config.batch_size, record_every=config.epochs
-    )
+    spec = jn.TrainSpec(model, LOSS, config.epochs, config.batch_size, record_every=config.epochs)
     keys = jax.random.split(train_key, max(*config.counts, config.loop))
     print("compiling", flush=True)
-    works = _works(config, training, keys, data)
-    singles = works["loop", config.loop]()
-    params = jn.sweep(training, keys, data, _hparams(config))[0].params
-    seconds = _times(config, works)
-    print("networks with a division of their own", flush=True)
+    workloads = _workloads(config, spec, keys, data)
+    singles = workloads["loop", config.loop]()
+    params = jn.sweep(spec, keys, data, _hparams(config))[0].params
+    seconds = _times(config, workloads)
+    print("networks with a split of their own", flush=True)
     accuracies = evaluate.accuracies(model, LOSS, params, test)
     alone = jax.tree.map(lambda *leaves: jnp.stack(leaves), *singles)
     rows = jax.tree.map(lambda a: a[: config.loop], params)
@@ -88,11 +86,11 @@ def run(config: Config, key: Array) -> Result:
     return seconds | {
         "counts": np.asarray(config.counts),
         "devices": np.asarray(len(jax.local_devices())),
-        "difference": _differences_in_double(config, training, keys[: config.loop], data),
+        "difference": _differences_in_double(config, spec, keys[: config.loop], data),
         "difference_single": differences(alone, rows),
         "same_accuracy": same,
         "accuracy": accuracies,
-        "accuracy_anew": _anew(config, training, keys, whole),
+        "accuracy_anew": _accuracies_of_splits(config, spec, keys, samples),
     }
 
 
@@ -100,32 +98,34 @@ def _hparams(config: Config) -> dict[str, float]:
     return {"learning_rate": config.learning_rate}
 
 
-def _works(
-    config: Config, training: jn.TrainSpec, keys: Array, data: Dataset
+def _workloads(
+    config: Config, spec: jn.TrainSpec, keys: Array, data: Dataset
 ) -> dict[tuple[str, int], Callable[[], Any]]:
-    """What each contender does to train so many networks; each returns their parameters."""
+    """What each contender does to train `n` networks; each returns their parameters."""
 
     def train(key: Array, hparams: dict[str, Array], data: Dataset) -> Any:
-        return jn.train(training, key, data, hparams)[0].params
+        return jn.train(spec, key, data, hparams)[0].params
 
     single, vmapped = jax.jit(train), jax.jit(jax.vmap(train, in_axes=(0, None, None)))
     hparams, each = _hparams(config), list(keys[: config.loop])
-    works: dict[tuple[str, int], Callable[[], Any]] = {
+    workloads: dict[tuple[str, int], Callable[[], Any]] = {
         ("loop", config.loop): lambda: [single(key, hparams, data) for key in each]
     }
     for n in config.counts:
-        works["vmap", n] = partial(vmapped, keys[:n], hparams, data)
-        works["sweep", n] = partial(jn.sweep, training, keys[:n], data, hparams)
-    return works
+        workloads["vmap", n] = partial(vmapped, keys[:n], hparams, data)
+        workloads["sweep", n] = partial(jn.sweep, spec, keys[:n], data, hparams)
+    return workloads
 
 
-def _times(config: Config, works: dict[tuple[str, int], Callable[[], Any]]) -> Result:
-    """Seconds a network, in turn: `seconds_loop [rounds]`, of the others `[counts, rounds]`."""
-    for work in works.values():
+def _times(config: Config, workloads: dict[tuple[str, int], Callable[[], Any]]) -> Result:
+    """Seconds per network, in turn: `seconds_loop [rounds]`, of the others `[counts, rounds]`."""
+    for work in workloads.values():
         jax.block_until_ready(work())
     print("timing", flush=True)
-    rounds = [{name: _seconds(work) for name, work in works.items()} for _ in range(config.rounds)]
-    each = {name: np.asarray([r[name] for r in rounds]) / name[1] for name in works}
+    rounds = [
+        {name: _seconds(work) for name, work in workloads.items()} for _ in range(config.rounds)
+    ]
+    each = {name: np.asarray([r[name] for r in rounds]) / name[1] for name in workloads}
     many = {
         f"seconds_{name}": np.stack([each[name, n] for n in config.counts])
         for name in ("vmap", "sweep")
@@ -140,9 +140,9 @@ def _seconds(work: Callable[[], Any]) -> float:
 
 
 def differences(ones: Any, others: Any) -> np.ndarray:
-    """The largest difference of parameters `[n, ...]`, relative to the largest of the first, `[n]`.
+    """Computes the largest difference of parameters of two pytrees of n networks each, `[n]`.
 
-    Of two pytrees of n networks each.
+    Leaves are `[n, ...]`; differences are relative to the largest parameter of the first.
     """
     flat = [
         np.concatenate([np.asarray(a).reshape(len(a), -1) for a in jax.tree.leaves(tree)], axis=1)
@@ -152,36 +152,36 @@ def differences(ones: Any, others: Any) -> np.ndarray:
 
 
 def _differences_in_double(
-    config: Config, training: jn.TrainSpec, keys: Array, data: Dataset
+    config: Config, spec: jn.TrainSpec, keys: Array, data: Dataset
 ) -> np.ndarray:
     with jax.enable_x64(True):
-        swept = jn.sweep(training, keys, data, _hparams(config))[0].params
-        singles = [jn.fit(training, key, data, _hparams(config))[0].params for key in keys]
+        swept = jn.sweep(spec, keys, data, _hparams(config))[0].params
+        singles = [jn.fit(spec, key, data, _hparams(config))[0].params for key in keys]
         return differences(jax.tree.map(lambda *leaves: np.stack(leaves), *singles), swept)
 
 
-def _anew(
-    config: Config, training: jn.TrainSpec, keys: Array, whole: dict[str, np.ndarray]
+def _accuracies_of_splits(
+    config: Config, spec: jn.TrainSpec, keys: Array, samples: dict[str, np.ndarray]
 ) -> np.ndarray:
-    """Test accuracies `[networks]`, each with a division of the data of its own."""
+    """Test accuracies `[networks]`, each with a separate split of the data."""
 
     def one(key: Array) -> Array:
         split_key, train_key = jax.random.split(key)
-        data = divided(split_key, whole)
-        state, _ = jn.train(training, train_key, data, _hparams(config))
-        return evaluate.accuracy(training.model, LOSS, state.params, data.test)
+        data = random_split(split_key, samples)
+        state, _ = jn.train(spec, train_key, data, _hparams(config))
+        return evaluate.accuracy(spec.model, LOSS, state.params, data.test)
 
     return np.asarray(parallel_map(one, keys))
 
 
 def gains(result: Result) -> np.ndarray:
-    """How many times as fast as the loop the largest sweep is, `[rounds]`."""
+    """Computes how many times as fast as the loop the largest sweep is, `[rounds]`."""
     return result["seconds_loop"] / result["seconds_sweep"][-1]
 
 
 def spreads(result: Result) -> dict[str, np.ndarray]:
-    """Test accuracies `[networks]` of one network, by what its seeds decide."""
-    return {"one division": result["accuracy"], "divided anew": result["accuracy_anew"]}
+    """Returns test accuracies `[networks]` of one network, by what its seeds decide."""
+    return {"one split": result["accuracy"], "a split per seed": result["accuracy_anew"]}
 
 
 def table(result: Result) -> str:
@@ -195,7 +195,7 @@ def table(result: Result) -> str:
     ]
     head = ["", "networks at once", "networks per second", "quartiles"]
     return f"{len(result['seconds_loop'])} rounds:\n{markdown(head, rows)}\n\n" + markdown(
-        ["data", "seeds", "test accuracy", "seeds to see 1 point"], kinds
+        ["data", "seeds", "test accuracy", "seeds to detect 1 point"], kinds
     )
 
 
@@ -291,6 +291,6 @@ def _enough_seeds(result: Result) -> Verdict:
 
 CLAIMS = [
     Claim("F18, goal", "one program gains more than the cores alone", "-", _faster),
-    Claim("F18, goal", "the rows of a sweep are the single runs", "-", _same),
+    Claim("F18, goal", "each row of a sweep equals the corresponding single run", "-", _same),
     Claim("F18, goal", "32 seeds show a difference of 1 point", "-", _enough_seeds),
 ]

@@ -6,11 +6,11 @@ for n = 10 and for two layers of 10; weight decay, lambda |w|^2, helps where val
 lambda; so does dropout (a reading in L3). The lectures show pictures, without data or settings.
 
 Command: `make overfitting`, about two minutes on 2 cores. Protocol: two moons, 64 training and 64
-validation points with a fifth of the labels flipped, 2,000 test points with none; all drawn anew
+validation points with a fifth of the labels flipped, 2,000 test points with none; all drawn again
 for each seed. Tanh units, Adam at 0.02, 2,048 updates, on all 64 points unless stated: mini-batches
-make as many updates, so that nothing but their noise is different. One program trains all widths,
-and all lambdas of 64 units; a width or a lambda is chosen, for each seed, by the least validation
-loss. Dropout omits half of 64 units. Criteria, fixed before any run, are 95 % intervals of paired
+make the same number of updates, so that only their noise differs. One program trains all widths,
+and all lambdas of 64 units; a width or a lambda is chosen, for each seed, by the lowest validation
+loss. Dropout drops half of 64 units. Criteria, fixed before any run, are 95 % intervals of paired
 differences of test errors over seeds: the widest against the chosen width, whose training error is
 higher; the slopes of both errors against log2 of the width; all points against batches of 16; no
 decay against the chosen lambda; no dropout against dropout. Expect a test error that falls until 4
@@ -87,7 +87,7 @@ def run(config: Config, key: Array) -> Result:
     dropped = CNN((*units, Dense(1, "lecun")))
     by_dropout = _train(config, keys, data, dropped)
     for name, found in {"width": by_width, "lambda": by_lambda, "dropout": by_dropout}.items():
-        result |= _named(name, found)
+        result |= _name(name, found)
     best = by_lambda["valid"][0].argmin()
     shown = {
         "map_wide": _map(wide, _at(by_width, np.s_[0, -1])),
@@ -102,7 +102,7 @@ def _in_batches(config: Config, keys: Array, data: Dataset) -> Result:
     for name in NETWORKS:
         model = jn.MLP(tuple(map(int, name.split("_"))))
         by_size = [_train(config, keys, data, model, size) for size in config.sizes]
-        result |= _named(f"size_{name}", jax.tree.map(lambda *a: np.concatenate(a, 1), *by_size))
+        result |= _name(f"size_{name}", jax.tree.map(lambda *a: np.concatenate(a, 1), *by_size))
     return result
 
 
@@ -111,7 +111,7 @@ def _at(found: Any, where: Any) -> Any:
 
 
 def _draw(config: Config, key: Array) -> Dataset:
-    """Noisy points to train and to validate with, and clean ones to test with."""
+    """Noisy points for training and validation, clean ones for testing."""
     train_key, valid_key, test_key = jax.random.split(key, 3)
     noisy = {"noise": config.noise, "flip": config.flip}
     return Dataset(
@@ -134,23 +134,21 @@ def _train(
     A point is an entry of the hyper-parameters, each `[points]`; `data` is stacked over seeds.
     """
     epochs = config.updates * (size or config.samples) // config.samples
-    training = jn.TrainSpec(model, LOSS, epochs, size, record_every=epochs)
+    spec = jn.TrainSpec(model, LOSS, epochs, size, record_every=epochs)
     points = len(next(iter(hparams.values()))) if hparams else 1
     rows = {name: np.tile(values, len(keys)) for name, values in hparams.items()}
     rows["learning_rate"] = np.full(len(keys) * points, config.learning_rate)
     each = np.repeat(np.arange(len(keys)), points)
-    found = parallel_map(partial(_outcome, training), (keys[each], rows, _at(data, each)))
+    found = parallel_map(partial(_outcome, spec), (keys[each], rows, _at(data, each)))
     return jax.tree.map(lambda a: np.asarray(a).reshape(len(keys), points, *a.shape[1:]), found)
 
 
-def _outcome(
-    training: jn.TrainSpec, row: tuple[Array, dict[str, Array], Dataset]
-) -> dict[str, Any]:
+def _outcome(spec: jn.TrainSpec, row: tuple[Array, dict[str, Array], Dataset]) -> dict[str, Any]:
     key, hparams, data = row
-    state, history = jn.train(training, key, data, hparams)
+    state, history = jn.train(spec, key, data, hparams)
 
     def error(part: dict[str, Array]) -> Array:
-        return 1 - evaluate.accuracy(training.model, LOSS, state.params, part)
+        return 1 - evaluate.accuracy(spec.model, LOSS, state.params, part)
 
     return {
         "train": error(data.train),
@@ -160,7 +158,7 @@ def _outcome(
     }
 
 
-def _named(name: str, found: dict[str, Any]) -> Result:
+def _name(name: str, found: dict[str, Any]) -> Result:
     return {f"{measure}_{name}": found[measure] for measure in ("train", "test", "valid")}
 
 
@@ -170,14 +168,14 @@ def _map(model: Any, found: dict[str, Any]) -> np.ndarray:
     return np.asarray(predicted).reshape(MAP, MAP)
 
 
-def chosen(result: Result, axis: str, measure: str) -> np.ndarray:
-    """`[seeds]`: a measure at the width or lambda that has the least validation loss."""
+def choose(result: Result, axis: str, measure: str) -> np.ndarray:
+    """Chooses the width or lambda of lowest validation loss; returns its measure, `[seeds]`."""
     best = np.nan_to_num(result[f"valid_{axis}"], nan=np.inf).argmin(axis=1)
     return np.take_along_axis(result[f"{measure}_{axis}"], best[:, None], axis=1)[:, 0]
 
 
 def slopes(result: Result, measure: str) -> np.ndarray:
-    """`[seeds]`: what an error changes by with every doubling of the width, by least squares."""
+    """Fits the change of an error with each doubling of the width by least squares, `[seeds]`."""
     errors = result[f"{measure}_width"]
     return np.polynomial.polynomial.polyfit(np.log2(result["widths"]), errors.T, 1)[1]
 
@@ -187,7 +185,7 @@ def table(result: Result) -> str:
     widest = f"{result['widths'][-1]} units"
     for i, penalty in enumerate(result["lambdas"]):
         rows.append([f"{widest}, lambda {penalty:g}", *_errors(result, "lambda", i)])
-    best = [interval(chosen(result, "lambda", m)).percent() for m in ("train", "test")]
+    best = [interval(choose(result, "lambda", m)).percent() for m in ("train", "test")]
     rows += [[f"{widest}, lambda chosen", *best]]
     rows += [[f"{widest}, dropout", *_errors(result, "dropout", 0)]]
     for name, label in NETWORKS.items():
@@ -233,7 +231,7 @@ def _draw_errors(axes: Axes, x: np.ndarray, result: Result, of: dict[str, str]) 
     axes.legend(fontsize="small")
 
 
-def _compared(
+def _compare(
     result: Result, worse: tuple[str, np.ndarray], better: tuple[str, np.ndarray]
 ) -> Verdict:
     """Whether the first test errors `[seeds]` are above the second."""
@@ -248,9 +246,9 @@ def _seeds(result: Result) -> str:
 
 def _can_overfit(result: Result) -> Verdict:
     widest = f"{result['widths'][-1]} units"
-    test = chosen(result, "width", "test")
-    judged = _compared(result, (widest, result["test_width"][:, -1]), ("chosen width", test))
-    gap = interval(chosen(result, "width", "train") - result["train_width"][:, -1])
+    test = choose(result, "width", "test")
+    judged = _compare(result, (widest, result["test_width"][:, -1]), ("chosen width", test))
+    gap = interval(choose(result, "width", "train") - result["train_width"][:, -1])
     ours = f"{judged.ours}; training error {100 * gap.mean:.1f} ± {100 * gap.std:.1f} points lower"
     holds = judged.status == "reproduced" and gap.low > 0
     return verdict(holds, ours, judged.samples)
@@ -270,19 +268,19 @@ def _randomness(name: str) -> Callable[[Result], Verdict]:
     def judge(result: Result) -> Verdict:
         sizes, errors = result["sizes"].tolist(), result[f"test_size_{name}"]
         parts = errors[:, sizes.index(JUDGED_SIZE)]
-        return _compared(result, ("all points", errors[:, -1]), (f"{JUDGED_SIZE} a step", parts))
+        return _compare(result, ("all points", errors[:, -1]), (f"{JUDGED_SIZE} a step", parts))
 
     return judge
 
 
 def _decay_helps(result: Result) -> Verdict:
     none = ("lambda 0", result["test_lambda"][:, 0])
-    return _compared(result, none, ("lambda chosen", chosen(result, "lambda", "test")))
+    return _compare(result, none, ("lambda chosen", choose(result, "lambda", "test")))
 
 
 def _dropout_helps(result: Result) -> Verdict:
     none = ("without dropout", result["test_width"][:, -1])
-    return _compared(result, none, ("with it", result["test_dropout"][:, 0]))
+    return _compare(result, none, ("with it", result["test_dropout"][:, 0]))
 
 
 CLAIMS = [
@@ -290,6 +288,6 @@ CLAIMS = [
     Claim("E6, L1", "more neurons: less training error, more test error", "-", _more_neurons),
     Claim("E6, L0", "randomness prevents overfitting, n = 10", "pictures", _randomness("10")),
     Claim("E6, L0", "and with two layers of 10", "pictures", _randomness("10_10")),
-    Claim("E6, L0", "decay helps, lambda by validation data", "-", _decay_helps),
+    Claim("E6, L0", "decay helps, lambda chosen by validation data", "-", _decay_helps),
     Claim("E6, L3", "dropout helps", "a reading", _dropout_helps),
 ]

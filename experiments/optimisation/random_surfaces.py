@@ -2,7 +2,7 @@
 
 A surface is a mean of cosines of period 2 pi, scaled so that its largest curvature is 8. Then the
 lecture's steps are eta = 0.125 = 1/L, which never climbs, and eta = 0.5 = 4/L, twice what a minimum
-as sharp as that can bear. A mini-batch is some of the cosines.
+that sharp can bear. A mini-batch is some of the cosines.
 """
 
 from functools import partial
@@ -24,7 +24,7 @@ PERIOD = 2 * np.pi
 SIDE = 128
 """Points of the grid along an axis."""
 APART = 0.4
-"""Nearer than this, two minima of the grid are one: half the shortest wave is 0.56."""
+"""Minima of the grid that are nearer than this count as one: half the shortest wave is 0.56."""
 RATES = (0.125, 0.5)
 SHARES = (1.0, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32, 1 / 64)
 """Of the terms in a step: the first is gradient descent."""
@@ -33,28 +33,28 @@ SETTLING = 200
 FLAT = 1e-3
 """A slope below which a descent has settled."""
 NEAR = 0.01
-"""Of the surface's range: so near to its lowest point, a descent has reached it."""
+"""A descent this close to the lowest point, in shares of the surface's range, has reached it."""
 
 
 class Surface(NamedTuple):
     """`f(w) = scale / N sum_n cos(frequency_n . w + phase_n) / |frequency_n|`."""
 
     frequencies: Array
-    """Whole numbers `[terms, dimensions]`."""
+    """Integers `[terms, dimensions]`."""
     phases: Array
     """`[terms]`."""
     scale: Array | float
 
 
 def value(surface: Surface, w: Array | np.ndarray, weights: Array | float = 1.0) -> Array:
-    """`f(w)` at one point `[dimensions]`, every term multiplied by its weight `[terms]`."""
+    """Computes `f(w)` at one point `[dimensions]`, each term multiplied by its weight `[terms]`."""
     waves = jnp.cos(surface.frequencies @ w + surface.phases)
     lengths = jnp.maximum(jnp.linalg.norm(surface.frequencies, axis=1), 1)
     return surface.scale * jnp.mean(weights * waves / lengths)
 
 
 def draw(dimensions: int, key: Array) -> tuple[Surface, Array]:
-    """A random surface whose largest curvature is 8, and its values on the grid.
+    """Draws a random surface whose largest curvature is 8; also returns its values on the grid.
 
     The values are `[SIDE] * dimensions`: entry `[i, j]` belongs to `w = PERIOD / SIDE (i, j)`.
     """
@@ -71,7 +71,7 @@ def draw(dimensions: int, key: Array) -> tuple[Surface, Array]:
 
 
 def spectral_norms(matrices: Array) -> Array:
-    """The largest absolute eigenvalues `[n]` of symmetric matrices `[n, k, k]`, k = 1 or 2."""
+    """Computes the largest absolute eigenvalues `[n]` of symmetric `[n, k, k]`, k = 1 or 2."""
     k = matrices.shape[-1]
     middle = jnp.trace(matrices, axis1=1, axis2=2) / k
     apart = jnp.sum(matrices**2, axis=(1, 2)) / k - middle**2
@@ -79,14 +79,14 @@ def spectral_norms(matrices: Array) -> Array:
 
 
 def grid(dimensions: int) -> np.ndarray:
-    """The points `[SIDE^dimensions, dimensions]` of one period, the last coordinate fastest."""
+    """Returns points `[SIDE^dimensions, dimensions]` of one period, last coordinate fastest."""
     ticks = np.arange(SIDE, dtype=np.float32) * np.float32(PERIOD / SIDE)
     axes = np.meshgrid(*[ticks] * dimensions, indexing="ij")
     return np.stack([axis.ravel() for axis in axes], axis=1)
 
 
 def descend(surface: Surface, start: Array, key: Array, rate: Any, share: Any, steps: int) -> Array:
-    """The points `[steps, dimensions]` of a descent from `start [dimensions]`.
+    """Descends from `start [dimensions]` and returns the points `[steps, dimensions]`.
 
     Each step takes every term with chance `share` and divides by it, so that the slope is right on
     average: the noise of a mini-batch. The last steps (`SETTLING`) take all terms.
@@ -102,21 +102,21 @@ def descend(surface: Surface, start: Array, key: Array, rate: Any, share: Any, s
 
 
 def minima(values: np.ndarray) -> np.ndarray:
-    """The local minima `[minima, dimensions]` of values on the periodic grid, the lowest first."""
+    """Finds local minima `[minima, dimensions]` of values on the periodic grid, lowest first."""
     lower = np.ones(values.shape, bool)
     for shift in product((-1, 0, 1), repeat=values.ndim):
         if any(shift):
             lower &= values < np.roll(values, shift, axis=tuple(range(values.ndim)))
     places = np.argwhere(lower)[np.argsort(values[lower])] * (PERIOD / SIDE)
-    kept = places[:1]
+    apart = places[:1]
     for place in places[1:]:
-        if distances(kept, place[None]).min() > APART:
-            kept = np.concatenate([kept, place[None]])
-    return kept
+        if distances(apart, place[None]).min() > APART:
+            apart = np.concatenate([apart, place[None]])
+    return apart
 
 
 def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Distances `[a, b]` between points `[a, dimensions]` and `[b, dimensions]` of the torus."""
+    """Computes distances `[a, b]` of points `[a, dimensions]`, `[b, dimensions]` on the torus."""
     apart = np.abs(a[:, None] - b[None]) % PERIOD
     return np.linalg.norm(np.minimum(apart, PERIOD - apart), axis=-1)
 
@@ -124,7 +124,7 @@ def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def outcomes(
     key: Array, dimensions: int, functions: int, starts: int, steps: int
 ) -> dict[str, np.ndarray]:
-    """Where descents end on random surfaces, shares `[functions]` of `starts` random starts.
+    """Measures where descents on random surfaces end, shares `[functions]` of `starts` starts.
 
     `closest`: without noise and at the first of `RATES`, in the minimum nearest to the start;
     `different`: how many minima these descents end in; `settled [rates, functions]`: the share that
@@ -134,12 +134,12 @@ def outcomes(
     keys = jax.random.split(surface_key, functions)
     surfaces, values = parallel_map(partial(draw, dimensions), keys, group=1)
     first = jax.random.uniform(start_key, (functions, starts, dimensions), maxval=PERIOD)
-    trainings = [*((rate, 1.0) for rate in RATES), *((RATES[0], share) for share in SHARES[1:])]
-    ends, heights, slopes = _ends(surfaces, first, noise_key, trainings, steps)
+    settings = [*((rate, 1.0) for rate in RATES), *((RATES[0], share) for share in SHARES[1:])]
+    ends, heights, slopes = _ends(surfaces, first, noise_key, settings, steps)
     maps = np.asarray(values)
     flat = maps.reshape(functions, -1)
     reached = heights <= (flat.min(1) + NEAR * np.ptp(flat, axis=1))[None, :, None]
-    chosen = [_chosen(*each) for each in zip(maps, np.asarray(first), ends[0], strict=True)]
+    chosen = [_nearest_minima(*each) for each in zip(maps, np.asarray(first), ends[0], strict=True)]
     return {
         "closest": np.asarray([np.mean(begin == end) for begin, end in chosen]),
         "different": np.asarray([len(set(end)) for _, end in chosen]),
@@ -151,12 +151,12 @@ def outcomes(
 
 
 def _ends(
-    surfaces: Surface, first: Array, key: Array, trainings: list[tuple[float, float]], steps: int
+    surfaces: Surface, first: Array, key: Array, settings: list[tuple[float, float]], steps: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points `[trainings, functions, starts, dimensions]`, and heights and slopes there."""
+    """Points `[settings, functions, starts, dimensions]`, and heights and slopes there."""
     functions, starts, _ = first.shape
-    each, on = np.divmod(np.arange(len(trainings) * functions), functions)
-    rate, share = np.asarray(trainings, np.float32).T
+    each, on = np.divmod(np.arange(len(settings) * functions), functions)
+    rate, share = np.asarray(settings, np.float32).T
 
     def one(row: dict[str, Any]) -> tuple[Array, Array, Array]:
         def descent(start: Array, key: Array) -> tuple[Array, Array, Array]:
@@ -174,21 +174,21 @@ def _ends(
         "share": share[each],
     }
     found = parallel_map(one, rows, group=1)
-    shape = (len(trainings), functions)
+    shape = (len(settings), functions)
     ends, heights, slopes = (np.asarray(a).reshape(*shape, *a.shape[1:]) for a in found)
     return ends, heights, slopes
 
 
-def _chosen(
+def _nearest_minima(
     values: np.ndarray, first: np.ndarray, ends: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For every descent, which minimum is nearest to its start and which to its end."""
+    """For every descent, the minimum nearest to its start and the one nearest to its end."""
     places = minima(values)
     return distances(first, places).argmin(1), distances(ends, places).argmin(1)
 
 
 def paths(surface: Surface, first: np.ndarray, starts: int = 6, steps: int = 24) -> np.ndarray:
-    """The first points `[rates, starts, 1 + steps, dimensions]` of descents without noise."""
+    """Returns the first points `[rates, starts, 1 + steps, dimensions]` of noiseless descents."""
     frequencies, phases, scale = surface
     directions = frequencies / np.maximum(np.linalg.norm(frequencies, axis=1, keepdims=True), 1)
     found = []

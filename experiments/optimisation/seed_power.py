@@ -7,7 +7,7 @@ SIGNIFICANCE, POWER = 0.05, 0.8
 
 
 def power(seeds: int, effect: float) -> float:
-    """The chance that a two-sided t-test finds a difference of `effect` standard deviations.
+    """Computes the power of a two-sided t-test for a difference of `effect` standard deviations.
 
     With `seeds` networks of each kind: the noncentral t distribution (Cohen, 1988).
     """
@@ -17,7 +17,7 @@ def power(seeds: int, effect: float) -> float:
 
 
 def seeds_needed(std: float, gap: float) -> int:
-    """The fewest networks of each kind that show a difference `gap` of their means.
+    """Returns the fewest networks of each kind that show a difference `gap` of their means.
 
     The normal distribution gives the first guess, which is never too large.
     """

@@ -1,4 +1,4 @@
-"""Trainings by batches of every size against a NumPy loop; the judges on made-up results."""
+"""Runs with batches of every size against a NumPy loop; the judges on made-up results."""
 
 import jax
 import jax.numpy as jnp
@@ -25,14 +25,14 @@ def cross_entropy(weight, bias, part):
 
 
 @pytest.mark.parametrize("size", [1, 2, 5, 20])
-def test_a_training_is_a_numpy_loop(key, size):
+def test_a_run_is_a_numpy_loop(key, size):
     """Softmax regression, by hand; a record each 2 samples, or each step if that is more."""
     data, epochs, rate = problem(), 2, 0.3
-    training = batch_size.Training(jn.MLP((), 10), size, epochs)
+    spec = batch_size.Spec(jn.MLP((), 10), size, epochs)
     row = {"key": key, "rate": jnp.asarray(rate)}
-    found = jax.jit(batch_size.train, static_argnums=0)(training, row, data)
+    found = jax.jit(batch_size.train, static_argnums=0)(spec, row, data)
     init_key, order_key = jax.random.split(key)
-    layer = training.model.init(init_key, data.train["x"][:1])["params"]["output"]
+    layer = spec.model.init(init_key, data.train["x"][:1])["params"]["output"]
     weight, bias = np.array(layer["weight"]), np.array(layer["bias"])
     losses = []
     for epoch_key in jax.random.split(order_key, epochs):

@@ -29,7 +29,7 @@ def line_problem(n=12):
 def test_accumulated_gradients_are_the_closed_form(x64, size):
     problem, w = line_problem(), jnp.asarray([0.3, -1.2])
     x, y = problem.data["x"], problem.data["y"]
-    found = descent.accumulated(problem, w, size)
+    found = descent.accumulate_gradients(problem, w, size)
     np.testing.assert_allclose(found, x.T @ (x @ w - y), rtol=1e-13)
 
 
@@ -52,8 +52,8 @@ def test_variances_of_batches_are_those_of_all_subsets(x64, key):
     np.testing.assert_allclose(found, [1, exact, 0], atol=0.05)
 
 
-def test_copies_multiply_the_work_of_the_whole_set_only(key):
-    """Two identical samples: any batch of two copies is the whole set."""
+def test_copies_multiply_the_work_of_the_full_set_only(key):
+    """Two identical samples: any batch of two copies is the full set."""
     part = {"x": jnp.ones((2, 1)), "y": jnp.ones(2)}
     problem = descent.Problem(
         lambda key: jnp.zeros(1),
@@ -148,8 +148,8 @@ CONTRARY = {
     "one minimum": ({"different_plane": np.ones(6)}, {7}),
     "far from the start": ({"closest_line": 0.85 + JITTER}, {8}),
     "mostly global": ({"lowest_plane": LOWEST + 0.4}, {9}),
-    "the step is no matter": ({"settled_line": np.stack([0.9 + JITTER, 0.9 - JITTER])}, {10}),
-    "noise is no help": ({"lowest_line": LOWEST[::-1] - 0.2}, {11}),
+    "the step does not matter": ({"settled_line": np.stack([0.9 + JITTER, 0.9 - JITTER])}, {10}),
+    "noise does not help": ({"lowest_line": LOWEST[::-1] - 0.2}, {11}),
 }
 
 

@@ -1,4 +1,4 @@
-"""What `loss_landscape` says of made-up slices, and the losses it takes them of."""
+"""What `loss_landscape` says about made-up slices, and the losses it takes them of."""
 
 import jax
 import jax.numpy as jnp

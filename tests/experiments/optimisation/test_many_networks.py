@@ -1,4 +1,4 @@
-"""What `many_networks` says of made-up results, and its statistics."""
+"""What `many_networks` says about made-up results, and its statistics."""
 
 import numpy as np
 import pytest

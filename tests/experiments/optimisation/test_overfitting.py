@@ -1,4 +1,4 @@
-"""Trainings of `overfitting` against single ones; its judges on made-up results."""
+"""Runs of `overfitting` against single ones; its judges on made-up results."""
 
 from functools import partial
 
@@ -20,7 +20,7 @@ def drawn(keys):
 
 
 @pytest.mark.parametrize(("size", "l2"), [(None, 0.05), (4, 0.0)])
-def test_every_point_is_a_training_of_its_own(key, size, l2):
+def test_every_point_is_a_run_of_its_own(key, size, l2):
     """Against `fit` on the same draw: as many updates, on all points or on some."""
     keys = jax.random.split(key, 3)
     model = jn.MLP((4,))
@@ -29,9 +29,9 @@ def test_every_point_is_a_training_of_its_own(key, size, l2):
     found = overfitting._train(CONFIG, keys, data, model, size, **hparams)
     data = jax.tree.map(lambda a: a[2], data)
     epochs = 64 if size is None else 16
-    training = jn.TrainSpec(model, overfitting.LOSS, epochs, size, record_every=epochs)
+    spec = jn.TrainSpec(model, overfitting.LOSS, epochs, size, record_every=epochs)
     one = {"learning_rate": CONFIG.learning_rate, "width": 4, "l2": l2}
-    state, history = jn.fit(training, keys[2], data, one)
+    state, history = jn.fit(spec, keys[2], data, one)
     assert int(state.step) == CONFIG.updates
     np.testing.assert_allclose(found["valid"][2, 1], history["valid_loss"][-1], rtol=1e-3)
     for part in ("train", "test"):
@@ -63,12 +63,12 @@ def _moon(x):
     return (np.abs(np.hypot(x[:, 0] - 1, x[:, 1] - 0.5) - 1) < 1e-5).astype(int)
 
 
-def test_chosen_takes_the_least_validation_loss():
+def test_the_lowest_validation_loss_is_chosen():
     fields = {
         "valid_lambda": np.asarray([[3.0, 1.0, 2.0], [np.nan, 5.0, 4.0]]),
         "test_lambda": np.asarray([[0.3, 0.1, 0.2], [0.9, 0.5, 0.4]]),
     }
-    np.testing.assert_array_equal(overfitting.chosen(fields, "lambda", "test"), [0.1, 0.4])
+    np.testing.assert_array_equal(overfitting.choose(fields, "lambda", "test"), [0.1, 0.4])
 
 
 def test_slopes_are_those_of_least_squares():
@@ -84,7 +84,7 @@ JITTER = np.linspace(-0.01, 0.01, 6)[:, None]
 
 
 def result(**changes):
-    """Six seeds: the second width and the second lambda have the least validation loss."""
+    """Six seeds: the second width and the second lambda have the lowest validation loss."""
     fields = {
         "widths": np.asarray([1, 4, 64]),
         "lambdas": np.asarray([0.0, 1e-3, 1e-1]),

@@ -76,7 +76,7 @@ def test_some_terms_give_the_slope_on_average(key):
 
 
 def test_minima_of_a_grid():
-    """`cos 3 w` has three, and a dent beside one of them is no other."""
+    """`cos 3 w` has three, and a dent next to one of them is not another."""
     w = np.arange(SIDE) * PERIOD / SIDE
     heights = np.cos(3 * w) + 0.1 * np.cos(w - 1)
     found = np.sort(random_surfaces.minima(heights)[:, 0])
