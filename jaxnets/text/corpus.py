@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxnets.host import checks
-from jaxnets.storage.atomic import room
+from jaxnets.storage.atomic import disk_full_errors
 from jaxnets.text import corpus_cache, reading
 from jaxnets.text.vocabulary import END, Vocabulary, encode
 
@@ -48,7 +48,7 @@ def read(
     checks.require_count(min_count, "min_count")
     if cache is not None:
         return Corpus(*corpus_cache.read(source, min_count, cache, progress))
-    with room(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as spool:
+    with disk_full_errors(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as spool:
         vocabulary, blocks = encode(source, min_count, progress, spool)
         return Corpus(np.concatenate(list(blocks)), vocabulary)
 

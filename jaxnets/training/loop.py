@@ -52,7 +52,7 @@ class Narrowable(Protocol):
         """Returns ones and zeros, by which the gradients are multiplied."""
 
 
-def own_hparams(model: Any, hparams: Hparams) -> Hparams:
+def own_hparams(model: Any, hparams: Hparams) -> dict[str, Any]:
     """Returns those hyper-parameters that the model itself takes, see `Narrowable`."""
     return {name: hparams[name] for name in getattr(model, "hparam_names", ()) if name in hparams}
 

@@ -103,7 +103,7 @@ def _require_parts(data: Any) -> None:
 def _as_part(spec: TrainSpec, part: Mapping[str, Any], name: str) -> dict[str, np.ndarray]:
     x = getattr(spec.model, "check_samples", checks.as_features)(part["x"], f"{name} x")
     outputs = _outputs(spec.model, x.shape[1:], x.dtype)
-    loss = LOSSES.get(spec.loss, spec.loss)
+    loss = LOSSES[spec.loss] if isinstance(spec.loss, str) else spec.loss
     y = loss.check(part["y"], outputs, f"{name} y")
     checks.require_same_length(x, y, (f"{name} x", f"{name} y"))
     return {"x": x, "y": y}
