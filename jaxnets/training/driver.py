@@ -20,7 +20,7 @@ from jaxnets.training.loop import Carry, History, State, TrainSpec
 
 PIECE_SECONDS = 0.25
 """What a piece should take: so soon a signal is heard, so rarely the devices wait for Python."""
-GROWTH = 8
+GROWTH = 64
 """The first pieces are short; each is at most so many times as long as the one before."""
 LARGEST_PIECE = 2**20
 
