@@ -1,13 +1,13 @@
 """Vectors of words from a real text: neighbours, analogies and people's judgements (row C8; L0).
 
-Claim: trained to predict words from their neighbours, vectors come out whose distances are "highly
+Claim: training to predict words from their neighbours yields vectors whose distances are "highly
 correlated to the similarity of the corresponding words", and whose differences answer "king is to
 queen what man is to ..." (woman), knee:leg elbow:... (forearm, arm) and love:indifference
 fear:... (apathy), as the lecture shows for vectors of Google News.
 
 Command: `make word2vec CORPUS=novels.txt.xz` (a UTF-8 text, plain, .gz or .xz, a folder of them or
 `tfds:NAME`), about two minutes for each seed of five epochs over 14 million words on 2 cores.
-Without CORPUS the 60,000 sentences of `jaxnets.text.tiny_language` are read, of which only the
+Without CORPUS the 60,000 sentences of `jaxnets.text.tiny_language` are read, on which only the
 first claim can be judged. Protocol: continuous bag of words with negative sampling, 100 dimensions,
 windows of 5, words seen 5 times or more, the defaults of `jaxnets.word2vec`; 3 seeds. Similarity is
 Spearman's rank correlation with WS-353 and SimLex-999 over the pairs whose words are known; the
@@ -15,8 +15,8 @@ files are looked for in $WORDS_DIR. An analogy (a is to b as c is to ?) is solve
 first answer is among the four best by 3CosAdd, as many as the lecture shows.
 Criteria: the mean loss falls in every epoch of every seed; WS-353 above 0.5 in the mean of the
 seeds ("highly correlated"); the lecture's answer in every seed. Expect woman for king and queen,
-less of the other two: novels say little of elbows; and SimLex, which separates likeness from mere
-relation, far below WS-353.
+less for the other two: novels say little about elbows; and SimLex, which separates likeness from
+mere relation, far below WS-353.
 """
 
 import resource
@@ -61,28 +61,24 @@ def run(config: Config, key: Array) -> Result:
         "loss": np.stack([t.loss for t in trained]),
         "words_per_second": np.asarray([t.words_per_second for t in trained]),
         "peak_bytes": np.asarray(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss),
-        "tests": word_vectors.spelled(tuple(tests.similarities)),
+        "tests": word_vectors.as_array(tuple(tests.similarities)),
         "spearman": np.asarray(
             [
                 [word2vec.spearman(v, pairs)[0] for pairs in tests.similarities.values()]
                 for v in vectors
             ]
         ),
-        "groups": word_vectors.spelled(tuple(known)),
+        "groups": word_vectors.as_array(tuple(known)),
         "solved": np.asarray([[score[name].share for name in known] for score in scores]),
         "asked": np.asarray([scores[0][name].asked for name in known]),
         "answers": np.asarray([[_answers(v, *a) for a in ANALOGIES.values()] for v in vectors]),
-        "queries": word_vectors.spelled(queries),
+        "queries": word_vectors.as_array(queries),
         "neighbours": word_vectors.neighbours(vectors[0], queries, 6),
     }
 
 
-def _spearman(vectors: word2vec.Vectors, tests: word_vectors.Similarities) -> list[float]:
-    return [word2vec.spearman(vectors, pairs)[0] for pairs in tests.values()]
-
-
 def _answers(vectors: word2vec.Vectors, a: str, b: str, c: str, answer: str) -> str:
-    """The best answers, or nothing if the text has not all of the question's words."""
+    """The best answers, or nothing if the text lacks one of the question's words."""
     if not {a, b, c, answer} <= set(vectors.index):
         return ""
     return ", ".join(word for word, _ in word2vec.analogy(vectors, a, b, c, SHOWN))

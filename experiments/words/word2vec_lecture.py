@@ -58,7 +58,7 @@ def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = No
         tiny_language.sentences(config.sentences, config.seed), min_count=1
     )
     x, y = corpus.contexts(ids, config.reach)
-    training = jn.TrainSpec(
+    spec = jn.TrainSpec(
         WordNet(len(spelling), config.dimensions),
         "softmax_cross_entropy",
         config.epochs,
@@ -66,10 +66,10 @@ def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = No
     )
     keys, rate = jax.random.split(key, config.seeds), {"learning_rate": config.learning_rate}
     states, history = jn.sweep(
-        training, keys, Dataset({"x": x, "y": y}), rate, progress=True, checkpoints=checkpoints
+        spec, keys, Dataset({"x": x, "y": y}), rate, progress=True, checkpoints=checkpoints
     )
     one = jnp.asarray(x[:1])
-    initial = [training.model.init(seed, one) for seed in keys]
+    initial = [spec.model.init(seed, one) for seed in keys]
     learned = np.asarray(states.params["params"]["embedding"])
     return {
         "loss": history["train_loss"],
@@ -96,7 +96,7 @@ def _lecture_answer(spelling: tuple[str, ...], matrix: Array) -> str:
 
 
 def frequent_loss(y: np.ndarray) -> float:
-    """The cross entropy of always predicting the words' frequencies: their entropy, in nats."""
+    """Computes the cross entropy of predicting the words' frequencies: their entropy, in nats."""
     share = np.bincount(y) / len(y)
     share = share[share > 0]
     return float(-(share * np.log(share)).sum())
@@ -127,7 +127,7 @@ def _draw_loss(axes: Axes, result: Result) -> None:
     epochs, style = np.arange(1, result["loss"].shape[1] + 1), plots.styles()
     plots.spread(axes, epochs, result["loss"], "WordNet (± 1 std)", next(style))
     plots.level(axes, float(result["frequent"]), "word frequencies alone", next(style))
-    axes.set(xlabel="epoch", ylabel="mean cross entropy [nats a word]", xticks=epochs)
+    axes.set(xlabel="epoch", ylabel="mean cross entropy [nats per word]", xticks=epochs)
     axes.set_ylim(0)
     axes.legend(fontsize="small")
 

@@ -7,11 +7,11 @@ lecture shows both for the Harry Potter books.
 Command: `make word_map CORPUS=novels.txt.xz`, or without CORPUS the sentences of
 `jaxnets.text.tiny_language`. Protocol: vectors as in `word2vec`, 3 seeds; a list of words of known
 kinds (numbers, months, colours, kin, ...; in the tiny language capitals, countries, languages,
-money, men, women), as far as the text has them 20 times; scikit-learn's t-SNE of these words' unit
+money, men, women), if they occur 20 times in the text; scikit-learn's t-SNE of these words' unit
 vectors, perplexity 5. Criteria, both with 95 % intervals over seeds: the share of words whose
 nearest other word on the map is of their kind, against the same share with kinds dealt at random
 (the mean of 200 deals); and the mean cosine of two words of one kind less that of two kinds. Expect
-both far above chance, and kinds such as months in clumps of their own.
+both far above chance, and kinds such as months in clusters of their own.
 """
 
 from itertools import cycle
@@ -45,14 +45,14 @@ LEAST = 20
 PERPLEXITY = 5
 DEALS = 200
 SIDES = {"left": (6, -3), "right": (-6, -3), "center": (0, 6)}
-"""Where the map spells the first, second and third word of each kind."""
+"""Where the map labels the first, second and third word of each kind."""
 PAIRS = 12
 """Words of the matrix of distances, taken from the first kinds in turn."""
 
 
 def run(config: Config, key: Array) -> Result:
     text = word_vectors.read(config)
-    names, kinds = _chosen(_kinds(config), text.vocabulary)
+    names, kinds = _choose(_kinds(config), text.vocabulary)
     trained = word_vectors.learn(config, key, text)
     unit = [t.vectors.unit[t.vectors.numbers(names)] for t in trained]
     maps = np.stack([_tsne(rows, config.seed) for rows in unit])
@@ -63,7 +63,7 @@ def run(config: Config, key: Array) -> Result:
     others = ~np.eye(len(names), dtype=bool)
     return {
         "corpus": np.asarray(config.corpus),
-        "words": word_vectors.spelled(names),
+        "words": word_vectors.as_array(names),
         "kinds": kinds,
         "map": maps[0],
         "cosines": cosines[0],
@@ -86,8 +86,8 @@ def _kinds(config: Config) -> dict[str, str]:
     }
 
 
-def _chosen(kinds: dict[str, str], vocabulary: Vocabulary) -> tuple[tuple[str, ...], np.ndarray]:
-    """The words that the text has often enough, and the kind of each."""
+def _choose(kinds: dict[str, str], vocabulary: Vocabulary) -> tuple[tuple[str, ...], np.ndarray]:
+    """The words that are frequent enough in the text, and the kind of each."""
     counts = dict(zip(vocabulary.words, vocabulary.counts, strict=True))
     found = [
         (word, kind)
@@ -97,7 +97,7 @@ def _chosen(kinds: dict[str, str], vocabulary: Vocabulary) -> tuple[tuple[str, .
     ]
     if len({kind for _, kind in found}) < 2:
         raise ValueError(
-            f"the text has fewer than two of {', '.join(kinds)} {LEAST} times: give another CORPUS"
+            f"fewer than two of {', '.join(kinds)} occur {LEAST} times: use another CORPUS"
         )
     return tuple(word for word, _ in found), np.asarray([kind for _, kind in found])
 
@@ -110,7 +110,7 @@ def _tsne(rows: np.ndarray, seed: int) -> np.ndarray:
 
 
 def nearest_alike(places: np.ndarray, kinds: np.ndarray) -> float:
-    """The share of points `[n, 2]` whose nearest other point is of their kind."""
+    """Computes the share of points `[n, 2]` whose nearest other point is of their kind."""
     distances = np.linalg.norm(places[:, None] - places, axis=-1)
     np.fill_diagonal(distances, np.inf)
     return float((kinds[distances.argmin(1)] == kinds).mean())
@@ -168,7 +168,7 @@ def _draw_distances(axes: Axes, result: Result) -> None:
 
 
 def _first_of_each(kinds: np.ndarray, n: int) -> np.ndarray:
-    """The places of the first n words of every kind."""
+    """The indices of the first n words of every kind."""
     each = [np.flatnonzero(kinds == kind)[:n] for kind in dict.fromkeys(kinds.tolist())]
     return np.concatenate(each)
 

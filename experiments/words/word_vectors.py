@@ -1,4 +1,4 @@
-"""What the experiments on word vectors share: a corpus by its path, vectors of it, test words."""
+"""Shared by the experiments on word vectors: a corpus by its path, its vectors, word tests."""
 
 import os
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ SMOKE = Config(seeds=2, epochs=2, sentences=2000)
 
 
 def read(config: Config) -> Corpus:
-    """The corpus of a path, kept in `.cache`; for no path the sentences of the tiny language."""
+    """Reads the corpus of a path, cached in `.cache`; without a path, the tiny language."""
     if not config.corpus:
         sentences = tiny_language.sentences(config.sentences, config.seed)
         return corpus.read(sentences, min_count=1)
@@ -56,7 +56,7 @@ def read(config: Config) -> Corpus:
 
 
 def learn(config: Config, key: Array, text: Corpus) -> list[Trained]:
-    """One training for each seed."""
+    """Trains vectors once for each seed."""
     options = {} if config.corpus else TINY
     settings = Word2Vec(config.model, epochs=config.epochs, **options)
     return [
@@ -75,7 +75,7 @@ class Tests(NamedTuple):
 
 
 def tests() -> Tests:
-    """WS-353, SimLex-999 and questions-words, as far as their files are there."""
+    """Reads WS-353, SimLex-999 and questions-words, as far as their files exist."""
     folder = Path(os.environ.get("WORDS_DIR", ""))
     files = {"WS-353": "EN-WS-353-ALL.txt", "SimLex-999": "EN-SIMLEX-999.txt"}
     questions = folder / "questions-words.txt"
@@ -86,11 +86,11 @@ def tests() -> Tests:
 
 
 def neighbours(vectors: Vectors, words: tuple[str, ...], n: int) -> np.ndarray:
-    """For each word its n nearest in one line."""
+    """Lists the n nearest words of each word in one line."""
     near = [most_similar(vectors, word, n) for word in words]
     return np.asarray([", ".join(other for other, _ in found) for found in near])
 
 
-def spelled(words: tuple[str, ...]) -> np.ndarray:
-    """Words as an array that can be saved."""
+def as_array(words: tuple[str, ...]) -> np.ndarray:
+    """Returns words as an array that can be saved."""
     return np.asarray(words, str)

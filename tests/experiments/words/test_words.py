@@ -1,9 +1,10 @@
-"""What the experiments on words say of made-up results."""
+"""What the experiments on words say about made-up results."""
 
 import numpy as np
 import pytest
 
 from experiments.lab import run
+from experiments.lab.config import configure
 from experiments.words import word2vec, word2vec_lecture, word_map, word_vectors
 
 
@@ -127,7 +128,7 @@ def test_the_nearest_point_is_another_one():
 
 
 def test_a_corpus_of_ones_own(tmp_path, monkeypatch):
-    """By a path, kept in `.cache`; the word tests from `$WORDS_DIR`; too few known words."""
+    """By a path, cached in `.cache`; the word tests from `$WORDS_DIR`; too few known words."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WORDS_DIR", str(tmp_path))
     text = "one two three red green blue king queen man woman other words between them\n" * 60
@@ -136,7 +137,7 @@ def test_a_corpus_of_ones_own(tmp_path, monkeypatch):
     (tmp_path / "questions-words.txt").write_text(": f\nking queen man woman\n", encoding="utf-8")
     settings = ["corpus=text.txt", "seeds=2", "epochs=2"]
     for module, name in ((word2vec, "word2vec"), (word_map, "word_map")):
-        result = run.perform(name, run.configure(module.Config(), settings), tmp_path)
+        result = run.perform(name, configure(module.Config(), settings), tmp_path)
         assert result["corpus"] == "text.txt"
     assert len(list((tmp_path / ".cache").iterdir())) == 2
     assert set(result["kinds"]) == {"numbers", "colours"}
@@ -144,7 +145,7 @@ def test_a_corpus_of_ones_own(tmp_path, monkeypatch):
     assert vectors["spearman"].shape == (2, 1)
     assert vectors["asked"] == [1]
     (tmp_path / "dull.txt").write_text("one two " * 60, encoding="utf-8")
-    config = run.configure(word_map.Config(), ["corpus=dull.txt"])
+    config = configure(word_map.Config(), ["corpus=dull.txt"])
     with pytest.raises(ValueError, match="fewer than two of numbers, months"):
         word_map.run(config, None)
 
