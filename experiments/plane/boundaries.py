@@ -1,4 +1,4 @@
-"""Problems of the plane whose true boundary is known, and how well a network has drawn it."""
+"""Problems of the plane whose true boundary is known, and how near a network comes to it."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -33,17 +33,17 @@ class Problem(NamedTuple):
 
 
 def board(x: np.ndarray) -> np.ndarray:
-    """The labels of `toy.checkerboard`: the parity of column + row of 4 x 4 cells."""
+    """Computes the labels of `toy.checkerboard`: the parity of column + row of 4 x 4 cells."""
     return np.floor(2 * (x + 1)).sum(axis=1) % 2
 
 
 def banana(x: np.ndarray) -> np.ndarray:
-    """The labels of `toy.rosenbrock_region`."""
+    """Computes the labels of `toy.rosenbrock_region`."""
     return np.asarray(toy.rosenbrock(jnp.asarray(x)) < THRESHOLD, float)
 
 
 def banana_length(steps: int = 100_000) -> float:
-    """The length of the curve r(x) = threshold, a circle in u = 1 - x1, v = 10 (x2 - x1^2)."""
+    """Computes the length of r(x) = threshold, a circle in u = 1 - x1, v = 10 (x2 - x1^2)."""
     angle = np.linspace(0, 2 * np.pi, steps)
     x1 = 1 - np.sqrt(THRESHOLD) * np.cos(angle)
     x2 = x1**2 + np.sqrt(THRESHOLD) * np.sin(angle) / 10
@@ -56,28 +56,28 @@ PROBLEMS = {
         toy.rosenbrock_region, (0.0, 2.0, 0.0, 3.0), banana, banana_length()
     ),
 }
-"""The two of lecture L0. The lines between the cells of the board are six, each of length 2."""
+"""The two problems of lecture L0. The lines between the cells of the board are 6, of length 2."""
 
 
 def centres(limits: Limits, steps: int) -> np.ndarray:
-    """The centres of `steps x steps` equal cells of the plane, `[steps^2, 2]`."""
+    """Computes the centres of `steps x steps` equal cells of the plane, `[steps^2, 2]`."""
     left, right, bottom, top = limits
     x1, x2 = (right - left) / (2 * steps), (top - bottom) / (2 * steps)
     return evaluate.plane((left + x1, right - x1, bottom + x2, top - x2), steps)
 
 
 def distance(problem: Problem, grid: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """The mean distance to the true boundary, `[...]`, of `probabilities [..., points]` on a grid.
+    """Computes the mean distance `[...]` of `probabilities [..., points]` to the true boundary.
 
-    It is the area of the wrong label per length of the true boundary: the area between two close
-    curves is the length of one times their mean distance.
+    It is the area of the wrong label on the grid per length of the true boundary: the area between
+    two close curves is the length of one times their mean distance.
     """
     wrong = (probabilities >= 0.5) != problem.label(grid).astype(bool)
     return wrong.mean(axis=-1) * problem.area / problem.length
 
 
 def width(problem: Problem, probabilities: np.ndarray) -> np.ndarray:
-    """The mean width of the boundary, `[...]`, of `probabilities [..., points]` on a grid.
+    """Computes the mean width `[...]` of the boundary of `probabilities [..., points]` on a grid.
 
     It is the area where 0.1 < p < 0.9 per length of the true boundary.
     """

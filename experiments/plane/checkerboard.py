@@ -4,11 +4,11 @@ Claims: on a checkerboard "individual weak classifiers cannot do better than cha
 fails (56 % validation accuracy after 100 rounds), and a perceptron with n = 10 succeeds.
 
 Command: `make checkerboard`, two minutes on 2 cores. Protocol: as in `rosenbrock_region`, on a
-board of 4 x 4 cells over [-1, 1]^2 (the lecture does not say how many) with 1,024 points.
-Expect a surprise: AdaBoost that may choose among all hyperplanes reaches about 90 %, because a
-diagonal that cuts off a corner is better than chance; restricted to vertical and horizontal
-lines it stays near the lecture's number. (So do hyperplanes fitted by weighted least squares or
-logistic regression, 52 to 53 %, instead of the least weighted error that L1 asks for.)
+board of 4 x 4 cells over [-1, 1]^2 (the lecture does not say how many) with 1,024 points. Expect a
+surprise: AdaBoost that may choose among all hyperplanes reaches about 90 %, because a diagonal that
+cuts off a corner is better than chance; restricted to vertical and horizontal lines it stays near
+the lecture's number. (So do hyperplanes fitted by weighted least squares or logistic regression, 52
+to 53 %, instead of the least weighted error that L1 requires.)
 """
 
 from dataclasses import dataclass

@@ -3,18 +3,19 @@
 Claims: two hidden layers of 10 units (151 weights) have "better defined boundaries with far fewer
 weights" than one of 100 (401 weights); "more hidden units = more capacity", with pictures of 3, 6
 and 20. The first slide does not name its problem: the lecture's two are the checkerboard and the
-Rosenbrock region; the second shows points of its own, for which two spirals with noise stand here.
+Rosenbrock region; the second shows its own points, which two noisy spirals replace here.
 
 Command: `make decision_regions`, a minute and a half on 2 cores. Protocol: 1,024 training, 1,024
-validation and 5,120 test points, drawn anew for each seed and shared by the networks; tanh, batches
-of 32, Adam with a rate that falls to zero, the initial rate of four chosen on validation
-data. "Better defined" in two numbers on a grid of the plane, both lengths: the distance to the true
-boundary is the area of the wrong label per length of the true boundary, the width of the boundary
-is the area where 0.1 < p < 0.9 per that length. Criteria, fixed before any run: both are smaller
-for 2 x 10, and the training accuracy grows from 3 to 6 and from 6 to 20 units, each by a 95 %
-interval of the paired differences over seeds. Expect 2 x 10 to be three times as near and as sharp
-on the Rosenbrock region; on the checkerboard only sharper, since either network misses a corner in
-some seeds; 94 % of the spirals with 3 units, and 99.9 % with 6, which leaves little to 20.
+validation and 5,120 test points, drawn again for each seed and shared by the networks; tanh,
+batches of 32, Adam with a rate that falls to zero, the initial rate chosen among four on validation
+data. "Better defined" means two numbers on a grid of the plane, both lengths: the distance to the
+true boundary is the area of the wrong label per length of the true boundary, the width of the
+boundary is the area where 0.1 < p < 0.9 per that length. Criteria, fixed before any run: both are
+smaller for 2 x 10, and the training accuracy grows from 3 to 6 and from 6 to 20 units, each by a
+95 % interval of the paired differences over seeds. Expect 2 x 10 to be three times as near and as
+sharp on the Rosenbrock region; on the checkerboard only sharper, since either network misses a
+corner in some seeds; 94 % of the spirals with 3 units, and 99.9 % with 6, which leaves little for
+20 to gain.
 """
 
 from collections.abc import Callable
@@ -145,7 +146,7 @@ def _draw(config: Config, problem: Callable[..., toy.Points], key: Array) -> Dat
 def _best(config: Config, model: Any, key: Array, data: Dataset, hparams: dict[str, Array]) -> Any:
     """The params of the learning rate with the best validation accuracy."""
     updates = config.epochs * -(-config.samples // config.batch_size)
-    training = jn.TrainSpec(
+    spec = jn.TrainSpec(
         model,
         LOSS,
         config.epochs,
@@ -155,7 +156,7 @@ def _best(config: Config, model: Any, key: Array, data: Dataset, hparams: dict[s
     )
 
     def at(rate: Array) -> tuple[Any, Array]:
-        state, history = jn.train(training, key, data, {"learning_rate": rate} | hparams)
+        state, history = jn.train(spec, key, data, {"learning_rate": rate} | hparams)
         return state.params, history["valid_accuracy"][-1]
 
     params, valid = jax.vmap(at)(jnp.asarray(config.rates))
@@ -207,7 +208,7 @@ def plot(result: Result) -> Figure:
 
 
 def _draw_lengths(axes: Axes, result: Result) -> None:
-    """Both measures on both problems, a bar a network."""
+    """Both measures on both problems, with one bar per network."""
     labels = [f"{name},\n{problem}" for name in MEASURES for problem in PROBLEMS]
     place = np.arange(len(labels))
     for j, network in enumerate(NETWORKS):

@@ -18,9 +18,9 @@ from ..lab.claims import Result
 LIMITS = (-1.6, 1.6, -1.6, 1.6)
 MAP = 120
 CORNERS = 8
-"""Of each random function on [-1, 1]."""
+"""Corners of each random function on [-1, 1]."""
 DEGREES = (1, 2, 4, 8, 16, 32, 64)
-"""Of the approximations without noise."""
+"""Degrees of the approximations without noise."""
 NEIGHBOURS = (1, 3, 5, 9, 15, 25, 41)
 FLIPS = (0.0, 0.1, 0.2, 0.3, 0.4)
 
@@ -29,24 +29,24 @@ Part = tuple[np.ndarray, np.ndarray]
 
 
 def product(x: Array) -> Array:
-    """`(x_u, x_v, x_u x_v)`: `[..., 2]` to `[..., 3]` (L2)."""
+    """Computes `(x_u, x_v, x_u x_v)`: `[..., 2]` to `[..., 3]` (L2)."""
     return jnp.concatenate([x, x[..., :1] * x[..., 1:]], axis=-1)
 
 
 def polar(x: Array) -> Array:
-    """The radius and the angle, `[..., 2]` to `[..., 2]` (L3)."""
+    """Computes the radius and the angle, `[..., 2]` to `[..., 2]` (L3)."""
     return jnp.stack([jnp.hypot(x[..., 0], x[..., 1]), jnp.arctan2(x[..., 1], x[..., 0])], axis=-1)
 
 
 def powers(x: np.ndarray, degree: int) -> np.ndarray:
-    """`(1, x, x^2, ..., x^degree)`: `[samples]` to `[samples, degree + 1]` (L2)."""
+    """Computes `(1, x, x^2, ..., x^degree)`: `[samples]` to `[samples, degree + 1]` (L2)."""
     return np.vander(x, degree + 1, increasing=True)
 
 
-def with_products(x: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """The features, then the products of pairs of them: `[samples, features + pairs]` (L2).
+def append_products(x: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+    """Appends the products of pairs of features: `[samples, features + pairs]` (L2).
 
-    `pairs [pairs, 2]` holds the numbers of the features.
+    `pairs [pairs, 2]` holds the indices of the features.
     """
     return np.concatenate([x, x[:, pairs[:, 0]] * x[:, pairs[:, 1]]], axis=1)
 
@@ -59,9 +59,9 @@ PLANE: dict[str, tuple[Callable, Callable]] = {
 
 
 def linear_models(problem: str, keys: Array, samples: int, steps: int) -> Result:
-    """Accuracies `[seeds, 2]` of logistic regression on the coordinates and on their map.
+    """Measures logistic regression on the coordinates and on their map: accuracies `[seeds, 2]`.
 
-    Also the first seed's training points, their labels and the regions found with the map.
+    Also returns the first seed's training points, their labels and the regions with the map.
     """
     accuracy, regions, part = _logistic(problem, samples, steps, keys)
     measured = {"linear": accuracy, "map": regions, "points": part["x"], "labels": part["y"]}
@@ -92,7 +92,7 @@ def _logistic(
 
 
 def corner_errors() -> np.ndarray:
-    """Training errors of Rosenblatt's perceptron on xor's corners, without and with the product."""
+    """Trains Rosenblatt's perceptron on xor's corners: errors without and with the product."""
     table = toy.xor_table()
     histories = [
         classical.perceptron(features, table["y"], max_epochs=100)[1]
@@ -102,15 +102,16 @@ def corner_errors() -> np.ndarray:
 
 
 def polynomials(random: np.random.Generator, seeds: int, points: int, noise: float) -> Result:
-    """Fits of every degree to noisy points of random functions, and the largest errors without.
+    """Fits polynomials of every degree to random functions, at noisy points and without noise.
 
     `fits [seeds, points, 2]`: root mean squared errors of degrees 0 to `points - 1` on the training
-    points and on 20 times as many others. `farthest [seeds, DEGREES]`.
+    points and on 20 times as many others. `farthest [seeds, DEGREES]`: the largest errors without
+    noise.
     """
     heights = random.normal(size=(seeds, CORNERS))
     fits, first = [], None
     for row in heights:
-        train, valid = (_noisy(random, row, n, noise) for n in (points, 20 * points))
+        train, valid = (_draw_noisy(random, row, n, noise) for n in (points, 20 * points))
         fits.append([rms_errors(degree, train, valid) for degree in range(points)])
         first = first or train
     return {
@@ -123,28 +124,28 @@ def polynomials(random: np.random.Generator, seeds: int, points: int, noise: flo
 
 
 def piecewise(heights: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The continuous function whose corners have those heights, evenly spaced on [-1, 1]."""
+    """Evaluates the function with these heights at corners evenly spaced on [-1, 1]."""
     return np.interp(x, np.linspace(-1, 1, len(heights)), heights)
 
 
-def _noisy(random: np.random.Generator, heights: np.ndarray, n: int, noise: float) -> Part:
+def _draw_noisy(random: np.random.Generator, heights: np.ndarray, n: int, noise: float) -> Part:
     x = random.uniform(-1, 1, n)
     return x, piecewise(heights, x) + noise * random.normal(size=n)
 
 
 def fit(degree: int, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """The coefficients `[degree + 1]` with the least squared error, as `powers` has them."""
+    """Computes the coefficients `[degree + 1]` of `powers` with the least squared error."""
     return np.linalg.lstsq(powers(x, degree), y)[0]
 
 
 def rms_errors(degree: int, *parts: Part) -> list[float]:
-    """Root mean squared errors on each part of the polynomial fitted to the first."""
+    """Fits a polynomial to the first part; returns its root mean squared error on each."""
     alpha = fit(degree, *parts[0])
     return [float(np.sqrt(np.mean((powers(x, degree) @ alpha - y) ** 2))) for x, y in parts]
 
 
 def largest_errors(function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """On [-1, 1], the largest |error| of a least-squares polynomial of each of `DEGREES`."""
+    """Computes the largest |error| on [-1, 1] of least-squares polynomials of `DEGREES`."""
     x = np.cos(np.linspace(0, np.pi, 2001))
     y = function(x)
     bases = [chebyshev.chebvander(x, degree) for degree in DEGREES]
@@ -159,42 +160,42 @@ def eights(
     counts: tuple[int, ...],
     epochs: int,
 ) -> Result:
-    """Errors `[seeds, counts, 2]` on training and test images of perceptrons that know an 8.
+    """Trains perceptrons to recognise an 8: training and test errors `[seeds, counts, 2]`.
 
-    Each seed draws its images and pairs of pixels anew; more pairs include the fewer.
+    Each seed draws new images and pairs of pixels; a larger count includes the smaller ones.
     """
     features = data.train["x"].shape[1]
     errors = []
     for _ in range(seeds):
-        train, test = (_some(random, part, samples) for part in (data.train, data.test))
+        train, test = (_draw_images(random, part, samples) for part in (data.train, data.test))
         pairs = random.integers(features, size=(max(counts), 2))
         errors.append([_eight(train, test, pairs[:count], epochs) for count in counts])
     return {"features": features + np.asarray(counts), "eights": np.asarray(errors)}
 
 
-def _some(random: np.random.Generator, part: dict, n: int) -> Part:
+def _draw_images(random: np.random.Generator, part: dict, n: int) -> Part:
     rows = random.permutation(len(part["y"]))[:n]
     return part["x"][rows], (part["y"][rows] == 8).astype(np.int32)
 
 
 def _eight(train: Part, test: Part, pairs: np.ndarray, epochs: int) -> list[float]:
-    (x, y), (test_x, test_y) = ((with_products(x, pairs), y) for x, y in (train, test))
+    (x, y), (test_x, test_y) = ((append_products(x, pairs), y) for x, y in (train, test))
     params, history = classical.perceptron(x, y, max_epochs=epochs)
     positive = test_x @ np.asarray(params["w"]) + np.asarray(params["b"]) >= 0
     return [float(history["train_error"][-1]), float(np.mean(positive != test_y))]
 
 
 def neighbours(keys: Array, n: int) -> Result:
-    """Accuracies of k-NN and its k, `[seeds, FLIPS, 2]`: on the coordinates and on the radius.
+    """Measures the accuracy and k of k-NN, `[seeds, FLIPS, 2]`: on coordinates and on the radius.
 
-    n points to train on and n to choose k, a share of whose labels is wrong; 5 n to test on.
+    It has n points for training and n to choose k, with a share of wrong labels, and 5 n to test.
     """
     found = np.asarray([[_k_nn(key, n, flip) for flip in FLIPS] for key in keys])
     return {"k_nn": found[..., 0], "k": found[..., 1]}
 
 
 def _k_nn(key: Array, n: int, flip: float) -> list[tuple[float, int]]:
-    """The places of the points are the same for every `flip`."""
+    """The points are the same for every `flip`."""
     draws = zip(jax.random.split(key, 3), (n, n, 5 * n), (flip, flip, 0.0), strict=True)
     train, *others = (jax.device_get(_circles(*draw)) for draw in draws)
     chosen = []
@@ -217,9 +218,9 @@ def _circles(key: Array, n: int, flip: float) -> toy.Points:
 
 
 def votes(x: np.ndarray, y: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """What most of the k nearest of samples `x`, `y` of classes 0 and 1 say, k of `NEIGHBOURS`.
+    """Classifies points by the majority of the k nearest samples, for each k of `NEIGHBOURS`.
 
-    `[points, len(NEIGHBOURS)]`.
+    The samples `x` have classes 0 and 1, `y`; returns `[points, len(NEIGHBOURS)]`.
     """
     machine = classical.knn(x, y, n_neighbors=max(NEIGHBOURS))
     nearest = y[machine.kneighbors(points, return_distance=False)]

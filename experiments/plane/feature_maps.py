@@ -1,10 +1,10 @@
 """Feature maps under which linear models and k-NN work (row A9; L2, L3).
 
-Claims: xor becomes separable by (x_u, x_v, x_u x_v), circles by polar coordinates; polynomials
-"can make the capacity as high as we want" and approximate any continuous function; MNIST's "8" is
-told from the other digits with fewer errors as products of random pairs of pixels are added; the
-radius "allows to cope with label noise" on a task with radial symmetry. The lectures show curves
-and pictures without numbers.
+Claims: xor becomes separable by (x_u, x_v, x_u x_v), circles by polar coordinates; polynomials "can
+make the capacity as high as we want" and approximate any continuous function; MNIST's "8" is
+distinguished from the other digits with fewer errors as products of random pairs of pixels are
+added; the radius "allows to cope with label noise" on a task with radial symmetry. The lectures
+show curves and pictures without numbers.
 
 Command: `make feature_maps`, 40 seconds on 2 cores; without MNIST it uses scikit-learn's digits and
 the claim about the "8" stays untested. Protocol, for each of 32 seeds:
@@ -14,7 +14,7 @@ the claim about the "8" stays untested. Protocol, for each of 32 seeds:
   noise; and without noise from 2,001 points, in Chebyshev's polynomials, which span the same.
 - 2,000 training and 2,000 test images: Rosenblatt's perceptron, 10 epochs at most.
 - Two circles, 200 points to train and 200 to choose k of 1 to 41, some labels of both wrong, and
-  1,000 with right labels to test: k-NN on the coordinates and on the radius.
+  1,000 with correct labels to test: k-NN on the coordinates and on the radius.
 
 Criteria, fixed before any run, with 95 % intervals of paired differences over the seeds: the map's
 accuracy is above that of the coordinates, and on xor's corners only the product leaves no error;
@@ -43,7 +43,7 @@ from . import feature_map_problems as problems
 from .feature_map_problems import DEGREES, FLIPS, LIMITS, PLANE
 
 JUDGED = 0.3
-"""The share of wrong labels that k-NN is judged at."""
+"""The share of wrong labels at which k-NN is judged."""
 SPACES = ("coordinates", "radius")
 
 
@@ -60,7 +60,7 @@ class Config:
     pairs: tuple[int, ...] = (0, 250, 1000, 4000)
     epochs: int = 10
     neighbours: int = 200
-    """Points that k-NN is trained on."""
+    """Training points of k-NN."""
     data: str = "mnist"
     seed: int = 0
 

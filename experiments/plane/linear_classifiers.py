@@ -8,8 +8,8 @@ global optimum" (L2). The lectures show pictures without numbers.
 
 Command: `make linear_classifiers`, half a minute on 2 cores. Protocol: 100 points to learn from and
 1,000 to test on, all around the square [-1, 1]^2: the two sides of a random line, 0.1 or more away
-from it; the same with 5 training labels turned, the test labels being right; and the Rosenbrock
-region. A seed draws everything anew. Perceptrons visit the samples 500 times with rates 0.01
+from it; the same with 5 training labels flipped, but correct test labels; and the Rosenbrock
+region. Each seed draws everything again. Perceptrons visit the samples 500 times with rates 0.01
 (squared) and 0.1, logistic regression takes 2,000 steps of 0.01 on L2's sum, the SVM has lambda =
 1e-3, and the best of all lines of 180 directions shows what any linear classifier could do.
 
@@ -18,12 +18,12 @@ seed. "Handles": 5 outliers cost less than 5 points of test accuracy, with the 9
 paired differences; "not a boundary": the test error there is above 5 %, with its interval. Forms of
 a loss and of a gradient agree to 1e-9 in float64. Descent with eta = 0.1 ends with a gradient below
 1e-4 on the sets with outliers (separable ones have no minimum). The SVM: none of 100 random chords
-a set is below its loss by more than 1e-9 of it, and 4 starts end within 1e-3 of one another.
+per set is below its loss by more than 1e-9 of it, and 4 starts end within 1e-3 of one another.
 
 Expect the perceptron loss to separate all 32 sets and Algorithm 1 only 29, since least squares may
-give up a sample near the line for the distant ones; outliers to cost logistic regression 0.7
-points; 43 % test error on the region, and 31 % for the best line. There eta = 0.1 overshoots for
-ever: the sum's curvature is near 100 / 4 where every sample is uncertain, above 2 / eta.
+sacrifice a sample near the line for distant ones; outliers to cost logistic regression 0.7 points;
+43 % test error on the region, and 31 % for the best line. There eta = 0.1 overshoots forever: the
+sum's curvature is near 100 / 4 where every sample is uncertain, above 2 / eta.
 """
 
 from collections.abc import Callable
@@ -43,26 +43,26 @@ from .linear_fits import CLASSIFIERS, PROBLEMS, Config, draw, identities, measur
 
 LIMITS = (-1.1, 1.1, -1.1, 1.1)
 TOLERANCE = 0.05
-"""Of accuracy: what outliers may cost, and what a boundary that is too complex costs at least."""
+"""In accuracy: the most that outliers may cost, and the least that a complex boundary costs."""
 
 SMOKE = Config(seeds=3, tested=200, epochs=20, steps=200, chords=5)
 
 
 def run(config: Config, key: Array) -> Result:
     data_key, fit_key, identity_key = jax.random.split(key, 3)
-    train, test = _on_every(partial(draw, config), 1)(jax.random.split(data_key, config.seeds))
+    train, test = _map_axes(partial(draw, config), 1)(jax.random.split(data_key, config.seeds))
     sets = (config.seeds, len(PROBLEMS))
     keys = jax.random.split(fit_key, sets)
-    found = _on_every(partial(measure, config), 2)(keys, train, test)
+    found = _map_axes(partial(measure, config), 2)(keys, train, test)
     with jax.enable_x64(True):
         exact = {"x": np.asarray(train["x"], np.float64), "y": np.asarray(train["y"])}
         keys = jax.random.split(identity_key, sets)
-        found |= _on_every(partial(identities, config), 2)(keys, exact)
+        found |= _map_axes(partial(identities, config), 2)(keys, exact)
     result = {name: np.asarray(values) for name, values in found.items()}
-    kept = np.unique(np.geomspace(1, config.steps, 60).astype(int))
+    recorded = np.unique(np.geomspace(1, config.steps, 60).astype(int))
     return result | {
-        "iterations": kept,
-        "losses": result["losses"][..., kept - 1],
+        "iterations": recorded,
+        "losses": result["losses"][..., recorded - 1],
         "lines": result["lines"][0],
         "svm": result["svm"][..., -1],
         "svm_curves": result["svm"][0, 1],
@@ -71,14 +71,14 @@ def run(config: Config, key: Array) -> Result:
     }
 
 
-def _on_every(function: Callable, axes: int) -> Callable:
-    """The function mapped over that many leading axes, as one program."""
+def _map_axes(function: Callable, axes: int) -> Callable:
+    """Maps the function over its leading axes, as one program."""
     for _ in range(axes):
         function = jax.vmap(function)
     return jax.jit(function)
 
 
-def _of(result: Result, part: str, classifier: str, problem: str) -> np.ndarray:
+def _accuracies(result: Result, part: str, classifier: str, problem: str) -> np.ndarray:
     """Accuracies `[seeds]`."""
     return result[part][:, list(PROBLEMS).index(problem), list(CLASSIFIERS).index(classifier)]
 
@@ -91,8 +91,8 @@ def table(result: Result) -> str:
     for classifier, label in CLASSIFIERS.items():
         rows.append([label])
         for problem in PROBLEMS:
-            separated = np.sum(_of(result, "train", classifier, problem) == 1)
-            tested = interval(_of(result, "test", classifier, problem)).percent()
+            separated = np.sum(_accuracies(result, "train", classifier, problem) == 1)
+            tested = interval(_accuracies(result, "test", classifier, problem)).percent()
             rows[-1] += [f"{separated} of {len(result['train'])}", tested]
     return f"{_seeds(result)}:\n{markdown(head, rows)}"
 
@@ -125,7 +125,7 @@ def _draw_problem(axes: Axes, result: Result, i: int, title: str) -> None:
 
 
 def _ends(line: np.ndarray) -> np.ndarray:
-    """Two points `[2, 2]` of the line `w.x + b = 0` beyond the picture, NaN if it misses that."""
+    """Two points `[2, 2]` of the line `w.x + b = 0` outside the picture, NaN if it misses it."""
     w, b = line[:2], line[2]
     norm = np.linalg.norm(w)
     if abs(b) > 2 * norm or norm == 0:
@@ -137,7 +137,7 @@ def _ends(line: np.ndarray) -> np.ndarray:
 def _draw_errors(axes: Axes, result: Result) -> None:
     positions = np.arange(len(PROBLEMS))
     for i, (name, style) in enumerate(zip(CLASSIFIERS, plots.styles(), strict=False)):
-        errors = 100 * (1 - np.stack([_of(result, "test", name, p) for p in PROBLEMS]))
+        errors = 100 * (1 - np.stack([_accuracies(result, "test", name, p) for p in PROBLEMS]))
         look = style | {"linestyle": "", "capsize": 3, "label": CLASSIFIERS[name]}
         at = positions + 0.15 * (i - 2)
         axes.errorbar(at, errors.mean(axis=1), errors.std(axis=1, ddof=1), **look)
@@ -171,8 +171,8 @@ def _seeds(result: Result) -> str:
 
 def _separates(name: str) -> Callable[[Result], Verdict]:
     def judge(result: Result) -> Verdict:
-        errors = 1 - _of(result, "train", name, "line")
-        tested = interval(_of(result, "test", name, "line")).percent()
+        errors = 1 - _accuracies(result, "train", name, "line")
+        tested = interval(_accuracies(result, "test", name, "line")).percent()
         ours = (
             f"{np.sum(errors == 0)} of {len(errors)} sets separated, training error up to "
             f"{100 * errors.max():.0f} %, test accuracy {tested}"
@@ -184,7 +184,7 @@ def _separates(name: str) -> Callable[[Result], Verdict]:
 
 def _cannot_separate(result: Result) -> Verdict:
     names = ("squared", "perceptron", "best")
-    errors = {name: 1 - _of(result, "train", name, "region") for name in names}
+    errors = {name: 1 - _accuracies(result, "train", name, "region") for name in names}
     ours = "training error on the Rosenbrock region: " + ", ".join(
         f"{CLASSIFIERS[name]} {interval(values).percent()} (least {100 * values.min():.0f} %)"
         for name, values in errors.items()
@@ -194,7 +194,9 @@ def _cannot_separate(result: Result) -> Verdict:
 
 
 def _handles_outliers(result: Result) -> Verdict:
-    clean, noisy = (_of(result, "test", "logistic", problem) for problem in ("line", "outliers"))
+    clean, noisy = (
+        _accuracies(result, "test", "logistic", problem) for problem in ("line", "outliers")
+    )
     cost = interval(clean - noisy)
     ours = (
         f"test accuracy {interval(clean).percent()} without, {interval(noisy).percent()} with "
@@ -204,8 +206,8 @@ def _handles_outliers(result: Result) -> Verdict:
 
 
 def _fails_on_the_region(result: Result) -> Verdict:
-    error = interval(1 - _of(result, "test", "logistic", "region"))
-    best = interval(1 - _of(result, "test", "best", "region"))
+    error = interval(1 - _accuracies(result, "test", "logistic", "region"))
+    best = interval(1 - _accuracies(result, "test", "best", "region"))
     ours = (
         f"test error {error.percent()} [{100 * error.low:.1f}, {100 * error.high:.1f}], best of "
         f"all lines {best.percent()}"
@@ -215,7 +217,7 @@ def _fails_on_the_region(result: Result) -> Verdict:
 
 def _one_gradient(result: Result) -> Verdict:
     forms, gradients = result["forms"], result["gradients"]
-    ours = f"losses differ by {forms.max():.0e}, gradients by {gradients.max():.0e} at most"
+    ours = f"losses differ by at most {forms.max():.0e}, gradients by {gradients.max():.0e}"
     return verdict(max(forms.max(), gradients.max()) < 1e-9, ours, f"{forms.size} sets, float64")
 
 
@@ -231,8 +233,8 @@ def _one_optimum(result: Result) -> Verdict:
     losses = result["svm"]
     spread = np.ptp(losses, axis=-1) / losses.min(axis=-1)
     ours = (
-        f"{losses.shape[-1]} starts end within {spread.max():.0e} of one another; above a chord "
-        f"by {result['excess'].max():+.0e} of it at most"
+        f"{losses.shape[-1]} starts end within {spread.max():.0e} of one another; at most "
+        f"{result['excess'].max():+.0e} above a chord, relative to it"
     )
     holds = spread.max() < 1e-3 and result["excess"].max() < 1e-9
     return verdict(holds, ours, f"{spread.size} sets")

@@ -1,4 +1,4 @@
-"""Linear classifiers on many random sets of the plane, all fitted by one program."""
+"""Linear classifiers on many random sets of the plane, all fitted in one program."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,20 +43,20 @@ class Config:
 
 
 def draw(config: Config, key: Array) -> tuple[Points, Points]:
-    """Training and test sets of `PROBLEMS`: `x [problems, n, 2]` and `y [problems, n]` of each."""
+    """Draws training and test sets of `PROBLEMS`: `x [problems, n, 2]` and `y [problems, n]`."""
     line_key, region_key = jax.random.split(key)
     n = config.samples
     line = two_sides(line_key, n + config.tested, config.gap)
-    turned = jnp.arange(n + config.tested) < config.outliers  # the points come in random order
-    outliers = line | {"y": line["y"] ^ turned}
+    flipped = jnp.arange(n + config.tested) < config.outliers  # the points come in random order
+    outliers = line | {"y": line["y"] ^ flipped}
     region = rosenbrock_region(region_key, n + config.tested)
     region["x"] = region["x"] / jnp.array([[1.0, 1.5]]) - 1
-    every = _stacked([line, outliers, region])
+    every = _stack([line, outliers, region])
     return jax.tree.map(lambda a: a[:, :n], every), jax.tree.map(lambda a: a[:, n:], every)
 
 
 def two_sides(key: Array, n: int, gap: float) -> Points:
-    """Points `[n, 2]` on both sides of a random line, pushed away from it by `gap`."""
+    """Draws points `[n, 2]` on both sides of a random line, pushed away from it by `gap`."""
     point_key, angle_key, offset_key = jax.random.split(key, 3)
     angle = jax.random.uniform(angle_key, maxval=2 * np.pi)
     normal = jnp.stack([jnp.cos(angle), jnp.sin(angle)])
@@ -67,7 +67,7 @@ def two_sides(key: Array, n: int, gap: float) -> Points:
 
 
 def measure(config: Config, key: Array, train: Points, test: Points) -> dict[str, Array]:
-    """Accuracies `[classifiers]` on one set, and how descent and the SVM's starts went."""
+    """Measures accuracies `[classifiers]` on one set, and records descent and the SVM's starts."""
     perceptron_key, descent_key, svm_key = jax.random.split(key, 3)
     params = fit_all(config, perceptron_key, **train)
     losses, slope = descend(config, descent_key, **train)
@@ -82,7 +82,7 @@ def measure(config: Config, key: Array, train: Points, test: Points) -> dict[str
 
 
 def fit_all(config: Config, key: Array, x: Array, y: Array) -> Params:
-    """`CLASSIFIERS` trained on `x [samples, 2]`: `{"w": [classifiers, 2], "b": [classifiers]}`."""
+    """Trains `CLASSIFIERS` on `x [samples, 2]`: `{"w": [classifiers, 2], "b": [classifiers]}`."""
     descent = partial(classical.perceptron_gd, key, x, y, epochs=config.epochs)
     rate = 0.01 * config.samples
     weak, _ = classical.adaboost(x, y, classical.even_directions(180), rounds=1)
@@ -93,16 +93,16 @@ def fit_all(config: Config, key: Array, x: Array, y: Array) -> Params:
         "svm": classical.linear_svm(x, y, l2=config.l2)[0],
         "best": {"w": weak["w"][0], "b": weak["b"][0]},
     }
-    return _stacked([params[name] for name in CLASSIFIERS])
+    return _stack([params[name] for name in CLASSIFIERS])
 
 
 def accuracies(params: Params, x: Array, y: Array) -> Array:
-    """The share of samples on the right side of each line, `[classifiers]`."""
+    """Computes the share of samples on the correct side of each line, `[classifiers]`."""
     return jax.vmap(lambda line: jnp.mean(classical.linear_predict(line, x) == y))(params)
 
 
 def descend(config: Config, key: Array, x: Array, y: Array) -> tuple[Array, Array]:
-    """L2's gradient descent: the losses `[steps]` and the last gradient's largest component."""
+    """Runs L2's descent: the losses `[steps]` and the last gradient's largest component."""
     params, history = classical.logistic_regression(
         x,
         y,
@@ -115,7 +115,7 @@ def descend(config: Config, key: Array, x: Array, y: Array) -> tuple[Array, Arra
 
 
 def restart(config: Config, key: Array, x: Array, y: Array) -> Array:
-    """The SVM's lowest loss so far from random starts, `[starts, steps]`."""
+    """Trains the SVM from random starts: its lowest loss so far, `[starts, steps]`."""
 
     def losses(start: Array) -> Array:
         return classical.linear_svm(x, y, l2=config.l2, init=_params(start))[1]["loss"]
@@ -124,13 +124,13 @@ def restart(config: Config, key: Array, x: Array, y: Array) -> Array:
 
 
 def cross_entropy(params: Params, x: Array, t: Array) -> Array:
-    """L0's form, with targets 0 and 1: the mean of -(t ln y + (1 - t) ln(1 - y))."""
+    """Computes L0's form, with targets 0 and 1: the mean of -(t ln y + (1 - t) ln(1 - y))."""
     y = classical.logistic_probabilities(params, x)
     return -jnp.mean(t * jnp.log(y) + (1 - t) * jnp.log1p(-y))
 
 
 def identities(config: Config, key: Array, train: Points) -> dict[str, Array]:
-    """How far what should be equal is not, and convex, at random params on one set.
+    """Computes deviations from equalities and from convexity at random params on one set.
 
     `forms`: L2's loss against `cross_entropy`, relative; `gradients`: by hand against `jax.grad` of
     either; `excess`: the SVM's loss against its chords.
@@ -152,7 +152,7 @@ def identities(config: Config, key: Array, train: Points) -> dict[str, Array]:
 
 
 def excess(function: Callable[[Array], Array], a: Array, b: Array, share: Array) -> Array:
-    """How far the function is above its chord from a to b, `share` of the way, relative to it."""
+    """Computes how far a function is above its chord, `share` of the way from a to b, relative."""
     chord = (1 - share) * function(a) + share * function(b)
     return function((1 - share) * a + share * b) / chord - 1
 
@@ -165,5 +165,5 @@ def _params(v: Array) -> Params:
     return {"w": v[:2], "b": v[2]}
 
 
-def _stacked(trees: list[dict[str, Array]]) -> dict[str, Array]:
+def _stack(trees: list[dict[str, Array]]) -> dict[str, Array]:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)

@@ -1,4 +1,4 @@
-"""How many random labels networks and Gaussian kernels fit, on the same points for the same key."""
+"""How many random labels networks and Gaussian kernels fit on the same points."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ PENALTIES = (1e-4, 1e-3, 1e-2)
 
 
 def draw_points(config: Any, key: Array) -> dict[str, Array]:
-    """Draws as many points and labels as any network learns, `[seeds, points, ...]`."""
+    """Draws the most points and labels that any network learns, `[seeds, points, ...]`."""
     draw = jax.jit(jax.vmap(lambda key: random_points(key, max(config.points))))
     return draw(jax.random.split(key, config.seeds))
 
@@ -34,8 +34,8 @@ def curves(
     widths: tuple[int, ...],
     points: int,
 ) -> np.ndarray:
-    """Training accuracies `[widths, seeds, records]` of networks on the first points drawn."""
-    training = jn.TrainSpec(
+    """Trains networks on the first points drawn: accuracies `[widths, seeds, records]`."""
+    spec = jn.TrainSpec(
         jn.MLP((max(widths),) * depth),
         "binary_cross_entropy",
         config.updates,
@@ -46,7 +46,7 @@ def curves(
     def one(row: dict[str, Array]) -> Array:
         part = {name: row[name][:points] for name in "xy"}
         hparams = {"learning_rate": config.learning_rate, "width": row["width"]}
-        return jn.train(training, row["key"], Dataset(part), hparams)[1]["train_accuracy"]
+        return jn.train(spec, row["key"], Dataset(part), hparams)[1]["train_accuracy"]
 
     rows = jn.grid(width=widths, seed=range(config.seeds))
     seed = rows.pop("seed")
@@ -57,7 +57,7 @@ def curves(
 
 
 def kernel_accuracies(config: Any, key: Array, drawn: dict[str, Array]) -> np.ndarray:
-    """Training accuracies `[points, sides, penalties, kernels, seeds]` on the networks' points."""
+    """Computes training accuracies `[points, sides, penalties, kernels, seeds]` of kernels."""
     draw = jax.vmap(lambda key: random_points(key, max(config.kernels))["x"])
     keys = jax.random.split(key, config.seeds)
     drawn, centres = jax.device_get((drawn, jax.jit(draw)(keys)))
@@ -75,10 +75,10 @@ def kernel_accuracies(config: Any, key: Array, drawn: dict[str, Array]) -> np.nd
 
 
 def rbf_accuracies(x: np.ndarray, y: np.ndarray, centres: np.ndarray, g: float) -> list[float]:
-    """Training accuracies of a linear classifier on Gaussian features, one for each of `PENALTIES`.
+    """Fits a linear classifier on Gaussian features: an accuracy for each of `PENALTIES`.
 
-    Features exp(-g |x_n - c_k|^2) of points `[n, 2]` and centres `[k, 2]`; weights and bias have
-    the least mean of (f(x_n) - y_n)^2, y in {-1, 1}, plus the penalty times |w|^2.
+    The features are exp(-g |x_n - c_k|^2) of points `[n, 2]` and centres `[k, 2]`; weights and bias
+    have the least mean of (f(x_n) - y_n)^2, y in {-1, 1}, plus the penalty times |w|^2.
     """
     features = rbf_kernel(x.astype(np.float64), centres.astype(np.float64), gamma=g)
     machines = [RidgeClassifier(alpha=penalty * len(x)) for penalty in PENALTIES]
@@ -86,14 +86,14 @@ def rbf_accuracies(x: np.ndarray, y: np.ndarray, centres: np.ndarray, g: float) 
 
 
 def weights(layers: int, units: int) -> int:
-    """Weights and biases of a network with two inputs and one output."""
+    """Counts the weights and biases of a network with two inputs and one output."""
     return 3 * units + (layers - 1) * units * (units + 1) + units + 1
 
 
-def first_reached(found: np.ndarray, level: np.ndarray) -> np.ndarray:
-    """The first record, from 1, at which `found [..., records]` is at `level [...]` or above.
+def first_record_at(found: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Finds the first record, from 1, at which `found [..., records]` reaches `level [...]`.
 
-    One more than there are records where none is.
+    It is the number of records plus one if none does.
     """
     reached = found >= level[..., None]
     return np.where(reached.any(axis=-1), reached.argmax(axis=-1), found.shape[-1]) + 1

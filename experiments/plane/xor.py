@@ -7,17 +7,17 @@ many local optimum" (L1). h = W x leaves the points inseparable by a line, after
 (1, 1) and 0 for the others: a slip, its solution computes 0, 1, 1, 0.
 
 Command: `make xor`, twenty seconds on 2 cores. Protocol: 256 networks of each width from He's
-weights and zero biases, squared error on the four points, 2,000 full-batch steps of Adam whose
-rate falls from 0.02 to zero. Solved: every output within 0.1 of its target. A hidden code is which
-points switch on which units, whatever the order of the units. The classes are separable where the
-segments between the points of either are apart.
+weights and zero biases, squared error on the four points, 2,000 full-batch steps of Adam whose rate
+falls from 0.02 to zero. Solved: every output within 0.1 of its target. A hidden code says which
+points switch on which units, in any order of the units. The classes are separable if the segments
+between the two points of each class do not touch.
 
 Criteria, fixed before any run. Infinity: 1,000 members of the family c = [-t, -1], w = [1, t - 2] /
 (1 - t), 0 <= t < 0.9, are exact to 1e-12. Others: of the solved networks of width 2, the share with
-another code than the lecture's is above 0 with its 95 % interval (Wilson's, as for all shares).
+a different code from the lecture's is above 0 with its 95 % interval (Wilson's, as for all shares).
 Local optima: of the networks of width 2 more than 5 %, with the interval, end above a loss of 0.01
-that fell by less than 1 % in the second half of the steps, at two levels or more that 1 % of all
-networks share. Folding: W x + c separates in no network, ReLU(W x + c) in the lecture's and in
+that fell by less than 1 % in the second half of the steps, at two or more levels, each shared by
+1 % of all networks. Folding: W x + c separates in no network, ReLU(W x + c) in the lecture's and in
 every solved one.
 
 Expect training to solve xor with 20 % of the networks of width 2, 69 % of width 4 and 98 % of width
@@ -50,14 +50,14 @@ from .xor_nets import (
     code_name,
     family,
     gaps,
-    hidden,
     hidden_codes,
     outputs,
+    pre_activations,
     train,
 )
 
 APART = 1e-6
-"""Segments nearer to one another count as touching."""
+"""Segments closer than this count as touching."""
 
 
 SMOKE = Config(widths=(2, 4), seeds=8, steps=200, learning_rate=0.05)
@@ -65,11 +65,11 @@ SMOKE = Config(widths=(2, 4), seeds=8, steps=200, learning_rate=0.05)
 
 def run(config: Config, key: Array, checkpoints: CheckpointConfig | None = None) -> Result:
     if config.widths[0] != 2:
-        raise ValueError(f"widths are {config.widths}: the first is the lecture's, 2")
+        raise ValueError(f"the first width must be the lecture's, 2, got {config.widths}")
     start, end, losses = train(config, key, checkpoints=checkpoints)
     solved = np.all(np.abs(outputs(end, X) - Y) < 0.1, axis=-1)
-    codes = hidden_codes(hidden(end, X))
-    lecture = hidden_codes(hidden(LECTURE, X))
+    codes = hidden_codes(pre_activations(end, X))
+    lecture = hidden_codes(pre_activations(LECTURE, X))
     other = solved[:, 0] & np.any(codes[:, 0, :2] != lecture, axis=-1)
     fullest = np.argmax(np.where(other, np.abs(np.linalg.det(end["W"][:, 0, :2])), -1))
     shown = {name: values[fullest, 0] for name, values in end.items()}
@@ -89,21 +89,21 @@ def run(config: Config, key: Array, checkpoints: CheckpointConfig | None = None)
     }
 
 
-def _frequent(result: Result, i: int) -> Counter:
-    """How many solved networks of the i-th width have which code."""
+def _count_codes(result: Result, i: int) -> Counter:
+    """Counts the solved networks of the i-th width by their code."""
     rows = result["codes"][:, i, : result["widths"][i]]
     return Counter(code_name(row) for row in rows[result["solved"][:, i]])
 
 
-def _stuck(result: Result) -> np.ndarray:
-    """Networks whose loss came to rest above zero, `[seeds, widths]`."""
+def _is_stuck(result: Result) -> np.ndarray:
+    """Whether the loss of a network came to rest above zero, `[seeds, widths]`."""
     half, end = result["losses"][..., RECORDS // 2 - 1], result["losses"][..., -1]
     return (end > 0.01) & (end > 0.99 * half)
 
 
 def _levels(result: Result) -> list[float]:
     """Losses at which 1 % or more of the networks of width 2 are stuck, to three digits."""
-    final = np.round(result["losses"][:, 0, -1][_stuck(result)[:, 0]].astype(float), 3)
+    final = np.round(result["losses"][:, 0, -1][_is_stuck(result)[:, 0]].astype(float), 3)
     values, counts = np.unique(final, return_counts=True)
     return values[counts >= 0.01 * len(result["losses"])].tolist()
 
@@ -121,14 +121,14 @@ def _share(values: np.ndarray) -> str:
 
 
 def table(result: Result) -> str:
-    columns = [result["solved"], _stuck(result), result["gaps_start"][..., 1] > APART]
+    columns = [result["solved"], _is_stuck(result), result["gaps_start"][..., 1] > APART]
     rows = [
-        [f"{n} units", *(_share(c[:, i]) for c in columns), len(_frequent(result, i))]
+        [f"{n} units", *(_share(c[:, i]) for c in columns), len(_count_codes(result, i))]
         for i, n in enumerate(result["widths"])
     ]
     head = ["network", "solves xor", "at rest above 0", "separable before training"]
     shares = markdown([*head, "hidden codes of the solved"], rows)
-    codes = [list(pair) for pair in _frequent(result, 0).most_common(8)]
+    codes = [list(pair) for pair in _count_codes(result, 0).most_common(8)]
     common = markdown(["hidden code, 2 units", "solved networks"], codes)
     return f"{_seeds(result)}, [95 % interval]:\n{shares}\n\n{common}"
 
@@ -152,7 +152,7 @@ def _draw_fold(axes: Axes, net: Net, title: str) -> None:
     def readout(h: np.ndarray) -> np.ndarray:
         return h @ net["w"] + net["b"]
 
-    _draw_warped(axes, lambda x: np.maximum(hidden(net, x), 0), readout, title)
+    _draw_warped(axes, lambda x: np.maximum(pre_activations(net, x), 0), readout, title)
     axes.set(xlabel="$h_1$", ylabel="$h_2$")
 
 
@@ -205,8 +205,8 @@ def _draw_losses(axes: Axes, result: Result) -> None:
 
 
 def _draw_codes(axes: Axes, result: Result) -> None:
-    common = _frequent(result, 0).most_common(6)[::-1]
-    lecture = code_name(hidden_codes(hidden(LECTURE, X)))
+    common = _count_codes(result, 0).most_common(6)[::-1]
+    lecture = code_name(hidden_codes(pre_activations(LECTURE, X)))
     names = [f"{name} (lecture)" if name == lecture else name for name, _ in common]
     colours = [plots.COLOURS[1 if name == lecture else 5] for name, _ in common]
     axes.barh(names, [count for _, count in common], color=colours)
@@ -233,17 +233,17 @@ def _others(result: Result) -> Verdict:
     solved = result["solved"][:, 0]
     if not solved.any():
         return verdict(False, "no network of width 2 solved it", _seeds(result))
-    other = result["codes"][solved, 0, :2] != hidden_codes(hidden(LECTURE, X))
+    other = result["codes"][solved, 0, :2] != hidden_codes(pre_activations(LECTURE, X))
     share = other.any(axis=1)
     ours = (
-        f"width 2: {_share(solved)} solved, {_share(share)} of them by another hidden code than "
-        f"the lecture's; {len(_frequent(result, 0))} codes"
+        f"width 2: {_share(solved)} solved, {_share(share)} of them by a different hidden code "
+        f"from the lecture's; {len(_count_codes(result, 0))} codes"
     )
     return verdict(_proportion(share)[1] > 0, ours, f"{_seeds(result)} a width")
 
 
 def _local_optima(result: Result) -> Verdict:
-    stuck, levels = _stuck(result), _levels(result)
+    stuck, levels = _is_stuck(result), _levels(result)
     columns = zip(result["widths"], stuck.T, strict=True)
     shares = ", ".join(f"width {n} {_share(column)}" for n, column in columns)
     ours = f"at rest above 0: {shares}; width 2 at losses {', '.join(f'{x:g}' for x in levels)}"
@@ -258,7 +258,7 @@ def _folds(result: Result) -> Verdict:
     ours = (
         f"W x + c separates in {straight.sum()} of {straight.size:,} layers, ReLU in "
         f"{solved.sum():,} of {solved.size:,} solved ones and in the lecture's (classes "
-        f"{result['gaps_lecture'][1]:.2f} apart); with W at random and c = 0, width 2: "
+        f"{result['gaps_lecture'][1]:.2f} apart); with random W and c = 0, width 2: "
         f"{_share(result['gaps_start'][:, 0, 1] > APART)}"
     )
     holds = not straight.any() and folded[0] and solved.all()

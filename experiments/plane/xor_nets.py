@@ -25,7 +25,7 @@ LECTURE: Net = {
     "b": np.asarray(0.0),
 }
 RECORDS = 10
-"""Rows of a training's history."""
+"""Rows of a run's history."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class Config:
 def train(
     config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = None
 ) -> tuple[Net, Net, np.ndarray]:
-    """Networks `[seeds, widths]` before and after, and losses `[seeds, widths, RECORDS]`."""
+    """Trains networks: `[seeds, widths]` before and after, losses `[seeds, widths, RECORDS]`."""
     points = xor_table()
     data = Dataset({"x": points["x"], "y": points["y"][:, None].astype(float)})
-    training = jn.TrainSpec(
+    spec = jn.TrainSpec(
         jn.MLP((max(config.widths),), 1, "relu"),
         "squared_error",
         config.steps,
@@ -54,34 +54,34 @@ def train(
     hparams = jn.grid(seed=range(config.seeds), width=config.widths)
     keys = jax.random.split(key, len(hparams.pop("seed")))
     hparams["learning_rate"] = jnp.full(len(keys), config.learning_rate)
-    first = jax.jit(jax.vmap(lambda k, h: init_state(training, k, points["x"], h)))(keys, hparams)
-    last, history = jn.sweep(training, keys, data, hparams, checkpoints=checkpoints)
+    first = jax.jit(jax.vmap(lambda k, h: init_state(spec, k, points["x"], h)))(keys, hparams)
+    last, history = jn.sweep(spec, keys, data, hparams, checkpoints=checkpoints)
     shape = (config.seeds, len(config.widths))
     losses = np.asarray(history["train_loss"]).reshape(*shape, RECORDS)
     return from_params(first.params, shape), from_params(last.params, shape), losses
 
 
 def from_params(params: dict, shape: tuple[int, ...]) -> Net:
-    """The networks of a library MLP with one hidden layer and one output, arranged as `shape`."""
+    """Converts the params of library MLPs with one hidden layer and one output to `shape`."""
     layer, output = params["params"]["hidden_0"], params["params"]["output"]
     net = {"W": layer["weight"], "c": layer["bias"]}
     net |= {"w": output["weight"][:, 0], "b": output["bias"][:, 0]}
     return {k: np.asarray(v, np.float64).reshape(*shape, *v.shape[1:]) for k, v in net.items()}
 
 
-def hidden(net: Net, x: np.ndarray) -> np.ndarray:
-    """W x + c of samples `x [samples, 2]`: `[..., samples, units]`."""
+def pre_activations(net: Net, x: np.ndarray) -> np.ndarray:
+    """Computes W x + c of samples `x [samples, 2]`: `[..., samples, units]`."""
     return np.einsum("si,...ui->...su", x, net["W"]) + net["c"][..., None, :]
 
 
 def outputs(net: Net, x: np.ndarray) -> np.ndarray:
-    """w.max(0, W x + c) + b of samples `x [samples, 2]`: `[..., samples]`."""
-    h = np.maximum(hidden(net, x), 0)
+    """Computes w.max(0, W x + c) + b of samples `x [samples, 2]`: `[..., samples]`."""
+    h = np.maximum(pre_activations(net, x), 0)
     return np.einsum("...su,...u->...s", h, net["w"]) + net["b"][..., None]
 
 
 def family(t: np.ndarray) -> Net:
-    """Solutions, one for each of `t [members]` with 0 <= t < 1: the lecture's is t = 0."""
+    """Returns solutions, one for each of `t [members]` with 0 <= t < 1; t = 0 is the lecture's."""
     one = np.ones_like(t)
     c = np.stack([-t, -one], axis=-1)
     w = np.stack([one, t - 2], axis=-1) / (1 - t)[:, None]
@@ -89,10 +89,10 @@ def family(t: np.ndarray) -> Net:
 
 
 def hidden_codes(s: np.ndarray) -> np.ndarray:
-    """Which points switch each unit on: `s [..., 4, units]` to `[..., units]`, largest first.
+    """Encodes which points switch each unit on: `s [..., 4, units]` to `[..., units]`.
 
     Bit p of a code is set if point p takes the unit above 1 % of its largest value; 0 is a unit
-    that no point switches on.
+    that no point switches on. The largest code comes first.
     """
     active = (s > 0) & (s > 0.01 * s.max(axis=-2, keepdims=True))
     codes = (active << np.arange(4)[:, None]).sum(axis=-2)
@@ -100,13 +100,13 @@ def hidden_codes(s: np.ndarray) -> np.ndarray:
 
 
 def code_name(codes: np.ndarray) -> str:
-    """The points that switch on each unit, such as `01 10 11 | 11`, the lecture's."""
+    """Lists the points that switch on each unit, such as `01 10 11 | 11`, the lecture's."""
     units = [[f"{p:02b}" for p in range(4) if code >> p & 1] for code in codes]
     return " | ".join(" ".join(points) or "never" for points in units)
 
 
 def gap(h: np.ndarray) -> np.ndarray:
-    """How far the segments from h(00) to h(11) and from h(01) to h(10) are apart.
+    """Computes the distance of the segments from h(00) to h(11) and from h(01) to h(10).
 
     `h [..., 4, units]` to `[...]`; a hyperplane separates the two classes where it is above 0. The
     least |r + s u - t v| over 0 <= s, t <= 1 lies on one of the four edges or inside.
@@ -124,11 +124,11 @@ def gap(h: np.ndarray) -> np.ndarray:
 
 
 def _share(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """The quotient within 0 and 1; any such number where the denominator is 0."""
+    """The quotient, clipped to [0, 1]; any number in it where the denominator is 0."""
     return np.clip(above / np.where(below > 0, below, 1), 0, 1)
 
 
 def gaps(net: Net) -> np.ndarray:
-    """The gap after W x + c and after its ReLU, `[..., 2]`."""
-    s = hidden(net, X)
+    """Computes the gap after W x + c and after its ReLU, `[..., 2]`."""
+    s = pre_activations(net, X)
     return np.stack([gap(s), gap(np.maximum(s, 0))], axis=-1)

@@ -1,4 +1,4 @@
-"""What `decision_regions` says of made-up results, and the lengths it measures."""
+"""The verdicts of `decision_regions` on made-up results, and the lengths it measures."""
 
 import jax
 import jax.numpy as jnp
@@ -99,9 +99,9 @@ def test_the_best_rate_is_that_of_the_single_runs(key):
     data = decision_regions._draw(config, toy.two_moons, key)
     assert [len(part["y"]) for part in data] == [40, 40, 200]
     params = jax.jit(lambda key: decision_regions._best(config, model, key, data, {}))(key)
-    training = jn.TrainSpec(model, decision_regions.LOSS, 3, 20, adam_cosine(6), record_every=3)
+    spec = jn.TrainSpec(model, decision_regions.LOSS, 3, 20, adam_cosine(6), record_every=3)
     fits = [
-        jn.fit(training, key, data._replace(test=None), {"learning_rate": rate})
+        jn.fit(spec, key, data._replace(test=None), {"learning_rate": rate})
         for rate in config.rates
     ]
     accuracies = [history["valid_accuracy"][-1] for _, history in fits]

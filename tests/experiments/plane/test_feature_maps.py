@@ -1,4 +1,4 @@
-"""The feature maps and what they are measured by, against other ways to the same; the judges."""
+"""The feature maps and their measures against other implementations; the verdicts."""
 
 import jax
 import numpy as np
@@ -36,8 +36,8 @@ def test_polar_coordinates_are_those_of_the_complex_plane(random):
 def test_products_of_pairs_by_loops(random):
     x, pairs = random.normal(size=(3, 5)), random.integers(5, size=(4, 2))
     expected = [[*row, *(row[i] * row[j] for i, j in pairs)] for row in x]
-    np.testing.assert_array_equal(problems.with_products(x, pairs), expected)
-    np.testing.assert_array_equal(problems.with_products(x, pairs[:0]), x)
+    np.testing.assert_array_equal(problems.append_products(x, pairs), expected)
+    np.testing.assert_array_equal(problems.append_products(x, pairs[:0]), x)
 
 
 def test_only_the_product_leaves_no_error_on_xors_corners():
@@ -96,8 +96,8 @@ def test_piecewise_functions_have_their_corners():
     np.testing.assert_allclose(problems.piecewise(heights, x), [1, 0, -1, 1.25, 2])
 
 
-def test_noise_has_the_size_asked_for(random):
-    x, y = problems._noisy(random, np.zeros(3), 5000, 0.3)
+def test_noise_has_the_requested_size(random):
+    x, y = problems._draw_noisy(random, np.zeros(3), 5000, 0.3)
     assert y.std() == pytest.approx(0.3, rel=0.05)
     assert x.min() == pytest.approx(-1, abs=0.01)
 

@@ -43,21 +43,21 @@ def separating_line(x, y):
 
 def test_the_line_separates_both_parts_with_room_to_spare(drawn):
     """Points of both parts together, so that the test labels follow the same line."""
-    whole = [np.concatenate([part["x"][:, 0] for part in drawn], axis=1)]
-    whole += [np.concatenate([part["y"][:, 0] for part in drawn], axis=1)]
-    for x, y in zip(*whole, strict=True):
+    both = [np.concatenate([part["x"][:, 0] for part in drawn], axis=1)]
+    both += [np.concatenate([part["y"][:, 0] for part in drawn], axis=1)]
+    for x, y in zip(*both, strict=True):
         assert 0 < y.mean() < 1
         assert separating_line(x, y) is not None
         apart = np.linalg.norm(x[y == 1][:, None] - x[y == 0][None], axis=-1)
         assert apart.min() >= 2 * CONFIG.gap - 1e-6
 
 
-def test_outliers_are_the_same_points_with_five_training_labels_turned(drawn):
+def test_outliers_are_the_same_points_with_five_training_labels_flipped(drawn):
     train, test = drawn
     line, outliers = (PROBLEMS.index(name) for name in ("line", "outliers"))
-    for part, turned in ((train, CONFIG.outliers), (test, 0)):
+    for part, flipped in ((train, CONFIG.outliers), (test, 0)):
         np.testing.assert_array_equal(part["x"][:, line], part["x"][:, outliers])
-        assert ((part["y"][:, line] != part["y"][:, outliers]).sum(axis=1) == turned).all()
+        assert ((part["y"][:, line] != part["y"][:, outliers]).sum(axis=1) == flipped).all()
 
 
 def test_the_region_is_rosenbrocks_after_a_map_to_the_square(drawn):

@@ -1,4 +1,4 @@
-"""What `random_points` says of made-up results, and the arithmetic of `memorising`."""
+"""The verdicts of `random_points` on made-up results, and the arithmetic of `memorising`."""
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ ONE = {n: accuracy - 0.05 for n, accuracy in LECTURE_TWO.items()} | {100: 0.8, 1
 
 
 def curve(final, records):
-    """From one half straight to `final` within so many records, `[seeds, RECORDS]`."""
+    """From one half straight to `final` within some records, `[seeds, RECORDS]`."""
     done = np.minimum(np.arange(1, RECORDS + 1) / records, 1)
     return 0.5 + (final + JITTER - 0.5)[:, None] * done[None]
 
@@ -80,10 +80,10 @@ def test_misfits_are_mean_distances():
     np.testing.assert_allclose(rbf, [np.mean(list(LECTURE_RBF.values())) - 0.5, 0.01], atol=1e-9)
 
 
-def test_first_reached_by_hand():
+def test_first_record_at_by_hand():
     found = np.asarray([[0.5, 0.7, 0.6, 0.8], [0.5, 0.7, 0.6, 0.8], [0.9, 0.2, 0.2, 0.2]])
     np.testing.assert_array_equal(
-        memorising.first_reached(found, np.asarray([0.7, 0.81, 0.1])), [2, 5, 1]
+        memorising.first_record_at(found, np.asarray([0.7, 0.81, 0.1])), [2, 5, 1]
     )
 
 
@@ -130,12 +130,12 @@ def test_curves_are_single_runs_on_the_first_points(key):
     drawn = memorising.draw_points(config, point_key)
     found = memorising.curves(config, train_key, drawn, 2, (2, 3), 16)
     assert found.shape == (2, 3, 3)
-    training = jn.TrainSpec(
+    spec = jn.TrainSpec(
         jn.MLP((3, 3)), "binary_cross_entropy", 9, optimizer=adam_cosine(9), record_every=3
     )
     part = {name: np.asarray(a)[2, :16] for name, a in drawn.items()}
     keys = jax.random.split(train_key, (2, 3))
     for i, width in enumerate((2, 3)):
         hparams = {"learning_rate": 0.05, "width": width}
-        _, history = jn.fit(training, keys[i, 2], Dataset(part), hparams)
+        _, history = jn.fit(spec, keys[i, 2], Dataset(part), hparams)
         np.testing.assert_allclose(found[i, 2], history["train_accuracy"], atol=1e-6)

@@ -52,9 +52,14 @@ def test_the_family_starts_at_the_lectures_solution_and_stays_exact():
 
 
 def test_codes_by_hand():
-    assert nets.code_name(nets.hidden_codes(nets.hidden(nets.LECTURE, nets.X))) == "01 10 11 | 11"
+    assert (
+        nets.code_name(nets.hidden_codes(nets.pre_activations(nets.LECTURE, nets.X)))
+        == "01 10 11 | 11"
+    )
     both = {"W": np.asarray([[1.0, -1], [-1, 1], [-1, -1]]), "c": np.asarray([0, 0, -1.0])}
-    assert nets.code_name(nets.hidden_codes(nets.hidden(both, nets.X))) == "10 | 01 | never"
+    assert (
+        nets.code_name(nets.hidden_codes(nets.pre_activations(both, nets.X))) == "10 | 01 | never"
+    )
     nearly = np.asarray([[1.0, 1.0], [0.009, 0.011], [-1, -1], [0, 0]])
     assert nets.code_name(nets.hidden_codes(nearly)) == "00 01 | 00"
 
@@ -62,7 +67,7 @@ def test_codes_by_hand():
 @pytest.mark.parametrize("units", [2, 4])
 def test_codes_ignore_order_and_scale_of_the_units(units):
     rng = np.random.default_rng(units)
-    s = nets.hidden(random_net(rng, (50,), units), nets.X)
+    s = nets.pre_activations(random_net(rng, (50,), units), nets.X)
     codes = nets.hidden_codes(s)
     changed = nets.hidden_codes(s[..., rng.permutation(units)] * rng.uniform(0.1, 10, units))
     np.testing.assert_array_equal(changed, codes)
@@ -96,7 +101,7 @@ def test_gap_by_hand():
 
 @pytest.mark.parametrize("relu", [False, True])
 def test_a_gap_is_what_linear_programming_separates(relu):
-    s = nets.hidden(random_net(np.random.default_rng(3), (60,), 2), nets.X)
+    s = nets.pre_activations(random_net(np.random.default_rng(3), (60,), 2), nets.X)
     h = np.maximum(s, 0) if relu else s
     signs = 2 * nets.Y - 1
     separable = []
@@ -185,7 +190,7 @@ def test_one_contrary_number_fails_its_own_claim_only(changes, failing):
     assert set(judged) == {"reproduced"}
 
 
-def test_a_loss_that_still_falls_is_no_local_optimum():
+def test_a_loss_that_still_falls_is_not_a_local_optimum():
     result = made_up()
     result["losses"][:, :, : nets.RECORDS // 2] *= 1.5
     assert statuses(result)[3] == "not reproduced"
