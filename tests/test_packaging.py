@@ -160,6 +160,7 @@ for name in MODULES:
 for name in ("O_DIRECTORY", "O_NOFOLLOW", "sched_getaffinity", "sched_setaffinity"):
     delattr(os, name)
 del signal.SIGHUP
+os.process_cpu_count = os.cpu_count  # as os does without sched_getaffinity, from Python 3.13 on
 
 import jax
 import numpy as np
