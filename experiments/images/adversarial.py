@@ -1,7 +1,7 @@
 """Small steps along the sign of a gradient change the class of a digit (row F15; L4).
 
 Claim: adversarial images (L4 shows them without numbers): a change of every pixel that is small
-beside its range, along the sign of the loss's gradient, flips the class.
+against its range, along the sign of the loss's gradient, flips the class.
 
 Command: `make adversarial`, 5 minutes on one core. Protocol: L2's network and an MLP with two
 layers of 100 units learn MNIST for 2 epochs with Adam whose rate falls to zero. Every tenth test
@@ -11,9 +11,9 @@ epsilon / 4 with projection onto all images within epsilon (Kurakin et al., 2017
 2018, without their random start), and, as a control, along random signs. The smallest epsilon that
 flips a correctly classified image is found on a grid of steps of 0.01 along the direction of the
 single step, and along random signs. Criterion, fixed before any run: at epsilon = 0.1 the accuracy
-that FGSM costs minus what random signs cost is above 10 points, with its whole 95 % interval over
+that FGSM costs minus what random signs cost is above 10 points, with its entire 95 % interval over
 the paired differences of seeds. Expect at 0.1 a CNN at 77 % instead of 98 % after one step and 54 %
-after ten, an MLP at 12 % and 7 %, and hardly a loss by random signs.
+after ten, an MLP at 12 % and 7 %, and hardly any loss from random signs.
 """
 
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class Config:
     learning_rate: float = 1e-3
     epsilons: tuple[float, ...] = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3)
     every: int = 10
-    """Attacks every so many images of the test part."""
+    """Attacks one in `every` images of the test part."""
     data: str = "mnist"
     seed: int = 0
 
@@ -86,7 +86,7 @@ def run(config: Config, key: Array, checkpoints: CheckpointConfig | None = None)
 
 
 def deficit(outputs: Array, y: Array) -> Array:
-    """`log sum_{j != t} exp(z_j) - z_t` of `outputs [batch, classes]`, `[batch]`.
+    """Computes `log sum_{j != t} exp(z_j) - z_t` of `outputs [batch, classes]`, `[batch]`.
 
     The cross entropy is `log(1 + exp(deficit))`, which grows with it: the gradients have one
     direction, and that of the deficit does not vanish where the network is certain.
@@ -97,24 +97,24 @@ def deficit(outputs: Array, y: Array) -> Array:
 
 
 def signs(model: Any, params: Any, x: Array, y: Array) -> Array:
-    """The signs of the cross entropy's gradient with respect to each pixel of `x [batch, ...]`."""
+    """Returns the signs of the cross entropy's gradient by each pixel of `x [batch, ...]`."""
     return jnp.sign(jax.grad(lambda x: deficit(model.apply(params, x), y).sum())(x))
 
 
 def step(x: Array, direction: Array, epsilon: Array | float) -> Array:
-    """`x + epsilon direction`, pixels clipped to `[0, 1]`."""
+    """Returns `x + epsilon direction`, pixels clipped to `[0, 1]`."""
     return jnp.clip(x + epsilon * direction, 0, 1)
 
 
 def fgsm(model: Any, params: Any, x: Array, y: Array, epsilon: Array | float) -> Array:
-    """One step of `epsilon` along the signs (Goodfellow, Shlens and Szegedy, 2015)."""
+    """Takes one step of `epsilon` along the signs (Goodfellow, Shlens and Szegedy, 2015)."""
     return step(x, signs(model, params, x, y), epsilon)
 
 
 def pgd(
     model: Any, params: Any, x: Array, y: Array, epsilon: Array | float, steps: int = STEPS
 ) -> Array:
-    """Steps of `epsilon / 4`, each followed by a projection onto `|x' - x| <= epsilon`.
+    """Takes steps of `epsilon / 4`, each followed by a projection onto `|x' - x| <= epsilon`.
 
     The basic iterative method of Kurakin, Goodfellow and Bengio (2017): Madry's from x itself.
     """
@@ -126,7 +126,7 @@ def pgd(
     return lax.fori_loop(0, steps, move, x)
 
 
-def attacked(
+def perturb(
     attack: str,
     model: Any,
     params: Any,
@@ -135,7 +135,7 @@ def attacked(
     epsilon: Array | float,
     direction: Array,
 ) -> Array:
-    """The changed images; `direction` holds the random signs of the control."""
+    """Returns the changed images; `direction` holds the random signs of the control."""
     if attack == "random":
         return step(x, direction, epsilon)
     return {"fgsm": fgsm, "pgd": pgd}[attack](model, params, x, y, epsilon)
@@ -168,16 +168,16 @@ def _wrong_block(
 ) -> Array:
     def one(pair: tuple[Any, Array]) -> Array:
         params, direction = pair
-        changed = attacked(attack, model, params, x, y, epsilon, direction)
+        changed = perturb(attack, model, params, x, y, epsilon, direction)
         return jnp.argmax(model.apply(params, changed), axis=-1) != y
 
     return lax.map(one, (params, noise))
 
 
 def first_flips(wrong: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """The first of `grid` where `wrong [grid, ...]` holds, infinity where none does.
+    """Returns the first of `grid` where `wrong [grid, ...]` holds, infinity where none does.
 
-    NaN for images that are misclassified as they are, at `grid[0] = 0`.
+    NaN for images that are misclassified unchanged, at `grid[0] = 0`.
     """
     first = np.where(wrong.any(axis=0), grid[wrong.argmax(axis=0)], np.inf)
     return np.where(wrong[0], np.nan, first)

@@ -69,7 +69,7 @@ class Config:
     learning_rate: float = 1e-3
     farthest: int = 6
     every: int = 2
-    """Tests on every so many images of the test part."""
+    """Tests on one in `every` images of the test part."""
     data: str = "mnist"
     seed: int = 0
 
@@ -103,7 +103,7 @@ def _accuracies(config: Config, model: CNN, params: Any, part: dict[str, Any]) -
     for distance in range(config.farthest + 1):
         directions = DIRECTIONS if distance else DIRECTIONS[:1]
         for down, right in directions:
-            shifted = moved(x, distance * down, distance * right)
+            shifted = shift_images(x, distance * down, distance * right)
             for block in blocks:
                 hits = _hits(model, params, shifted[block], y[block])
                 accuracy[:, distance] += np.asarray(hits) / (len(directions) * len(y))
@@ -116,8 +116,8 @@ def _hits(model: CNN, params: Any, x: Array, y: Array) -> Array:
     return jax.lax.map(lambda one: jnp.sum(evaluate.predictions(model, LOSS, one, x) == y), params)
 
 
-def moved(x: np.ndarray, down: int, right: int) -> np.ndarray:
-    """Images `[images, rows, columns, channels]` moved by whole pixels; what moves in is 0."""
+def shift_images(x: np.ndarray, down: int, right: int) -> np.ndarray:
+    """Shifts images `[images, rows, columns, channels]` by integer pixels, filling with 0."""
     _, rows, columns, _ = x.shape
     image = np.zeros_like(x)
     image[:, _span(rows, down), _span(columns, right)] = x[
@@ -127,7 +127,7 @@ def moved(x: np.ndarray, down: int, right: int) -> np.ndarray:
 
 
 def difference(maps: np.ndarray, of_moved: np.ndarray, down: int, right: int) -> float:
-    """The largest `|of_moved - maps moved down and to the right|` over the largest `|maps|`.
+    """Computes the largest `|of_moved - maps moved down and right|` over the largest `|maps|`.
 
     Only entries that both have count: those whose windows lie inside both images.
     """
@@ -143,7 +143,7 @@ def _span(n: int, distance: int) -> slice:
 
 
 def stages(model: CNN) -> Iterator[tuple[int, str, int]]:
-    """Index, name and stride (in pixels of the image) of each layer whose value is maps."""
+    """Yields index, name and stride (in pixels of the image) of each layer that outputs maps."""
     stride, counts = 1, {"Conv": 0, "MaxPool": 0}
     for i, layer in enumerate(model.layers):
         if isinstance(layer, Flatten):
@@ -161,7 +161,7 @@ def stages(model: CNN) -> Iterator[tuple[int, str, int]]:
 
 
 def moves(stride: int) -> list[tuple[int, int]]:
-    """The shifts `(down, right)` of up to 3 pixels, or of one stride, that are its multiples."""
+    """Lists the shifts `(down, right)` of up to 3 pixels, or of one stride: multiples of it."""
     reach = max(NEAR // stride, 1)
     steps = [stride * k for k in range(-reach, reach + 1)]
     return [move for move in product(steps, steps) if move != (0, 0)]
@@ -185,7 +185,7 @@ def _maps(config: Config, key: Array, model: CNN, trained: Any, x: np.ndarray) -
             rows.append(_differences(partial(values, one), x, found))
         result[f"difference_{name}"] = np.asarray(rows)
     first = jax.tree.map(lambda a: a[0], trained)
-    pair = np.concatenate([x[:1], moved(x[:1], *SHOWN)])
+    pair = np.concatenate([x[:1], shift_images(x[:1], *SHOWN)])
     maps = np.asarray(values(first, pair)[1])
     return result | {"pair": pair[..., 0], "pair_maps": maps[..., maps[0].std((0, 1)).argmax()]}
 
@@ -193,7 +193,7 @@ def _maps(config: Config, key: Array, model: CNN, trained: Any, x: np.ndarray) -
 def _differences(values: Any, x: np.ndarray, found: list[tuple[int, str, int]]) -> list[float]:
     plain, largest = values(x), [0.0] * len(found)
     for move in sorted({move for _, _, stride in found for move in moves(stride)}):
-        of_moved = values(moved(x, *move))
+        of_moved = values(shift_images(x, *move))
         for k, (layer, _, stride) in enumerate(found):
             if move in moves(stride):
                 down, right = (distance // stride for distance in move)
@@ -332,7 +332,7 @@ def _worked_example(result: Result) -> Verdict:
 CLAIMS = [
     Claim(
         "C3, L2",
-        "the maps of a shifted image are the shifted maps, also after pooling by whole strides",
+        "the maps of a shifted image are the shifted maps, also after pooling by full strides",
         "'invariant by translation'",
         _maps_move,
     ),
@@ -350,7 +350,7 @@ CLAIMS = [
     ),
     Claim(
         "C3, L2",
-        "(0,0,0,0,1,2,3,4,4,4,4) with (-1,1) are the differences",
+        "(0,0,0,0,1,2,3,4,4,4,4) with (-1,1) gives the differences",
         "(0, 0, 0, 1, 1, 1, 1, 0, 0, 0)",
         _worked_example,
     ),

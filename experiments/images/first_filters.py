@@ -1,12 +1,12 @@
-"""Learned first-layer filters beside derivatives of a Gaussian (row F14; L4).
+"""Learned first-layer filters against derivatives of a Gaussian (row F14; L4).
 
 Claim: "some of the convolutional masks are very similar to oriented Gaussian or Gabor filters", so
 that "the trained neural nets compute oriented derivatives", "of order 0, 1, and 2".
 
-Command: `make first_filters`, 5 minutes on one core. Protocol: three networks learn their
-first layers: L2's network (5 x 5) the digits of MNIST; a classifier of four layers (7 x 7) by how
-many quarters of a turn a patch of 24 x 24 pixels is rotated; a network of two layers (7 x 7) to
-remove the noise in the middle of such patches. The lecture's filters are learned from the
+Command: `make first_filters`, 5 minutes on one core. Protocol: three networks learn their first
+layers: L2's network (5 x 5) from the digits of MNIST; a classifier of four layers (7 x 7) by
+telling how many quarter turns a patch of 24 x 24 pixels is rotated; a network of two layers (7 x 7)
+by removing the noise in the middle of such patches. The lecture's filters are learned from the
 photographs of ImageNet; ours come from the two, in grey, that scikit-learn has: three quarters of
 each to train on, the rest to test on. A filter's similarity is its largest |cosine| with a bank:
 derivatives of orders 0, 1 and 2 (along an orientation twice, or along it and across) of Gaussians
@@ -18,8 +18,8 @@ filters with their entries shuffled. Criterion, fixed before any run: the mean s
 filters is above that before training and above that of noise, the 95 % intervals of both paired
 differences above 0. Expect filters that look almost as random as before training: similarities of
 0.57 against 0.54 on MNIST; on the photographs, whose rotations are hardly learned (29 % of the test
-patches where chance is 25 %), 0.37 to 0.39 and no gain over noise. No filter of any network comes
-above 0.8: on MNIST they are more like derivatives than random filters, not "very similar".
+patches where chance is 25 %), 0.37 to 0.39 and no gain over noise. No filter of any network exceeds
+0.8: on MNIST they are more like derivatives than random filters, not "very similar".
 """
 
 from dataclasses import dataclass
@@ -136,7 +136,7 @@ def _denoiser() -> CNN:
 
 
 def patches(n: int, noise: float, seed: int) -> tuple[Dataset, Dataset]:
-    """Rotated patches with their quarter turns, and noisy ones with their clean middles.
+    """Cuts rotated patches with their quarter turns, and noisy ones with their clean middles.
 
     n of them from the left three quarters of the photographs to train on, n / 4 from the rest to
     test on; grey, of mean 0 and variance 1 over all pixels of both photographs.
@@ -144,8 +144,8 @@ def patches(n: int, noise: float, seed: int) -> tuple[Dataset, Dataset]:
     random = np.random.default_rng(seed)
     parts = zip(photographs.sides(_grey()), (n, n // 4), strict=True)
     clean = [photographs.crops(random, part, count, PATCH) for part, count in parts]
-    rotated = [_rotated(random, x) for x in clean]
-    noisy = [_noisy(random, x, noise) for x in clean]
+    rotated = [_rotate(random, x) for x in clean]
+    noisy = [_add_noise(random, x, noise) for x in clean]
     return Dataset(rotated[0], test=rotated[1]), Dataset(noisy[0], test=noisy[1])
 
 
@@ -156,13 +156,13 @@ def _grey() -> np.ndarray:
     return ((grey - grey.mean()) / grey.std()).astype(np.float32)
 
 
-def _rotated(random: np.random.Generator, x: np.ndarray) -> dict[str, np.ndarray]:
+def _rotate(random: np.random.Generator, x: np.ndarray) -> dict[str, np.ndarray]:
     turns = random.integers(4, size=len(x))
     turned = np.stack([np.rot90(patch, k) for patch, k in zip(x, turns, strict=True)])
     return {"x": turned[..., None], "y": turns.astype(np.int32)}
 
 
-def _noisy(random: np.random.Generator, x: np.ndarray, noise: float) -> dict[str, np.ndarray]:
+def _add_noise(random: np.random.Generator, x: np.ndarray, noise: float) -> dict[str, np.ndarray]:
     x = x[:, 4:-4, 4:-4]
     noisy = x + noise * random.standard_normal(x.shape, np.float32)
     return {"x": noisy[..., None].astype(np.float32), "y": x[:, 6:-6, 6:-6].reshape(len(x), -1)}
@@ -175,15 +175,13 @@ def _train(
 
     The score is the accuracy, or the mean squared error of a pixel.
     """
-    training = adam_cosine_spec(task.model, task.loss, task.epochs, config.batch_size, task.data)
+    spec = adam_cosine_spec(task.model, task.loss, task.epochs, config.batch_size, task.data)
     keys, hparams = jax.random.split(key, config.seeds), {"learning_rate": config.learning_rate}
     data = task.data._replace(valid=None, test=None)
-    states, _ = jn.sweep(training, keys, data, hparams, progress=True, checkpoints=checkpoints)
+    states, _ = jn.sweep(spec, keys, data, hparams, progress=True, checkpoints=checkpoints)
     x = jnp.asarray(data.train["x"][:1])
     first = jax.jit(
-        lambda keys: lax.map(
-            lambda key: _kernel(init_state(training, key, x, hparams).params), keys
-        )
+        lambda keys: lax.map(lambda key: _kernel(init_state(spec, key, x, hparams).params), keys)
     )
     return _filters(_kernel(states.params)), _filters(first(keys)), _scores(task, states.params)
 

@@ -32,7 +32,7 @@ def derivative(
     angle: float = 0,
     orders: tuple[int, int] = (0, 0),
 ) -> np.ndarray:
-    """A derivative of `exp(-(u^2 + v^2) / (2 width^2))` on `size x size` pixels.
+    """Samples a derivative of `exp(-(u^2 + v^2) / (2 width^2))` on `size x size` pixels.
 
     The axis u makes an angle with the columns, v is across; `orders` are those of u and of v, at
     most 2 together. `width` and `centre` (down, right of the middle) are in pixels.
@@ -51,7 +51,7 @@ def derivative(
 
 
 def bank(size: int) -> Bank:
-    """The derivatives that filters of `size x size` pixels are compared with."""
+    """Builds the derivatives that filters of `size x size` pixels are compared with."""
     filters, orders, jets = [], [], []
     for share, centre in product(WIDTHS, CENTRES):
         for order, angle in _orientations():
@@ -77,16 +77,17 @@ def _jet(size: int, width: float, centre: tuple[int, int]) -> np.ndarray:
 
 
 def match(filters: np.ndarray, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The largest |cosine| of each of `filters [..., n]` with `members [m, n]`, and whose it is."""
+    """Returns the largest |cosine| of `filters [..., n]` with `members [m, n]`, and its member."""
     cosines = np.abs(unit(filters) @ members.T)
     return cosines.max(axis=-1), cosines.argmax(axis=-1)
 
 
 def energy(filters: np.ndarray, jets: np.ndarray) -> np.ndarray:
-    """The largest share of the squared norm of `filters [..., n]` in one of `jets [m, n, 6]`."""
+    """Computes the largest share of the squared norm of `filters [..., n]` in `jets [m, n, 6]`."""
     inside = np.einsum("...n,mnk->...mk", unit(filters), jets)
     return (inside**2).sum(axis=-1).max(axis=-1)
 
 
 def unit(filters: np.ndarray) -> np.ndarray:
+    """Scales filters `[..., n]` to norm 1."""
     return filters / np.linalg.norm(filters, axis=-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Features of images made by hand: colours, oriented gradients, bags of visual words (row A10)."""
+"""Hand-made features of images: colours, oriented gradients, bags of visual words (row A10)."""
 
 import numpy as np
 from sklearn.cluster import KMeans
@@ -9,7 +9,7 @@ ORIENTATIONS = 9
 
 
 def colour_histogram(x: np.ndarray, levels: int = 4) -> np.ndarray:
-    """The share of pixels in each of `levels^3` boxes of colours, `[images, levels^3]` (L3).
+    """Computes the share of pixels in each of `levels^3` colour boxes, `[images, levels^3]` (L3).
 
     `x [images, rows, columns, 3]`, uint8; red is the slowest index.
     """
@@ -19,11 +19,11 @@ def colour_histogram(x: np.ndarray, levels: int = 4) -> np.ndarray:
 
 
 def oriented_gradients(x: np.ndarray, cell: int = 8) -> np.ndarray:
-    """The distribution of edge directions in each cell: `[images, cells, cells, 9]` (L2, L3).
+    """Computes distributions of edge directions by cell, `[images, cells, cells, 9]` (L2, L3).
 
     scikit-image's histograms of gradients over 9 directions of half a turn, weighted by their
-    strength, of `cell x cell` pixels; each sums to 1, or to 0 where nothing changes. Pixels that
-    fill no cell are left out (Dalal and Triggs, 2005). `x [images, rows, columns, channels]`; of
+    strength, of `cell x cell` pixels; each sums to 1, or to 0 where nothing changes. Pixels outside
+    full cells are left out (Dalal and Triggs, 2005). `x [images, rows, columns, channels]`; of
     several channels a pixel takes the strongest gradient.
     """
     from skimage.feature import hog
@@ -43,9 +43,9 @@ def oriented_gradients(x: np.ndarray, cell: int = 8) -> np.ndarray:
 
 
 def codebook(random: np.random.Generator, x: np.ndarray, words: int, size: int) -> KMeans:
-    """Visual words: the centres of random windows `size x size` of the images (L3).
+    """Learns visual words: centres of random windows `size x size` of the images (L3).
 
-    k-means over 30 windows a word, from `x [images, rows, columns, channels]`.
+    k-means over 30 windows per word, from `x [images, rows, columns, channels]`.
     """
     windows = photographs.crops(random, x, 30 * words, size).reshape(30 * words, -1)
     start = int(random.integers(2**31))
@@ -53,7 +53,7 @@ def codebook(random: np.random.Generator, x: np.ndarray, words: int, size: int) 
 
 
 def visual_words(book: KMeans, x: np.ndarray, size: int, stride: int) -> np.ndarray:
-    """How often each word of the codebook is the nearest to a window, `[images, words]` (L3).
+    """Counts how often each word of the codebook is nearest to a window, `[images, words]` (L3).
 
     Shares of all windows `size x size` of an image, `stride` pixels apart.
     """
@@ -64,8 +64,8 @@ def visual_words(book: KMeans, x: np.ndarray, size: int, stride: int) -> np.ndar
     return np.mean(nearest == np.arange(book.n_clusters), axis=1)
 
 
-def shuffled(random: np.random.Generator, x: np.ndarray) -> np.ndarray:
-    """The images with their pixels in another order, of each image its own."""
+def shuffle_pixels(random: np.random.Generator, x: np.ndarray) -> np.ndarray:
+    """Shuffles the pixels of the images, each in an order of its own."""
     flat = x.reshape(len(x), -1, x.shape[-1])
     order = random.permuted(np.tile(np.arange(flat.shape[1]), (len(x), 1)), axis=1)
     return np.take_along_axis(flat, order[..., None], axis=1).reshape(x.shape)

@@ -42,7 +42,7 @@ Features = Callable[[np.ndarray], np.ndarray]
 
 
 def linear_classifier() -> Any:
-    """scikit-learn's, by least squares on standardised features, the penalty by leaving one out."""
+    """Returns scikit-learn's ridge classifier on standardised features; leave-one-out penalty."""
     from sklearn.linear_model import RidgeClassifierCV
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -57,7 +57,7 @@ def patches(
     key: Array,
     checkpoints: jn.CheckpointConfig | None = None,
 ) -> Result:
-    """Accuracies `[contenders, 2]` on test patches and on the same with their pixels shuffled.
+    """Measures accuracies `[contenders, 2]` on test patches, and with their pixels shuffled.
 
     A seed's patches come from either side of an edge through the photographs, which it turns.
     Also the first test patches of each photograph and the visual words.
@@ -66,10 +66,10 @@ def patches(
     turned = [np.rot90(picture, seed)[None] for picture in pictures]
     left, right = zip(*map(photographs.sides, turned), strict=True)
     train, valid, test = (
-        photographs.labelled(random, [side[0] for side in part], each, SIZE)
+        photographs.labelled_crops(random, [side[0] for side in part], each, SIZE)
         for part, each in ((left, config.train), (left, config.test), (right, config.test))
     )
-    tests = [test, test | {"x": descriptors.shuffled(random, test["x"])}]
+    tests = [test, test | {"x": descriptors.shuffle_pixels(random, test["x"])}]
     book = descriptors.codebook(random, train["x"], WORDS, WINDOW)
     features: dict[str, Features] = {
         "pixels": _flat,
@@ -97,7 +97,7 @@ def _shallow(features: Features, train: Part, tests: list[Part]) -> list[float]:
 
 
 def network() -> CNN:
-    """32 x 32 to 14, pooled 7, 5."""
+    """Returns a network that takes 32 x 32 to 14, pooled 7, 5."""
     first = (Conv(16, 5, 2), Activate("relu"), MaxPool(2))
     second = (Conv(32, 3), Activate("relu"), Flatten())
     return CNN((*first, *second, Dense(len(photographs.KNOWN), "lecun")))
@@ -111,31 +111,31 @@ def _network(
     tests: list[Part],
     checkpoints: jn.CheckpointConfig | None = None,
 ) -> list[float]:
-    """Of the networks with each of `config.rates` the one that is best on `valid`."""
-    data = Dataset(_scaled(train), _scaled(valid))
+    """Accuracies of the network whose rate of `config.rates` is best on `valid`."""
+    data = Dataset(_scale(train), _scale(valid))
     model = network()
-    training = adam_cosine_spec(model, LOSS, config.epochs, config.batch_size, data)
+    spec = adam_cosine_spec(model, LOSS, config.epochs, config.batch_size, data)
     keys = jax.random.split(key, len(config.rates))
     states, history = jn.sweep(
-        training, keys, data, jn.grid(learning_rate=config.rates), checkpoints=checkpoints
+        spec, keys, data, jn.grid(learning_rate=config.rates), checkpoints=checkpoints
     )
     best = history["valid_accuracy"][:, -1].argmax()
-    return [evaluate.accuracies(model, LOSS, states.params, _scaled(test))[best] for test in tests]
+    return [evaluate.accuracies(model, LOSS, states.params, _scale(test))[best] for test in tests]
 
 
-def _scaled(part: Part) -> Part:
+def _scale(part: Part) -> Part:
     """Pixels from 0..255 to -1..1."""
     return part | {"x": part["x"] / np.float32(127.5) - 1}
 
 
 def digits(config: Any, key: Array) -> Result:
-    """Accuracies `[seeds, DIGITS, SHIFTS]` on images of digits moved by up to so many pixels."""
+    """Measures accuracies `[seeds, DIGITS, SHIFTS]` on digits moved by up to `SHIFTS` pixels."""
     data, name = mnist_or_digits(config.data, flat=False, valid=0)
     random, n = np.random.default_rng(config.seed), config.images
     train, test = _some(random, data.train, 4 * n), _some(random, data.test, 2 * n)
     cell = max(2, train["x"].shape[1] // 7)
     moved = [np.asarray(augment.shift(key, jnp.asarray(test["x"]), pixels)) for pixels in SHIFTS]
-    seen, *tests = (_described(x, cell) for x in (train["x"], *moved))
+    seen, *tests = (_describe(x, cell) for x in (train["x"], *moved))
     accuracies = []
     for _ in range(config.seeds):
         rows, tested = (random.permutation(len(part["y"]))[:n] for part in (train, test))
@@ -151,6 +151,6 @@ def _some(random: np.random.Generator, part: Part, n: int) -> Part:
     return {axis: values[rows] for axis, values in part.items()}
 
 
-def _described(x: np.ndarray, cell: int) -> dict[str, np.ndarray]:
+def _describe(x: np.ndarray, cell: int) -> dict[str, np.ndarray]:
     cells = descriptors.oriented_gradients(x, cell)
     return {"pixels": _flat(x), "hog": _flat(cells), "orientations": cells.mean(axis=(1, 2))}

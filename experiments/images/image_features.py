@@ -1,4 +1,4 @@
-"""Linear classifiers on features of images made by hand: "shallow learning" (row A10; L2, L3).
+"""Linear classifiers on hand-made features of images: "shallow learning" (row A10; L2, L3).
 
 Claims: HOG, the distribution of edge directions in cells of 8 x 8 pixels, makes 30 * 40 * 9 =
 10,800 numbers of an image of 320 x 240; it "captures texture and position, robust to small image
@@ -13,14 +13,14 @@ from. For each of 32 seeds, 30 patches of each photograph from three quarters of
 from the rest to test on; which side the rest is changes with the seed. Colours in 4 x 4 x 4 boxes;
 HOG of 4 x 4 cells and 9 directions, each cell divided by its sum; 64 words by k-means on windows of
 8 x 8 pixels, counted every 4 pixels. The linear classifier is scikit-learn's ridge classifier on
-standardised features, its penalty chosen by leaving one out. The network, two convolutions and a
-linear layer, learns from the same patches, the better of two rates chosen on 15 more of each
+standardised features, its penalty chosen by leave-one-out validation. The network, two convolutions
+and a linear layer, learns from the same patches, the better of two rates chosen on 15 more of each
 photograph. MNIST: for each seed 800 of 3,200 images to train on and 800 of 1,600 to test on, HOG in
 cells of 4 x 4 pixels.
 
 Criteria, fixed before any run, with 95 % intervals of paired differences over the seeds: the better
 accuracy is the one that each claim says; shuffling the pixels of the test patches leaves the
-accuracy of the colour histogram exactly as it is and lowers that of HOG; averaging HOG over its
+accuracy of the colour histogram exactly the same and lowers that of HOG; averaging HOG over its
 cells lowers its accuracy; shifts of up to 2 pixels cost it less than raw pixels; the network beats
 the best of the features. Expect 35 % of the patches right by raw pixels, 50 % by colours, 57 % by
 visual words, 61 % by the network, and only 24 % by HOG, which does not see what tells these
@@ -52,7 +52,7 @@ class Config:
     seeds: int = 32
     train: int = 30
     test: int = 15
-    """Patches of each photograph; as many as to test with choose the network's rate."""
+    """Patches of each photograph; as many as for testing choose the network's rate."""
     epochs: int = 20
     batch_size: int = 32
     rates: tuple[float, ...] = (1e-3, 4e-3)
@@ -112,16 +112,16 @@ def plot(result: Result) -> Figure:
 
 
 def _draw_tiles(axes: Axes, tiles: np.ndarray, title: str) -> None:
-    """Colour images `[rows, columns, side, side, 3]` beside one another."""
+    """Colour images `[rows, columns, side, side, 3]` side by side."""
     rows, columns, side = tiles.shape[:3]
-    whole = tiles.transpose(0, 2, 1, 3, 4).reshape(rows * side, columns * side, 3)
-    axes.imshow(whole, extent=(0, columns * side, rows * side, 0), aspect="auto")
+    mosaic = tiles.transpose(0, 2, 1, 3, 4).reshape(rows * side, columns * side, 3)
+    axes.imshow(mosaic, extent=(0, columns * side, rows * side, 0), aspect="auto")
     axes.set(xticks=[], yticks=[], title=title)
     axes.grid(visible=False)
 
 
 def _draw_hog(axes: Axes, result: Result) -> None:
-    """The commonest edge direction of each cell, longer the commoner it is."""
+    """The most common edge direction of each cell, longer the more common it is."""
     axes.imshow(result["example"].mean(axis=-1), cmap="gray", alpha=0.5)
     cells = result["example_hog"]
     row, column = np.indices(cells.shape[:2]) * CELL + CELL / 2
@@ -222,7 +222,7 @@ def _seeds(result: Result) -> str:
 
 
 CLAIMS = [
-    Claim("A10, L3", "HOG makes 10,800 numbers of 320 x 240 pixels", "30 * 40 * 9", _hog_size),
+    Claim("A10, L3", "HOG turns 320 x 240 pixels into 10,800 numbers", "30 * 40 * 9", _hog_size),
     Claim("A10, L3", "a colour histogram ignores texture and positions", "-", _ignores_positions),
     Claim(
         "A10, L3", "HOG captures position (MNIST)", "-", _better_on_digits("orientations", "hog")
@@ -232,5 +232,5 @@ CLAIMS = [
     Claim("A10, L2", "HOG beats raw pixels (photographs)", "-", _beats_pixels("hog")),
     Claim("A10, L3", "a colour histogram beats raw pixels", "-", _beats_pixels("colours")),
     Claim("A10, L3", "a bag of visual words beats raw pixels", "-", _beats_pixels("words")),
-    Claim("A10, L3", "a network beats features made by hand", "picture", _network_is_best),
+    Claim("A10, L3", "a network beats hand-made features", "picture", _network_is_best),
 ]

@@ -70,7 +70,7 @@ def run(config: Config, key: Array, checkpoints: CheckpointConfig | None = None)
 
 
 def _network(data: Dataset) -> CNN:
-    """LeNet-5, or for the digits' 8 x 8 images one of its kind that fits them."""
+    """LeNet-5, or a network of its kind for the digits' 8 x 8 images."""
     if data.train["x"].shape[1:3] == (28, 28):
         return lenet5()
     first = (Conv(6, 3, padding="SAME", gain="glorot"), Activate("tanh"), AveragePool(2))
@@ -79,13 +79,13 @@ def _network(data: Dataset) -> CNN:
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """How many samples of class i were read as class j, `[i, j]`."""
+    """Counts samples of class i that were read as class j, `[i, j]`."""
     flat = np.bincount(CLASSES * labels + predicted, minlength=CLASSES**2)
     return flat.reshape(CLASSES, CLASSES)
 
 
 def most_confused(counts: np.ndarray, most: int = CONFUSIONS) -> np.ndarray:
-    """The `most` pairs (true, predicted) with the largest total of `counts [seeds, i, j]`.
+    """Finds the `most` pairs (true, predicted) with the largest total of `counts [seeds, i, j]`.
 
     `[most, 2]`, the most frequent first.
     """
@@ -95,7 +95,7 @@ def most_confused(counts: np.ndarray, most: int = CONFUSIONS) -> np.ndarray:
 
 
 def examples(data: Dataset, predicted: np.ndarray) -> Result:
-    """Of each frequent confusion the images that most networks so confuse.
+    """Finds the images of each frequent confusion that the most networks misread.
 
     `examples [confusions, examples, rows, columns]` and `votes [confusions, examples]`.
     """
@@ -111,13 +111,13 @@ def examples(data: Dataset, predicted: np.ndarray) -> Result:
 
 
 def errors(result: Result) -> np.ndarray:
-    """The test error of each network, `[seeds]`."""
+    """Computes the test error of each network, `[seeds]`."""
     counts = result["confusion"]
     return 1 - np.trace(counts, axis1=1, axis2=2) / counts.sum((1, 2))
 
 
 def class_errors(result: Result) -> np.ndarray:
-    """The share of each class that a network misreads, `[seeds, classes]`."""
+    """Computes the share of each class that a network misreads, `[seeds, classes]`."""
     counts = result["confusion"]
     return 1 - np.diagonal(counts, axis1=1, axis2=2) / counts.sum(2)
 
@@ -201,7 +201,7 @@ def _draw_examples(axes: Axes, result: Result) -> None:
     pairs = most_confused(result["confusion"], len(examples))
     names = [f"{true} as {read}" for true, read in pairs]
     middles = side * (np.arange(len(names)) + 0.5) - 1
-    axes.set(xticks=[], title=f"misread images; how many of {_seeds(result)} so read")
+    axes.set(xticks=[], title=f"misread images, and how many of {_seeds(result)} agree")
     axes.set_yticks(middles, names)
     axes.grid(visible=False)
 
@@ -226,9 +226,9 @@ def _draw_maps(axes: Axes, result: Result) -> None:
     second = np.moveaxis(result["maps_4"], -1, 0)
     top = 0.0
     for tiles, rows in ((first, 2), (second, 2)):
-        whole = mosaic(tiles.reshape(rows, -1, *tiles.shape[1:]))
-        bottom = top + whole.shape[0] / whole.shape[1]
-        axes.imshow(whole, cmap="gray", vmin=-1, vmax=1, extent=(0, 1, bottom, top))
+        image = mosaic(tiles.reshape(rows, -1, *tiles.shape[1:]))
+        bottom = top + image.shape[0] / image.shape[1]
+        axes.imshow(image, cmap="gray", vmin=-1, vmax=1, extent=(0, 1, bottom, top))
         top = bottom + 0.04
     axes.set(xlim=(0, 1), ylim=(bottom, 0), xticks=[], yticks=[])
     axes.set(title="a digit, its 6 first and 16 second maps (-1 to 1)")
@@ -236,11 +236,11 @@ def _draw_maps(axes: Axes, result: Result) -> None:
 
 
 def mosaic(tiles: np.ndarray) -> np.ndarray:
-    """Images `[rows, columns, h, w]` side by side, a line of NaN between them."""
+    """Joins images `[rows, columns, h, w]` side by side, with a line of NaN between them."""
     rows, columns, h, w = tiles.shape
     framed = np.pad(tiles, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=np.nan)
-    whole = framed.transpose(0, 2, 1, 3).reshape(rows * (h + 1), columns * (w + 1))
-    return whole[:-1, :-1]
+    image = framed.transpose(0, 2, 1, 3).reshape(rows * (h + 1), columns * (w + 1))
+    return image[:-1, :-1]
 
 
 def _near_lecun(result: Result) -> Verdict:

@@ -15,8 +15,8 @@ Criteria, fixed before any run, with 95 % intervals of paired differences over t
 t-SNE's share is above that of PCA and of kernel PCA; without centring, the first direction has an
 |cosine| above 0.9 with the mean image, and the share is lower; the formula gives scikit-learn's
 centred kernel, and the kernel x x^T the coordinates of PCA, to 1e-9 of the largest entry. Expect
-37 % of the points next to their like by PCA, 28 % if not centred, 36 % by kernel PCA, and 81 % by
-t-SNE, as many as among all pixels.
+37 % of the points next to one of their label by PCA, 28 % if not centred, 36 % by kernel PCA, and
+81 % by t-SNE, as many as among all pixels.
 """
 
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ def run(config: Config, key: Array) -> Result:
             x, labels = data.train["x"][chosen].astype(np.float64), data.train["y"][chosen]
             found = jax.device_get(_linear_pictures(x))
             found["tsne"] = _tsne(x, config.seed + number)
-            rows.append(_measured(found, x, labels))
+            rows.append(_measure(found, x, labels))
             if number == 0:
                 first = found | {"labels": labels}
     measures = {measure: np.stack([row[measure] for row in rows]) for measure in rows[0]}
@@ -79,7 +79,7 @@ def run(config: Config, key: Array) -> Result:
 
 
 def kernel_of(x: Array) -> Array:
-    """`exp(-d^2 / m)` of samples `[n, features]`: `[n, n]`, m the median of all d^2."""
+    """Computes `exp(-d^2 / m)` of samples `[n, features]`, `[n, n]`; m is the median of all d^2."""
     squares = jnp.sum(x**2, axis=1)
     distances = jnp.maximum(squares[:, None] + squares[None] - 2 * x @ x.T, 0)
     return jnp.exp(-distances / jnp.median(distances))
@@ -110,7 +110,7 @@ def _tsne(x: np.ndarray, seed: int) -> np.ndarray:
     return TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(x)
 
 
-def _measured(found: Result, x: np.ndarray, labels: np.ndarray) -> Result:
+def _measure(found: Result, x: np.ndarray, labels: np.ndarray) -> Result:
     from sklearn.preprocessing import KernelCenterer
 
     theirs = KernelCenterer().fit_transform(found["kernel_matrix"])
@@ -129,7 +129,7 @@ def _measured(found: Result, x: np.ndarray, labels: np.ndarray) -> Result:
 
 
 def nearest_alike(places: np.ndarray, labels: np.ndarray) -> float:
-    """The share of points `[n, dimensions]` whose nearest other point has the same label."""
+    """Computes the share of points `[n, dimensions]` whose nearest other point has their label."""
     from sklearn.neighbors import NearestNeighbors
 
     nearest = NearestNeighbors(n_neighbors=1).fit(places).kneighbors(return_distance=False)
@@ -161,13 +161,13 @@ def plot(result: Result) -> Figure:
 
 
 def _draw_picture(axes: Axes, result: Result, name: str) -> None:
-    """The first subsample, every point the digit that it is."""
+    """The first subsample, every point drawn as its digit."""
     places, labels = result[f"picture_{name}"], result["labels"]
     for digit, style in zip(np.unique(labels), plots.styles(), strict=False):
         x, y = places[labels == digit].T
         axes.plot(x, y, linestyle="none", marker=f"${digit}$", markersize=5, color=style["color"])
     share = 100 * result[f"share_{name}"].mean()
-    axes.set(xticks=[], yticks=[], title=f"{PICTURES[name]}: {share:.0f} % next to alike")
+    axes.set(xticks=[], yticks=[], title=f"{PICTURES[name]}: {share:.0f} % next to same label")
     axes.grid(visible=False)
 
 
@@ -176,7 +176,7 @@ def _draw_shares(axes: Axes, result: Result) -> None:
     means, spreads = [share.mean for share in shares], [share.std for share in shares]
     names = list(SHARES.values())[::-1]
     axes.barh(names, means, xerr=spreads, capsize=3, color=plots.COLOURS[5])
-    axes.set(xlim=(0, 100), xlabel="nearest other point alike [%]")
+    axes.set(xlim=(0, 100), xlabel="nearest other point has same label [%]")
     axes.set_title(f"{result['data']}, {len(result['cosine'])} subsamples (± 1 std)")
 
 
@@ -207,7 +207,9 @@ def _tsne_is_clearest(result: Result) -> Verdict:
         f"{PICTURES[name]} {interval(result[f'share_{name}']).percent()}"
         for name in ("pca", "kernel", "tsne")
     )
-    judged = verdict(all(gap.low > 0 for gap in gaps), f"{ours} next to alike", _samples(result))
+    judged = verdict(
+        all(gap.low > 0 for gap in gaps), f"{ours} next to the same label", _samples(result)
+    )
     return on_mnist(result, judged)
 
 
@@ -224,7 +226,7 @@ def _centring_helps(result: Result) -> Verdict:
     shares = [result[f"share_{name}"] for name in ("pca", "pca_uncentred")]
     gain = interval(shares[0] - shares[1])
     centred, not_centred = (interval(share).percent() for share in shares)
-    ours = f"{centred} next to alike, not centred {not_centred}"
+    ours = f"{centred} next to the same label, not centred {not_centred}"
     return on_mnist(result, verdict(gain.low > 0, ours, _samples(result)))
 
 
@@ -253,13 +255,13 @@ CLAIMS = [
     ),
     Claim(
         "A11, L1",
-        "center the data: else the first principal direction is the mean's",
+        "center the data: otherwise the first principal direction is the mean's",
         "'do not forget'",
         _mean_comes_first,
     ),
     Claim(
         "A11, L1",
-        "center the data: else the picture is worse",
+        "center the data: otherwise the picture is worse",
         "'safe measure'",
         _centring_helps,
     ),

@@ -1,4 +1,4 @@
-"""MNIST by one and two hidden layers of 20 to 120 units, SVM and k-NN beside them (F7, A8; L0, L4).
+"""MNIST by one and two hidden layers of 20 to 120 units, and by SVM and k-NN (F7, A8; L0, L4).
 
 Claims: test accuracy grows with width; "two-layer MLP yield better accuracy with fewer weights
 initially, one-layer MLP eventually catches up"; an SVM reaches 98.6 % and k-NN 96.8 %.
@@ -77,15 +77,13 @@ def _train(
 ) -> np.ndarray:
     """Test accuracy `[seeds]` of networks with `depth` hidden layers of `width` units."""
     model = jn.MLP((width,) * depth, 10, "relu")
-    training = adam_cosine_spec(
-        model, "softmax_cross_entropy", config.epochs, config.batch_size, data
-    )
+    spec = adam_cosine_spec(model, "softmax_cross_entropy", config.epochs, config.batch_size, data)
     keys = jax.random.split(jax.random.fold_in(key, width), config.seeds)
     rate = {"learning_rate": config.learning_rate}
     states, _ = jn.sweep(
-        training, keys, Dataset(data.train), rate, progress=True, checkpoints=checkpoints
+        spec, keys, Dataset(data.train), rate, progress=True, checkpoints=checkpoints
     )
-    return evaluate.accuracies(model, training.loss, states.params, data.test)
+    return evaluate.accuracies(model, spec.loss, states.params, data.test)
 
 
 def _weights(data: Dataset, width: int, depth: int) -> int:

@@ -5,13 +5,13 @@ Claims: the algorithm converges to zero training error in about ten epochs, with
 
 Command: `make perceptron_mnist`, one minute on 2 cores; it needs MNIST (without it, scikit-learn's
 digits are used and the claims about MNIST stay untested). Protocol: "0" is the negative class,
-pixels as they are stored (0 to 255) with a constant component of 1; first in the order of the
+pixels as stored (0 to 255) with a constant component of 1; first in the order of the
 files, as the lecture's program visits them, then in 32 random orders. The bound takes its
 separator from the hard margin, on MNIST and on 32 random separable sets. "About ten epochs" is
 read as 5 to 20 on average. Expect 13 epochs in the order of the files, 16 in random ones.
 
-The lecture's printed counts do not follow from its program on these data: 22 scalings of the
-pixels, with and without bias, in several orders, all start with another number than 64.
+The lecture's printed counts do not follow from its program on these data: none of 22 scalings of
+the pixels, with and without bias, in several orders, starts with 64.
 """
 
 from dataclasses import dataclass
@@ -177,7 +177,7 @@ def _bounded(result: Result) -> Verdict:
 
 def _scale_free(result: Result) -> Verdict:
     change = np.abs(result["set_bounds_scaled"] / result["set_bounds"] - 1).max()
-    ours = f"bound changes by {change:.0e} at most when the data grow tenfold"
+    ours = f"bound changes by {change:.0e} at most when the data are scaled tenfold"
     return verdict(change < 1e-4, ours, f"{len(result['set_bounds'])} sets")
 
 

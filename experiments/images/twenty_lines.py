@@ -5,10 +5,10 @@ slides leave the loop over epochs and batches to a function they do not show, an
 the book they follow uses Fashion-MNIST in batches of 256.
 
 Command: `make twenty_lines`, one to two minutes on 2 cores. Protocol: `outputs` and `train` below
-are the whole program, loop included, and what is run; their lines with code are counted, without
-docstrings, blank lines and comments. Fashion-MNIST if its files are here, else MNIST, else
+are the complete program, loop included, and what is run; their lines with code are counted, without
+docstrings, blank lines and comments. Fashion-MNIST if its files are found, else MNIST, else
 scikit-learn's digits, where the second claim stays untested. All training images, pixels in 0..1.
-A linear classifier, trained alike by the library, tells whether the hidden layer does its work.
+A linear classifier, trained by the library in the same way, shows what the hidden layer adds.
 Criteria, fixed before any run: fewer than 20 lines; test accuracy above the linear classifier's, by
 the 95 % interval of the difference over seeds. Expect 19 lines, 95.0 % on MNIST after 10 epochs,
 and 91.7 % by the linear classifier.
@@ -29,7 +29,7 @@ from matplotlib.figure import Figure
 
 import jaxnets as jn
 from jaxnets import plots
-from jaxnets.data import Dataset, images, load, prepared
+from jaxnets.data import Dataset, images, load, prepared, registry
 from jaxnets.parallel.rows import parallel_map
 
 from ..lab.claims import Claim, Result, Verdict, interval, markdown, verdict
@@ -47,7 +47,7 @@ class Config:
     batch_size: int = 256
     seeds: int = 8
     data: str = "mnist"
-    """With "mnist", Fashion-MNIST goes before it."""
+    """With "mnist", Fashion-MNIST takes precedence."""
     seed: int = 0
 
 
@@ -55,13 +55,13 @@ SMOKE = Config(hidden=16, epochs=2, batch_size=64, seeds=2, data="digits")
 
 
 def outputs(params, x):
-    """The outputs `[batch, 10]` of samples `[batch, features]`."""
+    """Computes the outputs `[batch, 10]` of samples `[batch, features]`."""
     W1, b1, W2, b2 = params
     return jax.nn.relu(x @ W1 + b1[None]) @ W2 + b2[None]
 
 
 def train(config, key, x, y):
-    """The params after each epoch of SGD on the cross entropy, from small random weights."""
+    """Trains by SGD on the cross entropy, from small random weights: params after each epoch."""
     keys = jax.random.split(key, config.epochs + 2)
     W1 = 0.01 * jax.random.normal(keys[0], (x.shape[1], config.hidden))
     W2 = 0.01 * jax.random.normal(keys[1], (config.hidden, 10))
@@ -84,7 +84,7 @@ def train(config, key, x, y):
 
 
 def code(*functions: Callable) -> list[str]:
-    """The lines of some functions, without docstrings, blank lines and comments."""
+    """Returns the lines of some functions, without docstrings, blank lines and comments."""
     found: list[str] = []
     for function in functions:
         source = inspect.getsource(function)
@@ -121,16 +121,16 @@ def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = No
 
 
 def _images(name: str) -> tuple[Dataset, str]:
-    """Training images, test images to look at after each epoch, and the set's name."""
-    if name == "mnist" and _is_here(FASHION):
+    """Training images, test images to evaluate on after each epoch, and the set's name."""
+    if name == "mnist" and _is_available(FASHION):
         data, name = load(FASHION, valid=0), FASHION
     else:
         data, name = mnist_or_digits(name, valid=0)
     return Dataset(data.train, valid=data.test), name
 
 
-def _is_here(name: str) -> bool:
-    return prepared.is_prepared(name) or len(images.find(name)) == len(images.registered(name))
+def _is_available(name: str) -> bool:
+    return prepared.is_prepared(name) or len(images.find(name)) == len(registry.FILES[name])
 
 
 def _accuracies(config: Config, row: dict[str, Array], data: Dataset) -> Array:
@@ -186,6 +186,6 @@ def _beats_linear(result: Result) -> Verdict:
 
 
 CLAIMS = [
-    Claim("F13, L3", "a neural net in less than 20 lines", "< 20", _few_lines),
+    Claim("F13, L3", "a neural net in fewer than 20 lines", "< 20", _few_lines),
     Claim("F13, L3", "it is better than a linear classifier", "-", _beats_linear),
 ]

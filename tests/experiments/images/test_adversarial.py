@@ -32,6 +32,10 @@ def tanh_network(key):
     return model, model.init(key, x), x, jnp.arange(6) % 3
 
 
+def signs(key, x):
+    return np.asarray(jax.random.rademacher(key, x.shape, x.dtype))
+
+
 def test_deficit_is_the_cross_entropys_logit():
     outputs = jnp.asarray(np.random.default_rng(0).normal(size=(6, 4)), jnp.float32)
     y = jnp.arange(6) % 4
@@ -81,7 +85,7 @@ def test_one_step_is_the_worst_change_of_a_linear_classifier(key):
 def test_changes_stay_within_epsilon_and_the_pixel_range(attack, epsilon, key):
     model, params, x, y = tanh_network(key)
     direction = jax.random.rademacher(key, x.shape, x.dtype)
-    changed = adversarial.attacked(attack, model, params, x, y, epsilon, direction)
+    changed = adversarial.perturb(attack, model, params, x, y, epsilon, direction)
     assert float(jnp.abs(changed - x).max()) == pytest.approx(epsilon, abs=1e-6)
     assert float(changed.min()) >= 0
     assert float(changed.max()) <= 1
@@ -118,7 +122,7 @@ def test_smallest_step_of_a_linear_classifier_in_closed_form(key):
     grid = np.arange(0, 0.45, adversarial.FINE)
     networks = jax.tree.map(lambda a: a[None], params)
     wrong = [
-        adversarial._wrong("fgsm", model, networks, np.asarray(x), y, epsilon, key)
+        adversarial._wrong("fgsm", model, networks, np.asarray(x), y, epsilon, signs(key, x)[None])
         for epsilon in grid
     ]
     found = adversarial.first_flips(np.asarray(wrong), grid)[0]
@@ -131,17 +135,20 @@ def test_first_flips_by_hand():
     np.testing.assert_array_equal(found, [0.2, 0.1, np.nan, np.inf])
 
 
-def test_blocks_change_nothing(monkeypatch, key):
-    """More images than one block has, of a last block that is shorter."""
+@pytest.mark.parametrize("attack", adversarial.ATTACKS)
+def test_blocks_change_nothing(attack, monkeypatch, key):
+    """More images than fit into one block; the last block is shorter."""
     model, params, x, y = tanh_network(key)
     other = model.init(jax.random.fold_in(key, 1), x)
     networks = jax.tree.map(lambda *a: jnp.stack(a), params, other)
-    whole = adversarial._wrong("pgd", model, networks, np.asarray(x), np.asarray(y), 0.1, key)
+    noise = np.stack([signs(jax.random.fold_in(key, seed), x) for seed in (2, 3)])
+    arguments = (attack, model, networks, np.asarray(x), np.asarray(y), 0.1, noise)
+    single = adversarial._wrong(*arguments)
     monkeypatch.setattr(adversarial, "BATCH", 4)
-    parts = adversarial._wrong("pgd", model, networks, np.asarray(x), np.asarray(y), 0.1, key)
-    assert whole.shape == (2, 6)
-    assert (whole[0] != whole[1]).any()
-    np.testing.assert_array_equal(parts, whole)
+    parts = adversarial._wrong(*arguments)
+    assert single.shape == (2, 6)
+    assert (single[0] != single[1]).any()
+    np.testing.assert_array_equal(parts, single)
 
 
 # The judge of the attacks.
@@ -197,12 +204,12 @@ def test_a_median_beyond_the_grid_says_so():
 
 
 def test_pictures_are_of_digits_that_flip(key):
-    """The first ones that are right as they are and wrong after the step."""
+    """The first ones that are classified correctly before the step and wrongly after it."""
     params, x, _, _ = linear(key, (4, 4, 1))
     x = jax.random.uniform(key, (40, 4, 4, 1))
     y = np.array(LINEAR.apply(params, x).argmax(-1))
     y[0] = (y[0] + 1) % 3
-    result = adversarial._pictures("cnn", LINEAR, params, x, jnp.asarray(y), key)
+    result = adversarial._pictures("cnn", LINEAR, params, x, jnp.asarray(y), signs(key, x))
     changed = adversarial.fgsm(LINEAR, params, x, jnp.asarray(y), adversarial.JUDGED)
     after = np.asarray(LINEAR.apply(params, changed).argmax(-1))
     before = np.asarray(LINEAR.apply(params, x).argmax(-1))

@@ -17,7 +17,7 @@ def test_filters_are_kernels_channel_by_channel():
     np.testing.assert_array_equal(filters[1, 4].reshape(3, 3), kernel[1, :, :, 0, 4])
 
 
-def test_comparison_shuffles_within_filters_and_keeps_the_sign_of_the_best():
+def test_comparison_shuffles_within_filters_and_preserves_the_sign_of_the_best():
     random = np.random.default_rng(5)
     shown = gaussian_bank.derivative(5, 1.5, orders=(1, 0)).ravel()
     learned = np.tile(-shown, (2, 4, 1))
@@ -49,7 +49,7 @@ def test_a_patch_turned_back_is_in_its_side_of_a_photograph(patch_sets):
             assert any(np.array_equal(sides[i, r : r + 24, c : c + 24], back) for i, r, c in corner)
 
 
-def test_noise_has_the_size_asked_for_and_targets_none(patch_sets):
+def test_noise_has_the_given_size_and_targets_have_none(patch_sets):
     part = patch_sets[1].train
     middle = part["x"][:, 6:-6, 6:-6, 0].reshape(200, -1)
     difference = middle - part["y"]

@@ -81,7 +81,7 @@ def test_derivatives_are_found_and_their_order_named(orders):
     assert bank.orders[member[0]] == sum(orders)
 
 
-def test_a_checkerboard_is_no_derivative():
+def test_a_checkerboard_is_not_a_derivative():
     rows, columns = np.indices((5, 5))
     board = (-1.0) ** (rows + columns)
     assert gaussian_bank.match(board.reshape(1, 25), gaussian_bank.bank(5).filters)[0][0] < 0.65

@@ -23,8 +23,8 @@ def test_colours_by_loops(patches):
         np.testing.assert_allclose(histogram, counts.ravel() / 256)
 
 
-def test_shuffling_keeps_the_colours_and_nothing_else(patches):
-    mixed = descriptors.shuffled(np.random.default_rng(1), patches)
+def test_shuffling_preserves_the_colours_and_nothing_else(patches):
+    mixed = descriptors.shuffle_pixels(np.random.default_rng(1), patches)
     for one, other in zip(patches, mixed, strict=True):
         pixels, moved = one.reshape(-1, 3), other.reshape(-1, 3)
         assert (pixels != moved).any(axis=1).mean() > 0.9
@@ -108,7 +108,7 @@ def test_every_test_patch_is_from_the_side_without_training_patches(monkeypatch,
         return [0.0, 0.0]
 
     monkeypatch.setattr(problems, "_shallow", look)
-    monkeypatch.setattr(problems, "_network", lambda *_: [0.0, 0.0])
+    monkeypatch.setattr(problems, "_network", lambda *_, **__: [0.0, 0.0])
     random = np.random.default_rng(7)
     for seed in range(4):
         picture = random.integers(100, size=(200, 200, 3), dtype=np.uint8)

@@ -22,7 +22,7 @@ def test_chance_is_what_shuffled_labels_give():
     labels = np.repeat([0, 1, 2], [20, 30, 10])
     x = random.normal(size=(60, 4)) + 1
     found = jax.device_get(looking_at_data._linear_pictures(x))
-    row = looking_at_data._measured(found | {"tsne": found["pca"]}, x, labels)
+    row = looking_at_data._measure(found | {"tsne": found["pca"]}, x, labels)
     dealt = [looking_at_data.nearest_alike(x, random.permutation(labels)) for _ in range(400)]
     assert row["share_chance"] == pytest.approx(np.mean(dealt), abs=0.02)
     assert row["share_tsne"] == row["share_pca"]
@@ -38,7 +38,7 @@ def test_the_kernel_by_loops(x64):
 def test_a_far_mean_is_the_first_direction_unless_subtracted(x64):
     x = np.random.default_rng(3).normal(size=(50, 4)) * [1, 2, 3, 4] + [100, 0, 0, 0]
     found = jax.device_get(looking_at_data._linear_pictures(x))
-    row = looking_at_data._measured(found | {"tsne": found["pca"]}, x, np.arange(50) % 2)
+    row = looking_at_data._measure(found | {"tsne": found["pca"]}, x, np.arange(50) % 2)
     assert row["cosine"] > 0.999
     assert row["cosine_centred"] < 0.2
     assert row["formula"] < 1e-12
@@ -49,7 +49,7 @@ def test_a_wrong_formula_is_noticed(x64, monkeypatch):
     x = np.random.default_rng(4).normal(size=(20, 4)) + 1
     found = jax.device_get(looking_at_data._linear_pictures(x))
     uncentred = {"centred_matrix": found["kernel_matrix"], "linear_kernel": 2 * found["pca"]}
-    row = looking_at_data._measured(found | uncentred | {"tsne": found["pca"]}, x, np.arange(20))
+    row = looking_at_data._measure(found | uncentred | {"tsne": found["pca"]}, x, np.arange(20))
     assert row["formula"] > 0.1
     assert row["linear"] == pytest.approx(1)
 

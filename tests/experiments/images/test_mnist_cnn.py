@@ -1,21 +1,21 @@
-"""What `mnist_cnn` and `lenet` say of made-up results; test_experiments.py runs them small."""
+"""What `mnist_cnn` and `lenet` say about made-up results; test_smoke.py runs them small."""
 
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix
 
 from experiments.images import lenet, mnist_cnn
-from experiments.lab import run
+from jaxnets.data import Dataset
 
 JITTER = np.linspace(-0.0005, 0.0005, 5)
 
 
 def cnn_result(sgd=0.010, adam=0.007, augmented=0.0045, seconds=5.0, backend="gpu", data="mnist"):
     result = {"backend": np.asarray(backend), "device": np.asarray("X"), "data": np.asarray(data)}
-    for training, error in {"sgd": sgd, "adam": adam, "augmented": augmented}.items():
-        result[f"test_{training}"] = error + JITTER
-        result[f"seconds_{training}"] = seconds + JITTER
-        result[f"epochs_{training}"] = np.asarray(2)
+    for kind, error in {"sgd": sgd, "adam": adam, "augmented": augmented}.items():
+        result[f"test_{kind}"] = error + JITTER
+        result[f"seconds_{kind}"] = seconds + JITTER
+        result[f"epochs_{kind}"] = np.asarray(2)
     return result
 
 
@@ -90,7 +90,7 @@ def test_confusions_agree_with_scikit_learn():
     np.testing.assert_array_equal(lenet.confusion(labels, predicted), expected)
 
 
-def test_most_confused_leaves_out_what_is_read_rightly():
+def test_most_confused_leaves_out_what_is_read_correctly():
     counts = 900 * np.eye(10, dtype=int)[None].repeat(2, axis=0)
     counts[:, 4, 9] = 3, 9
     counts[:, 7, 2] = 5, 4
@@ -103,7 +103,7 @@ def test_examples_are_the_images_most_networks_misread():
     predicted = np.tile(labels, (3, 1))
     predicted[:, 35] = 9
     predicted[:2, 33] = 9
-    data = run.data.Dataset({}, test={"x": x, "y": labels})
+    data = Dataset({}, test={"x": x, "y": labels})
     found = lenet.examples(data, predicted)
     assert found["examples"][0, :2, 0, 0].tolist() == [35, 33]
     assert found["votes"][0].tolist() == [3, 2, 0, 0, 0]
@@ -111,8 +111,8 @@ def test_examples_are_the_images_most_networks_misread():
 
 def test_a_mosaic_has_a_line_between_its_tiles():
     tiles = np.arange(2 * 3 * 4 * 5.0).reshape(2, 3, 4, 5)
-    whole = lenet.mosaic(tiles)
-    assert whole.shape == (9, 17)
-    np.testing.assert_array_equal(whole[5:, 12:], tiles[1, 2])
-    assert np.isnan(whole[4]).all()
-    assert np.isnan(whole[:, [5, 11]]).all()
+    image = lenet.mosaic(tiles)
+    assert image.shape == (9, 17)
+    np.testing.assert_array_equal(image[5:, 12:], tiles[1, 2])
+    assert np.isnan(image[4]).all()
+    assert np.isnan(image[:, [5, 11]]).all()

@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score
 import jaxnets as jn
 from experiments.images import twenty_lines
 from experiments.images.twenty_lines import Config
-from experiments.lab import run
+from experiments.shared import image_data
 from jaxnets.data import Dataset
 
 CONFIG = Config(hidden=6, epochs=3, batch_size=8, rate=0.5)
@@ -29,7 +29,7 @@ def as_mlp(params):
     return {"params": layers}
 
 
-def test_the_program_is_the_librarys_training(key):
+def test_the_program_trains_as_the_library_does(key):
     """The same first weights and batches, one optax step after another."""
     x, y = samples()
     after = jax.jit(twenty_lines.train, static_argnums=0)(CONFIG, key, x, y)
@@ -100,18 +100,18 @@ def test_the_lines_that_are_counted_are_the_program(key):
     ("here", "name", "expected"),
     [(True, "mnist", "fashion_mnist"), (False, "mnist", "mnist"), (True, "digits", "digits")],
 )
-def test_fashion_goes_before_mnist_where_it_is_here(monkeypatch, here, name, expected):
-    asked = []
+def test_fashion_takes_precedence_over_mnist_if_available(monkeypatch, here, name, expected):
+    names = []
 
     def load(name, **options):
-        asked.append(name)
+        names.append(name)
         return Dataset({"x": name}, None, {"x": "test"})
 
-    monkeypatch.setattr(twenty_lines, "_is_here", lambda name: here)
+    monkeypatch.setattr(twenty_lines, "_is_available", lambda name: here)
     monkeypatch.setattr(twenty_lines, "load", load)
-    monkeypatch.setattr(run.data, "load", load)
+    monkeypatch.setattr(image_data.data, "load", load)
     data, found = twenty_lines._images(name)
-    assert (asked, found) == ([expected], expected)
+    assert (names, found) == ([expected], expected)
     assert data.valid == {"x": "test"}
 
 
