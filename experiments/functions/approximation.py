@@ -9,14 +9,14 @@ hidden layer (larger K)" (L2). But "networks don't really learn bumps", and the 
 Command: `make approximation`, forty seconds on 2 cores. Protocol: sin x on [-pi, pi] as a polygon
 of K units, and as a row of K/4 bumps; sin x1 sin x2 on the square as two ridges of K/2 units each.
 The same functions and one bump are learned by networks of K units: batches of 32, Adam with a rate
-that falls to zero, 32 starts a width. Errors are root mean squares over points of their own.
-Criteria, fixed before any run, the training after small trials: the polygon's error falls as K^-2
-within 0.1 and stays below h^2/8; the mean trained error falls at every doubling of K, and the 95 %
-interval of its rate is below 0; a trained network has found the bump if its error is below 2 % of
-the height, and bumps are not learned if the 95 % interval of the share of starts that find it is
-below one half. Expect the polygon to gain as K^-2, a row of bumps and trained ReLUs about as K^-1,
-tanh to stop at 1e-2, where this training ends; no start finds the bump with 4 units, half of them
-do with 64.
+that falls to zero, 32 starts per width. Errors are root mean squares over separate points.
+Criteria, fixed before any run (the training settings after small trials): the polygon's error falls
+as K^-2 within 0.1 and stays below h^2/8; the mean trained error falls at every doubling of K, and
+the 95 % interval of its rate is below 0; a trained network has found the bump if its error is below
+2 % of the height, and bumps are not learned if the 95 % interval of the share of starts that find
+it is below one half. Expect the polygon to gain as K^-2, a row of bumps and trained ReLUs about as
+K^-1, tanh to stop at 1e-2, where this training ends; no start finds the bump with 4 units, half of
+them do with 64.
 """
 
 from collections.abc import Callable
@@ -46,7 +46,7 @@ FOUND = 0.02
 POINTS = {1: (256, 1001), 2: (24, 61)}
 """Points a side to train on and to test on, by the number of features."""
 SHOWN = 12
-"""Starts of each width whose outputs are kept."""
+"""Starts of each width whose outputs are saved."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ SMOKE = Config(written=(4, 8), units=(4, 8), seeds=3, epochs=2, bumps=4)
 
 
 def bump(x: np.ndarray) -> np.ndarray:
-    """A bump of height 1 of `x [points, 1]`, `[points]`."""
+    """Computes a bump of height 1 at `x [points, 1]`, `[points]`."""
     return np.interp(x[:, 0], EDGES, [0.0, 1.0, 1.0, 0.0])
 
 
@@ -100,21 +100,21 @@ def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = No
     result["worst_bump"] = bump_errors(random, _points(1), config.bumps)
     for i, (name, problem) in enumerate(TRAINED.items()):
         x = _points(problem.features)
-        found = _trained(config, jax.random.fold_in(key, i), problem, x, checkpoints=checkpoints)
+        found = _train(config, jax.random.fold_in(key, i), problem, x, checkpoints=checkpoints)
         result[f"rms_{name}"] = _rms(found - problem.function(x))
         result[f"outputs_{name}"] = found[:, :SHOWN]
     return result
 
 
 def _points(features: int, training: bool = False) -> np.ndarray:
-    """Even points of [-pi, pi] or of its square, `[points, features]`."""
+    """Evenly spaced points of [-pi, pi] or of its square, `[points, features]`."""
     side = POINTS[features][0 if training else 1]
     if features == 1:
         return np.linspace(-np.pi, np.pi, side)[:, None]
     return evaluate.plane((-np.pi, np.pi, -np.pi, np.pi), side).astype(np.float64)
 
 
-def _trained(
+def _train(
     config: Config,
     key: Array,
     problem: Problem,
@@ -126,14 +126,14 @@ def _trained(
     data = Dataset({"x": train, "y": problem.function(train)[:, None]})
     model = jn.MLP((max(config.units),), activation=problem.activation)
     steps = config.epochs * -(-len(train) // config.batch_size)
-    training = jn.TrainSpec(
+    spec = jn.TrainSpec(
         model, LOSS, config.epochs, config.batch_size, adam_cosine(steps), config.epochs
     )
     hparams = jn.grid(
         width=config.units, seed=range(config.seeds), learning_rate=[config.learning_rate]
     )
     keys = jax.random.split(key, len(hparams.pop("seed")))
-    states, _ = jn.sweep(training, keys, data, hparams, checkpoints=checkpoints)
+    states, _ = jn.sweep(spec, keys, data, hparams, checkpoints=checkpoints)
     found = evaluate.all_predictions(model, LOSS, states.params, x)
     return found.reshape(len(config.units), config.seeds, -1)
 
@@ -143,7 +143,7 @@ def _rms(errors: np.ndarray) -> np.ndarray:
 
 
 def rate(units: np.ndarray, errors: np.ndarray) -> np.ndarray:
-    """The exponent r of the fit `error ~ K^r` to `errors [widths, ...]`, one for each column."""
+    """Computes the exponent r of the fit `error ~ K^r` to `errors [widths, ...]`, per column."""
     return np.polyfit(np.log(units), np.log(errors), 1)[0]
 
 
@@ -248,21 +248,21 @@ def _quadratic(result: Result) -> Verdict:
     return verdict(abs(exponent + 2) <= 0.1, ours, f"{len(k)} networks")
 
 
-def _bump_written(result: Result) -> Verdict:
+def _writes_bump(result: Result) -> Verdict:
     worst = result["worst_bump"]
     return verdict(
         worst.max() < 1e-9, f"largest error {worst.max():.0e} of the height", f"{len(worst)} bumps"
     )
 
 
-def _bumps_unlearned(result: Result) -> Verdict:
+def _learns_no_bumps(result: Result) -> Verdict:
     found = (result["rms_bump"] < FOUND).sum(axis=1)
     starts, k = result["rms_bump"].shape[1], result["units"]
     counts = ", ".join(f"{n} (K = {units})" for n, units in zip(found, k, strict=True))
     limits = binomtest(int(found[0]), starts).proportion_ci()
     share = f"{100 * limits.low:.0f} to {100 * limits.high:.0f} %"
     ours = f"of {starts} starts found it: {counts}; with {k[0]} units {share} (95 %)"
-    return verdict(limits.high < 0.5, ours, f"{starts} starts a width")
+    return verdict(limits.high < 0.5, ours, f"{starts} starts per width")
 
 
 def _larger_is_better(name: str) -> Callable[[Result], Verdict]:
@@ -274,7 +274,7 @@ def _larger_is_better(name: str) -> Callable[[Result], Verdict]:
             f"as K^r, r in [{exponent.low:.2f}, {exponent.high:.2f}] (95 %)"
         )
         holds = exponent.high < 0 and (np.diff(errors.mean(axis=1)) < 0).all()
-        return verdict(holds, ours, f"{errors.shape[1]} starts a width")
+        return verdict(holds, ours, f"{errors.shape[1]} starts per width")
 
     return judge
 
@@ -299,10 +299,14 @@ CLAIMS = [
         "F8, L0, L2", "so do sines in the plane", "any epsilon", _within_bound("ridges", 8 * np.pi)
     ),
     Claim("F8, theory", "the error of the polygon falls as K^-2", "K^-2", _quadratic),
-    Claim("F8, L3", "four hidden units make a bump", "picture", _bump_written),
-    Claim("F8, L3", "networks don't really learn bumps", "statement", _bumps_unlearned),
+    Claim("F8, L3", "four hidden units make a bump", "picture", _writes_bump),
+    Claim("F8, L3", "networks don't really learn bumps", "statement", _learns_no_bumps),
     Claim("F8, L2", "larger K is better: trained ReLUs, sin x", "-", _larger_is_better("relu")),
-    Claim("F8, L0, L1", "so with squashing units: tanh, sin x", "-", _larger_is_better("tanh")),
-    Claim("F8, L2", "so in the plane: ReLUs, sin x1 sin x2", "-", _larger_is_better("plane")),
-    Claim("F8, L3", "to represent is not yet to learn", "statement", _training_stays_behind),
+    Claim(
+        "F8, L0, L1", "the same with squashing units: tanh, sin x", "-", _larger_is_better("tanh")
+    ),
+    Claim("F8, L2", "the same in the plane: ReLUs, sin x1 sin x2", "-", _larger_is_better("plane")),
+    Claim(
+        "F8, L3", "representing a function is not learning it", "statement", _training_stays_behind
+    ),
 ]

@@ -1,19 +1,19 @@
 """Perceptrons inside and outside the range of their training data (row F11; L0).
 
 Claims: "perceptrons do not extrapolate well"; "MLPs are very good at interpolating, less so at
-extrapolating" (pictures, no function, no numbers). Where they go follows from their units: far out
-a tanh network is constant and a ReLU network a straight line.
+extrapolating" (pictures, no function, no numbers). Their units determine where they go: far out a
+tanh network is constant and a ReLU network a straight line.
 
 Command: `make extrapolation`, twenty seconds on 2 cores. Protocol: a sine, a parabola and a
-straight line on [-2, 2], scaled there to mean 0 and variance 1; 64 even points without noise; two
-hidden layers of 32 units, full batches, Adam with a rate that falls to zero, 32 starts. Errors are
-root mean squares, inside between the training points, outside at 2 < |x| <= 4. Criteria, fixed
-before any run, on 95 % intervals over the starts: interpolation is good if every error inside is
-below 0.05; a network extrapolates badly if on both curves, sine and parabola, its error outside is
-above 0.5 and more than 10 times its error inside; far out is |x| = 2^21, and there the largest
+straight line on [-2, 2], scaled there to mean 0 and variance 1; 64 evenly spaced points without
+noise; two hidden layers of 32 units, full batches, Adam with a rate that falls to zero, 32 starts.
+Errors are root mean squares, inside between the training points, outside at 2 < |x| <= 4. Criteria,
+fixed before any run, on 95 % intervals over the starts: interpolation is good if every error inside
+is below 0.05; a network extrapolates badly if on both curves, sine and parabola, its error outside
+is above 0.5 and more than 10 times its error inside; far out is |x| = 2^21, and there the largest
 change (tanh) or departure from a straight line (ReLU) between x and 2 x is below 1e-3 of the
-values. Expect errors of 0.01 inside and 2 to 4 outside; only on the line does a ReLU network go on
-as well as it began, since a line is what it becomes.
+values. Expect errors of 0.01 inside and 2 to 4 outside; only on the line does a ReLU network
+continue as well as it began, since it becomes a line.
 """
 
 from collections.abc import Callable
@@ -46,7 +46,7 @@ RANGE, OUTSIDE, SHOWN = 2.0, 4.0, 6.0
 """Half the training range, the farthest error that counts, and the end of the figure."""
 DISTANCES = RANGE * 2.0 ** np.arange(21)
 STRETCHES = np.asarray([1.0, 1.5, 2.0])
-"""The three points, in distances, that tell constants and straight lines."""
+"""Three points, in distances, that reveal constants and straight lines."""
 
 
 @dataclass(frozen=True)
@@ -68,23 +68,23 @@ def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = No
     for i, activation in enumerate(ACTIVATIONS):
         for j, name in enumerate(FUNCTIONS):
             train_x = np.linspace(-RANGE, RANGE, config.samples)
-            train_y, result[f"target_{name}"] = scaled(FUNCTIONS[name], train_x, x)
+            train_y, result[f"target_{name}"] = scale(FUNCTIONS[name], train_x, x)
             data = Dataset({"x": train_x[:, None], "y": train_y[:, None]})
             keys = jax.random.split(jax.random.fold_in(key, 3 * i + j), config.seeds)
-            near, far = _trained(config, keys, activation, data, x, checkpoints=checkpoints)
+            near, far = _train(config, keys, activation, data, x, checkpoints=checkpoints)
             result |= {f"{activation}_{name}": near, f"far_{activation}_{name}": far}
     return result
 
 
-def scaled(
+def scale(
     function: Callable[[np.ndarray], np.ndarray], train: np.ndarray, x: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The function at both sets of points, with mean 0 and variance 1 at the first."""
+    """Evaluates a function at both sets of points, scaled to mean 0 and variance 1 at the first."""
     y = function(train)
     return (y - y.mean()) / y.std(), (function(x) - y.mean()) / y.std()
 
 
-def _trained(
+def _train(
     config: Config,
     keys: Array,
     activation: str,
@@ -95,9 +95,9 @@ def _trained(
     """Outputs at x, `[seeds, points]`, and at the `far_points`, `[seeds, 2, distances, 3]`."""
     model = jn.MLP(config.widths, activation=activation)
     steps = config.steps
-    training = jn.TrainSpec(model, LOSS, steps, optimizer=adam_cosine(steps), record_every=steps)
+    spec = jn.TrainSpec(model, LOSS, steps, optimizer=adam_cosine(steps), record_every=steps)
     states, _ = jn.sweep(
-        training, keys, data, {"learning_rate": config.learning_rate}, checkpoints=checkpoints
+        spec, keys, data, {"learning_rate": config.learning_rate}, checkpoints=checkpoints
     )
     points = np.concatenate([x, far_points().ravel()])[:, None]
     outputs = evaluate.all_predictions(model, LOSS, states.params, points)[..., 0]
@@ -106,13 +106,13 @@ def _trained(
 
 
 def far_points() -> np.ndarray:
-    """On both sides, at every distance d: d, 1.5 d and 2 d, `[2, distances, 3]`."""
+    """Returns d, 1.5 d and 2 d for every distance d, on both sides: `[2, distances, 3]`."""
     sides = np.asarray([-1.0, 1.0])
     return sides[:, None, None] * DISTANCES[None, :, None] * STRETCHES[None, None]
 
 
 def errors(result: Result, activation: str, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """RMS errors inside the training range and outside it, `[seeds]` each."""
+    """Computes RMS errors inside and outside the training range, `[seeds]` each."""
     squares = (result[f"{activation}_{name}"] - result[f"target_{name}"][None]) ** 2
     inside = np.abs(result["x"]) <= RANGE
     outside = ~inside & (np.abs(result["x"]) <= OUTSIDE)
@@ -120,12 +120,12 @@ def errors(result: Result, activation: str, name: str) -> tuple[np.ndarray, np.n
 
 
 def change(far: np.ndarray) -> np.ndarray:
-    """`|f(2x) - f(x)|` of values at `far_points`, relative to the largest value plus 1."""
+    """Computes `|f(2x) - f(x)|` of values at `far_points`, relative to the largest value plus 1."""
     return np.abs(far[..., 2] - far[..., 0]) / (1 + np.abs(far).max(axis=-1))
 
 
 def bend(far: np.ndarray) -> np.ndarray:
-    """`|f(x) - 2 f(1.5x) + f(2x)|`, in the same way: 0 on a straight line."""
+    """Computes `|f(x) - 2 f(1.5x) + f(2x)|`, relative in the same way: 0 on a straight line."""
     second = far[..., 0] - 2 * far[..., 1] + far[..., 2]
     return np.abs(second) / (1 + np.abs(far).max(axis=-1))
 

@@ -5,19 +5,19 @@ layers of 20 beat one of 125 at 501 weights; "the three-layer MLP does even bett
 difference is less striking"; "adding a ResNet layer yields a further small improvement"; tanh
 "works better than ReLU in this case", on two images; resampling to 24 x 24 grey values is "simpler
 but not necessarily better" than 471 weights. The lecture does not give its images, so its losses
-stand beside ours for their order and ratios only.
+are compared with ours in order and ratios only.
 
-Command: `make image_surface`, two minutes on 2 cores. Protocol: the middles of scikit-learn's two
+Command: `make image_surface`, two minutes on 2 cores. Protocol: the centres of scikit-learn's two
 photographs, a temple for the first image and a flower for the second, grey, 51 x 51; values and
 coordinates scaled to mean 0 and variance 1, so that a constant has loss 1; mean squared error over
 all pixels, batches of 153, Adam with a rate that falls to zero, 8 starts; of two initial rates each
-network gets the one with the lower mean loss. Criteria, fixed before any run, the training after
-small trials: A is better than B if the 95 % interval of the mean log ratio of their losses, paired
-by start, is below 0; more nodes are better if every mean is below the one before and the last is
-better than the first; the third layer is less striking if its log ratio is nearer 0 than the
-second's, in the same sense; an improvement is small if more than half of the loss remains. Expect
-the order of depths and the gain of the residual layer, but one layer at 0.11 with any number of
-nodes, ReLU as good as tanh, and 24 x 24 values ahead on the temple.
+network gets the one with the lower mean loss. Criteria, fixed before any run (the training settings
+after small trials): A is better than B if the 95 % interval of the mean log ratio of their losses,
+paired by start, is below 0; more nodes are better if every mean is below the one before and the
+last is better than the first; the third layer is less striking if its log ratio is nearer 0 than
+the second's, in the same sense; an improvement is small if more than half of the loss remains.
+Expect the order of depths and the gain of the residual layer, but one layer at 0.11 with any number
+of nodes, ReLU as good as tanh, and 24 x 24 values ahead on the temple.
 """
 
 from collections.abc import Callable
@@ -98,13 +98,13 @@ def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = No
     x = (x - x.mean(axis=0)) / x.std(axis=0)
     result: Result = {}
     for i, (picture, photograph) in enumerate(zip(PICTURES, photographs(), strict=True)):
-        image, deviation = standardised(photograph)
+        image, deviation = standardise(photograph)
         result |= {f"image {picture}": image, f"deviation {picture}": deviation}
-        result |= _record(f"{picture} {SMALLER}", resampled(image)[None], image)
+        result |= _record(f"{picture} {SMALLER}", resample(image)[None], image)
         for name in config.networks:
             if i < len(NETWORKS[name].lecture):
                 print(f"{picture}: {name}", flush=True)
-                surfaces = _trained(
+                surfaces = _train(
                     config, key, NETWORKS[name].model, x, image, checkpoints=checkpoints
                 )
                 result |= _record(f"{picture} {name}", surfaces, image)
@@ -112,7 +112,7 @@ def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = No
 
 
 def photographs() -> list[np.ndarray]:
-    """The middles of scikit-learn's photographs, grey values in 0..255, `[51, 51]` each."""
+    """Loads the centres of scikit-learn's photographs, grey values in 0..255, `[51, 51]` each."""
     from sklearn.datasets import load_sample_images
 
     found = []
@@ -124,26 +124,26 @@ def photographs() -> list[np.ndarray]:
     return found
 
 
-def standardised(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The image with mean 0 and variance 1, and its standard deviation before."""
+def standardise(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scales the image to mean 0 and variance 1; also returns its standard deviation."""
     return (image - image.mean()) / image.std(), image.std()
 
 
-def resampled(image: np.ndarray, side: int = SMALL) -> np.ndarray:
-    """The image `[n, n]` reduced to `side x side` values and enlarged again, both bicubic."""
+def resample(image: np.ndarray, side: int = SMALL) -> np.ndarray:
+    """Reduces the image `[n, n]` to `side x side` values and enlarges it again, both bicubic."""
     small = jax.image.resize(jnp.asarray(image), (side, side), "cubic")
     return np.asarray(jax.image.resize(small, image.shape, "cubic"))
 
 
 def psnr(loss: Any, deviation: Any) -> Any:
-    """Peak signal-to-noise ratio in dB, from the loss on an image scaled to variance 1.
+    """Computes the peak signal-to-noise ratio in dB from the loss on an image scaled to variance 1.
 
     `10 log10(255^2 / (loss deviation^2))`, with the deviation in grey values of 0..255.
     """
     return 20 * np.log10(255 / deviation) - 10 * np.log10(loss)
 
 
-def _trained(
+def _train(
     config: Config,
     key: Array,
     model: Any,
@@ -151,29 +151,29 @@ def _trained(
     image: np.ndarray,
     checkpoints: jn.CheckpointConfig | None = None,
 ) -> np.ndarray:
-    """The surfaces of networks trained with the rate of the lower mean loss, `[seeds, 51, 51]`."""
+    """Surfaces of networks trained at the rate with the lowest mean loss, `[seeds, 51, 51]`."""
     data = Dataset({"x": x, "y": image.reshape(-1, 1)})
     steps = config.epochs * -(-len(x) // config.batch_size)
-    training = jn.TrainSpec(
+    spec = jn.TrainSpec(
         model, LOSS, config.epochs, config.batch_size, adam_cosine(steps), config.epochs
     )
     hparams = jn.grid(learning_rate=config.rates, seed=range(config.seeds))
     keys = jax.random.split(key, len(hparams.pop("seed")))
-    states, _ = jn.sweep(training, keys, data, hparams, checkpoints=checkpoints)
+    states, _ = jn.sweep(spec, keys, data, hparams, checkpoints=checkpoints)
     outputs = evaluate.all_predictions(model, LOSS, states.params, x)
     surfaces = outputs.reshape(len(config.rates), config.seeds, SIDE, SIDE)
     return surfaces[np.argmin(np.mean((surfaces - image) ** 2, axis=(1, 2, 3)))]
 
 
 def _record(name: str, surfaces: np.ndarray, image: np.ndarray) -> Result:
-    """The losses of `surfaces [seeds, 51, 51]`, and the surface of the middle one."""
+    """The losses of `surfaces [seeds, 51, 51]`, and the surface of the median one."""
     losses = np.mean((surfaces - image[None]) ** 2, axis=(1, 2))
     middle = surfaces[np.argsort(losses)[len(losses) // 2]]
     return {f"loss {name}": losses, f"drawn {name}": middle}
 
 
 def _weights(name: str) -> int:
-    """Of a network, or the grey values of the small image."""
+    """Weights of a network, or grey values of the small image."""
     if name == SMALLER:
         return SMALL**2
     init = NETWORKS[name].model.init
@@ -281,7 +281,7 @@ def _less_striking(one: np.ndarray, two: np.ndarray, three: np.ndarray) -> tuple
 
 
 def _claim(row: str, statement: str, judge: Judge, *names: str, picture: str = "temple") -> Claim:
-    def judged(result: Result) -> Verdict:
+    def judge_losses(result: Result) -> Verdict:
         keys = [f"loss {picture} {name}" for name in names]
         if not all(key in result for key in keys):
             return Verdict("not tested", "these networks were not trained", "-")
@@ -292,7 +292,7 @@ def _claim(row: str, statement: str, judge: Judge, *names: str, picture: str = "
 
     image = PICTURES.index(picture)
     lecture = [f"{NETWORKS[name].lecture[image]:.3g}" for name in names if name in NETWORKS]
-    return Claim(row, statement, ", ".join(lecture), judged)
+    return Claim(row, statement, ", ".join(lecture), judge_losses)
 
 
 BOTH, FIRST = "F6, L0, L4", "F6, L0"

@@ -8,16 +8,17 @@ network of l layers of n units on d inputs are O((n/d)^{d(l-1)} n^d), "exponenti
 (L1, whose slide has a binomial for n/d; Montufar et al., 2014); and 2 x 10 units draw a boundary
 with fewer errors than 20 (L1, a picture).
 
-Command: `make linear_regions`, 45 seconds. Protocol: exact counts (`jaxnets.analysis`) in the
-whole line or plane for networks with He's weights and normal biases, 32 a shape, and for networks
-built by folding; a peak is a point higher than its surroundings. 1 x 20 and 2 x 10 ReLU units learn
-two spirals, 512 points and fresh data for each of 32 seeds, with Adam for 200 epochs. Criteria,
-fixed before the full run, on 95 % intervals: constructions must match exactly; random networks are
-"roughly proportional" if a further layer of W units multiplies their pieces by W/2 to 2 W, and
-"exponential" if the factor that a layer multiplies regions by does not fall from the second layer
-to the last; "larger" is more regions than one layer of 40 units (161 weights) for 2 x 10 and 3 x 7
-(151, 141). Expect exact constructions, and random networks in which a further layer multiplies far
-less: 821 regions for 1 x 40 units, about 210 for 2 x 10; both networks learn the spirals.
+Command: `make linear_regions`, 45 seconds. Protocol: exact counts (`jaxnets.analysis`) on the
+entire line or plane for networks with He's weights and normal biases, 32 per shape, and for
+networks built by folding; a peak is a point higher than its surroundings. 1 x 20 and 2 x 10 ReLU
+units learn two spirals, 512 points and fresh data for each of 32 seeds, with Adam for 200 epochs.
+Criteria, fixed before the full run, on 95 % intervals: constructions must match exactly; random
+networks are "roughly proportional" if a further layer of W units multiplies their pieces by W/2 to
+2 W, and "exponential" if the factor that a layer multiplies regions by does not fall from the
+second layer to the last; "larger" is more regions than one layer of 40 units (161 weights) for 2 x
+10 and 3 x 7 (151, 141). Expect exact constructions, and random networks in which a further layer
+multiplies them far less: 821 regions for 1 x 40 units, about 210 for 2 x 10; both networks learn
+the spirals.
 """
 
 from collections.abc import Callable, Sequence
@@ -70,35 +71,35 @@ def run(config: Config, key: Array) -> Result:
         "line": np.asarray([[random(shape, 1) for shape in row] for row in shapes]),
         "plane": np.asarray([[random(shape, 2) for shape in row] for row in shapes]),
         "sawtooth": np.asarray([[len(graph(shape)[0]) - 1 for shape in row] for row in shapes]),
-        "folded": np.asarray([[_folded(shape) for shape in row] for row in shapes]),
+        "folded": np.asarray([[_folding_regions(shape) for shape in row] for row in shapes]),
         "equal": np.asarray([random(shape, 2) for shape in EQUAL]),
-        "equal_folded": np.asarray([_folded(shape) for shape in EQUAL]),
+        "equal_folded": np.asarray([_folding_regions(shape) for shape in EQUAL]),
         **_peaks(),
         **region_boundaries.learn(key, config.seeds, config.samples, config.epochs),
     }
 
 
 def random_layers(choice: np.random.Generator, widths: Sequence[int], inputs: int) -> list[Layer]:
-    """Hidden layers with He's weights and standard normal biases."""
+    """Draws hidden layers with He's weights and standard normal biases."""
     fans = zip((inputs, *widths), widths, strict=False)
     return [(choice.normal(size=(m, n)) * (2 / n) ** 0.5, choice.normal(size=m)) for n, m in fans]
 
 
-def _folded(widths: Sequence[int]) -> int:
+def _folding_regions(widths: Sequence[int]) -> int:
     """Regions of a folding network in the unit square."""
     layers = regions.folding(widths[0], len(widths), 2)
     return len(regions.on_rectangle(layers, (0, 1, 0, 1)))
 
 
 def graph(pieces: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """The corners of a sawtooth's graph on [0, 1], x and y `[points]`."""
+    """Computes the corners of a sawtooth's graph on [0, 1], x and y `[points]`."""
     layers, read = regions.sawtooth(pieces)
     x, values = regions.on_segment(layers, [0], [1])
     return x[:, 0], values @ read[0]
 
 
 def peaks(y: np.ndarray) -> int:
-    """How many inner corners of a piecewise linear graph are higher than both neighbours."""
+    """Counts the inner corners of a piecewise linear graph that are above both neighbours."""
     inner = y[1:-1]
     return int(((inner > y[:-2]) & (inner > y[2:])).sum())
 
@@ -116,25 +117,25 @@ def table(result: Result) -> str:
     rows = []
     for i, width in enumerate(result["widths"]):
         rows += [
-            [f"{width} units, pieces of the line", *map(_counted, result["line"][i])],
-            [f"{width} units, regions of the plane", *map(_counted, result["plane"][i])],
+            [f"{width} units, pieces of the line", *map(_text, result["line"][i])],
+            [f"{width} units, regions of the plane", *map(_text, result["plane"][i])],
             [f"{width} units, folding the unit square", *result["folded"][i]],
         ]
     counted = markdown(["random networks", *(f"{d} layers" for d in depths)], rows)
     counts = zip(EQUAL, result["equal"], result["equal_folded"], strict=True)
-    equal = [[_shape(w), _weights(w), _counted(random), folded] for w, random, folded in counts]
+    equal = [[_shape(w), _weights(w), _text(random), folded] for w, random, folded in counts]
     head = ["layers", "weights", "regions, random", "regions, folding"]
     learnt = [
-        [name, _weights(widths), interval(accuracy).percent(), _counted(pieces)]
+        [name, _weights(widths), interval(accuracy).percent(), _text(pieces)]
         for (name, widths), accuracy, pieces in zip(
             NETWORKS.items(), result["accuracy"], result["pieces"], strict=True
         )
     ]
-    spirals = markdown(["spirals", "weights", "test accuracy", "boundary's pieces"], learnt)
+    spirals = markdown(["spirals", "weights", "test accuracy", "boundary pieces"], learnt)
     return f"{counted}\n\n{markdown(head, equal)}\n\n{spirals}"
 
 
-def _counted(counts: np.ndarray) -> str:
+def _text(counts: np.ndarray) -> str:
     return f"{counts.mean():.1f} ± {counts.std(ddof=1):.1f}"
 
 
@@ -204,7 +205,7 @@ def _composed_peaks(result: Result) -> Verdict:
 def _exact(
     name: str, expected: Callable[[int, int], int], what: str
 ) -> Callable[[Result], Verdict]:
-    """Whether the counts `[widths, depths]` of that name are as expected of width and depth."""
+    """Judges whether the counts `[widths, depths]` are as expected for width and depth."""
 
     def judge(result: Result) -> Verdict:
         counts, widths = result[name], result["widths"]
@@ -218,7 +219,7 @@ def _exact(
 
 
 def _factors(counts: np.ndarray) -> np.ndarray:
-    """What each further layer multiplies counts by, `[widths, depths - 1, seeds]`."""
+    """The factors by which further layers multiply counts, `[widths, depths - 1, seeds]`."""
     return counts[:, 1:] / counts[:, :-1]
 
 
@@ -229,7 +230,7 @@ def _proportional(result: Result) -> Verdict:
         holds &= all(width / 2 <= f.low and f.high <= 2 * width for f in each)
         ours.append(f"{', '.join(f'{f.mean:.2f}' for f in each)} ({width} units)")
     text = "further layers multiply the pieces by " + "; ".join(ours)
-    return verdict(holds, text, f"{result['line'].shape[2]} random networks a shape")
+    return verdict(holds, text, f"{result['line'].shape[2]} random networks per shape")
 
 
 def _exponential(result: Result) -> Verdict:
@@ -238,15 +239,15 @@ def _exponential(result: Result) -> Verdict:
         holds &= interval(factors[-1] - factors[0]).high >= 0
         ours.append(f"{', '.join(f'{f.mean():.2f}' for f in factors)} ({width} units)")
     text = "further layers multiply the regions by " + "; ".join(ours)
-    return verdict(holds, text, f"{result['plane'].shape[2]} random networks a shape")
+    return verdict(holds, text, f"{result['plane'].shape[2]} random networks per shape")
 
 
 def _random_deeper(result: Result) -> Verdict:
     shallow, *deep = result["equal"]
     rows = zip(EQUAL, result["equal"], strict=True)
-    ours = ", ".join(f"{_shape(widths)} {_counted(counts)}" for widths, counts in rows)
+    ours = ", ".join(f"{_shape(widths)} {_text(counts)}" for widths, counts in rows)
     holds = all(interval(counts - shallow).low > 0 for counts in deep)
-    return verdict(holds, ours, f"{len(shallow)} random networks a shape")
+    return verdict(holds, ours, f"{len(shallow)} random networks per shape")
 
 
 def _folded_deeper(result: Result) -> Verdict:
@@ -259,7 +260,7 @@ def _folded_deeper(result: Result) -> Verdict:
 def _better_boundary(result: Result) -> Verdict:
     gain = interval(result["accuracy"][1] - result["accuracy"][0])
     ours = ", ".join(
-        f"{name} {interval(a).percent()} ({_counted(p)} straight pieces)"
+        f"{name} {interval(a).percent()} ({_text(p)} straight pieces)"
         for name, a, p in zip(NETWORKS, result["accuracy"], result["pieces"], strict=True)
     )
     return verdict(gain.low > 0, ours, f"{result['accuracy'].shape[1]} paired seeds")
@@ -272,7 +273,7 @@ CLAIMS = [
     Claim("F9, L0", "n1 and n2 peaks compose to 2 n1 n2", "12, 40", _composed_peaks),
     Claim("F9, L0", f"networks can have {PRODUCT}", "-", OSCILLATIONS),
     Claim("F9, L0", f"random networks have about {PRODUCT}", "-", _proportional),
-    Claim("F9, L1", "(n/d)^{d(l-1)} n^d regions can be had", "-", BOUND),
+    Claim("F9, L1", "(n/d)^{d(l-1)} n^d regions are possible", "-", BOUND),
     Claim("F9, L1", "random networks: regions grow exponentially with depth", "-", _exponential),
     Claim("F9, L0", "at equal weights, deeper can have more regions", "-", _folded_deeper),
     Claim("F9, L0", "at equal weights, deeper random ones have more", "-", _random_deeper),

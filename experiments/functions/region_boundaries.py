@@ -28,9 +28,9 @@ MAP = 160
 
 
 def learn(key: Array, seeds: int, samples: int, epochs: int) -> Result:
-    """Test accuracies and pieces of the boundary `[networks, seeds]`, with seed 0's pictures.
+    """Trains on spirals: test accuracies, boundary pieces `[networks, seeds]`, seed 0's pictures.
 
-    Every seed draws its data and its parameters anew, the same data for both networks.
+    Every seed draws new data, the same for both networks, and new parameters.
     """
     keys = jax.random.split(key, seeds)
     found = parallel_map(partial(_spirals, samples, epochs), keys, group=1)
@@ -61,29 +61,29 @@ def _spirals(samples: int, epochs: int, key: Array) -> dict[str, Any]:
     optimizer = adam_cosine(epochs * -(-samples // BATCH))
     found: dict[str, Any] = {"data": data.train}
     for name, widths in NETWORKS.items():
-        run = jn.TrainSpec(_model(widths), LOSS, epochs, BATCH, optimizer, record_every=epochs)
-        state, _ = jn.train(run, init_key, data, {"learning_rate": LEARNING_RATE})
-        predicted = get_loss(LOSS).predict(run.model.apply(state.params, test["x"]))
+        spec = jn.TrainSpec(_model(widths), LOSS, epochs, BATCH, optimizer, record_every=epochs)
+        state, _ = jn.train(spec, init_key, data, {"learning_rate": LEARNING_RATE})
+        predicted = get_loss(LOSS).predict(spec.model.apply(state.params, test["x"]))
         found[name] = {"params": state.params, "accuracy": (predicted == test["y"]).mean()}
     return found
 
 
 def boundary_pieces(layers: Sequence[Layer]) -> int:
-    """How many straight pieces the line of output 0 has within the limits: the cells it cuts."""
+    """Counts the straight pieces of the line of output 0 within the limits: the cells it cuts."""
     cells = [regions.on_rectangle(part, LIMITS) for part in (layers, layers[:-1])]
     return len(cells[0]) - len(cells[1])
 
 
 def outlines(polygons: Sequence[np.ndarray]) -> np.ndarray:
-    """Polygons `[corners, 2]`, closed, one after the other, a row of NaN behind each."""
+    """Closes and concatenates polygons `[corners, 2]`, with a row of NaN after each."""
     gap = np.full((1, 2), np.nan)
     return np.concatenate([part for p in polygons for part in (p, p[:1], gap)])
 
 
 def draw(axes: Axes, result: Result, name: str, widths: Sequence[int]) -> None:
-    """The first seed's decisions with its data, over the outlines of the linear regions."""
+    """Draws the first seed's decisions, its data and the outlines of the linear regions."""
     accuracy = 100 * result["accuracy"][list(NETWORKS).index(name)].mean()
-    title = f"{name} units: {accuracy:.1f} % right"
+    title = f"{name} units: {accuracy:.1f} % correct"
     plots.regions(axes, result[f"map_{len(widths)}"], LIMITS, title)
     axes.plot(*result[f"cells_{len(widths)}"].T, color="0.35", linewidth=0.5)
     plots.points(axes, result["points_x"], result["points_y"], most=200)

@@ -82,18 +82,18 @@ def _regress(
     """Losses `[starts, 10]` along the way, and the surface `[points]` of the best start."""
     model = jn.MLP((nodes,))
     steps = config.iterations
-    training = jn.TrainSpec(
+    spec = jn.TrainSpec(
         model, "squared_error", steps, optimizer=optax.lbfgs, record_every=steps // 10
     )
     states, history = jn.sweep(
-        training, jax.random.split(key, config.starts), data, {}, checkpoints=checkpoints
+        spec, jax.random.split(key, config.starts), data, {}, checkpoints=checkpoints
     )
     losses = np.nan_to_num(np.asarray(history["train_loss"]), nan=np.inf)
     best = jax.tree.map(lambda a: a[losses[:, -1].argmin()], states.params)
     return losses, np.asarray(model.apply(best, data.train["x"]))[:, 0]
 
 
-def _final(result: Result) -> np.ndarray:
+def _final_losses(result: Result) -> np.ndarray:
     """Losses `[domains, nodes, starts]` after the last iteration."""
     return result["losses"][..., -1]
 
@@ -105,14 +105,14 @@ def _name(domain: np.ndarray) -> str:
 def table(result: Result) -> str:
     rows = []
     for domain, per_nodes, curves in zip(
-        result["domains"], _final(result), result["losses"], strict=True
+        result["domains"], _final_losses(result), result["losses"], strict=True
     ):
         for n, losses, curve in zip(result["nodes"], per_nodes, curves, strict=True):
             best = curve[losses.argmin()]
             still = f"{100 * (1 - best[-1] / best[-2]):.1f} %"
             row = [_name(domain), n, f"{losses.min():.2e}", f"{np.median(losses):.2e}", still]
             rows.append([*row, FIRST_SLIDE.get(int(n), "-"), SECOND_SLIDE.get(int(n), "-")])
-    head = ["domain", "nodes", "best", "median", "last tenth of the steps gained"]
+    head = ["domain", "nodes", "best", "median", "gain of the last tenth of the steps"]
     return markdown([*head, "lecture, first", "second"], rows)
 
 
@@ -120,7 +120,7 @@ def plot(result: Result) -> Figure:
     canvas, axes = plots.figure(len(result["domains"]), 1 + len(result["nodes"]), size=(2.9, 2.5))
     titles = ["$z$, standardised", *(f"{n} nodes" for n in result["nodes"])]
     for row, domain, surfaces, losses in zip(
-        axes, result["domains"], result["surfaces"], _final(result), strict=True
+        axes, result["domains"], result["surfaces"], _final_losses(result), strict=True
     ):
         notes = ["", *(f", loss {best:.1e}" for best in losses.min(axis=1))]
         span = {"vmin": surfaces[0].min(), "vmax": surfaces[0].max()}
@@ -136,7 +136,7 @@ def plot(result: Result) -> Figure:
 
 
 def _more_nodes(result: Result) -> Verdict:
-    best = _final(result).min(axis=2)
+    best = _final_losses(result).min(axis=2)
     ours = "best loss over 2, 3, 4 nodes: " + "; ".join(
         f"{_name(d)} " + ", ".join(f"{b:.2e}" for b in row)
         for d, row in zip(result["domains"], best, strict=True)
@@ -148,10 +148,10 @@ def _samples(result: Result) -> str:
     return f"{result['losses'].shape[2]} starts, {int(result['iterations'][-1])} L-BFGS steps"
 
 
-def _reached(slide: dict[int, float]) -> Callable[[Result], Verdict]:
+def _reaches(slide: dict[int, float]) -> Callable[[Result], Verdict]:
     def judge(result: Result) -> Verdict:
         targets = np.asarray([slide[int(n)] for n in result["nodes"]])
-        final = _final(result)
+        final = _final_losses(result)
         ratios = final.min(axis=2) / targets
         i = np.argmin(ratios.max(axis=1))
         ours = f"{_name(result['domains'][i])}: " + ", ".join(
@@ -173,12 +173,12 @@ CLAIMS = [
         "F5, L0",
         "2, 3, 4 nodes reach these losses or lower (first slide)",
         _numbers(FIRST_SLIDE),
-        _reached(FIRST_SLIDE),
+        _reaches(FIRST_SLIDE),
     ),
     Claim(
         "F5, L0",
         "2, 3, 4 nodes reach these losses or lower (second slide)",
         _numbers(SECOND_SLIDE),
-        _reached(SECOND_SLIDE),
+        _reaches(SECOND_SLIDE),
     ),
 ]

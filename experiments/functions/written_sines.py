@@ -16,18 +16,18 @@ FLANK = 0.1
 
 
 def sine(x: np.ndarray) -> np.ndarray:
-    """The product of the sines of `x [points, features]`, `[points]`."""
+    """Computes the product of the sines of `x [points, features]`, `[points]`."""
     return np.sin(x).prod(axis=1)
 
 
 def polygon(units: int) -> Params:
-    """The polygon of sin x through K + 1 even knots of [-pi, pi]."""
+    """Writes down the polygon of sin x through K + 1 even knots of [-pi, pi]."""
     knots = np.linspace(-np.pi, np.pi, units + 1)
     return relu_interpolation(knots, np.sin(knots))
 
 
 def row_of_bumps(units: int) -> Params:
-    """The steps of sin x on [-pi, pi] as K / 4 bumps; neighbours share a flank, so without gaps."""
+    """Writes down the steps of sin x on [-pi, pi] as K / 4 bumps; neighbours share a flank."""
     borders = np.linspace(-np.pi, np.pi, units // 4 + 1)
     flank = FLANK * (borders[1] - borders[0])
     return add(
@@ -39,14 +39,14 @@ def row_of_bumps(units: int) -> Params:
 
 
 def two_ridges(units: int) -> Params:
-    """cos(x1 - x2) / 2 - cos(x1 + x2) / 2 = sin x1 sin x2, each cosine a polygon of K / 2 units."""
+    """Writes down sin x1 sin x2 = cos(x1 - x2) / 2 - cos(x1 + x2) / 2, a polygon per cosine."""
     knots = np.linspace(-2 * np.pi, 2 * np.pi, units // 2 + 1)
     cosine = relu_interpolation(knots, np.cos(knots))
     return add([ridge(cosine, (1, -1)), ridge(cosine, (1, 1))], (0.5, -0.5))
 
 
 class Written(NamedTuple):
-    """How to write down the sine of so many features with K units."""
+    """A way to write down the sine of `features` variables with K units."""
 
     write: Callable[[int], Params]
     features: int
@@ -62,7 +62,7 @@ WRITTEN = {
 
 
 def outputs(networks: list[Params], x: np.ndarray) -> np.ndarray:
-    """Of networks on `x [points, features]`, `[networks, points]`, all in one program."""
+    """Evaluates networks on `x [points, features]`, `[networks, points]`, in one program."""
     widest = max(len(params["params"]["hidden_0"]["bias"]) for params in networks)
     stacked = jax.tree.map(lambda *a: np.stack(a), *(widen(params, widest) for params in networks))
     with jax.enable_x64(True):
@@ -71,7 +71,7 @@ def outputs(networks: list[Params], x: np.ndarray) -> np.ndarray:
 
 
 def bump_errors(random: np.random.Generator, x: np.ndarray, bumps: int) -> np.ndarray:
-    """The largest error at `x [points, 1]` of each of many bumps drawn at random, in heights."""
+    """Computes the largest error at `x [points, 1]` of each of many random bumps, in heights."""
     edges, heights = (
         np.sort(random.uniform(x.min(), x.max(), (bumps, 4))),
         random.normal(size=bumps),

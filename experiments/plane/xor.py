@@ -239,7 +239,7 @@ def _others(result: Result) -> Verdict:
         f"width 2: {_share(solved)} solved, {_share(share)} of them by a different hidden code "
         f"from the lecture's; {len(_count_codes(result, 0))} codes"
     )
-    return verdict(_proportion(share)[1] > 0, ours, f"{_seeds(result)} a width")
+    return verdict(_proportion(share)[1] > 0, ours, f"{_seeds(result)} per width")
 
 
 def _local_optima(result: Result) -> Verdict:
@@ -248,7 +248,7 @@ def _local_optima(result: Result) -> Verdict:
     shares = ", ".join(f"width {n} {_share(column)}" for n, column in columns)
     ours = f"at rest above 0: {shares}; width 2 at losses {', '.join(f'{x:g}' for x in levels)}"
     holds = _proportion(stuck[:, 0])[1] > 0.05 and len(levels) > 1
-    return verdict(holds, ours, f"{_seeds(result)} a width")
+    return verdict(holds, ours, f"{_seeds(result)} per width")
 
 
 def _folds(result: Result) -> Verdict:
@@ -262,7 +262,7 @@ def _folds(result: Result) -> Verdict:
         f"{_share(result['gaps_start'][:, 0, 1] > APART)}"
     )
     holds = not straight.any() and folded[0] and solved.all()
-    return verdict(holds, ours, f"{_seeds(result)} a width")
+    return verdict(holds, ours, f"{_seeds(result)} per width")
 
 
 CLAIMS = [

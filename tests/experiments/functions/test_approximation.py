@@ -12,7 +12,7 @@ WRITTEN_K, TRAINED_K = np.asarray([4, 8, 16, 32]), np.asarray([4, 8, 16])
 
 @pytest.mark.parametrize("name", WRITTEN)
 @pytest.mark.parametrize("units", [4, 8, 40])
-def test_networks_have_as_many_units_as_they_say(name, units):
+def test_networks_have_the_requested_number_of_units(name, units):
     params = WRITTEN[name].write(units)["params"]
     assert params["hidden_0"]["weight"].shape == (units, WRITTEN[name].features)
 

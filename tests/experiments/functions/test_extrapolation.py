@@ -19,7 +19,7 @@ def test_far_points_are_on_both_sides():
 
 def test_targets_are_scaled_on_the_training_range():
     train, x = np.linspace(-2, 2, 9), np.asarray([0.0, 5.0])
-    y, target = extrapolation.scaled(np.square, train, x)
+    y, target = extrapolation.scale(np.square, train, x)
     assert y.mean() == pytest.approx(0)
     assert y.var() == pytest.approx(1)
     np.testing.assert_allclose(target * np.std(train**2) + np.mean(train**2), [0, 25])
@@ -52,7 +52,7 @@ def test_random_networks_go_where_their_units_say(key):
 
 
 def made_up(inside=0.01, outside=None, tanh_far=0.0, relu_far=0.0):
-    """Five starts that miss every function by so much inside and outside, and far values."""
+    """Five starts that miss every function by given errors inside and outside, and far values."""
     x = np.linspace(-6, 6, 121)
     factors = np.linspace(0.9, 1.1, 5)[:, None]
     outside = {"sine": 1.0, "parabola": 2.0, "line": 0.02} | (outside or {})
@@ -114,7 +114,7 @@ def test_a_program_serves_all_functions(key, compilations):
         extrapolation.Dataset({"x": np.ones((4, 1)), "y": np.full((4, 1), y)}) for y in (0.0, 1)
     ]
     keys, x = jax.random.split(key, 3), np.zeros(2)
-    extrapolation._trained(config, keys, "tanh", data[0], x)
+    extrapolation._train(config, keys, "tanh", data[0], x)
     before = compilations()
-    extrapolation._trained(config, keys, "tanh", data[1], x)
+    extrapolation._train(config, keys, "tanh", data[1], x)
     assert compilations() == before

@@ -59,8 +59,8 @@ def test_photographs_are_cut_from_the_middle(monkeypatch):
     )
 
 
-def test_standardised():
-    image, deviation = image_surface.standardised(np.asarray([[10.0, 20.0], [30.0, 40.0]]))
+def test_standardise():
+    image, deviation = image_surface.standardise(np.asarray([[10.0, 20.0], [30.0, 40.0]]))
     assert image.mean() == pytest.approx(0)
     assert image.var() == pytest.approx(1)
     np.testing.assert_allclose(image * deviation + 25, [[10, 20], [30, 40]])
@@ -69,7 +69,7 @@ def test_standardised():
 def test_psnr_by_its_definition():
     rng = np.random.default_rng(0)
     grey = rng.uniform(0, 255, (6, 6))
-    image, deviation = image_surface.standardised(grey)
+    image, deviation = image_surface.standardise(grey)
     wrong = image + 0.1 * rng.normal(size=image.shape)
     loss = np.mean((wrong - image) ** 2)
     in_greys = np.mean((wrong * deviation + grey.mean() - grey) ** 2)
@@ -81,10 +81,10 @@ def test_resampling_is_pillows():
     image = np.random.default_rng(0).normal(size=(51, 51)).astype(np.float32)
     cubic = Image.Resampling.BICUBIC
     expected = Image.fromarray(image).resize((24, 24), cubic).resize((51, 51), cubic)
-    np.testing.assert_allclose(image_surface.resampled(image), np.asarray(expected), atol=1e-4)
+    np.testing.assert_allclose(image_surface.resample(image), np.asarray(expected), atol=1e-4)
 
 
-def test_record_keeps_the_surface_of_the_middle_start():
+def test_record_has_the_surface_of_the_median_start():
     image = np.zeros((2, 2))
     surfaces = np.asarray([3.0, 1.0, 2.0])[:, None, None] * np.ones((1, 2, 2))
     record = image_surface._record("a", surfaces, image)

@@ -1,4 +1,4 @@
-"""What `linear_regions` says of made-up counts, and the boundaries it draws."""
+"""The verdicts of `linear_regions` on made-up counts, and the boundaries it draws."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from jaxnets.analysis import linear_regions as regions
 
 
 def made_up(**changes):
-    """A result of 6 networks a shape that agrees with every claim."""
+    """A result of 6 networks per shape that agrees with every claim."""
     jitter = np.linspace(0.99, 1.01, 6)
     widths, depths = np.asarray([4, 8]), np.arange(1, 4)
     growth = widths[:, None] ** depths[None]

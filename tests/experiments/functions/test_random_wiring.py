@@ -1,4 +1,4 @@
-"""The judge of random wirings, and what its contenders are made of."""
+"""The verdicts on random wirings, and the contenders' units and weights."""
 
 import jax
 import numpy as np
@@ -67,6 +67,6 @@ def test_contenders_have_equally_many_units_and_weights(key, layers, levels):
     assert int(wiring(params).sum()) + len(params["params"]["bias"]) == layered
 
 
-def test_contenders_with_other_units_are_refused():
+def test_contenders_must_have_equally_many_units():
     with pytest.raises(ValueError, match="differ in units"):
         problem((6, 4), (2,) * 4).models()
