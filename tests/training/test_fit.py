@@ -1,5 +1,6 @@
-"""Fits and sweeps against each other; chunks, devices, groups, divergence, recompilation."""
+"""Fits and sweeps against each other; pieces, devices, groups, divergence, recompilation."""
 
+import dataclasses
 import functools
 from itertools import product
 from typing import Any, NamedTuple
@@ -13,13 +14,16 @@ import pytest
 
 from jaxnets import MLP, DivergedError, TrainSpec, fit, grid, sweep, train
 from jaxnets.data import Dataset
+from jaxnets.training import driver
+from jaxnets.training.loop import split_key
+from tests.support.python_loop import first_not_finite
 
 RNG = np.random.default_rng(0)
 N = 13
 X = RNG.normal(size=(N + 6, 2)).astype(np.float32)
 Y = (X[:, 0] * X[:, 1] > 0).astype(np.int32)
 DATA = Dataset({"x": X[:N], "y": Y[:N]}, {"x": X[N:], "y": Y[N:]})
-RUN = TrainSpec(MLP((4,)), "binary_cross_entropy", epochs=6, batch_size=5)
+SPEC = TrainSpec(MLP((4,)), "binary_cross_entropy", epochs=6, batch_size=5)
 REGRESSION = DATA._replace(train={"x": X[:N], "y": X[:N, :1] ** 2}, valid=None)
 DIVERGING = TrainSpec(MLP((3,)), "squared_error", epochs=12, optimizer=optax.sgd)
 
@@ -39,21 +43,22 @@ def row_of(tree, i):
 @functools.cache
 def fitted(i):
     """Network `i` of the sweeps here, on its own."""
-    state, history = fit(RUN, KEYS[i], DATA, row_of(EACH, i))
+    state, history = fit(SPEC, KEYS[i], DATA, row_of(EACH, i))
     return state.params, history
 
 
 def test_fit_is_train(key):
-    state, history = fit(RUN, key, DATA, {"learning_rate": 0.1})
-    plain, plain_history = run_alone(RUN, key, {"learning_rate": jnp.array(0.1)}, DATA)
-    chex.assert_trees_all_close((state.params, history), (plain.params, plain_history), atol=1e-6)
+    """Bit for bit."""
+    state, history = fit(SPEC, key, DATA, {"learning_rate": 0.1})
+    plain, plain_history = run_alone(SPEC, key, DATA, {"learning_rate": jnp.array(0.1)})
+    chex.assert_trees_all_equal((state.params, history), (plain.params, plain_history))
     assert state.step == plain.step == 6 * 3
 
 
 @pytest.mark.parametrize(("epochs", "record_every"), [(4, 1), (4, 2), (4, 4)])
-def test_history_has_a_row_a_record(key, epochs, record_every):
-    run = TrainSpec(MLP((2,)), "binary_cross_entropy", epochs, record_every=record_every)
-    _, history = fit(run, key, DATA, {"learning_rate": 0.1})
+def test_history_has_one_row_a_record(key, epochs, record_every):
+    spec = TrainSpec(MLP((2,)), "binary_cross_entropy", epochs, record_every=record_every)
+    _, history = fit(spec, key, DATA, {"learning_rate": 0.1})
     names = {"train_loss", "train_accuracy", "valid_loss", "valid_accuracy"}
     assert set(history) == names
     chex.assert_shape(list(history.values()), (epochs // record_every,))
@@ -73,24 +78,31 @@ def test_data_may_be_any_named_tuple(key):
 
     parts = Parts(DATA.train, DATA.valid, "anything")
     hparams = {"learning_rate": 0.1}
-    ours, theirs = (fit(RUN, key, data, hparams)[0].params for data in (parts, DATA))
+    ours, theirs = (fit(SPEC, key, data, hparams)[0].params for data in (parts, DATA))
     chex.assert_trees_all_equal(ours, theirs)
 
 
-def test_chunks_change_nothing(key):
-    """Bit for bit: 6 records as one call, as three (four would not divide it), and as six."""
+def in_pieces(monkeypatch, steps):
+    """From now on, the driver takes at most so many steps at a time."""
+    monkeypatch.setattr(driver, "PIECE_SECONDS", 1e9)
+    monkeypatch.setattr(driver, "LARGEST_PIECE", steps)
+
+
+def test_pieces_change_no_bit(key, monkeypatch):
+    """18 steps: one, two or four at a time, or as many as there are."""
     hparams = {"learning_rate": 0.1, "l2": 0.01}
-    whole = fit(RUN, key, DATA, hparams)
-    for chunks in (4, 6):
-        state, history = fit(RUN, key, DATA, hparams, chunks=chunks)
-        chex.assert_trees_all_equal((state.params, history), (whole[0].params, whole[1]))
-        assert state.step == whole[0].step
+    state, history = fit(SPEC, key, DATA, hparams)
+    for steps in (1, 2, 4, 1000):
+        in_pieces(monkeypatch, steps)
+        cut, cut_history = fit(SPEC, key, DATA, hparams)
+        chex.assert_trees_all_equal((cut.params, cut_history), (state.params, history))
+        assert cut.step == state.step
 
 
 def test_a_second_fit_compiles_nothing(key, compilations):
-    """An equal run built anew, another key, rate and penalty: the same program."""
-    run = TrainSpec(MLP((3,)), "hinge", epochs=2, batch_size=5)
-    fit(run, key, DATA, {"learning_rate": 0.1, "l2": 0.0})
+    """An equal spec, another key, rate and penalty: the same program."""
+    spec = TrainSpec(MLP((3,)), "hinge", epochs=2, batch_size=5)
+    fit(spec, key, DATA, {"learning_rate": 0.1, "l2": 0.0})
     other = jax.random.key(1)
     first = compilations()
     assert first > 0
@@ -98,42 +110,62 @@ def test_a_second_fit_compiles_nothing(key, compilations):
     assert compilations() == first
 
 
-def test_divergence_stops_with_the_last_finite_state(key):
-    with pytest.raises(DivergedError, match="try a smaller learning rate") as caught:
-        fit(DIVERGING, key, REGRESSION, {"learning_rate": 1e8}, chunks=12)
-    error = caught.value
-    losses = np.asarray(error.history["train_loss"])
-    epoch = int(np.argmin(np.isfinite(losses))) + 1
-    assert f"not finite after epoch {epoch} of 12" in str(error)
-    assert len(losses) == epoch > 1
-    assert error.state.step == epoch - 1
-    chex.assert_tree_all_finite(error.state.params)
-    assert isinstance(error, FloatingPointError)
-
-
-def test_divergence_within_one_chunk_names_the_epoch_too(key):
+@pytest.mark.parametrize("batch_size", [None, 5])
+@pytest.mark.parametrize("steps", [1, 1000])
+def test_divergence_stops_with_the_last_finite_state(key, monkeypatch, steps, batch_size):
+    """The first bad step is found however long the pieces are."""
+    in_pieces(monkeypatch, steps)
+    spec = dataclasses.replace(DIVERGING, batch_size=batch_size)
+    hparams = {"learning_rate": 1e8}
+    bad, before = first_not_finite(spec, key, REGRESSION, hparams)
     with pytest.raises(DivergedError) as caught:
-        fit(DIVERGING, key, REGRESSION, {"learning_rate": 1e8})
-    losses = np.asarray(caught.value.history["train_loss"])
-    epoch = int(np.argmin(np.isfinite(losses))) + 1
-    assert f"not finite after epoch {epoch} of 12" in str(caught.value)
-    assert caught.value.state.step == 0
-    chex.assert_tree_all_finite(caught.value.state.params)
+        fit(spec, key, REGRESSION, hparams)
+    error, step = caught.value, len(before)
+    assert isinstance(error, FloatingPointError)
+    assert f"the run is not finite in epoch {bad.epoch + 1} of 12: " in str(error)
+    assert f"the loss of step {step} is {float(bad.metrics['loss'])}; params['params']" in str(
+        error
+    )
+    assert str(error).endswith("has NaN or infinity; try a smaller learning rate")
+    assert error.state.step == step > 0
+    chex.assert_trees_all_close(error.state.params, before[-1].state.params, rtol=1e-5)
+    assert len(error.history["train_loss"]) == bad.epoch
+    for epoch, loss in enumerate(error.history["train_loss"]):
+        taken = [step for step in before if step.epoch == epoch]
+        sums = sum(step.samples * float(step.metrics["loss"]) for step in taken)
+        np.testing.assert_allclose(loss, sums / N, rtol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [0, 1, 16, 17, 18, 35])
+def test_the_first_bad_step_is_found_anywhere_in_a_piece(key, monkeypatch, bad):
+    """By bisection, whichever of 36 steps it is."""
+    in_pieces(monkeypatch, 1000)
+    spec = dataclasses.replace(DIVERGING, batch_size=5, optimizer=failing_at)
+    match = f"epoch {bad // 3 + 1} of 12: the params are not finite after step {bad}; params"
+    with pytest.raises(DivergedError, match=match) as caught:
+        fit(spec, key, REGRESSION, {"learning_rate": 0.01, "bad": bad})
+    assert caught.value.state.step == bad
+    assert len(caught.value.history["train_loss"]) == bad // 3
+
+
+def failing_at(learning_rate, bad):
+    """Descent whose update number `bad` is NaN."""
+    return optax.sgd(lambda step: jnp.where(step == bad, jnp.nan, learning_rate))
 
 
 def test_no_fit_returns_params_that_are_not_finite(key):
     """The very last update may overflow, after the last loss was measured."""
-    run = TrainSpec(MLP((3,)), "squared_error", epochs=1, optimizer=optax.sgd)
+    spec = TrainSpec(MLP((3,)), "squared_error", epochs=1, optimizer=optax.sgd)
     far = REGRESSION._replace(train={"x": 1e3 * X[:N], "y": 1e3 * X[:N, :1]})
-    with pytest.raises(DivergedError) as caught:
-        fit(run, key, far, {"learning_rate": 3e38})
+    with pytest.raises(DivergedError, match="the params are not finite after step 0") as caught:
+        fit(spec, key, far, {"learning_rate": 3e38})
     chex.assert_tree_all_finite(caught.value.state.params)
 
 
 def test_progress_goes_to_stderr(key, capsys):
-    fit(RUN, key, DATA, {"learning_rate": 0.1})
+    fit(SPEC, key, DATA, {"learning_rate": 0.1})
     assert capsys.readouterr().err == ""
-    fit(RUN, key, DATA, {"learning_rate": 0.1}, progress=True)
+    fit(SPEC, key, DATA, {"learning_rate": 0.1}, progress=True)
     shown = capsys.readouterr()
     assert "6/6" in shown.err
     assert "epoch" in shown.err
@@ -141,14 +173,47 @@ def test_progress_goes_to_stderr(key, capsys):
     assert shown.out == ""
 
 
+class Bar:
+    """What a bar is told."""
+
+    def __init__(self, *_):
+        self.n, self.shown, self.told = 0, {}, []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def set_postfix(self, means, refresh):
+        self.shown = means
+
+    def update(self, n):
+        self.n += n
+        self.told.append((self.n, self.shown))
+
+
+def test_progress_is_live(key, monkeypatch):
+    """The newest metrics after every piece, which needs no other argument."""
+    bar = Bar()
+    in_pieces(monkeypatch, 3)
+    monkeypatch.setattr(driver, "progress_bar", lambda *_: bar)
+    _, history = fit(SPEC, key, DATA, {"learning_rate": 0.1}, progress=True)
+    assert [n for n, _ in bar.told] == sorted(n for n, _ in bar.told)
+    assert {n for n, _ in bar.told} == {0, 1, 2, 3, 4, 5, 6}
+    for n, shown in bar.told:
+        newest = {name: f"{values[n - 1]:.4g}" for name, values in history.items()}
+        assert shown == (newest if n else {})
+
+
 @pytest.mark.parametrize(("n", "devices", "group"), [(1, 4, None), (3, 1, None), (5, 2, 2)])
-def test_a_row_of_a_sweep_is_a_fit(monkeypatch, n, devices, group):
-    """Widths, rates and penalties at once; on one device and on several; whole groups or not."""
+def test_each_row_of_a_sweep_is_a_fit(monkeypatch, n, devices, group):
+    """Widths, rates and penalties at once; on one device and on several; full groups or not."""
     available = jax.local_devices()[:devices]
     assert len(available) == devices
     monkeypatch.setattr(jax, "local_devices", lambda: available)
     hparams = {name: values[:n] for name, values in EACH.items()}
-    state, history = sweep(RUN, KEYS[:n], DATA, hparams, group=group)
+    state, history = sweep(SPEC, KEYS[:n], DATA, hparams, group=group)
     chex.assert_shape(list(history.values()), (n, 6))
     chex.assert_shape(state.step, (n,))
     for i in range(n):
@@ -157,26 +222,28 @@ def test_a_row_of_a_sweep_is_a_fit(monkeypatch, n, devices, group):
     assert homes == {jax.sharding.SingleDeviceSharding(available[0])}
 
 
-def test_a_sweep_in_chunks_compiled_once(compilations):
-    """Chunks change no bit of it, scalars are for all, and a second call compiles nothing."""
+def test_a_sweep_in_pieces_compiles_once(compilations, monkeypatch):
+    """Pieces change no bit, scalars are for all, and a second call compiles nothing."""
     hparams = {"learning_rate": EACH["learning_rate"], "l2": 0.01}
-    state, history = sweep(RUN, KEYS, DATA, hparams)
-    chunked = sweep(RUN, KEYS, DATA, hparams, chunks=2)
-    chex.assert_trees_all_equal((state.params, history), (chunked[0].params, chunked[1]))
+    state, history = sweep(SPEC, KEYS, DATA, hparams)
     keys, rates = KEYS[::-1], EACH["learning_rate"][::-1]
     before = compilations()
     assert before > 0
-    again = sweep(RUN, keys, DATA, hparams | {"learning_rate": rates})
+    again = sweep(SPEC, keys, DATA, hparams | {"learning_rate": rates})
+    in_pieces(monkeypatch, 4)
+    cut, cut_history = sweep(SPEC, KEYS, DATA, hparams)
     assert compilations() == before
+    chex.assert_trees_all_equal((cut.params, cut_history), (state.params, history))
     reverse = jax.tree.map(lambda a: a[::-1], again[1])
     chex.assert_trees_all_close(reverse, history, atol=1e-5)
 
 
-def test_shared_order_is_the_first_networks(key):
+def test_shared_order_is_that_of_the_first_network():
     rates = jnp.array([0.1, 0.3, 0.1])
-    state, history = sweep(RUN, KEYS[:3], DATA, {"learning_rate": rates}, shared_order=True)
+    state, history = sweep(SPEC, KEYS[:3], DATA, {"learning_rate": rates}, shared_order=True)
+    order_key = split_key(KEYS[0]).order
     for i in range(3):
-        one, row = run_alone(RUN, KEYS[i], {"learning_rate": rates[i]}, DATA, KEYS[0])
+        one, row = run_alone(SPEC, KEYS[i], DATA, {"learning_rate": rates[i]}, order_key)
         chex.assert_trees_all_close(
             row_of((state.params, history), i), (one.params, row), atol=1e-5
         )

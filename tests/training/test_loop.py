@@ -1,6 +1,7 @@
-"""A training as one program against the same training as a Python loop; optimizers by hand."""
+"""The compiled run against the same run as a Python loop; optimizers by hand."""
 
 from functools import partial
+from itertools import groupby
 
 import chex
 import jax
@@ -15,7 +16,7 @@ from jaxnets.data import Dataset
 from jaxnets.losses import LOSSES
 from jaxnets.objective import metrics_of
 from jaxnets.training.loop import init_state
-from jaxnets.training.permutation import permutation
+from tests.support.python_loop import first_state, steps_of
 
 RNG = np.random.default_rng(0)
 N = 13
@@ -27,36 +28,30 @@ LOSS = "binary_cross_entropy"
 HPARAMS = {"learning_rate": 0.3, "l2": 0.01}
 
 program = jax.jit(train, static_argnums=0)
-first_state = jax.jit(init_state, static_argnums=0)
 
 
-def by_python_loop(run, key, hparams, data, order_key=None):
+def by_python_loop(spec, key, data, hparams, order_key=None):
     """What `train` does, an epoch and a batch at a time."""
-    state = first_state(run, key, hparams, data.train["x"])
-    order_key = state.key if order_key is None else order_key
-    optimizer = run.optimizer(**{k: v for k, v in hparams.items() if k != "l2"})
-    step = jax.jit(make_step(Objective(run.model, run.loss, l2=hparams.get("l2", 0.0)), optimizer))
-    rows = []
-    for epoch in range(run.epochs):
-        order, size = np.arange(N), run.batch_size or N
-        if size < N:
-            order = np.asarray(permutation(jax.random.fold_in(order_key, epoch), N))
-        sums = 0
-        for batch in np.split(order, range(size, N, size)):
-            state, metrics = step(state, jax.tree.map(lambda a, batch=batch: a[batch], data.train))
-            sums += len(batch) * np.array([metrics["loss"], metrics["accuracy"]])
-        outputs = run.model.apply(state.params, data.valid["x"])
-        valid = metrics_of(LOSSES[run.loss], outputs, data.valid["y"])
+    rows, steps = [], steps_of(spec, key, data, hparams, order_key)
+    for _, taken in groupby(steps, lambda step: step.epoch):
+        taken = list(taken)
+        sums = sum(
+            step.samples * np.array([step.metrics["loss"], step.metrics["accuracy"]])
+            for step in taken
+        )
+        state = taken[-1].state
+        outputs = spec.model.apply(state.params, data.valid["x"])
+        valid = metrics_of(LOSSES[spec.loss], outputs, data.valid["y"])
         rows.append([*(sums / N), valid["loss"], valid["accuracy"]])
     names = ["train_loss", "train_accuracy", "valid_loss", "valid_accuracy"]
     return state, dict(zip(names, np.array(rows, np.float32).T, strict=True))
 
 
 @pytest.mark.parametrize("size", [1, 5, N, None], ids=["single", "partial last", "all", "full"])
-def test_run_equals_a_python_loop(key, size):
-    run = TrainSpec(MODEL, LOSS, epochs=3, batch_size=size, optimizer=optax.sgd)
-    state, history = program(run, key, HPARAMS, DATA)
-    true_state, true_history = by_python_loop(run, key, HPARAMS, DATA)
+def test_a_run_equals_a_python_loop(key, size):
+    spec = TrainSpec(MODEL, LOSS, epochs=3, batch_size=size, optimizer=optax.sgd)
+    state, history = program(spec, key, DATA, HPARAMS)
+    true_state, true_history = by_python_loop(spec, key, DATA, HPARAMS)
     chex.assert_trees_all_close(history, true_history, atol=1e-6)
     chex.assert_trees_all_close(state.params, true_state.params, atol=1e-6)
     assert state.step == true_state.step == 3 * -(-N // (size or N))
@@ -64,20 +59,20 @@ def test_run_equals_a_python_loop(key, size):
 
 
 def test_the_order_of_the_batches_follows_its_own_key(key):
-    run = TrainSpec(MODEL, LOSS, epochs=2, batch_size=4)
+    spec = TrainSpec(MODEL, LOSS, epochs=2, batch_size=4)
     order_key = jax.random.key(7)
-    given = program(run, key, HPARAMS, DATA, order_key)
+    given = program(spec, key, DATA, HPARAMS, order_key)
     chex.assert_trees_all_close(
-        given[1], by_python_loop(run, key, HPARAMS, DATA, order_key)[1], atol=1e-6
+        given[1], by_python_loop(spec, key, DATA, HPARAMS, order_key)[1], atol=1e-6
     )
-    other = program(run, key, HPARAMS, DATA, jax.random.key(8))
+    other = program(spec, key, DATA, HPARAMS, jax.random.key(8))
     assert abs(other[1]["train_loss"] - given[1]["train_loss"]).max() > 1e-4
 
 
 def test_a_record_is_the_last_of_its_epochs(key):
-    each = program(TrainSpec(MODEL, LOSS, epochs=6, batch_size=5), key, HPARAMS, DATA)
+    each = program(TrainSpec(MODEL, LOSS, epochs=6, batch_size=5), key, DATA, HPARAMS)
     third = program(
-        TrainSpec(MODEL, LOSS, epochs=6, batch_size=5, record_every=3), key, HPARAMS, DATA
+        TrainSpec(MODEL, LOSS, epochs=6, batch_size=5, record_every=3), key, DATA, HPARAMS
     )
     chex.assert_trees_all_close(third[0].params, each[0].params, atol=1e-6)
     every_third = jax.tree.map(lambda a: a[2::3], each[1])
@@ -86,15 +81,15 @@ def test_a_record_is_the_last_of_its_epochs(key):
 
 
 def test_without_validation_there_are_no_validation_metrics(key):
-    run = TrainSpec(MODEL, LOSS, epochs=2)
-    _, history = jax.eval_shape(lambda: program(run, key, HPARAMS, DATA._replace(valid=None)))
+    spec = TrainSpec(MODEL, LOSS, epochs=2)
+    _, history = jax.eval_shape(lambda: program(spec, key, DATA._replace(valid=None), HPARAMS))
     assert set(history) == {"train_loss", "train_accuracy"}
 
 
 def test_a_step_on_the_full_set_follows_the_mean_gradient(key):
-    run = TrainSpec(MODEL, LOSS, epochs=1, optimizer=optax.sgd)
-    state, _ = program(run, key, {"learning_rate": 0.3}, DATA)
-    params = first_state(run, key, {"learning_rate": 0.3}, X).params
+    spec = TrainSpec(MODEL, LOSS, epochs=1, optimizer=optax.sgd)
+    state, _ = program(spec, key, DATA, {"learning_rate": 0.3})
+    params = first_state(spec, key, X, {"learning_rate": 0.3}).params
 
     def one(x, y):
         return jax.grad(Objective(MODEL, LOSS), has_aux=True)(params, {"x": x, "y": y})[0]
@@ -112,21 +107,21 @@ def test_accumulated_mini_batches_are_a_step_on_the_full_set(key):
 
     data = Dataset(jax.tree.map(lambda a: a[:12], DATA.train))
     parts = TrainSpec(MODEL, LOSS, epochs=3, batch_size=3, optimizer=accumulating)
-    whole = TrainSpec(MODEL, LOSS, epochs=3, optimizer=optax.sgd)
+    full = TrainSpec(MODEL, LOSS, epochs=3, optimizer=optax.sgd)
     hparams = {"learning_rate": 0.5}
     chex.assert_trees_all_close(
-        program(parts, key, hparams, data)[0].params,
-        program(whole, key, hparams, data)[0].params,
+        program(parts, key, data, hparams)[0].params,
+        program(full, key, data, hparams)[0].params,
         atol=1e-6,
     )
 
 
-def test_gradients_by_hand_give_the_same_training(key):
-    runs = [
+def test_a_run_with_gradients_by_hand_is_the_same(key):
+    specs = [
         TrainSpec(MODEL, LOSS, epochs=8, value_and_grad=differentiate)
         for differentiate in (jax.value_and_grad, backprop.value_and_grad)
     ]
-    (state, history), by_hand = (program(run, key, HPARAMS | {"l1": 0.01}, DATA) for run in runs)
+    (state, history), by_hand = (program(spec, key, DATA, HPARAMS | {"l1": 0.01}) for spec in specs)
     chex.assert_trees_all_close((state.params, history), (by_hand[0].params, by_hand[1]), atol=1e-5)
 
 
@@ -202,46 +197,56 @@ def test_optimizers_by_hand_step_for_step(x64, rule, optimizer):
     )
 
 
-def test_each_step_has_a_key_of_its_own(key):
-    """Step `i` gives the objective `fold_in(state.key, i)`."""
+def test_each_step_has_two_keys_of_its_own(key):
+    """Step `i` splits `fold_in(state.key, i)` between the augmentation and the model."""
 
     def objective(params, batch, key):
-        return jnp.sum(params**2), {"draw": jax.random.bits(key)}
+        drawn = {"augment": batch["x"].squeeze(), "model": jax.random.bits(key)}
+        return jnp.sum(params**2), drawn
+
+    def augment(key, x):
+        return x + jax.random.uniform(key, x.shape)
 
     optimizer, params = optax.sgd(0.1), jnp.ones(2)
-    step = make_step(objective, optimizer)
+    step = make_step(objective, optimizer, augment=augment)
     state = State(params, optimizer.init(params), jnp.zeros((), jnp.int32), key)
-    _, metrics = lax.scan(step, state, {"x": jnp.zeros((3, 1))})
-    truth = [jax.random.bits(jax.random.fold_in(key, i)) for i in range(3)]
-    np.testing.assert_array_equal(metrics["draw"], truth)
+    _, drawn = lax.scan(step, state, {"x": jnp.zeros((3, 1))})
+    each = [jax.random.split(jax.random.fold_in(key, i)) for i in range(3)]
+    truth = {
+        "augment": [jax.random.uniform(augment_key, ()) for augment_key, _ in each],
+        "model": [jax.random.bits(model_key) for _, model_key in each],
+    }
+    for name, values in truth.items():
+        np.testing.assert_array_equal(drawn[name], values)
+    assert len(set(map(float, truth["augment"]))) == 3
 
 
 def test_lbfgs_gets_its_line_search(key):
     """A regression in 40 steps: an order of magnitude below Adam."""
     x = jnp.linspace(-1, 1, 20)[:, None]
     data = Dataset({"x": x, "y": jnp.sin(4 * x)})
-    run = partial(TrainSpec, MLP((6,)), "squared_error", epochs=40)
-    _, newton = program(run(optimizer=optax.lbfgs), key, {}, data)
-    _, first_order = program(run(optimizer=optax.adam), key, {"learning_rate": 0.05}, data)
+    spec = partial(TrainSpec, MLP((6,)), "squared_error", epochs=40)
+    _, newton = program(spec(optimizer=optax.lbfgs), key, data, {})
+    _, first_order = program(spec(optimizer=optax.adam), key, data, {"learning_rate": 0.05})
     assert newton["train_loss"][-1] < first_order["train_loss"][-1] / 10
 
 
 def test_under_jit_and_vmap_of_the_user(key):
-    """A sweep of one's own: rates times seeds, each row a single training."""
-    run = TrainSpec(MODEL, LOSS, epochs=2)
+    """A sweep of one's own: rates times seeds, each row a single run."""
+    spec = TrainSpec(MODEL, LOSS, epochs=2)
     keys, rates = jax.random.split(key, 2), jnp.array([0.01, 0.1, 0.3])
 
     @jax.jit
     def sweep(keys, rates):
         over_rates = jax.vmap(
-            lambda key, rate: train(run, key, {"learning_rate": rate}, DATA), (None, 0)
+            lambda key, rate: train(spec, key, DATA, {"learning_rate": rate}), (None, 0)
         )
         return jax.vmap(over_rates, (0, None))(keys, rates)
 
     state, history = sweep(keys, rates)
     chex.assert_shape(history["valid_loss"], (2, 3, 2))
     for i, j in np.ndindex(2, 3):
-        one, row = program(run, keys[i], {"learning_rate": rates[j]}, DATA)
+        one, row = program(spec, keys[i], DATA, {"learning_rate": rates[j]})
         chex.assert_trees_all_close(
             (one.params, row),
             jax.tree.map(lambda a, i=i, j=j: a[i, j], (state.params, history)),
@@ -250,15 +255,15 @@ def test_under_jit_and_vmap_of_the_user(key):
 
 
 def test_hyper_parameters_and_keys_are_traced_and_choices_are_static(key):
-    """Equal runs built anew share a program, whatever the rate, the penalty and the key."""
+    """Equal specs share a program, whatever the rate, the penalty and the key."""
 
     @partial(jax.jit, static_argnums=0)
     @chex.assert_max_traces(n=1)
-    def once(run, key, hparams):
-        return init_state(run, key, hparams, X)
+    def once(spec, key, hparams):
+        return init_state(spec, key, X, hparams)
 
     for seed, rate in enumerate([0.1, 0.2, 0.3]):
-        run = TrainSpec(MLP([4]), LOSS, epochs=2, batch_size=5)
-        once(run, jax.random.key(seed), {"learning_rate": jnp.array(rate)})
+        spec = TrainSpec(MLP([4]), LOSS, epochs=2, batch_size=5)
+        once(spec, jax.random.key(seed), {"learning_rate": jnp.array(rate)})
     with pytest.raises(AssertionError, match="traced"):
         once(TrainSpec(MLP([4]), LOSS, epochs=3), key, {"learning_rate": jnp.array(0.1)})

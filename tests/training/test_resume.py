@@ -1,8 +1,9 @@
-"""A training that was stopped and goes on is the one that was not, bit for bit."""
+"""Checkpointed runs resume bit for bit."""
 
 import os
 import signal
 import threading
+from dataclasses import replace
 from functools import partial
 
 import chex
@@ -11,13 +12,15 @@ import numpy as np
 import optax
 import pytest
 
-from jaxnets import MLP, DivergedError, TrainSpec, fit, sweep
+from jaxnets import MLP, DivergedError, TrainSpec, fit, parallel, sweep
 from jaxnets.augment import shift
 from jaxnets.data import Dataset
 from jaxnets.host.signals import Interrupted, defer_signals
 from jaxnets.models import CNN, Activate, Conv, Dense, Dropout, Flatten, MaxPool
+from jaxnets.storage import checkpoints
 from jaxnets.storage.checkpoints import CheckpointConfig, CheckpointMismatch
-from jaxnets.training import driver
+from jaxnets.training.loop import Carry
+from tests.support.python_loop import first_not_finite
 
 RNG = np.random.default_rng(0)
 N = 13
@@ -45,7 +48,7 @@ SETTINGS = {
         IMAGES,
     ),
 }
-EACH = pytest.mark.parametrize(("run", "data"), SETTINGS.values(), ids=SETTINGS)
+EACH = pytest.mark.parametrize(("spec", "data"), SETTINGS.values(), ids=SETTINGS)
 RATE = {"learning_rate": 0.05}
 
 
@@ -53,9 +56,9 @@ class Stopped(Exception):
     """What stands for the end of a process."""
 
 
-def stop_after(monkeypatch, pieces):
+def stopped(monkeypatch, pieces, train):
     """The process ends when so many pieces have been saved."""
-    real, count = driver.checkpoints.save, 0
+    real, count = checkpoints.save, 0
 
     def save(*args):
         nonlocal count
@@ -65,14 +68,21 @@ def stop_after(monkeypatch, pieces):
             raise Stopped
         return path
 
-    monkeypatch.setattr(driver.checkpoints, "save", save)
-
-
-def stopped(monkeypatch, pieces, train):
     with monkeypatch.context() as patch:
-        stop_after(patch, pieces)
+        patch.setattr(checkpoints, "save", save)
         with pytest.raises(Stopped):
             train()
+
+
+def forbid_steps(monkeypatch):
+    """From now on, taking a step is an error."""
+    real = jax.block_until_ready
+
+    def block(tree):
+        assert not isinstance(tree, Carry), "a step was taken"
+        return real(tree)
+
+    monkeypatch.setattr(jax, "block_until_ready", block)
 
 
 def same(a, b):
@@ -84,45 +94,41 @@ def same(a, b):
 
 
 @EACH
-def test_stopped_at_any_step_and_resumed_is_uninterrupted(tmp_path, monkeypatch, key, run, data):
-    steps = run.epochs * -(-N // (run.batch_size or N))
-    whole = fit(run, key, data, RATE, checkpoints=CheckpointConfig(tmp_path / "whole", steps=steps))
+def test_a_run_stopped_at_any_step_equals_the_uninterrupted(tmp_path, monkeypatch, key, spec, data):
+    steps = spec.epochs * -(-N // (spec.batch_size or N))
+    config = CheckpointConfig(tmp_path / "uninterrupted", steps=steps)
+    uninterrupted = fit(spec, key, data, RATE, checkpoints=config)
     for at in range(1, steps):
-        keep = CheckpointConfig(tmp_path / str(at), seconds=0, steps=1)
-        stopped(monkeypatch, at, partial(fit, run, key, data, RATE, checkpoints=keep))
-        same(fit(run, key, data, RATE, checkpoints=CheckpointConfig(keep.folder, steps=4)), whole)
+        config = CheckpointConfig(tmp_path / str(at), seconds=0, steps=1)
+        stopped(monkeypatch, at, partial(fit, spec, key, data, RATE, checkpoints=config))
+        resumed = CheckpointConfig(config.folder, steps=4)
+        same(fit(spec, key, data, RATE, checkpoints=resumed), uninterrupted)
 
 
 @EACH
-def test_kept_and_plain_are_the_same_training(tmp_path, key, run, data):
-    """Another program: equal but for rounding."""
-    state, history = fit(run, key, data, RATE, checkpoints=CheckpointConfig(tmp_path))
-    plain, plain_history = fit(run, key, data, RATE)
-    chex.assert_trees_all_close((state.params, history), (plain.params, plain_history), atol=1e-6)
-    assert state.step == plain.step
+def test_checkpoints_change_no_bit_of_a_run(tmp_path, key, spec, data):
+    checkpointed = fit(spec, key, data, RATE, checkpoints=CheckpointConfig(tmp_path))
+    same(checkpointed, fit(spec, key, data, RATE))
 
 
-def test_a_stopped_sweep_resumed_is_uninterrupted(tmp_path, monkeypatch):
-    run, data = SETTINGS["perceptron"]
+def test_a_stopped_sweep_equals_the_uninterrupted(tmp_path, monkeypatch):
+    spec, data = SETTINGS["perceptron"]
     keys = jax.random.split(jax.random.key(1), 5)
     hparams = {"learning_rate": np.linspace(0.01, 0.1, 5)}
-    whole = sweep(run, keys, data, hparams, checkpoints=CheckpointConfig(tmp_path / "whole"))
-    keep = CheckpointConfig(tmp_path / "cut", seconds=0, steps=2)
-    stopped(monkeypatch, 2, lambda: sweep(run, keys, data, hparams, checkpoints=keep))
-    resumed = sweep(run, keys, data, hparams, checkpoints=keep)
-    same(resumed, whole)
-    plain = sweep(run, keys, data, hparams)
-    chex.assert_trees_all_close(
-        (resumed[0].params, resumed[1]), (plain[0].params, plain[1]), atol=1e-6
-    )
+    plain = sweep(spec, keys, data, hparams)
+    config = CheckpointConfig(tmp_path / "uninterrupted")
+    same(sweep(spec, keys, data, hparams, checkpoints=config), plain)
+    config = CheckpointConfig(tmp_path / "cut", seconds=0, steps=2)
+    stopped(monkeypatch, 2, lambda: sweep(spec, keys, data, hparams, checkpoints=config))
+    same(sweep(spec, keys, data, hparams, checkpoints=config), plain)
 
 
-def test_a_finished_training_is_not_trained_again(tmp_path, monkeypatch, key):
-    run, data = SETTINGS["perceptron"]
-    keep = CheckpointConfig(tmp_path)
-    first = fit(run, key, data, RATE, checkpoints=keep)
-    monkeypatch.setattr(driver, "_first_size", lambda *_: None)
-    same(fit(run, key, data, RATE, checkpoints=keep), first)
+def test_a_finished_run_is_not_trained_again(tmp_path, monkeypatch, key):
+    spec, data = SETTINGS["perceptron"]
+    config = CheckpointConfig(tmp_path)
+    first = fit(spec, key, data, RATE, checkpoints=config)
+    forbid_steps(monkeypatch)
+    same(fit(spec, key, data, RATE, checkpoints=config), first)
 
 
 def flipped(data):
@@ -130,45 +136,50 @@ def flipped(data):
 
 
 OTHERS = {
-    "run": lambda run, key, data: (run.__class__(run.model, "hinge", 3, 5), key, data, RATE),
-    "key": lambda run, key, data: (run, jax.random.key(9), data, RATE),
-    "data": lambda run, key, data: (run, key, flipped(data), RATE),
-    "hparams": lambda run, key, data: (run, key, data, {"learning_rate": 0.06}),
+    "spec": lambda spec, key, data: (replace(spec, loss="hinge"), key, data, RATE),
+    "key": lambda spec, key, data: (spec, jax.random.key(9), data, RATE),
+    "data": lambda spec, key, data: (spec, key, flipped(data), RATE),
+    "hparams": lambda spec, key, data: (spec, key, data, {"learning_rate": 0.06}),
 }
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_a_folder_of_another_training_is_refused(tmp_path, key, other):
-    run, data = SETTINGS["perceptron"]
-    fit(run, key, data, RATE, checkpoints=CheckpointConfig(tmp_path))
-    with pytest.raises(CheckpointMismatch, match=f"not the same: {other}\\)"):
-        fit(*OTHERS[other](run, key, data), checkpoints=CheckpointConfig(tmp_path))
+def test_a_folder_of_another_run_is_refused(tmp_path, key, other):
+    spec, data = SETTINGS["perceptron"]
+    fit(spec, key, data, RATE, checkpoints=CheckpointConfig(tmp_path))
+    with pytest.raises(CheckpointMismatch, match=f"mismatch: {other}\\)"):
+        fit(*OTHERS[other](spec, key, data), checkpoints=CheckpointConfig(tmp_path))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_saves_and_the_next_call_goes_on(tmp_path, monkeypatch, key, number):
-    run, data = SETTINGS["perceptron"]
-    whole = fit(run, key, data, RATE, checkpoints=CheckpointConfig(tmp_path / "whole"))
-    keep = CheckpointConfig(tmp_path / "cut", seconds=1e6, steps=2)
-    real = driver._finite
-    handlers = signal.getsignal(number)
-    check = lambda carry: os.kill(os.getpid(), number) or real(carry)  # noqa: E731
+def test_a_signal_saves_and_the_next_call_resumes(tmp_path, monkeypatch, key, number):
+    spec, data = SETTINGS["perceptron"]
+    config = CheckpointConfig(tmp_path / "uninterrupted", seconds=1e6, steps=2)
+    uninterrupted = fit(spec, key, data, RATE, checkpoints=config)
+    config = CheckpointConfig(tmp_path / "cut", seconds=1e6, steps=2)
+    handlers, real = signal.getsignal(number), jax.block_until_ready
+
+    def block(tree):
+        if isinstance(tree, Carry) and (tree.state.step == 2).all():
+            os.kill(os.getpid(), number)
+        return real(tree)
+
     with monkeypatch.context() as patch:
-        patch.setattr(driver, "_finite", check)
+        patch.setattr(jax, "block_until_ready", block)
         with pytest.raises(Interrupted, match="saved in") as caught:
-            fit(run, key, data, RATE, checkpoints=keep)
+            fit(spec, key, data, RATE, checkpoints=config)
     assert caught.value.code == 128 + number
     assert isinstance(caught.value, KeyboardInterrupt)
     assert signal.getsignal(number) is handlers
-    assert [path.name for path in keep.folder.glob("step_*")] == ["step_000000000002"]
-    same(fit(run, key, data, RATE, checkpoints=keep), whole)
+    assert [path.name for path in config.folder.glob("step_*")] == ["step_000000000002"]
+    same(fit(spec, key, data, RATE, checkpoints=config), uninterrupted)
 
 
 def test_a_signal_that_another_process_got_stops_this_one_too(tmp_path, monkeypatch, key):
-    run, data = SETTINGS["perceptron"]
-    monkeypatch.setattr(driver.distributed, "largest", lambda own: max(own, signal.SIGTERM))
+    spec, data = SETTINGS["perceptron"]
+    monkeypatch.setattr(parallel, "max_over_processes", lambda own: max(own, signal.SIGTERM))
     with pytest.raises(Interrupted, match="stopped by signal 15 after step 2 of 9") as caught:
-        fit(run, key, data, RATE, checkpoints=CheckpointConfig(tmp_path, seconds=1e6, steps=2))
+        fit(spec, key, data, RATE, checkpoints=CheckpointConfig(tmp_path, seconds=1e6, steps=2))
     assert caught.value.code == 143
     assert [path.name for path in tmp_path.glob("step_*")] == ["step_000000000002"]
 
@@ -191,27 +202,34 @@ DIVERGING = TrainSpec(MLP((3,)), "squared_error", epochs=12, batch_size=5, optim
 TARGETS = Dataset({"x": X[:N], "y": X[:N, :1] ** 2}, None)
 
 
-def test_divergence_names_step_loss_and_leaf_and_keeps_the_finite_state(tmp_path, key):
-    keep = CheckpointConfig(tmp_path, seconds=0, steps=1)
-    with pytest.raises(DivergedError, match=r"the loss of step \d+ is (inf|nan); params") as caught:
-        fit(DIVERGING, key, TARGETS, {"learning_rate": 1e8}, checkpoints=keep)
-    state = caught.value.state
+@pytest.mark.parametrize("steps", [1, 4, 1000])
+def test_divergence_names_step_loss_and_leaf_and_saves_the_finite_state(tmp_path, key, steps):
+    hparams = {"learning_rate": 1e8}
+    bad, before = first_not_finite(DIVERGING, key, TARGETS, hparams)
+    config = CheckpointConfig(tmp_path, seconds=0, steps=steps)
+    with pytest.raises(DivergedError) as caught:
+        fit(DIVERGING, key, TARGETS, hparams, checkpoints=config)
+    state, step = caught.value.state, len(before)
+    assert f"in epoch {bad.epoch + 1} of 12: the loss of step {step} is " in str(caught.value)
+    assert f"is {float(bad.metrics['loss'])}; params['params']" in str(caught.value)
+    assert state.step == step
     chex.assert_tree_all_finite(state.params)
-    assert f"step {int(state.step)} is" in str(caught.value)
-    newest = max(path.name for path in tmp_path.glob("step_*"))
-    assert newest == f"step_{int(state.step):012d}"
+    newest = max(int(path.name.removeprefix("step_")) for path in tmp_path.glob("step_*"))
+    assert step - steps < newest <= step
     with pytest.raises(DivergedError) as plain:
-        fit(DIVERGING, key, TARGETS, {"learning_rate": 1e8})
-    assert f"step {int(state.step)} is" in str(plain.value)
+        fit(DIVERGING, key, TARGETS, hparams)
+    assert str(plain.value) == str(caught.value)
+    chex.assert_trees_all_equal(plain.value.state.params, state.params)
+    chex.assert_trees_all_equal(plain.value.history, caught.value.history)
 
 
 @pytest.mark.parametrize("pieces", [2, 3])
 def test_metrics_have_one_row_a_record(tmp_path, monkeypatch, key, pieces):
     """Though the process ended once, be it right after the last checkpoint."""
-    run, data = SETTINGS["perceptron"]
-    keep = CheckpointConfig(tmp_path, seconds=0, steps=4)
-    stopped(monkeypatch, pieces, lambda: fit(run, key, data, RATE, checkpoints=keep))
-    _, history = fit(run, key, data, RATE, checkpoints=keep)
+    spec, data = SETTINGS["perceptron"]
+    config = CheckpointConfig(tmp_path, seconds=0, steps=4)
+    stopped(monkeypatch, pieces, lambda: fit(spec, key, data, RATE, checkpoints=config))
+    _, history = fit(spec, key, data, RATE, checkpoints=config)
     table = np.genfromtxt(tmp_path / "metrics.csv", delimiter=",", names=True)
     np.testing.assert_array_equal(table["epoch"], [1, 2, 3])
     for name, values in history.items():
@@ -219,8 +237,8 @@ def test_metrics_have_one_row_a_record(tmp_path, monkeypatch, key, pieces):
 
 
 def test_pieces_of_any_size_share_one_program(tmp_path, key, compilations):
-    run, data = SETTINGS["perceptron"]
-    fit(run, key, data, RATE, checkpoints=CheckpointConfig(tmp_path / "a", steps=2))
+    spec, data = SETTINGS["perceptron"]
+    fit(spec, key, data, RATE, checkpoints=CheckpointConfig(tmp_path / "a", steps=2))
     before = compilations()
-    fit(run, key, data, RATE, checkpoints=CheckpointConfig(tmp_path / "b", steps=5))
+    fit(spec, key, data, RATE, checkpoints=CheckpointConfig(tmp_path / "b", steps=5))
     assert compilations() == before
