@@ -1,13 +1,13 @@
 """The cost of the backward pass against the forward pass, counted and timed (row D3, L2).
 
-Claim: "the rule of thumb is that the backward pass is twice more expensive than the forward one".
-A layer's forward pass is one product, `W x`; its backward pass has two of that size, `W^T delta`
-and `delta x^T`. The first layer needs no `W^T delta`, since nobody asks for the gradient of the
-images, so that by the products alone the ratio is exactly 2 minus the first layer's share of them.
+Claim: "the rule of thumb is that the backward pass is twice more expensive than the forward one". A
+layer's forward pass is one product, `W x`; its backward pass has two of that size, `W^T delta` and
+`delta x^T`. The first layer skips `W^T delta`, since the gradient of the images is not needed, so
+that by the products alone the ratio is exactly 2 minus the first layer's share of them.
 
 Command: `make backward_cost`, 2 to 3 minutes on 2 cores. Protocol: perceptrons and convolutional
 networks on random images of MNIST's size (the cost does not depend on the values); operations are
-those that XLA counts in the compiled programs, beside our own count of the products from the
+those that XLA counts in the compiled programs, alongside our own count of the products from the
 shapes. Times are of the loss alone, of `jax.value_and_grad` and of the gradients by hand, in turn,
 round after round; a round calls a program for at least 50 ms and waits for every call. A ratio is
 (gradient - loss) / loss. Criterion, fixed before any run: the mean over the networks of three or
@@ -57,7 +57,7 @@ class Config:
     batches: tuple[int, ...] = (1, 64, 512)
     rounds: int = 11
     milliseconds: int = 50
-    """What a program is called for, at least, in a round."""
+    """The least time for which a program is called in a round."""
     seed: int = 0
 
 
@@ -97,10 +97,10 @@ def run(config: Config, key: Array) -> Result:
 
 
 def products(model: Any) -> Products:
-    """The products of a network on an image of 28 x 28, from the shapes of weights and maps."""
+    """Counts the products of a network on a 28 x 28 image, from the shapes of weights and maps."""
     x = jax.ShapeDtypeStruct(_shape(model, 1), jnp.float32)
     params = jax.eval_shape(model.init, jax.random.key(0), x)
-    _, kept = jax.eval_shape(
+    _, captured = jax.eval_shape(
         lambda params, x: model.apply(params, x, capture_intermediates=True), params, x
     )
     counts = []
@@ -109,7 +109,7 @@ def products(model: Any) -> Products:
             continue
         positions = 1
         if leaf.ndim == 4:
-            value = kept["intermediates"]
+            value = captured["intermediates"]
             for step in path[:-1]:
                 value = value[step.key]
             _, rows, columns, _ = value["__call__"][0].shape
@@ -144,14 +144,14 @@ def _arguments(key: Array, model: Any, batch: int) -> tuple[Any, dict[str, Array
 
 
 def _flops(key: Array, model: Any, batch: int) -> list[float]:
-    """Operations a sample that XLA counts in each compiled program."""
+    """Operations per sample that XLA counts in each compiled program."""
     arguments = _arguments(key, model, batch)
     compiled = [f.lower(*arguments).compile() for f in _programs(model)]
     return [program.cost_analysis()["flops"] / batch for program in compiled]
 
 
 def _times(config: Config, key: Array, model: Any, batch: int) -> np.ndarray:
-    """Seconds a call, `[programs, rounds]`."""
+    """Seconds per call, `[programs, rounds]`."""
     arguments, programs = _arguments(key, model, batch), _programs(model)
     repeats = []
     for f in programs:
@@ -173,12 +173,12 @@ def _seconds(f: Callable, arguments: tuple, repeats: int) -> float:
 
 
 def flop_ratios(result: Result) -> np.ndarray:
-    """Operations, backward over forward, `[jax.grad or by hand, networks]`."""
+    """Computes operations, backward over forward, `[jax.grad or by hand, networks]`."""
     return result["flops"][1:] / result["flops"][0] - 1
 
 
 def time_ratios(result: Result) -> np.ndarray:
-    """The same of times, `[jax.grad or by hand, batches, networks, rounds]`."""
+    """Computes the same for times, `[jax.grad or by hand, batches, networks, rounds]`."""
     return result["seconds"][1:] / result["seconds"][0] - 1
 
 
@@ -195,8 +195,8 @@ def table(result: Result) -> str:
         rows.append(row)
     rounds = times.shape[-1]
     return (
-        f"cost of the backward pass over the forward pass's; of the times the median and quartiles "
-        f"of {rounds} rounds:\n" + markdown(head, rows)
+        f"cost of the backward pass over the forward pass; times: median and quartiles of "
+        f"{rounds} rounds:\n" + markdown(head, rows)
     )
 
 

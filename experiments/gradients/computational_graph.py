@@ -2,9 +2,9 @@
 
 Claims: for e = (a + b)(b + 1) at a = 2, b = 1, de/db = 2 x 1 + 3 x 1 = 5, the sum over all paths of
 the products along them; that sum "can quickly become computationally intractable", and factorises:
-the nine products of a graph with three edges from X to Y and three from Y to Z are
-(alpha + beta + gamma)(delta + epsilon + zeta); forward mode gives the derivative with respect to
-one input in a pass, reverse mode "the derivative of the output with respect to every node".
+the nine products of a graph with three edges from X to Y and three from Y to Z are (alpha + beta +
+gamma)(delta + epsilon + zeta); forward mode gives the derivative with respect to one input in one
+pass, reverse mode "the derivative of the output with respect to every node".
 
 Command: `make computational_graph`, ten seconds. Protocol: 200 random graphs of 14 operations
 (sums, differences, products, sines, tanh) on three inputs, each at 32 normal points in float64,
@@ -28,14 +28,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxnets import plots
-from jaxnets.backprop import graph as ex
+from jaxnets.backprop import graph
 from jaxnets.backprop.graph import Node
 
 from ..lab.claims import Claim, Result, Verdict, markdown, verdict
 
 CHOICES = ("add", "subtract", "multiply", "sin", "tanh")
 REACH = 6
-"""A random operation takes its operands from so many newest nodes."""
+"""A random operation takes its operands from this many of the newest nodes."""
 WAYS = {"paths": "sum over paths", "forward": "forward mode", "reverse": "reverse mode"}
 AGREE, EXACT, INTRACTABLE = 1e-9, 1e-12, 1e6
 
@@ -61,36 +61,36 @@ def run(config: Config, key: Array) -> Result:
     return (
         {name: np.asarray(row) for name, row in zip(names, zip(*errors, strict=True), strict=True)}
         | _lecture_example()
-        | _factorised(choice)
+        | _factorise(choice)
         | _chains(config.stages)
         | _many_inputs(config.inputs)
     )
 
 
 def random_graph(choice: np.random.Generator, sources: Sequence[Node], operations: int) -> Node:
-    """The last of so many random operations, the first of which take the sources."""
+    """Draws random operations, the first of which take the sources, and returns the last."""
     nodes = list(sources)
     for _ in range(operations):
         name = str(choice.choice(CHOICES))
         recent = nodes[-REACH:]
-        chosen = choice.integers(len(recent), size=ex.OPERATIONS[name].operands)
-        nodes.append(ex.apply(name, *(recent[i] for i in chosen)))
+        chosen = choice.integers(len(recent), size=graph.OPERATIONS[name].operands)
+        nodes.append(graph.apply(name, *(recent[i] for i in chosen)))
     return nodes[-1]
 
 
 def _errors(config: Config, choice: np.random.Generator) -> tuple[float, ...]:
     """How far each way is from JAX on a new random graph, relative to the largest derivative."""
-    sources = ex.inputs(3)
+    sources = graph.inputs(3)
     output = random_graph(choice, sources, config.operations)
     x = choice.normal(size=(len(sources), config.points))
-    labels = ex.local_derivatives(output, dict(zip(sources, x, strict=True)))
+    labels = graph.local_derivatives(output, dict(zip(sources, x, strict=True)))
     edges = {node: tuple(map(np.asarray, values)) for node, values in labels.items()}
     used = [source for source in sources if source in edges]
     jvp, vjp = _by_jax(output, {source: x[sources.index(source)] for source in used})
-    down = ex.reverse(edges)
+    down = graph.reverse(edges)
     found = {
-        "paths": ([ex.sum_over_paths(edges, source) for source in used], vjp),
-        "forward": ([ex.forward(edges, source)[output] for source in used], jvp),
+        "paths": ([graph.sum_over_paths(edges, source) for source in used], vjp),
+        "forward": ([graph.forward(edges, source)[output] for source in used], jvp),
         "reverse": ([down[source] for source in used], vjp),
     }
     return tuple(relative(*found[way]) for way in WAYS)
@@ -100,7 +100,7 @@ def _by_jax(output: Node, point: dict[Node, Any]) -> tuple[np.ndarray, np.ndarra
     """`jax.jvp` once for each input and `jax.vjp` once for all, both `[inputs, points]`."""
 
     def function(*values: Any) -> Any:
-        return ex.evaluate(output, dict(zip(point, values, strict=True)))[output]
+        return graph.evaluate(output, dict(zip(point, values, strict=True)))[output]
 
     x = tuple(point.values())
     value, pull = jax.vjp(function, *x)
@@ -110,7 +110,7 @@ def _by_jax(output: Node, point: dict[Node, Any]) -> tuple[np.ndarray, np.ndarra
 
 
 def relative(found: Any, expected: np.ndarray) -> float:
-    """The largest `|found - expected|` over the largest `|expected|`, which counts as 1 or more."""
+    """Computes the largest `|found - expected|` over the largest `|expected|`, at least 1."""
     rows = [np.broadcast_to(row, expected[0].shape) for row in found]
     error = np.abs(np.asarray(rows) - expected)
     return float(error.max() / max(np.abs(expected).max(), 1))
@@ -118,59 +118,59 @@ def relative(found: Any, expected: np.ndarray) -> float:
 
 def _lecture_example() -> Result:
     """The derivatives of e = (a + b)(b + 1) by b in three ways, and the products on its paths."""
-    a, b = ex.inputs(2)
+    a, b = graph.inputs(2)
     e = (a + b) * (b + 1)
-    edges = ex.local_derivatives(e, {a: 2.0, b: 1.0})
-    found = (ex.sum_over_paths(edges, b), ex.forward(edges, b)[e], ex.reverse(edges)[b])
-    products = sorted(math.prod(labels) for labels in ex.paths(edges, b))
+    edges = graph.local_derivatives(e, {a: 2.0, b: 1.0})
+    found = (graph.sum_over_paths(edges, b), graph.forward(edges, b)[e], graph.reverse(edges)[b])
+    products = sorted(math.prod(labels) for labels in graph.paths(edges, b))
     return {"lecture": np.asarray(found), "lecture_products": np.asarray(products)}
 
 
 def parallel(node: Node, labels: Sequence[float]) -> Node:
-    """A node with an edge from the given one for each label: the sum of label times node."""
+    """Builds a node with an edge from `node` for each label: the sum of label times node."""
     first, *rest = (float(label) * node for label in labels)
     return sum(rest, start=first)
 
 
-def _factorised(choice: np.random.Generator) -> Result:
+def _factorise(choice: np.random.Generator) -> Result:
     labels = choice.normal(size=6)
-    (x,) = ex.inputs(1)
+    (x,) = graph.inputs(1)
     z = parallel(parallel(x, labels[:3].tolist()), labels[3:].tolist())
-    edges = ex.local_derivatives(z, {x: 1.0})
-    products = [math.prod(path) for path in ex.paths(edges, x)]
+    edges = graph.local_derivatives(z, {x: 1.0})
+    products = [math.prod(path) for path in graph.paths(edges, x)]
     return {"labels": labels, "products": np.asarray(products)}
 
 
 def _chains(longest: int) -> Result:
     """Paths, and nodes that a pass visits, in chains of 1, 2, ... stages of three edges."""
-    (x,) = ex.inputs(1)
+    (x,) = graph.inputs(1)
     node, count, visited = x, [], []
     for _ in range(longest):
         node = parallel(node, (0.5, 0.3, 0.2))
-        edges = ex.local_derivatives(node, {x: 1.0})
-        count.append(ex.count_paths(edges, x))
-        visited.append(len(ex.reverse(edges)))
+        edges = graph.local_derivatives(node, {x: 1.0})
+        count.append(graph.count_paths(edges, x))
+        visited.append(len(graph.reverse(edges)))
     return {"paths": np.asarray(count, float), "pass_visits": np.asarray(visited)}
 
 
 def recurrence(count: int) -> tuple[tuple[Node, ...], Node]:
-    """Inputs x_1, x_2, ... and the last of h_i = tanh(h_{i-1} x_i + x_i)."""
-    sources = ex.inputs(count)
-    h = ex.apply("tanh", sources[0])
+    """Builds inputs x_1, x_2, ... and the last of h_i = tanh(h_{i-1} x_i + x_i)."""
+    sources = graph.inputs(count)
+    h = graph.apply("tanh", sources[0])
     for x in sources[1:]:
-        h = ex.apply("tanh", h * x + x)
+        h = graph.apply("tanh", h * x + x)
     return sources, h
 
 
 def _many_inputs(counts: Sequence[int]) -> Result:
-    """Nodes visited for the whole gradient, and how far the two modes are apart."""
+    """Nodes visited for the full gradient, and the difference between the two modes."""
     rows = []
     for count in counts:
         sources, output = recurrence(count)
-        labels = ex.local_derivatives(output, dict(zip(sources, np.ones(count), strict=True)))
+        labels = graph.local_derivatives(output, dict(zip(sources, np.ones(count), strict=True)))
         edges = {node: tuple(map(float, values)) for node, values in labels.items()}
-        up = [ex.forward(edges, source) for source in sources]
-        down = ex.reverse(edges)
+        up = [graph.forward(edges, source) for source in sources]
+        down = graph.reverse(edges)
         gap = relative([one[output] for one in up], np.asarray([down[s] for s in sources]))
         rows.append((sum(map(len, up)), len(down), gap))
     forward, backward, gaps = (np.asarray(column) for column in zip(*rows, strict=True))
@@ -205,7 +205,7 @@ def plot(result: Result) -> Figure:
     axes[1, 0].plot(stages, result["paths"], label="paths to sum over", **next(style))
     axes[1, 0].plot(stages, result["pass_visits"], label="nodes one pass visits", **next(style))
     axes[1, 0].set(yscale="log", xlabel="stages of three parallel edges", ylabel="count")
-    axes[1, 0].set(title="a sum over paths, or one visit a node", xticks=stages[4::5])
+    axes[1, 0].set(title="a sum over paths, or one visit per node", xticks=stages[4::5])
     for mode in ("forward", "reverse"):
         label = f"{mode} mode"
         axes[1, 1].plot(result["inputs"], result[f"{mode}_visits"], label=label, **next(style))
@@ -296,5 +296,5 @@ CLAIMS = [
     Claim("D2, L1", "paths, forward and reverse mode give the derivative", "-", _derivatives),
     Claim("D2, L1", "nine products factorise into one", "9 products", _nine_products),
     Claim("D2, L1", "summing over paths becomes intractable; a pass does not", "-", _intractable),
-    Claim("D2, L1", "forward mode: a pass an input; reverse mode: one for all", "-", _one_pass),
+    Claim("D2, L1", "forward mode: a pass per input; reverse mode: one for all", "-", _one_pass),
 ]

@@ -1,4 +1,4 @@
-"""Networks of many equal layers: one scan runs them, and their deltas can be read."""
+"""Networks of many equal layers, run by one scan, whose deltas can be read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ DEVIATIONS: dict[str, Callable[[int, int], float]] = {
 def draw(
     choice: np.random.Generator, networks: int, layers: int, width: int, features: int
 ) -> dict[str, np.ndarray]:
-    """Parameters `[networks, ...]`: standard normal hidden weights `[out, in]`, no biases yet.
+    """Draws parameters `[networks, ...]`: standard normal hidden weights `[out, in]`, zero biases.
 
     The output's weights have their final deviation, `1 / sqrt(width)`.
     """
@@ -48,14 +48,14 @@ def draw(
     }
 
 
-def scaled(params: dict[str, Array], deviations: Array) -> dict[str, Array]:
-    """Drawn parameters with the deviations `[2]` of the first layer's weights and the others'."""
+def scale(params: dict[str, Array], deviations: Array) -> dict[str, Array]:
+    """Scales drawn weights to the deviations `[2]`: of the first layer, and of the others."""
     first, hidden = deviations[0] * params["first"], deviations[1] * params["hidden"]
     return params | {"first": first, "hidden": hidden}
 
 
-def standardised(samples: int) -> Dataset:
-    """The digits with mean 0 and variance 1 over all training pixels, so many to train with."""
+def load_digits(samples: int) -> Dataset:
+    """Loads up to `samples` digits a part; all training pixels have mean 0 and variance 1."""
     data = load("digits")
     mean, std = data.train["x"].mean(), data.train["x"].std()
     parts = ({"x": (part["x"] - mean) / std, "y": part["y"]} for part in data)
@@ -67,17 +67,17 @@ class Deep:
     """Equal hidden layers in one scan, as many as the parameters have."""
 
     unit: Any
-    """The number of a row of `UNITS`; may be traced."""
+    """The index of a row of `UNITS`; may be traced."""
 
     def apply(self, params: Any, x: Array, rngs: Any = None) -> Array:
-        """The outputs `[batch, classes]` of samples `[batch, features]`."""
+        """Computes the outputs `[batch, classes]` of samples `[batch, features]`."""
         layers, width = params["biases"].shape
-        return self.shifted(params, x, jnp.zeros((layers, width, len(x))), layers)
+        return self.apply_shifted(params, x, jnp.zeros((layers, width, len(x))), layers)
 
-    def shifted(self, params: Any, x: Array, shifts: Array, depth: Array | int) -> Array:
-        """The outputs of the first `depth` layers, `shifts [layers, width, batch]` added.
+    def apply_shifted(self, params: Any, x: Array, shifts: Array, depth: Array | int) -> Array:
+        """Computes the outputs of the first `depth` layers with `shifts [layers, width, batch]`.
 
-        They are added to the pre-activations, so the derivative by them is delta (L0).
+        These are added to the pre-activations, so the derivative by them is delta (L0).
         """
 
         def unit(weight: Array, bias: Array, shift: Array, h: Array, bypass: Array) -> Array:
@@ -96,13 +96,13 @@ class Deep:
 
 
 def deltas(model: Deep, params: Any, batch: dict[str, Any], depth: Array | int) -> Array:
-    """The norm of `dE/ds` over a batch in every layer of a network, `[layers]`.
+    """Computes the norm of `dE/ds` over a batch in every layer of a network, `[layers]`.
 
     Layers above `depth` are left out of the network; their norm is 0.
     """
 
     def objective(shifts: Array) -> Array:
-        outputs = model.shifted(params, batch["x"], shifts, depth)
+        outputs = model.apply_shifted(params, batch["x"], shifts, depth)
         return get_loss(LOSS).value(outputs, batch["y"]).mean()
 
     delta = jax.grad(objective)(jnp.zeros((*params["biases"].shape, len(batch["x"]))))
@@ -110,14 +110,14 @@ def deltas(model: Deep, params: Any, batch: dict[str, Any], depth: Array | int) 
 
 
 def clipped_descent(learning_rate: Array, norm: Array) -> optax.GradientTransformation:
-    """Gradient descent on gradients cut to a global norm."""
+    """Builds gradient descent on gradients clipped to a global norm."""
     return optax.chain(optax.clip_by_global_norm(norm), optax.sgd(learning_rate))
 
 
 def trained_accuracies(
     model: Deep, params: Any, order: Array, tx: optax.GradientTransformation, data: Dataset
 ) -> Array:
-    """The validation and test accuracy `[2]` after batches of rows `order [steps, batch]`."""
+    """Trains on batches of rows `order [steps, batch]`: validation and test accuracy `[2]`."""
     step = jn.make_step(jn.Objective(model, LOSS), tx)
     start = jn.State(params, tx.init(params), jnp.zeros((), jnp.int32), jax.random.key(0))
 

@@ -4,7 +4,7 @@ Claim: the backward pass of the lectures (L0, L1, L2) gives the derivatives of t
 network is drawn at random: depth 1 to 6, plain or residual, any differentiable activation, any
 loss, batch and parameters; the gradients by hand are compared in float64 and in float32. So are
 those of LeNet, L2's network and a residual CNN on images of 28 x 28; there jax.grad differentiates
-the same network in Flax's operations, because that of ours would run the rules by hand.
+the same network in Flax's operations, because jax.grad of ours would run the rules by hand.
 
 Command: `make gradcheck`, 2 to 3 minutes on 2 cores. An error is the norm
 of the difference over the norm of jax.grad's gradient. Central differences in float64, one per
@@ -135,12 +135,14 @@ def _image_members(
         if len(members) == config.image_networks:
             return members, near, crossed
         params, batch = images.draw(model, choice)
-        *single, parted = images.gradients(model, *jax.tree.map(_single, (params, batch)))
-        if parted:
+        *single, apart = images.gradients(model, *jax.tree.map(_to_float32, (params, batch)))
+        if apart:
             near += 1
             continue
         *double, _ = images.gradients(model, params, batch)
-        slopes, kinks = images.directional(model, params, batch, double, config.image_step, choice)
+        slopes, kinks = images.directional_derivatives(
+            model, params, batch, double, config.image_step, choice
+        )
         central, by_hand, by_jax = slopes.T
         crossed += kinks
         errors = {
@@ -168,9 +170,9 @@ def _draw(objective: Objective, n: int, choice: np.random.Generator) -> tuple[An
 
 def _check(config: Config, objective: Objective, params: Params, batch: Batch) -> dict[str, Array]:
     """Compares the gradients of one network."""
-    by_hand, by_jax = _both(objective, params, batch)
+    by_hand, by_jax = _both_gradients(objective, params, batch)
     central = _central_differences(objective, params, batch, config.step)
-    single = _both(objective, *jax.tree.map(_single, (params, batch)))
+    single = _both_gradients(objective, *jax.tree.map(_to_float32, (params, batch)))
     return {
         "float64": _error(by_hand, by_jax),
         "float32": _error(*single),
@@ -187,7 +189,7 @@ def _distance_to_kink(objective: Objective, params: Params, batch: Batch) -> Arr
     return jnp.minimum(jnp.abs(hidden).min(), margins.min())
 
 
-def _both(objective: Objective, params: Params, batch: Batch) -> tuple[Array, Array]:
+def _both_gradients(objective: Objective, params: Params, batch: Batch) -> tuple[Array, Array]:
     """The gradients by hand and by jax.grad, each as one vector."""
     _, by_hand = backprop.value_and_grad(objective)(params, batch)
     _, by_jax = jax.value_and_grad(objective, has_aux=True)(params, batch)
@@ -209,12 +211,12 @@ def _error(ours: Array, reference: Array, scale: Array | None = None) -> Array:
     return jnp.where(size > 0, difference / size, difference)
 
 
-def _single(a: Array) -> Array:
+def _to_float32(a: Array) -> Array:
     return a.astype(jnp.float32 if jnp.issubdtype(a.dtype, jnp.floating) else jnp.int32)
 
 
 def table(result: Result) -> str:
-    """The largest error per family."""
+    """Formats the largest error of each family."""
     rows = []
     for family in FAMILIES:
         for member in np.unique(result[family]):
@@ -230,7 +232,7 @@ def table(result: Result) -> str:
     )
 
 
-def _of_images(result: Result) -> np.ndarray:
+def _is_on_images(result: Result) -> np.ndarray:
     return np.isin(result["model"], list(images.NETWORKS))
 
 
@@ -247,7 +249,7 @@ SMALLEST = 1e-18
 
 
 def plot(result: Result) -> Figure:
-    of_images = _of_images(result)
+    of_images = _is_on_images(result)
     canvas, axes = plots.figure(1, 1 + int(of_images.any()), size=(6.4, 3.8))
     _histogram(axes[0, 0], {kind: result[kind][~of_images] for kind in LIMITS})
     if of_images.any():
@@ -291,7 +293,9 @@ def _strips(panel: Axes, result: Result) -> None:
 def _gradients_agree(result: Result) -> Verdict:
     ours = ", ".join(f"{kind} {result[kind].max():.1e}" for kind in LIMITS)
     failed = sum(_failures(result).values())
-    samples = f"{len(result['depth'])} networks, {int(_of_images(result).sum())} of them on images"
+    samples = (
+        f"{len(result['depth'])} networks, {int(_is_on_images(result).sum())} of them on images"
+    )
     return verdict(failed == 0, f"largest errors: {ours}", samples)
 
 

@@ -1,7 +1,7 @@
-"""Image networks for the gradient check: a reference in Flax, and differences that miss the kinks.
+"""Image networks for the gradient check: a reference in Flax, and differences away from kinks.
 
-`jax.grad` of a `CNN` runs the very functions of its backward pass by hand (`jaxnets.ops`). The
-reference has the same parameters in Flax's operations, which JAX differentiates by itself.
+`jax.grad` of a `CNN` runs the functions of its backward pass by hand (`jaxnets.ops`). The reference
+has the same parameters in Flax's operations, which JAX differentiates by itself.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -32,24 +32,24 @@ IMAGES = (4, 28, 28, 1)
 DIRECTIONS, SINGLES = 16, 8
 """Random directions over all parameters, and single parameters of every leaf."""
 DRAWS = 10
-"""So many times as many directions, and networks, may be drawn at most."""
+"""At most this many times the wanted directions, or networks, are drawn."""
 
 
 def facts(name: str) -> dict[str, Any]:
-    """What the network has in common with the others; depth counts hidden layers of weights."""
+    """Describes a network in the columns of the others; depth counts hidden layers with weights."""
     chain = NETWORKS[name]().layers
     activation = next(layer for layer in chain if isinstance(layer, layers.Activate)).activation
     return {
-        "depth": _weighted(chain) - 1,
+        "depth": _weight_layers(chain) - 1,
         "loss": LOSS,
         "model": name,
         "activation": str(activation),
     }
 
 
-def _weighted(chain: Sequence[nn.Module]) -> int:
+def _weight_layers(chain: Sequence[nn.Module]) -> int:
     return sum(
-        _weighted(layer.layers)
+        _weight_layers(layer.layers)
         if isinstance(layer, layers.Residual)
         else isinstance(layer, layers.Conv | layers.Dense)
         for layer in chain
@@ -57,7 +57,7 @@ def _weighted(chain: Sequence[nn.Module]) -> int:
 
 
 def draw(model: CNN, choice: np.random.Generator) -> tuple[Params, Batch]:
-    """Weights of variance 1 / fan-in; biases, scales and pixels standard normal; random labels."""
+    """Draws weights of variance 1 / fan-in, standard normal biases, scales and pixels, labels."""
     shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros(IMAGES))
     params = jax.tree.map(
         lambda leaf: choice.standard_normal(leaf.shape) / np.sqrt(_fan_in(leaf.shape)), shapes
@@ -72,10 +72,10 @@ def _fan_in(shape: tuple[int, ...]) -> int:
 
 @partial(jax.jit, static_argnums=0)
 def gradients(model: CNN, params: Params, batch: Batch) -> tuple[Array, Array, Array]:
-    """The gradient by hand and that of the reference, as vectors, and whether a kink parts them.
+    """Computes the gradient by hand and that of the reference, and whether a kink is between.
 
-    A ReLU's sign or a pooling's winner that rounding changes between the two networks gives two
-    different gradients, both of them right.
+    Rounding may change a ReLU's sign or a pooling's winner from one network to the other: then the
+    two gradients, which are vectors, differ and both are correct.
     """
     _, by_hand = backprop.value_and_grad(Objective(model, LOSS))(params, batch)
 
@@ -83,11 +83,11 @@ def gradients(model: CNN, params: Params, batch: Batch) -> tuple[Array, Array, A
         outputs = reference(model, params, batch["x"])
         return optax.softmax_cross_entropy_with_integer_labels(outputs, batch["y"]).mean()
 
-    parted = _differ(*(pattern(maps, model, params, batch["x"]) for maps in (own_maps, flax_maps)))
-    return ravel_pytree(by_hand)[0], ravel_pytree(jax.grad(loss)(params))[0], parted
+    apart = _differ(*(pattern(maps, model, params, batch["x"]) for maps in (own_maps, flax_maps)))
+    return ravel_pytree(by_hand)[0], ravel_pytree(jax.grad(loss)(params))[0], apart
 
 
-def directional(
+def directional_derivatives(
     model: CNN,
     params: Params,
     batch: Batch,
@@ -95,7 +95,7 @@ def directional(
     step: float,
     choice: np.random.Generator,
 ) -> tuple[np.ndarray, int]:
-    """Derivatives along unit vectors `[directions, 1 + grads]`: central difference, then `grads`'s.
+    """Computes derivatives along unit vectors `[directions, 1 + grads]`: central, then by `grads`.
 
     The second value counts the directions drawn again because a kink was between the two points.
 
@@ -147,7 +147,7 @@ def _axis(n: int, place: int) -> np.ndarray:
 def difference(
     model: CNN, params: Params, batch: Batch, direction: Array, step: float
 ) -> tuple[Array, Array]:
-    """`(E(w + h v) - E(w - h v)) / 2h` along v, and whether a kink lies between the two points."""
+    """Computes `(E(w + h v) - E(w - h v)) / 2h`, and whether a kink lies between the points."""
     w, unravel = ravel_pytree(params)
     ends = [unravel(w + h * direction) for h in (step, -step)]
     ahead, behind = (Objective(model, LOSS)(end, batch)[0] for end in ends)
@@ -165,7 +165,7 @@ Maps = Callable[[Sequence[nn.Module], Any, Array, str], list[Array]]
 
 
 def pattern(maps: Maps, model: CNN, params: Params, x: Array) -> list[Array]:
-    """The linear piece of every ReLU and max pooling, those within residual blocks included."""
+    """Computes the linear piece of every ReLU and max pooling, also within residual blocks."""
     return _pattern(maps, model.layers, params["params"], x, "layers")
 
 
@@ -198,13 +198,13 @@ def _winners(layer: layers.MaxPool, x: Array) -> Array:
 
 
 def own_maps(chain: Sequence[nn.Module], params: Any, x: Array, name: str) -> list[Array]:
-    """The values of our layers."""
+    """Computes the values of our layers."""
     named = {f"layers_{i}": params.get(f"{name}_{i}", {}) for i in range(len(chain))}
     return CNN(tuple(chain)).apply({"params": named}, x, method="maps")
 
 
 def flax_maps(chain: Sequence[nn.Module], params: Any, x: Array, name: str) -> list[Array]:
-    """The values of the same layers in Flax."""
+    """Computes the values of the same layers in Flax."""
     values = []
     for i, layer in enumerate(chain):
         x = FLAX[type(layer)](layer, params.get(f"{name}_{i}", {}), x)
@@ -213,7 +213,7 @@ def flax_maps(chain: Sequence[nn.Module], params: Any, x: Array, name: str) -> l
 
 
 def reference(model: CNN, params: Params, x: Array) -> Array:
-    """The outputs `[batch, outputs]` of the same network in Flax's operations alone."""
+    """Computes the outputs `[batch, outputs]` of the same network by Flax's operations alone."""
     return flax_maps(model.layers, params["params"], x, "layers")[-1]
 
 

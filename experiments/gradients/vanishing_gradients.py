@@ -13,12 +13,12 @@ for 4 epochs in batches of 16, rate 0.1, plain and, for He's weights, with gradi
 global norm 1. Criteria on 95 % intervals: at the largest depth, vanishing is a first layer's delta
 below 1.2e-7 (float32's epsilon) of the last one's for each initialisation, exploding is one above
 1e3 for some network, and ReLU's ratio is nearer to 1 for each initialisation (orders of magnitude
-are cut at 200); a remedy trains deeper if the deepest network that reads half of the test digits is
-deeper, seed by seed, each kind with the initialisation of best validation accuracy; clipping is
-judged on the networks that explode. Only accuracies at 64 layers were to be compared at first: a
-trial of 4 seeds and one epoch showed that nothing trains there.
-Expect the sigmoid to lose 32 to 83 orders of magnitude, tanh to train up to 14 layers, ReLU 8, a
-bypass with small weights 24; clipping doubles the depth of a bypass with He's weights.
+are cut at 200); a remedy trains deeper if the deepest network that recognises half of the test
+digits is deeper, seed by seed, each kind with the initialisation of best validation accuracy;
+clipping is judged on the networks that explode. At first only accuracies at 64 layers were to be
+compared; a trial of 4 seeds and one epoch showed that nothing trains there. Expect the sigmoid to
+lose 32 to 83 orders of magnitude, tanh to train up to 14 layers, ReLU 8, a bypass with small
+weights 24; clipping doubles the depth of a bypass with He's weights.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,14 +38,14 @@ from jaxnets.parallel.rows import parallel_map
 
 from ..lab.claims import Claim, Result, Verdict, interval, markdown, verdict
 from . import deep_networks
-from .deep_networks import DEVIATIONS, UNITS, Deep, clipped_descent, scaled
+from .deep_networks import DEVIATIONS, UNITS, Deep, clipped_descent, scale
 
 RECIPES = (("small", np.inf), ("Glorot", np.inf), ("He", np.inf), ("He", 1.0))
-"""Initialisation and largest global norm of the gradients a network is trained with."""
+"""Initialisation, and the largest global norm of the gradients in training."""
 CLIPPED, SHOWN = 3, (0, 2, 3)
 LOST, EXPLODED, MOST, LEARNT = np.log10(np.finfo(np.float32).eps), 3.0, 200.0, 0.5
 SAMPLES, BATCH, GROUP = 1024, 64, 16
-"""Samples to train with, samples behind a delta, networks trained side by side on a core."""
+"""Training samples, samples per delta, networks trained together on a core."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ SMOKE = Config(depths=(3,), width=8, seeds=2, epochs=1, batch_size=128)
 
 def run(config: Config, key: Array) -> Result:
     choice = np.random.default_rng(int(jax.random.bits(key)))
-    data = deep_networks.standardised(SAMPLES)
+    data = deep_networks.load_digits(SAMPLES)
     deepest = max(config.depths)
     params = deep_networks.draw(
         choice, config.seeds, deepest, config.width, data.train["x"].shape[1]
@@ -85,7 +85,7 @@ def run(config: Config, key: Array) -> Result:
 
 
 def _rows(config: Config, recipes: Sequence[str], features: int, of_seed: Any) -> tuple[Any, Any]:
-    """What every seed has, and deviations `[rows, 2]`, for each recipe and seed (fastest)."""
+    """The values of every seed, and deviations `[rows, 2]`, for each recipe and seed (fastest)."""
     fans = ((features, config.width), (config.width, config.width))
     deviations = np.asarray([[DEVIATIONS[name](*fan) for fan in fans] for name in recipes])
     repeated = jax.tree.map(lambda a: np.concatenate([a] * len(recipes)), of_seed)
@@ -107,7 +107,7 @@ def _all_deltas(config: Config, params: Any, data: Dataset) -> np.ndarray:
 
 
 def _deltas(row: Any, unit: Array, batch: Any, depth: Array) -> Array:
-    return deep_networks.deltas(Deep(unit), scaled(*row), batch, depth)
+    return deep_networks.deltas(Deep(unit), scale(*row), batch, depth)
 
 
 def _accuracies(
@@ -120,18 +120,18 @@ def _accuracies(
     rows = (rows, np.repeat(norms, config.seeds))
     rate = jnp.asarray(config.learning_rate)
     units = range(len(UNITS))
-    found = [parallel_map(_trained, rows, jnp.asarray(i), rate, data, group=GROUP) for i in units]
+    found = [parallel_map(_train, rows, jnp.asarray(i), rate, data, group=GROUP) for i in units]
     return np.asarray(found).reshape(len(UNITS), len(RECIPES), config.seeds, 2)
 
 
-def _trained(row: Any, unit: Array, rate: Array, data: Dataset) -> Array:
+def _train(row: Any, unit: Array, rate: Array, data: Dataset) -> Array:
     ((params, order), deviations), norm = row
     tx = clipped_descent(rate, norm)
-    return deep_networks.trained_accuracies(Deep(unit), scaled(params, deviations), order, tx, data)
+    return deep_networks.trained_accuracies(Deep(unit), scale(params, deviations), order, tx, data)
 
 
 def log_ratios(result: Result) -> np.ndarray:
-    """`log10` of the first layer's delta over the last one's, `[units, depths, inits, seeds]`."""
+    """Computes `log10` of the first delta over the last one, `[units, depths, inits, seeds]`."""
     last = result["depths"] - 1
     delta = np.maximum(result["delta"], 1e-300)
     final = np.stack([delta[:, i, ..., layer] for i, layer in enumerate(last)], axis=1)
@@ -139,7 +139,7 @@ def log_ratios(result: Result) -> np.ndarray:
 
 
 def trained_depths(result: Result) -> np.ndarray:
-    """`log2` of the deepest network with more than half of the test digits right, 0 for none.
+    """Computes `log2` of the deepest network with over half of the test digits right, or 0.
 
     `[units, recipes, seeds]`.
     """
@@ -148,7 +148,7 @@ def trained_depths(result: Result) -> np.ndarray:
 
 
 def best_recipes(result: Result) -> dict[str, int]:
-    """For every unit the plain recipe of best validation accuracy over all depths."""
+    """Finds for every unit the plain recipe of best validation accuracy over all depths."""
     best = result["valid"][:, :, :CLIPPED].mean(axis=(1, 3)).argmax(axis=1)
     return dict(zip(UNITS, best.tolist(), strict=True))
 
@@ -157,13 +157,15 @@ def table(result: Result) -> str:
     ratios, depth = log_ratios(result)[:, -1], result["depths"][-1]
     lost = [[name, *map(_orders, row)] for name, row in zip(UNITS, ratios, strict=True)]
     first = f"first delta over last, {depth} layers, log10"
-    kept = [
+    tests = [
         [f"{name}, {_name(recipe)}", *(interval(row).percent() for row in rows)]
         for name, tested in zip(UNITS, result["test"], strict=True)
         for recipe, rows in zip(RECIPES, tested.swapaxes(0, 1), strict=True)
     ]
     layers = [f"{d} layers" for d in result["depths"]]
-    return f"{markdown([first, *DEVIATIONS], lost)}\n\n{markdown(['test accuracy', *layers], kept)}"
+    return (
+        f"{markdown([first, *DEVIATIONS], lost)}\n\n{markdown(['test accuracy', *layers], tests)}"
+    )
 
 
 def _orders(ratios: np.ndarray) -> str:
@@ -209,49 +211,49 @@ def _draw_accuracies(axes: Axes, depths: np.ndarray, accuracy: np.ndarray) -> No
     axes.minorticks_off()
 
 
-def _deepest(result: Result) -> tuple[dict[str, np.ndarray], str]:
+def _deepest_ratios(result: Result) -> tuple[dict[str, np.ndarray], str]:
     """Log ratios `[initialisations, seeds]` by unit at the largest depth, and their sample."""
     ratios = dict(zip(UNITS, log_ratios(result)[:, -1], strict=True))
     return ratios, f"{result['test'].shape[-1]} seeds, {result['depths'][-1]} layers"
 
 
-def _listed(ratios: np.ndarray) -> str:
+def _list_orders(ratios: np.ndarray) -> str:
     return ", ".join(f"{name} {_orders(r)}" for name, r in zip(DEVIATIONS, ratios, strict=True))
 
 
 def _vanish(result: Result) -> Verdict:
-    ratios, samples = _deepest(result)
+    ratios, samples = _deepest_ratios(result)
     holds = all(interval(row).high < LOST for row in ratios["sigmoid"])
-    ours = f"log10 of first over last delta, sigmoid: {_listed(ratios['sigmoid'])}"
-    return verdict(holds, f"{ours}; tanh: {_listed(ratios['tanh'])}", samples)
+    ours = f"log10 of first over last delta, sigmoid: {_list_orders(ratios['sigmoid'])}"
+    return verdict(holds, f"{ours}; tanh: {_list_orders(ratios['tanh'])}", samples)
 
 
-def _exploding(result: Result) -> list[tuple[str, int]]:
+def _find_exploding(result: Result) -> list[tuple[str, int]]:
     """Units and initialisations whose first delta is 1e3 times the last at the largest depth."""
-    ratios, _ = _deepest(result)
+    ratios, _ = _deepest_ratios(result)
     rows = [(name, i, row) for name, unit in ratios.items() for i, row in enumerate(unit)]
     return [(name, i) for name, i, row in rows if interval(row).low > EXPLODED]
 
 
 def _explode(result: Result) -> Verdict:
-    ratios, samples = _deepest(result)
+    ratios, samples = _deepest_ratios(result)
     name = max(ratios, key=lambda unit: np.max(ratios[unit].mean(axis=1)))
-    ours = f"largest: {name}, log10 of first over last delta {_listed(ratios[name])}"
-    return verdict(bool(_exploding(result)), ours, samples)
+    ours = f"largest: {name}, log10 of first over last delta {_list_orders(ratios[name])}"
+    return verdict(bool(_find_exploding(result)), ours, samples)
 
 
-def _relu_keeps(other: str) -> Callable[[Result], Verdict]:
+def _relu_mitigates(other: str) -> Callable[[Result], Verdict]:
     def judge(result: Result) -> Verdict:
-        ratios, samples = _deepest(result)
+        ratios, samples = _deepest_ratios(result)
         gain = np.abs(ratios[other]) - np.abs(ratios["relu"])
-        ours = f"log10 of first over last delta, relu: {_listed(ratios['relu'])}; "
+        ours = f"log10 of first over last delta, relu: {_list_orders(ratios['relu'])}; "
         holds = all(interval(row).low > 0 for row in gain)
-        return verdict(holds, ours + f"{other}: {_listed(ratios[other])}", samples)
+        return verdict(holds, ours + f"{other}: {_list_orders(ratios[other])}", samples)
 
     return judge
 
 
-def _deep(depths: np.ndarray) -> str:
+def _depth_text(depths: np.ndarray) -> str:
     return f"{2 ** depths.mean():.1f} layers (factor {2 ** depths.std(ddof=1):.2f})"
 
 
@@ -259,8 +261,9 @@ def _trains_deeper(unit: str, others: tuple[str, ...]) -> Callable[[Result], Ver
     def judge(result: Result) -> Verdict:
         best, all_depths = best_recipes(result), trained_depths(result)
         depths = {name: all_depths[i, best[name]] for i, name in enumerate(UNITS)}
-        ours = "learnt by up to: " + ", ".join(
-            f"{name} ({RECIPES[best[name]][0]}) {_deep(depths[name])}" for name in (unit, *others)
+        ours = "deepest that learn: " + ", ".join(
+            f"{name} ({RECIPES[best[name]][0]}) {_depth_text(depths[name])}"
+            for name in (unit, *others)
         )
         holds = all(interval(depths[unit] - depths[name]).low > 0 for name in others)
         return verdict(holds, ours, f"{all_depths.shape[-1]} paired seeds")
@@ -270,13 +273,13 @@ def _trains_deeper(unit: str, others: tuple[str, ...]) -> Callable[[Result], Ver
 
 def _clipping(result: Result) -> Verdict:
     he = list(DEVIATIONS).index("He")
-    found = [name for name, init in _exploding(result) if init == he]
+    found = [name for name, init in _find_exploding(result) if init == he]
     if not found:
         return Verdict("not tested", "nothing explodes with He's initialisation", "-")
     depths = dict(zip(UNITS, trained_depths(result), strict=True))
     pairs = {name: (depths[name][CLIPPED - 1], depths[name][CLIPPED]) for name in found}
-    ours = "learnt by up to: " + "; ".join(
-        f"{name} {_deep(plain)}, clipped {_deep(clipped)}"
+    ours = "deepest that learn: " + "; ".join(
+        f"{name} {_depth_text(plain)}, clipped {_depth_text(clipped)}"
         for name, (plain, clipped) in pairs.items()
     )
     holds = all(interval(clipped - plain).low > 0 for plain, clipped in pairs.values())
@@ -286,8 +289,10 @@ def _clipping(result: Result) -> Verdict:
 CLAIMS = [
     Claim("D4, L0", "the sigmoid's gradients are lost in the lower layers", "-", _vanish),
     Claim("D4, L0", "gradients can become exponentially large", "-", _explode),
-    Claim("D4, L0", "ReLU mitigates it: gradients, against sigmoid", "-", _relu_keeps("sigmoid")),
-    Claim("D4, L0", "ReLU mitigates it: gradients, against tanh", "-", _relu_keeps("tanh")),
+    Claim(
+        "D4, L0", "ReLU mitigates it: gradients, against sigmoid", "-", _relu_mitigates("sigmoid")
+    ),
+    Claim("D4, L0", "ReLU mitigates it: gradients, against tanh", "-", _relu_mitigates("tanh")),
     *(
         Claim(
             "D4, L0", f"{name} mitigates it: trains deeper than {' and '.join(others)}", "-", judge

@@ -23,7 +23,7 @@ MOVES = [(0, 0), (2, 0), (-1, 3), (0, -2), (5, 5)]
 def test_moving_is_scipys_shift(down, right):
     x = np.random.default_rng(0).normal(size=(3, 7, 9, 2))
     expected = scipy.ndimage.shift(x, (0, down, right, 0), order=0, cval=0)
-    np.testing.assert_array_equal(equivariance.moved(x, down, right), expected)
+    np.testing.assert_array_equal(equivariance.shift_images(x, down, right), expected)
 
 
 def values_of(layers, x, key):
@@ -35,7 +35,7 @@ def values_of(layers, x, key):
 def test_the_difference_is_zero_only_for_the_true_shift(key):
     x = np.random.default_rng(1).normal(size=(2, 12, 12, 1)).astype(np.float32)
     maps = values_of((Conv(4, 3), Activate("tanh")), x, key)
-    plain, shifted = maps(x), maps(equivariance.moved(x, 2, -1))
+    plain, shifted = maps(x), maps(equivariance.shift_images(x, 2, -1))
     assert equivariance.difference(plain, shifted, 2, -1) <= equivariance.EQUAL
     for wrong in ((0, 0), (1, -1), (2, 0), (-2, 1)):
         assert equivariance.difference(plain, shifted, *wrong) > 0.1, wrong
@@ -45,8 +45,8 @@ def test_pooled_maps_move_by_whole_strides_only(key):
     x = np.random.default_rng(2).normal(size=(2, 14, 14, 1)).astype(np.float32)
     maps = values_of((Conv(4, 3), Activate("relu"), MaxPool(3)), x, key)
     plain = maps(x)
-    assert equivariance.difference(plain, maps(equivariance.moved(x, 3, -3)), 1, -1) <= 1e-5
-    assert equivariance.difference(plain, maps(equivariance.moved(x, 1, 0)), 0, 0) > 0.1
+    assert equivariance.difference(plain, maps(equivariance.shift_images(x, 3, -3)), 1, -1) <= 1e-5
+    assert equivariance.difference(plain, maps(equivariance.shift_images(x, 1, 0)), 0, 0) > 0.1
 
 
 def test_a_layer_that_sees_positions_is_told_apart(key):
@@ -57,14 +57,14 @@ def test_a_layer_that_sees_positions_is_told_apart(key):
     def maps(x):
         return dense(x).reshape(2, 6, 6, 1)
 
-    shifted = maps(equivariance.moved(x, 1, 0))
+    shifted = maps(equivariance.shift_images(x, 1, 0))
     assert equivariance.difference(maps(x), shifted, 1, 0) > 0.1
 
 
 def test_difference_is_relative_to_the_largest_entry():
     maps = np.zeros((1, 3, 3, 1))
     maps[0, 0, 0, 0] = -8.0
-    other = equivariance.moved(maps, 1, 1)
+    other = equivariance.shift_images(maps, 1, 1)
     other[0, 2, 2, 0] += 2.0
     assert equivariance.difference(maps, other, 1, 1) == 0.25
 
@@ -216,7 +216,7 @@ YES, NO = "reproduced", "not reproduced"
 COSTS = {
     "twice": (2.0, (2.0, 2.0, 2.0), [YES, YES, YES, YES]),
     "at the edges": (1.5, (1.51, 2.49, 2.0), [YES, YES, YES, YES]),
-    "as dear as forward": (1.0, (1.0, 1.0, 1.0), [NO, NO, NO, NO]),
+    "as expensive as forward": (1.0, (1.0, 1.0, 1.0), [NO, NO, NO, NO]),
     "three times": (3.0, (3.0, 3.0, 3.0), [NO, NO, NO, NO]),
     "only large batches": (2.0, (0.8, 1.4, 2.0), [YES, NO, NO, YES]),
 }

@@ -1,4 +1,4 @@
-"""What `computational_graph` says of made-up results, and the graphs it draws."""
+"""The verdicts of `computational_graph` on made-up results, and the graphs it draws."""
 
 import math
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.gradients import computational_graph
-from jaxnets.backprop import graph as ex
+from jaxnets.backprop import graph
 
 
 def graph_result(**changes):
@@ -44,7 +44,7 @@ WRONG = {
     "few paths": (3, {"paths": 3.0 * stages}),
     "short chains": (3, {"paths": 3.0 ** stages[:4], "pass_visits": 8 * stages[:4] + 1}),
     "passes grow too": (3, {"pass_visits": 2**stages}),
-    "reverse as dear": (4, {"reverse_visits": np.asarray([3, 12, 48])}),
+    "reverse as expensive": (4, {"reverse_visits": np.asarray([3, 12, 48])}),
     "modes apart": (4, {"mode_gaps": np.asarray([0, 1e-8, 0])}),
 }
 
@@ -59,13 +59,13 @@ def test_each_claim_fails_on_its_own(wrong, changes):
 
 def test_parallel_edges_carry_their_labels(x64):
     """Two stages have a path for each pair of labels, and the derivative is a product of sums."""
-    (x,) = ex.inputs(1)
+    (x,) = graph.inputs(1)
     first, second = (2.0, 3.0, 5.0), (7.0, 11.0, 13.0)
     z = computational_graph.parallel(computational_graph.parallel(x, first), second)
-    edges = ex.local_derivatives(z, {x: 1.0})
-    products = sorted(math.prod(path) for path in ex.paths(edges, x))
+    edges = graph.local_derivatives(z, {x: 1.0})
+    products = sorted(math.prod(path) for path in graph.paths(edges, x))
     assert products == sorted(np.outer(first, second).ravel())
-    assert ex.reverse(edges)[x] == sum(first) * sum(second)
+    assert graph.reverse(edges)[x] == sum(first) * sum(second)
 
 
 def test_the_recurrence_is_the_one_written_down(x64, key):
@@ -78,20 +78,20 @@ def test_the_recurrence_is_the_one_written_down(x64, key):
             h = jnp.tanh(h * x[i] + x[i])
         return h
 
-    edges = ex.local_derivatives(output, dict(zip(sources, values, strict=True)))
-    down = ex.reverse(edges)
+    edges = graph.local_derivatives(output, dict(zip(sources, values, strict=True)))
+    down = graph.reverse(edges)
     expected = jax.grad(by_loop)(values)
     np.testing.assert_allclose([down[source] for source in sources], expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("operations", [1, 5, 30])
-def test_random_graphs_have_as_many_operations_as_asked_for(operations):
+def test_random_graphs_have_the_requested_number_of_operations(operations):
     """The output never depends on more; over many graphs some depend on all."""
     used = []
     for seed in range(200):
-        sources = ex.inputs(3)
+        sources = graph.inputs(3)
         output = computational_graph.random_graph(np.random.default_rng(seed), sources, operations)
-        nodes = ex._in_order(output)
+        nodes = graph.topological_order(output)
         assert all(node in sources for node in nodes if node.operation is None)
         used.append(sum(node.operation is not None for node in nodes))
     assert max(used) <= operations
@@ -107,7 +107,7 @@ def test_relative_error_by_hand():
 
 def test_jax_differentiates_the_same_function(x64):
     """The reference's Jacobian of a product, by hand."""
-    a, b = ex.inputs(2)
+    a, b = graph.inputs(2)
     point = {a: np.asarray([2.0, 3.0]), b: np.asarray([5.0, 7.0])}
     jvp, vjp = computational_graph._by_jax(a * b, point)
     np.testing.assert_array_equal(jvp, [[5, 7], [2, 3]])

@@ -89,18 +89,18 @@ def test_directions_across_kinks_are_drawn_again(x64):
     choice = np.random.default_rng(0)
     params, batch = images.draw(model, choice)
     *grads, _ = images.gradients(model, params, batch)
-    slopes, crossed = images.directional(model, params, batch, grads, 3e-3, choice)
+    slopes, crossed = images.directional_derivatives(model, params, batch, grads, 3e-3, choice)
     assert crossed > 0
     assert slopes.shape == (images.DIRECTIONS + 4 * images.SINGLES, 3)
     assert np.linalg.norm(slopes[:, 0] - slopes[:, 2]) < 1e-4 * np.linalg.norm(slopes[:, 2])
     with pytest.raises(RuntimeError, match="smaller step"):
-        images.directional(model, params, batch, grads, 100.0, choice)
+        images.directional_derivatives(model, params, batch, grads, 100.0, choice)
 
 
 @pytest.mark.parametrize(("factor", "status"), [(1, "reproduced"), (1.00001, "not reproduced")])
 def test_a_wrong_rule_fails_the_gradient_check(monkeypatch, factor, status):
     class Smooth(layers.AveragePool):
-        """A kind of its own, so that no compiled program of another test is used."""
+        """A separate class, so that no compiled program of another test is used."""
 
     def backward(layer, params, kept, g):
         dx, grads = pool.backward(layer, params, kept, g)

@@ -15,7 +15,7 @@ from experiments.gradients.deep_networks import (
     clipped_descent,
     deltas,
     draw,
-    standardised,
+    load_digits,
 )
 from jaxnets.losses import get_loss
 
@@ -54,7 +54,7 @@ def test_a_deep_network_is_the_mlp_with_its_parameters(x64, key, name, depth):
     mlp = jn.MLP((WIDTH,) * depth, 10, name)
     shifts = jnp.zeros((LAYERS, WIDTH, len(x)))
     expected = mlp.apply(as_mlp(params, depth), x)
-    np.testing.assert_allclose(model.shifted(params, x, shifts, depth), expected, rtol=1e-11)
+    np.testing.assert_allclose(model.apply_shifted(params, x, shifts, depth), expected, rtol=1e-11)
     if depth == LAYERS:
         np.testing.assert_allclose(model.apply(params, x), expected, rtol=1e-11)
 
@@ -127,9 +127,9 @@ CHANGES = {
     "relu explodes as far as tanh vanishes": ({"relu": 5}, {"relu": (4, 2, 4)}, [3]),
     "sigmoid trains": ({}, {"sigmoid": 8}, [4]),
     "tanh trains": ({}, {"tanh": 4}, [4]),
-    "a bypass is of no use": ({}, {"residual": (4, 2, 4)}, [5]),
+    "a bypass does not help": ({}, {"residual": (4, 2, 4)}, [5]),
     "clipping harms": ({}, {"residual": (8, 4, 2)}, [6]),
-    "clipping is of no use": ({}, {"residual": (8, 4, 4)}, [6]),
+    "clipping does not help": ({}, {"residual": (8, 4, 4)}, [6]),
 }
 
 
@@ -160,7 +160,7 @@ def test_trained_depths_by_hand():
     assert vanishing_gradients.trained_depths(result)[0, 0].tolist() == [3, 0]
 
 
-def test_ratios_are_cut_at_200_orders_and_zeros_are_no_trouble():
+def test_ratios_are_cut_at_200_orders_and_zeros_are_allowed():
     result = made_up({"sigmoid": -250, "residual": 250})
     result["delta"][2] = 0
     ratios = vanishing_gradients.log_ratios(result)
@@ -173,7 +173,7 @@ def test_ratios_are_cut_at_200_orders_and_zeros_are_no_trouble():
 def test_training_is_descent_by_hand_on_the_ordered_batches(key):
     """Two clipped steps, each network with the deviations and the norm of its recipe."""
     config = vanishing_gradients.Config(depths=(LAYERS,), width=WIDTH, seeds=2)
-    data = standardised(1024)
+    data = load_digits(1024)
     params = draw(np.random.default_rng(1), 2, LAYERS, WIDTH, 64)
     order = np.random.default_rng(2).permutation(1024)[:128].reshape(2, 2, 32)
     found = vanishing_gradients._accuracies(config, LAYERS, params, order, data)
