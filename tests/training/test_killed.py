@@ -1,4 +1,4 @@
-"""A training that is killed at any moment, a save included, goes on as if nothing had happened."""
+"""A run that is killed at any moment, during a save too, resumes as if nothing had happened."""
 
 import os
 import signal
@@ -19,19 +19,18 @@ jn.cache_compilations(sys.argv[1])
 import jax
 import numpy as np
 from jaxnets.augment import shift
-from jaxnets.storage.checkpoints import Checkpoints
 from jaxnets.data import Dataset
 from jaxnets.models import CNN, Activate, Conv, Dense, Dropout, Flatten
 
 x = np.random.default_rng(0).uniform(size=(53, 6, 6, 1)).astype(np.float32)
 data = Dataset({"x": x[:43], "y": np.arange(43) % 3}, {"x": x[43:], "y": np.arange(10) % 3})
 model = CNN((Conv(2, 3), Activate("relu"), Flatten(), Dropout(0.3), Dense(3)))
-run = jn.Run(model, "softmax_cross_entropy", epochs=3, batch_size=10, augment=shift)
+spec = jn.TrainSpec(model, "softmax_cross_entropy", epochs=3, batch_size=10, augment=shift)
 for folder in sys.argv[2:]:
     print("ready", flush=True)
     state, history = jn.fit(
-        run, jax.random.key(0), data, {"learning_rate": 0.01},
-        checkpoints=Checkpoints(folder, seconds=0, steps=1, last=2),
+        spec, jax.random.key(0), data, {"learning_rate": 0.01},
+        checkpoints=jn.CheckpointConfig(folder, seconds=0, steps=1, last=2),
     )
     digest = hashlib.sha256((Path(folder) / "metrics.csv").read_bytes())
     for leaf in (*jax.tree.leaves((state.params, state.opt_state)), *history.values()):
@@ -40,11 +39,11 @@ for folder in sys.argv[2:]:
 """
 STEPS = 15
 AGAIN = 0.2
-"""How many of the killed are killed once more while they go on."""
+"""The share of killed runs that are killed again once they have resumed."""
 
 
 def train(cache, *folders):
-    """A process that makes the same training in each folder in turn, and tells its digest."""
+    """Starts a process that trains the same run in each folder in turn, and prints its digest."""
     return subprocess.Popen(
         [sys.executable, "-c", TRAIN, *map(str, (cache, *folders))],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -55,7 +54,7 @@ def train(cache, *folders):
 
 
 def ending(process):
-    """What the next training ends with."""
+    """Returns what the next run ends with."""
     assert process.stdout.readline() == "ready\n", process.stderr.read()
     line = process.stdout.readline()
     assert line, process.stderr.read()
@@ -63,40 +62,40 @@ def ending(process):
 
 
 def newest(folder):
-    """The last step that was saved, or 0."""
+    """Returns the last saved step, or 0."""
     return max((int(path.stem.partition("_")[2]) for path in folder.glob("step_*")), default=0)
 
 
 def uninterrupted(folder, cache):
-    """What the training ends with, and how long it takes in a process that has trained before."""
+    """Returns what the run ends with, and its seconds in a process that has trained before."""
     process = train(cache, *(folder / str(i) for i in range(2)))
-    whole = ending(process)
+    expected = ending(process)
     began = time.monotonic()
-    assert ending(process) == whole
+    assert ending(process) == expected
     process.communicate()
-    return whole, time.monotonic() - began
+    return expected, time.monotonic() - began
 
 
 class Killer:
-    """Kills trainings, and counts where each of them was."""
+    """Kills runs, and counts where each of them was."""
 
-    def __init__(self, cache, whole, seconds):
-        self.cache, self.whole, self.seconds = cache, whole, seconds
+    def __init__(self, cache, expected, seconds):
+        self.cache, self.expected, self.seconds = cache, expected, seconds
         self.rng = np.random.default_rng(0)
         self.kills = self.saved = self.saving = self.again = self.equal = 0
 
     def kill(self, folder, dead=None):
-        """Ends the dead training, then begins or resumes that of the folder; whether it died."""
+        """Finishes the dead run, then starts or resumes that of the folder; returns if it died."""
         process = train(self.cache, *([dead] if dead else []), folder)
         if dead:
-            self.ended(ending(process))
+            self.check(ending(process))
         resumed = folder.exists()
         assert process.stdout.readline() == "ready\n", process.stderr.read()
         self.wait(folder, process)
         process.kill()
         rest, _ = process.communicate()
         if process.returncode != -signal.SIGKILL or rest:
-            assert rest == self.whole
+            assert rest == self.expected
             self.equal += resumed
             return False
         self.kills += 1
@@ -106,7 +105,7 @@ class Killer:
         return True
 
     def wait(self, folder, process):
-        """Until a random step is saved, and then for a random part of the time of a step.
+        """Waits until a random step is saved, and then for a random part of the time of a step.
 
         A moment of the clock alone would often come too late where other work slows it.
         """
@@ -115,21 +114,21 @@ class Killer:
             time.sleep(0.005)
         time.sleep(self.rng.uniform(0, self.seconds / STEPS))
 
-    def ended(self, line):
-        assert line == self.whole
+    def check(self, line):
+        assert line == self.expected
         self.equal += 1
 
-    def told(self):
+    def summary(self):
         return (
             f"{self.kills} killed: {self.saved} after the first checkpoint, {self.saving} within a "
-            f"save, {self.again} that had been resumed; {self.equal} ended as the whole"
+            f"save, {self.again} that had been resumed; {self.equal} ended as the uninterrupted"
         )
 
 
 def killed_and_resumed(tmp_path, count):
-    """So many trainings, each killed at least once, then resumed to its end in a new process."""
+    """Kills `count` runs at least once each, then resumes each to its end in a new process."""
     cache = tmp_path / "cache"
-    killer = Killer(cache, *uninterrupted(tmp_path / "whole", cache))
+    killer = Killer(cache, *uninterrupted(tmp_path / "uninterrupted", cache))
     begun, killed, dead = 0, 0, None
     while killed < count:
         victim = tmp_path / f"run{begun}"
@@ -141,13 +140,13 @@ def killed_and_resumed(tmp_path, count):
         dead = victim if died else None
     if dead:
         last = train(cache, dead)
-        killer.ended(ending(last))
+        killer.check(ending(last))
         last.communicate()
-    print(killer.told())
+    print(killer.summary())
     return killer
 
 
-def test_three_killed_trainings_end_as_the_whole(tmp_path):
+def test_three_killed_runs_end_as_the_uninterrupted(tmp_path):
     killer = killed_and_resumed(tmp_path, 3)
     assert killer.equal == 3
     assert killer.kills >= 3
@@ -155,10 +154,10 @@ def test_three_killed_trainings_end_as_the_whole(tmp_path):
 
 @pytest.mark.slow_faults
 @pytest.mark.parametrize("part", range(4))
-def test_two_hundred_killed_trainings_end_as_the_whole(tmp_path, part, record_property):
-    """Fifty in each part: by far the most after a first checkpoint, and within a save."""
+def test_two_hundred_killed_runs_end_as_the_uninterrupted(tmp_path, part, record_property):
+    """Fifty in each part: most of them after a first checkpoint, many within a save."""
     killer = killed_and_resumed(tmp_path, 50)
-    record_property("kills", killer.told())
+    record_property("kills", killer.summary())
     assert killer.equal == 50
     assert killer.kills >= 50
     assert killer.saved >= 40
