@@ -164,7 +164,7 @@ def _same_numbers(result: Result) -> Verdict:
     return on_mnist(result, judged)
 
 
-def _bounded(result: Result) -> Verdict:
+def _bound_holds(result: Result) -> Verdict:
     share = np.append(
         result["set_updates"] / result["set_bounds"], result["updates"] / result["bound"]
     )
@@ -194,6 +194,6 @@ CLAIMS = [
         ", ".join(map(str, LECTURE["changes"])),
         _same_numbers,
     ),
-    Claim("A3, L2", "at most 4 R^2 / gamma^2 updates", "theorem", _bounded),
+    Claim("A3, L2", "at most 4 R^2 / gamma^2 updates", "theorem", _bound_holds),
     Claim("A3, L2", "scaling the population leaves the bound unchanged", "theorem", _scale_free),
 ]

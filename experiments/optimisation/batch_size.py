@@ -227,13 +227,13 @@ def _seeds(result: Result) -> str:
 def _by_sizes(judge: Callable[[Result, int, int], Verdict]) -> Callable[[Result], Verdict]:
     """Judges by the indices of single samples and of a few tens; the full set is the last."""
 
-    def judged(result: Result) -> Verdict:
+    def judge_by_sizes(result: Result) -> Verdict:
         sizes = result["sizes"].tolist()
         if not {1, TENS} <= set(sizes):
             return Verdict("not tested", f"needs batches of 1 and {TENS}", "-")
         return on_mnist(result, judge(result, sizes.index(1), sizes.index(TENS)))
 
-    return judged
+    return judge_by_sizes
 
 
 @_by_sizes

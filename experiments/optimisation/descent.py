@@ -119,19 +119,19 @@ Memory = tuple[Array, Array]
 
 
 def descent(w: Array, g: Array, memory: Memory, t: Array, rate: Array) -> tuple[Array, Memory]:
-    """`w -= rate g`."""
+    """Steps by `w -= rate g`."""
     return w - rate * g, memory
 
 
 def momentum(w: Array, g: Array, memory: Memory, t: Array, rate: Array) -> tuple[Array, Memory]:
-    """`v = 0.9 v + g`, `w -= rate v`."""
+    """Steps by `v = 0.9 v + g`, `w -= rate v`."""
     m, v = memory
     v = 0.9 * v + g
     return w - rate * v, (m, v)
 
 
 def adam(w: Array, g: Array, memory: Memory, t: Array, rate: Array) -> tuple[Array, Memory]:
-    """Adam as lecture L0 writes it: epsilon, 1e-8, inside the square root; t is 1 at first."""
+    """Steps by Adam as in lecture L0: epsilon, 1e-8, inside the square root; t is 1 at first."""
     m = 0.9 * memory[0] + 0.1 * g
     v = 0.999 * memory[1] + 0.001 * g**2
     m_hat, v_hat = m / (1 - 0.9**t), v / (1 - 0.999**t)

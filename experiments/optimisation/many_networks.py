@@ -190,7 +190,7 @@ def table(result: Result) -> str:
         for n, seconds in zip(result["counts"], result[f"seconds_{name}"], strict=True):
             rows.append([CONTENDERS[name], n, *_speed(seconds)])
     kinds = [
-        [label, len(values), interval(values).percent(), _needed(values)]
+        [label, len(values), interval(values).percent(), _needed_seeds(values)]
         for label, values in spreads(result).items()
     ]
     head = ["", "networks at once", "networks per second", "quartiles"]
@@ -204,7 +204,7 @@ def _speed(seconds: np.ndarray) -> tuple[str, str]:
     return f"{middle:.0f}", f"{low:.0f} to {high:.0f}"
 
 
-def _needed(accuracies: np.ndarray) -> int:
+def _needed_seeds(accuracies: np.ndarray) -> int:
     return seeds_needed(accuracies.std(ddof=1), JUDGED_DIFFERENCE)
 
 
@@ -282,10 +282,10 @@ def _same(result: Result) -> Verdict:
 
 def _enough_seeds(result: Result) -> Verdict:
     ours = "; ".join(
-        f"{label}: {interval(values).percent()}, so {_needed(values)} seeds of each"
+        f"{label}: {interval(values).percent()}, so {_needed_seeds(values)} seeds of each"
         for label, values in spreads(result).items()
     )
-    holds = _needed(result["accuracy"]) <= JUDGED_SEEDS
+    holds = _needed_seeds(result["accuracy"]) <= JUDGED_SEEDS
     return verdict(holds, ours, f"{len(result['accuracy'])} seeds")
 
 

@@ -146,13 +146,13 @@ def _draw_shares(axes: Axes, result: Result) -> None:
     axes.legend(fontsize="small", loc="center left")
 
 
-def _most_solved(result: Result) -> Verdict:
+def _solves_most(result: Result) -> Verdict:
     share = result["share"][:, -1]
     ours = f"{interval(share).percent()}, worst seed {100 * share.min():.1f} %"
     return verdict(share.min() >= ENOUGH, ours, _seeds(result))
 
 
-def _lecture_solved(result: Result) -> Verdict:
+def _solves_lecture(result: Result) -> Verdict:
     right = int((result["answers"] == LECTURE[3]).sum())
     ours = f"{LECTURE[3]!r} in {right} of {len(result['answers'])} seeds"
     return verdict(right == len(result["answers"]), ours, _seeds(result))
@@ -172,6 +172,6 @@ def _seeds(result: Result) -> str:
 
 CLAIMS = [
     Claim("C7, L0", "a word is predicted from the words around it", "-", _words_from_words),
-    Claim("C7, L0", "the vectors solve at least 95 % of the analogies", "-", _most_solved),
-    Claim("C7, L0", "Beijing is to China what Bern is to ...", "Switzerland", _lecture_solved),
+    Claim("C7, L0", "the vectors solve at least 95 % of the analogies", "-", _solves_most),
+    Claim("C7, L0", "Beijing is to China what Bern is to ...", "Switzerland", _solves_lecture),
 ]

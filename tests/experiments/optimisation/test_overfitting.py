@@ -15,7 +15,7 @@ from jaxnets.objective import l2_penalty
 CONFIG = Config(widths=(2, 4), seeds=3, samples=16, updates=64)
 
 
-def drawn(keys):
+def draw(keys):
     return jax.jit(jax.vmap(partial(overfitting._draw, CONFIG)))(keys)
 
 
@@ -25,7 +25,7 @@ def test_every_point_is_a_run_of_its_own(key, size, l2):
     keys = jax.random.split(key, 3)
     model = jn.MLP((4,))
     hparams = {"width": np.asarray([2.0, 4.0]), "l2": np.asarray([0.0, l2])}
-    data = drawn(keys)
+    data = draw(keys)
     found = overfitting._train(CONFIG, keys, data, model, size, **hparams)
     data = jax.tree.map(lambda a: a[2], data)
     epochs = 64 if size is None else 16
@@ -42,7 +42,7 @@ def test_every_point_is_a_run_of_its_own(key, size, l2):
 def test_decay_shrinks_the_weights(key):
     hparams = {"l2": np.asarray([0.0, 0.1])}
     keys = jax.random.split(key, 3)
-    found = overfitting._train(CONFIG, keys, drawn(keys), jn.MLP((4,)), **hparams)
+    found = overfitting._train(CONFIG, keys, draw(keys), jn.MLP((4,)), **hparams)
     penalty = jax.vmap(jax.vmap(l2_penalty))(found["params"])
     assert (penalty[:, 1] < penalty[:, 0] / 2).all()
 
