@@ -182,7 +182,7 @@ def _check(config: Config, objective: Objective, params: Params, batch: Batch) -
 
 
 def _distance_to_kink(objective: Objective, params: Params, batch: Batch) -> Array:
-    """From a pre-activation to 0, or from an output to 0 or 1, where some rows have kinks."""
+    """The least distance of a pre-activation to 0, or of an output to a loss's kink at 0 or 1."""
     outputs, traces = mlp.forward(objective.model, params, batch["x"])
     hidden = jnp.stack([trace.s for trace in traces[:-1]])
     margins = jnp.minimum(jnp.abs(outputs), jnp.abs(jnp.abs(outputs) - 1))

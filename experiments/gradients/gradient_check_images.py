@@ -193,7 +193,7 @@ def _has_kink(layer: layers.Activate) -> bool:
 
 
 def _winners(layer: layers.MaxPool, x: Array) -> Array:
-    """In how many windows each entry is the largest."""
+    """The number of windows in which each entry is the largest."""
     return jax.grad(lambda x: _flax_max_pool(layer, {}, x).sum())(x)
 
 

@@ -23,11 +23,11 @@ class Problem(NamedTuple):
     label: Callable[[np.ndarray], np.ndarray]
     """The true labels `[n]`, 0 or 1, of points `[n, 2]`."""
     length: float
-    """Of the true boundary."""
+    """The length of the true boundary."""
 
     @property
     def area(self) -> float:
-        """Of the plane within the limits."""
+        """The area of the plane within the limits."""
         left, right, bottom, top = self.limits
         return (right - left) * (top - bottom)
 

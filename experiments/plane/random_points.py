@@ -96,20 +96,20 @@ def _misfit(means: np.ndarray, sizes: Iterable[int], lecture: dict[int, float]) 
 
 
 def final_accuracies(result: Result, layers: int, units: int) -> np.ndarray:
-    """Accuracies `[seeds]` after the last update, with the chosen number of points."""
+    """Returns accuracies `[seeds]` after the last update, with the chosen number of points."""
     return curves(result, layers, units)[:, -1]
 
 
 def curves(result: Result, layers: int, units: int) -> np.ndarray:
-    """Accuracies `[seeds, records]` of a network, with the chosen number of points."""
+    """Returns accuracies `[seeds, records]` of a network, with the chosen number of points."""
     name, sizes = {1: ("one", "one_layer"), 2: ("two", "two_layers")}[layers]
     return result[name][list(result[sizes]).index(units)]
 
 
 def nearest_kernels(result: Result, at: int) -> tuple[np.ndarray, str, float]:
-    """Accuracies `[kernels, seeds]` in the setting nearest to the lecture, on `points[at]` points.
+    """Finds the setting nearest to the lecture, on `points[at]` points.
 
-    Also the setting's name, and the mean distance to the lecture.
+    Returns its accuracies `[kernels, seeds]`, its name, and the mean distance to the lecture.
     """
     found = np.moveaxis(result["rbf"][at], 2, 0)
     misfit = _misfit(found.mean(axis=-1), result["kernels"], LECTURE_RBF)
@@ -119,7 +119,7 @@ def nearest_kernels(result: Result, at: int) -> tuple[np.ndarray, str, float]:
 
 
 def misfits(result: Result) -> tuple[np.ndarray, np.ndarray]:
-    """Mean distances to the lecture `[points]`: of two layers, and of the nearest kernels."""
+    """Computes mean distances to the lecture `[points]`, of two layers and the nearest kernels."""
     two = _misfit(result["search"].T, result["searched"], LECTURE_TWO)
     return two, np.asarray([nearest_kernels(result, i)[2] for i in range(len(result["points"]))])
 

@@ -102,8 +102,8 @@ def test_a_wrong_rule_fails_the_gradient_check(monkeypatch, factor, status):
     class Smooth(layers.AveragePool):
         """A separate class, so that no compiled program of another test is used."""
 
-    def backward(layer, params, kept, g):
-        dx, grads = pool.backward(layer, params, kept, g)
+    def backward(layer, params, saved, g):
+        dx, grads = pool.backward(layer, params, saved, g)
         return factor * dx, grads
 
     pool = cnn.RULES[layers.AveragePool]

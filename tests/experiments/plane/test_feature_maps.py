@@ -127,7 +127,7 @@ def test_an_eight_needs_the_products_it_is_made_of(random):
 JITTER = np.linspace(-0.01, 0.01, 8)
 
 
-def stacked(*means):
+def stack(*means):
     """`[8, len(means)]`, the first column with the jitter and the others against it."""
     signs = np.where(np.arange(len(means)) == 0, 1, -1)
     return np.asarray(means) + JITTER[:, None] * signs
@@ -135,15 +135,15 @@ def stacked(*means):
 
 def made_up(data="mnist", **changes):
     fits = np.asarray([[0.5, 0.5], [0.3, 0.4], [0.0, 9.0]]) + np.abs(JITTER)[:, None, None]
-    radius = np.stack([stacked(0.98, 0.95, 0.93, 0.9, 0.8), stacked(*[0.99] * 5)], -1)
-    eights = stacked(0.07, 0.05, 0.02)
+    radius = np.stack([stack(0.98, 0.95, 0.93, 0.9, 0.8), stack(*[0.99] * 5)], -1)
+    eights = stack(0.07, 0.05, 0.02)
     result = {
         "corner_errors": np.asarray([0.5, 0.0]),
-        "linear_xor": stacked(0.5, 0.98),
-        "linear_circles": stacked(0.5, 0.98),
+        "linear_xor": stack(0.5, 0.98),
+        "linear_circles": stack(0.5, 0.98),
         "fits": fits * [[1], [1], [0.001]],
         "noise": np.asarray(0.1),
-        "farthest": stacked(0.9, 0.7, 0.5, 0.4, 0.3, 0.2, 0.1),
+        "farthest": stack(0.9, 0.7, 0.5, 0.4, 0.3, 0.2, 0.1),
         "eights": np.stack([eights, eights], axis=-1),
         "features": np.asarray([784, 1034, 4784]),
         "k_nn": radius,
@@ -152,10 +152,10 @@ def made_up(data="mnist", **changes):
     return result | changes
 
 
-SAME = stacked(0.9, 0.9)
-PARTLY = np.stack([stacked(0.07, 0.01, 0.02)] * 2, axis=-1)
-HARDLY = np.stack([stacked(0.07, 0.069, 0.068)] * 2, axis=-1)
-EQUAL = np.stack([stacked(0.98, 0.9, 0.9, 0.9, 0.8)] * 2, axis=-1)
+SAME = stack(0.9, 0.9)
+PARTLY = np.stack([stack(0.07, 0.01, 0.02)] * 2, axis=-1)
+HARDLY = np.stack([stack(0.07, 0.069, 0.068)] * 2, axis=-1)
+EQUAL = np.stack([stack(0.98, 0.9, 0.9, 0.9, 0.8)] * 2, axis=-1)
 REMAIN = np.full((8, 3, 2), 0.5) - 0.1 * np.arange(3)[:, None]
 # Which claims fail: xor, circles, capacity, approximation, pairs, radius.
 CASES = {
@@ -166,7 +166,7 @@ CASES = {
     "the radius does not help": ({"linear_circles": SAME}, "1"),
     "errors of training remain": ({"fits": REMAIN}, "2"),
     "errors of training stay the same": ({"fits": np.zeros((8, 3, 2))}, "2"),
-    "the largest error rises": ({"farthest": stacked(0.9, 0.7, 0.5, 0.4, 0.3, 0.2, 0.3)}, "3"),
+    "the largest error rises": ({"farthest": stack(0.9, 0.7, 0.5, 0.4, 0.3, 0.2, 0.3)}, "3"),
     "the first pairs do all": ({"eights": PARTLY}, "4"),
     "pairs do nothing": ({"eights": HARDLY}, "4"),
     "the radius suffers as much": ({"k_nn": EQUAL}, "5"),

@@ -22,7 +22,7 @@ def test_every_claim_holds_for_up_to_three_inputs(result):
     assert statuses(result) == ["reproduced"] * 3
 
 
-def flipped(result, name, entry=0):
+def flip(result, name, entry=0):
     changed = result[name].copy()
     changed[entry] = 1 - changed[entry]
     return result | {name: changed}
@@ -43,7 +43,7 @@ CONTRARY = {
 
 @pytest.mark.parametrize(("name", "entry", "failing"), CONTRARY.values(), ids=CONTRARY)
 def test_one_contrary_entry_fails_its_own_claim_only(result, name, entry, failing):
-    judged = statuses(flipped(result, name, entry))
+    judged = statuses(flip(result, name, entry))
     assert judged.pop(failing) == "not reproduced"
     assert set(judged) == {"reproduced"}
 
