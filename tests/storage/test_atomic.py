@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from jaxnets.storage.atomic import DiskFullError, replacing
+from jaxnets.storage.atomic import DiskFullError, atomic_write
 
 
-def test_a_file_appears_whole_or_not_at_all(tmp_path):
+def test_a_file_appears_complete_or_not_at_all(tmp_path):
     path = tmp_path / "a.txt"
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         assert temporary.suffix == ".txt"
         temporary.write_text("first")
         assert not path.exists()
-    with pytest.raises(UnicodeEncodeError), replacing(path) as temporary:
+    with pytest.raises(UnicodeEncodeError), atomic_write(path) as temporary:
         temporary.write_text("half " * 100_000 + "\udc00", encoding="utf-8")
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.txt", "first")]
 
@@ -28,15 +28,15 @@ def test_a_full_disk_is_named_with_what_is_free(tmp_path, number):
     path = tmp_path / "a.txt"
     path.write_text("before")
     match = rf"{os.strerror(number)} for .*a\.txt: \d+ bytes are free"
-    with pytest.raises(DiskFullError, match=match), replacing(path) as temporary:  # noqa: PT012
+    with pytest.raises(DiskFullError, match=match), atomic_write(path) as temporary:  # noqa: PT012
         temporary.write_text("half")
         raise OSError(number, os.strerror(number))
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.txt", "before")]
 
 
-def test_other_errors_of_the_system_pass(tmp_path):
+def test_other_system_errors_pass(tmp_path):
     (tmp_path / "a.txt").mkdir()
-    with pytest.raises(IsADirectoryError), replacing(tmp_path / "a.txt") as temporary:
+    with pytest.raises(IsADirectoryError), atomic_write(tmp_path / "a.txt") as temporary:
         temporary.write_text("for a name that is a folder's")
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
@@ -45,7 +45,7 @@ CHILD = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from experiments import lab
+from experiments.lab.run import write
 from jaxnets import plots
 from jaxnets.storage.atomic import DiskFullError
 
@@ -59,7 +59,7 @@ for name, save in {
     "note.json": lambda path: path.write_text("x" * 10_000),
 }.items():
     try:
-        lab.write(folder / name, save)
+        write(folder / name, save)
     except DiskFullError as error:
         print(error)
 """
@@ -78,5 +78,5 @@ def test_a_figure_a_result_and_a_note_that_find_no_room(tmp_path):
     told = done.stdout.splitlines()
     for name, line in zip(("figure.png", "result.npz", "note.json"), told, strict=True):
         assert f"for {tmp_path / name}: " in line
-        assert "make room or write elsewhere" in line
+        assert "free some space, or write elsewhere" in line
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Checkpoints are whole, or refused with a reason."""
+"""Checkpoints are intact, or refused with a reason."""
 
 import errno
 import os
@@ -89,7 +89,7 @@ def test_what_killed_processes_left_is_removed_at_the_next_save(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["step_000000000002"]
 
 
-def test_a_leaf_that_is_no_array_is_named(tmp_path):
+def test_a_leaf_that_is_not_an_array_is_named(tmp_path):
     with pytest.raises(TypeError, match=r"tree\['rate'\] is float"):
         save(tmp_path, 0, {"rate": 0.1})
     assert list(tmp_path.iterdir()) == []
@@ -128,7 +128,7 @@ def drop_folder(file, rng):
     return shutil.rmtree(file.with_name(checkpoints.ARRAYS) if manifest else file.parent)
 
 
-def mend(source, target):
+def complete(source, target):
     """Copies a file where it is not the same already, which is quicker than copying all."""
     if not os.path.exists(target) or Path(target).read_bytes() != Path(source).read_bytes():
         shutil.copyfile(source, target)
@@ -138,25 +138,25 @@ DAMAGES = (flip, flip, flip, truncate, delete, lengthen, drop_folder)
 
 
 def test_a_thousand_damaged_checkpoints_are_refused_or_skipped(tmp_path, monkeypatch):
-    """Any file, the manifest included: the one before it is restored, bit for bit, and said so."""
+    """Any file, the manifest too: the one before is restored, bit for bit, with a warning."""
     rng = np.random.default_rng(0)
     save(tmp_path, 1, tree(1))
-    whole = tmp_path.parent / "whole"
-    save(whole, 2, tree(2))
+    intact = tmp_path.parent / "intact"
+    save(intact, 2, tree(2))
     read, counts = [], dict.fromkeys(("skipped", "refused"), 0)
     monkeypatch.setattr(arrays, "read", lambda path, *_: read.append(path.parent.name))
     newest = tmp_path / "step_000000000002"
-    files = files_of(whole / newest.name)
+    files = files_of(intact / newest.name)
     for i in range(1000):
-        shutil.copytree(whole / newest.name, newest, dirs_exist_ok=True, copy_function=mend)
-        file = files[rng.integers(len(files))].relative_to(whole)
+        shutil.copytree(intact / newest.name, newest, dirs_exist_ok=True, copy_function=complete)
+        file = files[rng.integers(len(files))].relative_to(intact)
         rng.choice(DAMAGES)(tmp_path / file, rng)
         alone = i % 4 == 0
         if alone:
             (tmp_path / "step_000000000001").rename(tmp_path / "aside")
             with (
                 pytest.warns(UserWarning, match="skipped"),
-                pytest.raises(CorruptCheckpoint, match="whole"),
+                pytest.raises(CorruptCheckpoint, match="no checkpoint in .* is intact"),
             ):
                 restore(tmp_path, tree())
             (tmp_path / "aside").rename(tmp_path / "step_000000000001")
@@ -213,7 +213,7 @@ def test_another_kind_of_key_is_another_model(tmp_path):
 
 @pytest.fixture
 def largest_file():
-    """Files of this process end at so many bytes, as on a full disk: EFBIG."""
+    """Limits the size of this process's files, as on a full disk: EFBIG."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     old = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
@@ -226,7 +226,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, largest_file):
     noise = np.random.default_rng(0).normal(size=50_000)
     save(tmp_path, 1, {"x": noise})
     largest_file(20_000)
-    with pytest.raises(DiskFullError, match="make room"):
+    with pytest.raises(DiskFullError, match="free some space"):
         save(tmp_path, 2, {"x": noise + 1})
     largest_file(resource.RLIM_INFINITY)
     assert [path.name for path in tmp_path.iterdir()] == ["step_000000000001"]
@@ -254,7 +254,7 @@ def test_a_disk_that_fills_up_before_the_manifest(tmp_path, monkeypatch):
 KILLED = """
 import os, signal, sys
 import numpy as np
-from jaxnets import checkpoints, leaves
+from jaxnets.storage import checkpoints
 folder, call, at, again = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 checkpoints.save(folder, 1, {"x": np.full(9, 1.0)}, last=1)
 where = checkpoints.Path if call == "rename" else checkpoints
@@ -271,7 +271,7 @@ checkpoints.save(folder, again, {"x": np.full(9, 2.0)}, last=1)
 
 
 def killed(folder, *arguments):
-    """A process that saved 1 at step 1, and is killed at a call while it saves 2 at another."""
+    """Starts a process that saves 1 at step 1, then is killed at a call while it saves 2."""
     done = subprocess.run(
         [sys.executable, "-c", KILLED, str(folder), *map(str, arguments)],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -285,7 +285,7 @@ def killed(folder, *arguments):
 MOMENTS = {
     "before anything": (("_remove_stale", 1), 1),
     "half-written": (("_digests", 1), 1),
-    "not synced": (("_sync", 1), 1),
+    "not synced": (("sync", 1), 1),
     "written": (("rename", 1), 1),
     "named": (("verify", 1), 2),
     "before the old one is removed": (("_remove", 1), 2),

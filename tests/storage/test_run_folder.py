@@ -1,4 +1,4 @@
-"""A run's folder: everything in it, for one process at a time."""
+"""A run folder: everything in it, for one process at a time."""
 
 import dataclasses
 import json
@@ -15,34 +15,35 @@ import pytest
 
 from jaxnets import MLP, TrainSpec, fit, sweep
 from jaxnets.data import Dataset
-from jaxnets.storage import run_folder, tensorboard
+from jaxnets.storage import checkpoints, run_folder, tensorboard
 from jaxnets.storage.checkpoints import CheckpointConfig
-from jaxnets.training import driver
+from jaxnets.storage.run_folder import FolderInUseError, open_run_folder
+from tests.support.forbid_steps import forbid_steps
 
 ROOT = Path(__file__).parents[2]
 X = np.random.default_rng(0).normal(size=(13, 2)).astype(np.float32)
 DATA = Dataset({"x": X, "y": (X[:, 0] > 0).astype(np.int32)}, None)
-RUN = TrainSpec(MLP((3,)), "binary_cross_entropy", epochs=2, batch_size=5)
+SPEC = TrainSpec(MLP((3,)), "binary_cross_entropy", epochs=2, batch_size=5)
 RATE = {"learning_rate": 0.1}
 HOLDER = """
 import sys, time
-from jaxnets import runs
-with runs.recording(sys.argv[1]):
-    print("held", flush=True)
+from jaxnets.storage.run_folder import open_run_folder
+with open_run_folder(sys.argv[1]):
+    print("locked", flush=True)
     time.sleep(60)
 """
 
 
 @pytest.fixture
 def holder(tmp_path):
-    """Another process that holds the run's folder."""
+    """Another process that has locked the folder."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path)],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,
     )
-    assert process.stdout.readline() == "held\n"
+    assert process.stdout.readline() == "locked\n"
     yield process
     process.kill()
     process.communicate()
@@ -50,42 +51,46 @@ def holder(tmp_path):
 
 def test_two_processes_never_share_a_folder_and_a_dead_ones_is_taken_over(tmp_path, holder):
     with (
-        pytest.raises(run_folder.FolderInUseError, match=f"in use by pid {holder.pid}"),
-        run_folder.recording(tmp_path),
+        pytest.raises(FolderInUseError, match=f"in use by pid {holder.pid}"),
+        open_run_folder(tmp_path),
     ):
-        pytest.fail("both hold it")
+        pytest.fail("both have locked it")
     holder.kill()
     holder.wait()
-    with run_folder.recording(tmp_path):
-        assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
+    with open_run_folder(tmp_path):
+        assert (tmp_path / "lock").exists()
+        assert (tmp_path / "lock.pid").read_text() == f"{os.getpid()}\n"
 
 
-def test_one_process_holds_a_folder_once(tmp_path):
-    refused = pytest.raises(run_folder.FolderInUseError, match=f"pid {os.getpid()}")
-    with run_folder.recording(tmp_path), refused, run_folder.recording(tmp_path):
-        pytest.fail("held twice")
-    with run_folder.recording(tmp_path):
+def test_one_process_locks_a_folder_once(tmp_path):
+    refused = pytest.raises(FolderInUseError, match=f"pid {os.getpid()}")
+    with open_run_folder(tmp_path), refused, open_run_folder(tmp_path):
+        pytest.fail("locked twice")
+    with open_run_folder(tmp_path):
         pass
 
 
-def test_every_training_of_a_recorded_run_has_its_place(tmp_path, monkeypatch, key):
+def test_every_run_has_a_folder_of_its_own(tmp_path, monkeypatch, key):
     keys = jax.random.split(key, 3)
-    with run_folder.recording(tmp_path):
-        first = fit(RUN, key, DATA, RATE)
-        fit(RUN, keys[0], DATA, RATE)
-        many = sweep(RUN, keys, DATA, RATE)
+    with open_run_folder(tmp_path) as run:
+        first = fit(SPEC, key, DATA, RATE, checkpoints=run.checkpoints)
+        fit(SPEC, keys[0], DATA, RATE, checkpoints=run.checkpoints)
+        many = sweep(SPEC, keys, DATA, RATE, checkpoints=run.checkpoints)
     assert len(list((tmp_path / "checkpoints").iterdir())) == 3
-    monkeypatch.setattr(driver, "_first_size", lambda *_: None)
-    with run_folder.recording(tmp_path):
-        chex.assert_trees_all_equal(fit(RUN, key, DATA, RATE)[0].params, first[0].params)
-        chex.assert_trees_all_equal(sweep(RUN, keys, DATA, RATE)[1], many[1])
+    forbid_steps(monkeypatch)
+    with open_run_folder(tmp_path) as run:
+        again = fit(SPEC, key, DATA, RATE, checkpoints=run.checkpoints)
+        chex.assert_trees_all_equal(again[0].params, first[0].params)
+        again = sweep(SPEC, keys, DATA, RATE, checkpoints=run.checkpoints)
+        chex.assert_trees_all_equal(again[1], many[1])
 
 
-def test_nothing_is_kept_outside_of_a_run(tmp_path, monkeypatch, key):
+def test_nothing_is_saved_without_checkpoints(tmp_path, monkeypatch, key):
     monkeypatch.chdir(tmp_path)
-    assert not run_folder.recorded()
-    fit(RUN, key, DATA, RATE)
-    assert list(tmp_path.iterdir()) == []
+    with open_run_folder(tmp_path / "run"):
+        fit(SPEC, key, DATA, RATE)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {"lock", "lock.pid"}
 
 
 def test_a_folder_describes_itself(tmp_path):
@@ -96,8 +101,8 @@ def test_a_folder_describes_itself(tmp_path):
     assert {"commit", "device", "started"} <= set(note)
 
 
-def test_what_is_no_runs_folder_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"is no run's folder: .*run\.json is missing"):
+def test_a_folder_that_is_not_a_run_directory_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"is not a run directory \(run\.json not found\)"):
         run_folder.config_of(tmp_path)
     (tmp_path / "run.json").write_text('{"config": ')
     with pytest.raises(ValueError, match="is damaged"):
@@ -125,20 +130,20 @@ def events(folder):
 
 
 def scalars_of(folder):
-    """Tag, epoch and value, after the events that a restart has made void are dropped."""
-    kept = []
+    """Tag, epoch and value, without the events that a restart has made void."""
+    valid = []
     for event in events(folder):
         if event.session_log.status == event.session_log.START:
-            kept = [row for row in kept if row[1] < event.step]
-        kept += [(v.tag, event.step, v.simple_value) for v in event.summary.value]
-    return kept
+            valid = [row for row in valid if row[1] < event.step]
+        valid += [(v.tag, event.step, v.simple_value) for v in event.summary.value]
+    return valid
 
 
 def test_tensorboard_has_every_record_once_though_the_run_was_stopped(tmp_path, monkeypatch, key):
     pytest.importorskip("tensorboardX")
-    run = dataclasses.replace(RUN, epochs=4)
-    keep = CheckpointConfig(tmp_path / "kept", seconds=0, steps=3, tensorboard=tmp_path / "board")
-    real = driver.checkpoints.save
+    spec = dataclasses.replace(SPEC, epochs=4)
+    config = CheckpointConfig(tmp_path / "run", seconds=0, steps=3, tensorboard=tmp_path / "board")
+    real = checkpoints.save
 
     def stop(folder, step, *rest):
         if step == 6:
@@ -146,10 +151,10 @@ def test_tensorboard_has_every_record_once_though_the_run_was_stopped(tmp_path, 
         return real(folder, step, *rest)
 
     def train(**options):
-        return fit(run, key, DATA, RATE, checkpoints=dataclasses.replace(keep, **options))
+        return fit(spec, key, DATA, RATE, checkpoints=dataclasses.replace(config, **options))
 
     with monkeypatch.context() as patch:
-        patch.setattr(driver.checkpoints, "save", stop)
+        patch.setattr(checkpoints, "save", stop)
         with pytest.raises(InterruptedError):
             train()
     assert [epoch for _, epoch, _ in scalars_of(tmp_path / "board")] == [1, 1, 2, 2]
@@ -162,13 +167,14 @@ def test_tensorboard_has_every_record_once_though_the_run_was_stopped(tmp_path, 
         np.testing.assert_allclose(value, history[name][record], rtol=1e-6)
 
 
-def test_a_recorded_run_has_a_board_for_every_training(tmp_path, key):
+def test_every_run_has_a_board_of_its_own(tmp_path, key):
     pytest.importorskip("tensorboardX")
-    with run_folder.recording(tmp_path, tensorboard=True):
-        fit(RUN, key, DATA, RATE)
-        sweep(RUN, jax.random.split(key, 2), DATA, RATE)
+    with open_run_folder(tmp_path, with_tensorboard=True) as run:
+        fit(SPEC, key, DATA, RATE, checkpoints=run.checkpoints)
+        sweep(SPEC, jax.random.split(key, 2), DATA, RATE, checkpoints=run.checkpoints)
     names = {path.name for path in (tmp_path / "checkpoints").iterdir()}
     assert {path.name for path in (tmp_path / "tensorboard").iterdir()} == names
+    assert len(names) == 2
     assert all(len(scalars_of(tmp_path / "tensorboard" / name)) == 4 for name in names)
 
 
@@ -176,16 +182,16 @@ def test_without_the_extra_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(tensorboard, "find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match=r"jaxnets\[tensorboard\]"):
         CheckpointConfig(tmp_path, tensorboard=tmp_path)
-    with pytest.raises(ModuleNotFoundError), run_folder.recording(tmp_path, tensorboard=True):
-        pytest.fail("begun")
+    with pytest.raises(ModuleNotFoundError), open_run_folder(tmp_path, with_tensorboard=True):
+        pytest.fail("opened")
     CheckpointConfig(tmp_path)
 
 
-def test_two_trainings_never_share_a_folder(tmp_path, key):
-    keep = CheckpointConfig(tmp_path)
+def test_two_runs_never_share_a_folder(tmp_path, key):
+    config = CheckpointConfig(tmp_path)
     with (
-        run_folder.locked(tmp_path),
-        pytest.raises(run_folder.FolderInUseError, match=f"pid {os.getpid()}"),
+        run_folder.lock_folder(tmp_path),
+        pytest.raises(FolderInUseError, match=f"pid {os.getpid()}"),
     ):
-        fit(RUN, key, DATA, RATE, checkpoints=keep)
-    fit(RUN, key, DATA, RATE, checkpoints=keep)
+        fit(SPEC, key, DATA, RATE, checkpoints=config)
+    fit(SPEC, key, DATA, RATE, checkpoints=config)

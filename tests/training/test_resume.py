@@ -20,6 +20,7 @@ from jaxnets.models import CNN, Activate, Conv, Dense, Dropout, Flatten, MaxPool
 from jaxnets.storage import checkpoints
 from jaxnets.storage.checkpoints import CheckpointConfig, CheckpointMismatch
 from jaxnets.training.loop import Carry
+from tests.support.forbid_steps import forbid_steps
 from tests.support.python_loop import first_not_finite
 
 RNG = np.random.default_rng(0)
@@ -72,17 +73,6 @@ def stopped(monkeypatch, pieces, train):
         patch.setattr(checkpoints, "save", save)
         with pytest.raises(Stopped):
             train()
-
-
-def forbid_steps(monkeypatch):
-    """From now on, taking a step is an error."""
-    real = jax.block_until_ready
-
-    def block(tree):
-        assert not isinstance(tree, Carry), "a step was taken"
-        return real(tree)
-
-    monkeypatch.setattr(jax, "block_until_ready", block)
 
 
 def same(a, b):
