@@ -12,8 +12,8 @@ import jaxnets
 
 USE_CORES = """
 import jax, jaxnets, json
-asked = jaxnets.use_all_cores({cores})
-print(json.dumps([asked, len(jax.devices("cpu"))]))
+count = jaxnets.use_all_cores({cores})
+print(json.dumps([count, len(jax.devices("cpu"))]))
 """
 
 CACHE = """
@@ -25,10 +25,10 @@ from jaxnets.data import Dataset
 jaxnets.cache_compilations(sys.argv[1])
 events = []
 jax.monitoring.register_event_listener(lambda event, **_: events.append(event))
-run = jaxnets.Run(jaxnets.MLP((2,)), "squared_error", epochs=2)
+spec = jaxnets.TrainSpec(jaxnets.MLP((2,)), "squared_error", epochs=2)
 x = np.linspace(0, 1, 8, dtype=np.float32)[:, None]
 data = Dataset({"x": x, "y": x})
-state, history = jaxnets.fit(run, jax.random.key(0), data, {"learning_rate": 0.1})
+state, history = jaxnets.fit(spec, jax.random.key(0), data, {"learning_rate": 0.1})
 loss = float(history["train_loss"][-1])
 hits, misses = (events.count(f"/jax/compilation_cache/cache_{k}") for k in ("hits", "misses"))
 print(json.dumps([hits, misses, loss]))

@@ -52,19 +52,19 @@ def test_the_same_function_is_compiled_once(compilations, key):
 
 def test_an_experiment_with_data_of_its_own_is_the_single_run(key):
     """Drawing, training and measuring inside, against `fit` on the same draw."""
-    training = jn.TrainSpec(jn.MLP((3,)), "binary_cross_entropy", epochs=3, batch_size=8)
+    spec = jn.TrainSpec(jn.MLP((3,)), "binary_cross_entropy", epochs=3, batch_size=8)
 
     def data_of(key):
         return Dataset(TOY["two_moons"](key, 20), TOY["two_moons"](key, 20))
 
     def one(key):
         data_key, train_key = jax.random.split(key)
-        return jn.train(training, train_key, {"learning_rate": 0.1}, data_of(data_key))[1]
+        return jn.train(spec, train_key, data_of(data_key), {"learning_rate": 0.1})[1]
 
     keys = jax.random.split(key, 5)
     found = parallel_map(one, keys)
     data_key, train_key = jax.random.split(keys[3])
-    _, history = jn.fit(training, train_key, data_of(data_key), {"learning_rate": 0.1})
+    _, history = jn.fit(spec, train_key, data_of(data_key), {"learning_rate": 0.1})
     for name, expected in history.items():
         np.testing.assert_allclose(found[name][3], expected, rtol=1e-5)
 

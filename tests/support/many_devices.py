@@ -1,7 +1,7 @@
-"""What `test_distributed` runs on 1, 2, 4 and 8 devices and in 2 processes of 2.
+"""What `test_data_parallel` runs on 1, 2, 4 and 8 devices and in 2 processes of 2.
 
-`python tests/support/many_devices.py DEVICES FOLDER [NAME ...]`: every process runs the programs of these
-names, by default all, and writes losses and params to a file of its own in the folder.
+`python tests/support/many_devices.py DEVICES FOLDER [NAME ...]`: every process runs the programs
+with these names, by default all, and writes losses and params to its own file in the folder.
 """
 
 import sys
@@ -40,27 +40,20 @@ def shift(key, x):
 
 
 def mlp(mesh):
-    return fit(
-        TrainSpec(MLP((16,), 3), LOSS, 3, 32),
-        jax.random.key(1),
-        FLAT,
-        HPARAMS,
-        mesh=mesh,
-        chunks=3,
-    )
+    return fit(TrainSpec(MLP((16,), 3), LOSS, 3, 32), jax.random.key(1), FLAT, HPARAMS, mesh=mesh)
 
 
 def own_rows(mesh):
-    """The MLP, each process with no other samples than its own."""
+    """The MLP, each process with only its own samples."""
     rows = parallel.own_rows(N, mesh)
     own = FLAT._replace(train={name: values[rows] for name, values in FLAT.train.items()})
-    run = TrainSpec(MLP((16,), 3), LOSS, 3, 32)
-    return fit(run, jax.random.key(1), own, HPARAMS, mesh=mesh, samples=N)
+    spec = TrainSpec(MLP((16,), 3), LOSS, 3, 32)
+    return fit(spec, jax.random.key(1), own, HPARAMS, mesh=mesh, samples=N)
 
 
 def cnn(mesh):
-    run = TrainSpec(CNN(LAYERS), LOSS, 2, 32, augment=shift)
-    return fit(run, jax.random.key(2), SQUARE, HPARAMS, mesh=mesh)
+    spec = TrainSpec(CNN(LAYERS), LOSS, 2, 32, augment=shift)
+    return fit(spec, jax.random.key(2), SQUARE, HPARAMS, mesh=mesh)
 
 
 def many(_):
@@ -74,12 +67,12 @@ def mapped(_):
     return parallel_map(jax.random.uniform, keys), {}
 
 
-def audit(network, gradient):
+def fixed_order(network, gradient):
     def run(mesh):
-        fixed_order_gradients = parallel.fixed_order_gradients(gradient, mesh, 8)
-        chosen = TrainSpec(network, LOSS, 2, 32, value_and_grad=fixed_order_gradients)
+        gradients = parallel.fixed_order_gradients(gradient, mesh, 8)
+        spec = TrainSpec(network, LOSS, 2, 32, value_and_grad=gradients)
         seen = FLAT if isinstance(network, MLP) else SQUARE
-        return fit(chosen, jax.random.key(5), seen, HPARAMS, mesh=mesh)
+        return fit(spec, jax.random.key(5), seen, HPARAMS, mesh=mesh)
 
     return run
 
@@ -91,10 +84,10 @@ PROGRAMS = {
     "cnn": cnn,
     "sweep": many,
     "map": mapped,
-    "audit_mlp": audit(MLP((16,), 3), jax.value_and_grad),
-    "audit_mlp_by_hand": audit(MLP((16,), 3), backprop.value_and_grad),
-    "audit_dropout": audit(CNN(LAYERS), jax.value_and_grad),
-    "audit_cnn_by_hand": audit(WITHOUT_DROPOUT, backprop.value_and_grad),
+    "fixed_mlp": fixed_order(MLP((16,), 3), jax.value_and_grad),
+    "fixed_mlp_by_hand": fixed_order(MLP((16,), 3), backprop.value_and_grad),
+    "fixed_dropout": fixed_order(CNN(LAYERS), jax.value_and_grad),
+    "fixed_cnn_by_hand": fixed_order(WITHOUT_DROPOUT, backprop.value_and_grad),
 }
 
 
