@@ -19,9 +19,11 @@ from jaxnets.storage.run_folder import RunWriter
 from jaxnets.training.loop import Carry, History, State, TrainSpec
 
 PIECE_SECONDS = 0.25
-"""What a piece should take: so soon a signal is heard, so rarely the devices wait for Python."""
+"""What a piece should take where a bar is shown or a signal may come."""
+QUIET_SECONDS = 5.0
+"""What it should take otherwise: the more steps, the less it matters that Python is asked."""
 GROWTH = 64
-"""The first pieces are short; each is at most so many times as long as the one before."""
+"""A piece is at most this many times as long as the one before."""
 LARGEST_PIECE = 2**20
 
 Program = Callable[[Carry, Any, Any], Carry]
@@ -88,7 +90,10 @@ def drive(
         if progress:
             bar = stack.enter_context(progress_bar(True, "epoch", job.spec.epochs))
             bar.update(step // per_epoch)
-        pace = _Pace(per_epoch, checkpoints.steps if checkpoints else None)
+        seconds = PIECE_SECONDS if progress or checkpoints else QUIET_SECONDS
+        pace = _Pace(per_epoch, seconds, per_epoch)
+        if checkpoints is not None:
+            pace = _Pace(per_epoch, seconds, 1, checkpoints.steps)
         while step < total:
             count, began = min(pace.count(step), total - step), time.monotonic()
             new = jax.block_until_ready(job.program(carry, np.int32(step), np.int32(count)))
@@ -116,28 +121,31 @@ class _Pace:
     """How many steps to take before Python is asked again."""
 
     per_epoch: int
-    fixed: int | None
-    size: int = 1
-    warm: bool = False
-    """Whether a piece has run, so that the program is compiled."""
+    seconds: float
+    """What a piece should take."""
+    least: int
+    """Steps of the first and of the shortest piece."""
+    fixed: int | None = None
+    size: int = 0
 
     def count(self, step: int) -> int:
-        """The steps of the next piece.
+        """Chooses the next piece, which ends with an epoch if it can.
 
-        A piece ends with an epoch, if it can: each part of one draws its order again. Clocks differ
-        between processes, so there every piece is an epoch.
+        Each part of an epoch draws its order again. Clocks differ between processes, so that
+        several of them take an epoch at a time.
         """
         if self.fixed is not None:
             return self.fixed
-        size = self.size if jax.process_count() == 1 else self.per_epoch
+        size = max(self.size, self.least) if jax.process_count() == 1 else self.per_epoch
         whole_epochs = max(size // self.per_epoch, 1) * self.per_epoch
         return min(size, whole_epochs - step % self.per_epoch)
 
     def after(self, count: int, seconds: float) -> "_Pace":
-        """The pace after a piece of so many steps, the first of which was compiled."""
-        factor = min(GROWTH, PIECE_SECONDS / max(seconds, 1e-9)) if self.warm else 1
-        size = max(1, min(int(count * factor), LARGEST_PIECE))
-        return replace(self, size=max(size, self.size) if factor > 1 else size, warm=True)
+        """Adapts to the time of a piece; that of the first, which compiles, is an upper bound."""
+        size = int(count * min(GROWTH, self.seconds / max(seconds, 1e-9)))
+        if size > count:
+            size = max(size, self.size)
+        return replace(self, size=min(size, LARGEST_PIECE))
 
 
 def _diverged(job: Job, carry: Carry, step: int, count: int) -> DivergedError:
