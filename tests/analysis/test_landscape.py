@@ -27,7 +27,7 @@ def test_along_walks_the_line():
 def test_directions_have_the_norms_of_every_unit(key):
     params, drawn = (jn.MLP((6, 5), 3).init(k, jnp.zeros((1, 4))) for k in jax.random.split(key))
     drawn = jax.tree.map(lambda a: 7 * a + 1, drawn)
-    found = landscape.filter_normalised(drawn, params)["params"]
+    found = landscape.filter_normalise(drawn, params)["params"]
     for name, layer in params["params"].items():
         norms = [np.linalg.norm(tree["weight"], axis=1) for tree in (layer, found[name])]
         np.testing.assert_allclose(*norms, rtol=1e-5)
@@ -41,7 +41,7 @@ def test_directions_of_convolutions_have_the_norms_of_every_channel(key):
     model = CNN((Conv(3, 2), Flatten(), Dense(2)))
     params, drawn = (model.init(k, jnp.zeros((1, 4, 4, 2))) for k in jax.random.split(key))
     drawn = jax.tree.map(lambda a: 7 * a, drawn)
-    found = landscape.filter_normalised(drawn, params)
+    found = landscape.filter_normalise(drawn, params)
     kernels = [tree["params"]["layers_0"]["kernel"] for tree in (params, found)]
     norms = [np.linalg.norm(kernel.reshape(-1, 3), axis=0) for kernel in kernels]
     np.testing.assert_allclose(*norms, rtol=1e-5)

@@ -36,7 +36,7 @@ def patterns(layers, x):
 def test_one_layer_has_as_many_cells_as_lines_in_general_position(units, inputs):
     """Zaslavsky's formula; in the plane 1 + n + n (n - 1) / 2."""
     expected = 1 + units + (inputs == 2) * units * (units - 1) // 2
-    assert regions.most(units, inputs) == expected
+    assert regions.max_regions(units, inputs) == expected
     for seed in range(5):
         assert regions.count(random_layers(seed, [units], inputs)) == expected
 
@@ -116,7 +116,7 @@ def test_folding_networks_reach_montufars_number(inputs, width, depth):
     """`floor(n/d)^{d(l-1)} sum_j C(n, j)`, in the unit interval and in the unit square."""
     layers = regions.folding(width, depth, inputs)
     assert all(len(bias) <= width for _, bias in layers)
-    expected = (width // inputs) ** (inputs * (depth - 1)) * regions.most(width, inputs)
+    expected = (width // inputs) ** (inputs * (depth - 1)) * regions.max_regions(width, inputs)
     assert regions.montufar(width, depth, inputs) == expected
     if inputs == 1:
         assert len(regions.on_segment(layers, [0], [1])[0]) - 1 == expected

@@ -209,7 +209,7 @@ def test_layers_without_a_rule_are_named(key, layers):
     params = jax.jit(model.init)(key, IMAGES)
     batch = {"x": jnp.asarray(IMAGES), "y": jnp.array([0, 1, 1])}
     differentiate = backprop.value_and_grad(Objective(model, "softmax_cross_entropy"))
-    with pytest.raises(TypeError, match=r"for a layer Dropout .*Conv, Dense.*jax\.value_and_grad"):
+    with pytest.raises(TypeError, match=r"for a Dropout layer .*Conv, Dense.*jax\.value_and_grad"):
         differentiate(params, batch)
 
 
@@ -222,7 +222,7 @@ def test_subclasses_are_refused(key):
     params = jax.eval_shape(model.init, key, IMAGES)
     batch = {"x": IMAGES, "y": np.array([0, 1, 1])}
     differentiate = backprop.value_and_grad(Objective(model, "softmax_cross_entropy"))
-    with pytest.raises(TypeError, match="for a layer Variant"):
+    with pytest.raises(TypeError, match="for a Variant layer"):
         jax.eval_shape(differentiate, params, batch)
 
 

@@ -142,8 +142,8 @@ WRONG = {
     "operation": (lambda a, b: ex.apply("tan", a), "did you mean 'tanh'"),
     "operands": (lambda a, b: ex.apply("tanh", a, b), "takes 1 operand"),
     "input without value": (lambda a, b: ex.evaluate(a + b, {a: 1.0}), "needs one for each"),
-    "other graph": (lambda a, b: ex.forward({a: ()}, b), "no node of this graph"),
-    "no path": (lambda a, b: ex.sum_over_paths({a: ()}, b), "no node of this graph"),
+    "other graph": (lambda a, b: ex.forward({a: ()}, b), "not in this graph"),
+    "no path": (lambda a, b: ex.sum_over_paths({a: ()}, b), "not in this graph"),
 }
 
 

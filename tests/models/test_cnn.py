@@ -337,15 +337,15 @@ def test_an_objective_drops_only_with_a_key(key):
 
 
 CHANNELS = CNN((Conv(4, 3), GroupNorm(2), Residual((Conv(4, 1),)), Flatten(), Dense(2)))
-CLASH = r"make \(6, 6, 4\) of \(8, 8, 3\), the shortcut \(8, 8, 3\).*Conv\(features, 1\)"
+CLASH = r"map \(8, 8, 3\) to \(6, 6, 4\), the shortcut to \(8, 8, 3\).*Conv\(features, 1\)"
 
 
 @pytest.mark.parametrize(
     ("model", "message"),
     [
         (Residual((Conv(4, 3),)), CLASH),
-        (Residual((Conv(4, 3),), (Conv(5, 3),)), r"make \(6, 6, 4\) of .*\(6, 6, 5\)"),
-        (GroupNorm(2), "3 channels do not divide into 2 groups"),
+        (Residual((Conv(4, 3),), (Conv(5, 3),)), r"map .* to \(6, 6, 4\), .* to \(6, 6, 5\)"),
+        (GroupNorm(2), r"channels \(3\) must be a multiple of groups \(2\)"),
         (Conv(2, 9), "smaller than the window of 9 x 9"),
         (Conv(2, 3, 0), "a window's stride is 0"),
     ],

@@ -311,7 +311,7 @@ def test_narrowed_draws_have_the_variance_of_the_narrow_network(key, activation)
 
 
 def test_widths_are_whole_numbers():
-    with pytest.raises(TypeError, match=r"each of widths is 2\.7"):
+    with pytest.raises(TypeError, match=r"an entry of widths is 2\.7"):
         MLP((2.7,))
 
 

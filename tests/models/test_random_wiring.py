@@ -202,8 +202,8 @@ def test_a_sweep_keeps_every_wiring_and_learns(key):
 
 
 WRONG = {
-    "no units in a level": (((4, 0), 20), ValueError, "each of levels is 0"),
-    "half a unit": (((2.5,), 20), TypeError, "each of levels is 2.5"),
+    "no units in a level": (((4, 0), 20), ValueError, "an entry of levels is 0"),
+    "half a unit": (((2.5,), 20), TypeError, "an entry of levels is 2.5"),
     "no outputs": (((4,), 20, 0), ValueError, "outputs is 0"),
     "no connections": (((4,), 0), ValueError, "connections is 0"),
     "unknown activation": (((4,), 9, 1, "tan"), ValueError, "did you mean 'tanh'"),
@@ -219,7 +219,7 @@ def test_wrong_sizes_are_refused(sizes, error, message):
 @pytest.mark.parametrize("connections", [4, 20])
 def test_connections_that_do_not_fit_are_refused(key, connections):
     """Three features, four hidden units and an output: 4 * 3 + 7 pairs."""
-    message = f"connections is {connections}; the 5 units, outputs among them, take 5 to 19"
+    message = rf"connections is {connections}; 5 units \(outputs included\) take 5 to 19"
     with pytest.raises(ValueError, match=message):
         RandomlyWired((4,), connections).init(key, X)
 

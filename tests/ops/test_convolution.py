@@ -224,7 +224,7 @@ REFUSED = {
     "an image without batch": (
         lambda: ops.convolve(X[0], KERNEL),
         ValueError,
-        r"images are \[batch, rows, columns, channels\], x has shape \(4, 5, 3\).*x\[None\]",
+        r"expected images \[batch, rows, columns, channels\], x has shape \(4, 5, 3\).*x\[None\]",
     ),
     "images without channels": (
         lambda: ops.max_pool(X[..., 0], 2),
@@ -244,7 +244,7 @@ REFUSED = {
     "a kernel of three axes": (
         lambda: ops.convolve(X, KERNEL[0]),
         ValueError,
-        r"a kernel is \[rows, columns, in, out\].* the kernel has shape \(2, 3, 4\)",
+        r"expected a kernel \[rows, columns, in, out\].* the kernel has shape \(2, 3, 4\)",
     ),
     "a window taller than the images": (
         lambda: ops.max_pool(X, (5, 1)),
@@ -279,7 +279,7 @@ REFUSED = {
     "half a stride": (
         lambda: ops.convolve(X, KERNEL, (1, 0.5)),
         TypeError,
-        "a window's stride is 0.5; it must be a whole number",
+        "a window's stride is 0.5; it must be an integer",
     ),
     "size 0": (lambda: ops.max_pool(X, 0), ValueError, "a window's size is 0"),
     "size 2.0": (lambda: ops.average_pool(X, 2.0), TypeError, "a window's size is 2.0"),

@@ -150,10 +150,10 @@ def test_damaged_files_are_refused(vectors, tmp_path, binary):
             word2vec.load(path, binary)
     for n in range(0, header - 3):
         path.write_bytes(whole[:n])
-        with pytest.raises(ValueError, match=r"not in word2vec's form|cut short"):
+        with pytest.raises(ValueError, match=r"not in word2vec's format|cut short"):
             word2vec.load(path, binary)
     path.write_bytes(b"any other text\n" * 3)
-    with pytest.raises(ValueError, match="not in word2vec's form"):
+    with pytest.raises(ValueError, match="not in word2vec's format"):
         word2vec.load(path, binary)
 
 
@@ -166,8 +166,8 @@ def test_files_that_promise_too_much_or_too_little_are_refused(vectors, tmp_path
     for wrong, message in (
         (b"1000000000000 " + dimensions, "too few for 1000000000000 x"),
         (n + b" 4000000000", f"too few for {len(NAMES)} x 4000000000"),
-        (b"-1 " + dimensions, "not in word2vec's form"),
-        (n + b" 0", "not in word2vec's form"),
+        (b"-1 " + dimensions, "not in word2vec's format"),
+        (n + b" 0", "not in word2vec's format"),
         (b"%d %s" % (len(NAMES) - 1, dimensions), "cut short or not in"),
     ):
         path.write_bytes(wrong + b"\n" + content)
@@ -241,7 +241,7 @@ def test_question_and_score_files(tmp_path):
         word2vec.read_similarities(path)
     path.write_bytes("caf\xe9\tcat\t7\n".encode("latin-1"))
     for read in (word2vec.read_similarities, word2vec.read_analogies):
-        with pytest.raises(ValueError, match="is no UTF-8 text"):
+        with pytest.raises(ValueError, match="is not UTF-8"):
             read(path)
     path.write_text("tiger cat 7.35\n")
     with pytest.raises(ValueError, match=r"line 1: expected word, tab"):
