@@ -33,6 +33,7 @@ DISTRIBUTIONS = {
 # Modules imported on demand, and the extra that has them.
 EXTRAS = {
     "google": "tfds",
+    "matplotlib": "plots",
     "skimage": "experiments",
     "tensorboardX": "tensorboard",
     "tensorflow_datasets": "tfds",
@@ -126,7 +127,9 @@ def test_every_tested_version_is_pinned():
     pins = [line for line in lines if line and not line.startswith("#")]
     assert [pin for pin in pins if not re.match(r"[\w.-]+==[\w.]+($|; )", pin)] == []
     extras = PROJECT["optional-dependencies"]
-    parts = [extras[name] for name in ("dev", "experiments", "release", "tensorboard", "tfds")]
+    parts = [
+        extras[name] for name in ("dev", "experiments", "plots", "release", "tensorboard", "tfds")
+    ]
     needed = names(sum(parts, PROJECT["dependencies"])) - {"jaxnets"}
     assert needed <= names(pins), needed - names(pins)
 

@@ -4,6 +4,7 @@ import ast
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent.parent
 LAB = Path(__file__).parent
@@ -22,8 +23,18 @@ def digest(name: str) -> str:
     """
     found = hashlib.sha256()
     for path in sorted(_collect(path_of(name), set()), key=lambda path: path.stem):
-        found.update(f"{path.stem} {ast.dump(_source(path))}".encode())
+        found.update(f"{path.stem} {_text(_source(path))}".encode())
     return found.hexdigest()
+
+
+def _text(node: Any) -> str:
+    """A syntax tree as text, the same in every version of Python that can parse it."""
+    if isinstance(node, list):
+        return f"[{','.join(map(_text, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = (f"{k}={_text(v)}" for k, v in ast.iter_fields(node) if v not in (None, []))
+    return f"{type(node).__name__}({','.join(fields)})"
 
 
 def _source(path: Path) -> ast.Module:

@@ -8,7 +8,7 @@ from typing import Any
 
 from . import scorecard
 from .registry import LECTURES
-from .run import RESULTS, title, write_text
+from .run import COMMAND, RESULTS, title, write_text
 
 PAGE = Template(Path(__file__).with_name("gallery.html").read_text(encoding="utf-8"))
 LECTURE = Template('<h2 id="$anchor">$title</h2>\n$cards')
@@ -18,7 +18,7 @@ CARD = Template("""<article id="$name">
 <ul class="claims">
 $claims
 </ul>
-<footer><code>make $name</code>, $seconds s on $machine, $date; $versions<br>$config</footer>
+<footer><code>$command $name</code>, $seconds s on $machine, $date; $versions<br>$config</footer>
 </article>""")
 CLAIM = Template("""<li>
 <p><span class="verdict $mark">$status</span> <b>$row</b>: $statement</p>
@@ -68,6 +68,7 @@ def _summary(notes: list[dict[str, Any]]) -> str:
 def _card(note: dict[str, Any]) -> str:
     values = note | {
         "name": note["experiment"],
+        "command": COMMAND,
         "title": title(note["experiment"]),
         "config": ", ".join(f"{key}={value}" for key, value in note["config"].items()),
         "versions": ", ".join(f"{key} {value}" for key, value in note["versions"].items()),

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from .run import RESULTS, write_text
+from .run import COMMAND, RESULTS, write_text
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTHS = (360, 768, 1280)
@@ -47,7 +47,7 @@ def main(results: Path = RESULTS) -> int:
     """Prints what is wrong with the gallery; returns 1 if anything is."""
     page = results / "index.html"
     if not page.exists():
-        raise FileNotFoundError(f"{page} is missing: run `make gallery` first")
+        raise FileNotFoundError(f"{page} is missing: run `{COMMAND} gallery` first")
     wrong = list(problems(page))
     for line in wrong:
         print(line, file=sys.stderr)

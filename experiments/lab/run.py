@@ -5,6 +5,7 @@ An experiment is a module with `Config` (a frozen dataclass), `SMOKE` (a variant
 that trains by `fit` or `sweep` also takes `checkpoints`, and hands them on.
 """
 
+import ast
 import dataclasses
 import importlib
 import inspect
@@ -33,6 +34,9 @@ from .fingerprint import digest, path_of
 from .registry import EXPERIMENTS
 
 RESULTS = Path("results")
+PROGRAM = (__package__ or "").rpartition(".")[0]
+COMMAND = "make" if PROGRAM == "experiments" else f"python -m {PROGRAM}"
+"""What runs an experiment: make in a checkout, Python where only the wheel is installed."""
 
 
 def load(name: str) -> Any:
@@ -48,7 +52,8 @@ def load(name: str) -> Any:
 
 def title(name: str) -> str:
     """Returns the first line of the experiment's lab note."""
-    return (load(name).__doc__ or "").partition("\n")[0]
+    tree = ast.parse(path_of(name).read_text(encoding="utf-8"))
+    return (ast.get_docstring(tree) or "").partition("\n")[0]
 
 
 def perform(
@@ -174,7 +179,7 @@ def saved(name: str, results: Path = RESULTS) -> Result:
     """
     path = results / f"{name}.npz"
     if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: run `make {name}` first")
+        raise FileNotFoundError(f"{path} is missing: run `{COMMAND} {name}` first")
     with np.load(path, allow_pickle=False) as arrays:
         return dict(arrays)
 

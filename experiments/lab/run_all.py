@@ -16,9 +16,8 @@ from queue import SimpleQueue
 from .config import configure
 from .fingerprint import digest
 from .registry import EXPERIMENTS, LONGEST, TIMED
-from .run import RESULTS, load
+from .run import PROGRAM, RESULTS, load
 
-PROGRAM = (__package__ or "").rpartition(".")[0]
 MOST = 4
 """Experiments run at the same time, each of which may take 4 GB."""
 

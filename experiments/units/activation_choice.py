@@ -20,7 +20,6 @@ at 29 %.
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from matplotlib.axes import Axes
@@ -29,17 +28,15 @@ from matplotlib.figure import Figure
 import jaxnets as jn
 from jaxnets import plots
 from jaxnets.analysis import evaluate
-from jaxnets.data import Dataset, load
 from jaxnets.parallel.rows import parallel_map
 
 from ..lab.claims import Claim, Interval, Result, Verdict, interval, markdown, verdict
+from ..shared.image_data import digits, random_split
 
 LOSS = "softmax_cross_entropy"
 CLASSES = 10
 NAMES = ("relu", "tanh", "sigmoid", "leaky_relu", "elu", "softplus")
 ALTERNATIVES = ("leaky_relu", "elu", "softplus")
-HELD_OUT = 359
-"""Digits for validation, and as many for testing."""
 GOOD_ENOUGH = 0.005
 
 
@@ -93,19 +90,6 @@ def _train(config: Config, keys: Array, activation: str) -> tuple[np.ndarray, np
     shape = (len(config.rates), config.seeds)
     valid, test = jax.device_get(parallel_map(one, rows))
     return valid.reshape(*shape, -1), test.reshape(shape)
-
-
-def digits() -> dict[str, np.ndarray]:
-    """Loads all of scikit-learn's digits, `x [1797, 64]` and `y [1797]`."""
-    parts = load("digits")
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts.train}
-
-
-def random_split(key: Array, samples: dict[str, np.ndarray]) -> Dataset:
-    """Splits samples at random, `HELD_OUT` each for validation and testing; may be traced."""
-    order = jax.random.permutation(key, len(samples["y"]))
-    rows = jnp.split(order, [len(order) - 2 * HELD_OUT, len(order) - HELD_OUT])
-    return Dataset(*({name: jnp.asarray(a)[r] for name, a in samples.items()} for r in rows))
 
 
 def _names(result: Result) -> list[str]:

@@ -19,8 +19,6 @@ less for the other two: novels say little about elbows; and SimLex, which separa
 mere relation, far below WS-353.
 """
 
-import resource
-
 import numpy as np
 from jax import Array
 from matplotlib.axes import Axes
@@ -60,7 +58,7 @@ def run(config: Config, key: Array) -> Result:
         "size": np.asarray([len(text.ids), len(text.vocabulary.words)]),
         "loss": np.stack([t.loss for t in trained]),
         "words_per_second": np.asarray([t.words_per_second for t in trained]),
-        "peak_bytes": np.asarray(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss),
+        "peak_bytes": np.asarray(_peak_bytes()),
         "tests": word_vectors.as_array(tuple(tests.similarities)),
         "spearman": np.asarray(
             [
@@ -75,6 +73,15 @@ def run(config: Config, key: Array) -> Result:
         "queries": word_vectors.as_array(queries),
         "neighbours": word_vectors.neighbours(vectors[0], queries, 6),
     }
+
+
+def _peak_bytes() -> float:
+    """The most memory this process had so far; NaN where the system does not say."""
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return float("nan")
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def _answers(vectors: word2vec.Vectors, a: str, b: str, c: str, answer: str) -> str:

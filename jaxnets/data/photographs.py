@@ -42,7 +42,7 @@ def _scikit_image(name: str) -> np.ndarray:
         from skimage import data
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            f"the photograph {name!r} comes with scikit-image: pip install scikit-image"
+            f"the photograph {name!r} comes with scikit-image: pip install 'jaxnets[experiments]'"
         ) from error
     loaders = {
         "astronaut": data.astronaut,

@@ -24,6 +24,8 @@ def main(arguments: list[str]) -> int:
     """Runs the program; returns 0 if all processes succeed, else the exit code of the failure."""
     parser = _parser()
     options = parser.parse_args(arguments)
+    if not hasattr(os, "killpg"):
+        parser.error("starting processes needs a Unix system (Linux or macOS)")
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
     if not command:
         parser.error("no command: put it after --")

@@ -31,20 +31,20 @@ def test_a_batch_that_does_not_fit_is_named_with_the_bytes(address_space, batch)
     """The second leaves a partial batch at the end."""
     x = np.zeros((SAMPLES, 1), np.float32)
     model = MLP((WIDTH if batch is None else 2 * WIDTH,), 1)
-    run = TrainSpec(model, "squared_error", 1, batch, optimizer=optax.sgd)
+    spec = TrainSpec(model, "squared_error", 1, batch, optimizer=optax.sgd)
     what = "batch_size=None, all 1000003" if batch is None else f"batches of {batch} of 1000003"
     match = rf"the network and {what} .*\d+ bytes requested.* GiB\): .*batch_size"
     with pytest.raises(OutOfMemoryError, match=match) as caught:
-        fit(run, jax.random.key(0), Dataset({"x": x, "y": x}), ONE)
+        fit(spec, jax.random.key(0), Dataset({"x": x, "y": x}), ONE)
     assert isinstance(caught.value, MemoryError)
     assert caught.value.__cause__ is not None
 
 
 def test_the_next_run_is_unaffected():
     x = np.ones((8, 2), np.float32)
-    run = TrainSpec(MLP((4,), 1), "squared_error", 2)
+    spec = TrainSpec(MLP((4,), 1), "squared_error", 2)
     _, history = sweep(
-        run, jax.random.split(jax.random.key(0), 2), Dataset({"x": x, "y": x[:, :1]}), ONE
+        spec, jax.random.split(jax.random.key(0), 2), Dataset({"x": x, "y": x[:, :1]}), ONE
     )
     assert np.isfinite(history["train_loss"]).all()
 

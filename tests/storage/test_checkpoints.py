@@ -156,7 +156,7 @@ def test_a_thousand_damaged_checkpoints_are_refused_or_skipped(tmp_path, monkeyp
             (tmp_path / "step_000000000001").rename(tmp_path / "aside")
             with (
                 pytest.warns(UserWarning, match="skipped"),
-                pytest.raises(CorruptCheckpoint, match="no checkpoint in .* is intact"),
+                pytest.raises(CorruptCheckpoint, match=r"no checkpoint in .* is intact"),
             ):
                 restore(tmp_path, tree())
             (tmp_path / "aside").rename(tmp_path / "step_000000000001")

@@ -19,7 +19,7 @@ ERRORS = (
     *(ValueError, TypeError, KeyError, NotImplementedError),
     *(FileNotFoundError, ModuleNotFoundError, FloatingPointError, MemoryError),
 )
-"""`Diverged` is a FloatingPointError, `OutOfMemoryError` a MemoryError."""
+"""`DivergedError` is a FloatingPointError, `OutOfMemoryError` a MemoryError."""
 SECONDS = 60
 """What a call may take, compiling included."""
 MANY = 14

@@ -140,7 +140,9 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(corpus_cache, "_sha256", full_disk)
-    with pytest.raises(DiskFullError, match=r"No space left on device for .*a\.txt.*free some space"):
+    with pytest.raises(
+        DiskFullError, match=r"No space left on device for .*a\.txt.*free some space"
+    ):
         corpus.read(source, 2, cache)
     assert not list(cache.iterdir())
 

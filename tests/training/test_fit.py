@@ -82,7 +82,7 @@ def test_data_may_be_any_named_tuple(key):
     chex.assert_trees_all_equal(ours, theirs)
 
 
-def in_pieces(monkeypatch, steps):
+def take_pieces_of(monkeypatch, steps):
     """From now on, the driver takes at most so many steps at a time."""
     monkeypatch.setattr(driver, "PIECE_SECONDS", 1e9)
     monkeypatch.setattr(driver, "LARGEST_PIECE", steps)
@@ -93,7 +93,7 @@ def test_pieces_change_no_bit(key, monkeypatch):
     hparams = {"learning_rate": 0.1, "l2": 0.01}
     state, history = fit(SPEC, key, DATA, hparams)
     for steps in (1, 2, 4, 1000):
-        in_pieces(monkeypatch, steps)
+        take_pieces_of(monkeypatch, steps)
         cut, cut_history = fit(SPEC, key, DATA, hparams)
         chex.assert_trees_all_equal((cut.params, cut_history), (state.params, history))
         assert cut.step == state.step
@@ -114,7 +114,7 @@ def test_a_second_fit_compiles_nothing(key, compilations):
 @pytest.mark.parametrize("steps", [1, 1000])
 def test_divergence_stops_with_the_last_finite_state(key, monkeypatch, steps, batch_size):
     """The first bad step is found however long the pieces are."""
-    in_pieces(monkeypatch, steps)
+    take_pieces_of(monkeypatch, steps)
     spec = dataclasses.replace(DIVERGING, batch_size=batch_size)
     hparams = {"learning_rate": 1e8}
     bad, before = first_not_finite(spec, key, REGRESSION, hparams)
@@ -139,7 +139,7 @@ def test_divergence_stops_with_the_last_finite_state(key, monkeypatch, steps, ba
 @pytest.mark.parametrize("bad", [0, 1, 16, 17, 18, 35])
 def test_the_first_bad_step_is_found_anywhere_in_a_piece(key, monkeypatch, bad):
     """By bisection, whichever of 36 steps it is."""
-    in_pieces(monkeypatch, 1000)
+    take_pieces_of(monkeypatch, 1000)
     spec = dataclasses.replace(DIVERGING, batch_size=5, optimizer=failing_at)
     match = f"epoch {bad // 3 + 1} of 12: the params are not finite after step {bad}; params"
     with pytest.raises(DivergedError, match=match) as caught:
@@ -196,7 +196,7 @@ class Bar:
 def test_progress_is_live(key, monkeypatch):
     """The newest metrics after every piece, which needs no other argument."""
     bar = Bar()
-    in_pieces(monkeypatch, 3)
+    take_pieces_of(monkeypatch, 3)
     monkeypatch.setattr(driver, "progress_bar", lambda *_: bar)
     _, history = fit(SPEC, key, DATA, {"learning_rate": 0.1}, progress=True)
     assert [n for n, _ in bar.told] == sorted(n for n, _ in bar.told)
@@ -222,7 +222,7 @@ def test_each_row_of_a_sweep_is_a_fit(monkeypatch, n, devices, group):
     assert homes == {jax.sharding.SingleDeviceSharding(available[0])}
 
 
-def test_a_sweep_in_pieces_compiles_once(compilations, monkeypatch):
+def test_a_sweep_take_pieces_of_compiles_once(compilations, monkeypatch):
     """Pieces change no bit, scalars are for all, and a second call compiles nothing."""
     hparams = {"learning_rate": EACH["learning_rate"], "l2": 0.01}
     state, history = sweep(SPEC, KEYS, DATA, hparams)
@@ -230,7 +230,7 @@ def test_a_sweep_in_pieces_compiles_once(compilations, monkeypatch):
     before = compilations()
     assert before > 0
     again = sweep(SPEC, keys, DATA, hparams | {"learning_rate": rates})
-    in_pieces(monkeypatch, 4)
+    take_pieces_of(monkeypatch, 4)
     cut, cut_history = sweep(SPEC, KEYS, DATA, hparams)
     assert compilations() == before
     chex.assert_trees_all_equal((cut.params, cut_history), (state.params, history))

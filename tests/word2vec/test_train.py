@@ -116,10 +116,12 @@ def test_a_stream_for_every_64_positions_if_they_divide_the_batch(batch_size, st
 
 @pytest.mark.parametrize("model", ["cbow", "skip_gram"])
 def test_streams_read_the_same_positions(key, model):
-    """In one batch, with one group and nothing drawn for a position, their order is no matter."""
+    """In one batch and one group, with nothing drawn per position, the order does not matter."""
     few = read_corpus(tiny_language.sentences(40), min_count=1)
     size = 64 * -(-len(few.ids) // 64)
-    settings = Word2Vec(model, window=1, sample=0, epochs=1, batch_size=size, positions_per_group=size)
+    settings = Word2Vec(
+        model, window=1, sample=0, epochs=1, batch_size=size, positions_per_group=size
+    )
     plain, *others = (
         train(dataclasses.replace(settings, streams=n), key, few).params for n in (1, 2, 8)
     )
