@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import jaxnets as jn
+from experiments.shared import image_data
 from experiments.units import activation_choice
 from experiments.units.activation_choice import NAMES, Config
 from jaxnets.data import Dataset
@@ -78,7 +79,7 @@ def test_labels_stay_with_their_images(key):
 def test_accuracies_are_those_of_single_runs(monkeypatch, key):
     rng = np.random.default_rng(0)
     small = {"x": rng.normal(size=(40, 3)).astype(np.float32), "y": np.arange(40) % 10}
-    monkeypatch.setattr(activation_choice, "HELD_OUT", 10)
+    monkeypatch.setattr(image_data, "HELD_OUT", 10)
     monkeypatch.setattr(activation_choice, "digits", lambda: small)
     config = Config(layers=1, units=4, rates=(0.01, 0.3), seeds=2, epochs=3, batch_size=10)
     keys = jax.random.split(key, 2)
