@@ -42,7 +42,7 @@ def test_plane_is_row_by_row_from_the_bottom_left():
     np.testing.assert_allclose(points[[0, 1, 3, 8]], [[0, 10], [0.5, 10], [0, 15], [1, 20]])
 
 
-def test_adam_to_zero_follows_half_a_cosine():
+def test_adam_cosine_follows_half_a_cosine():
     tx = adam_cosine(10)(learning_rate=0.5)
     params = jnp.zeros(())
     state = tx.init(params)

@@ -260,8 +260,10 @@ def names_from_jax(source):
 BY_HAND = [
     "activations.py",
     "losses.py",
+    "objective.py",
     "backprop/__init__.py",
     "backprop/cnn.py",
+    "backprop/graph.py",
     "backprop/mlp.py",
     "backprop/word_net.py",
     "ops/convolution.py",

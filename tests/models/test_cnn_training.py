@@ -42,21 +42,21 @@ TRAINED = {
 
 @pytest.mark.parametrize(("model", "least"), TRAINED.values(), ids=TRAINED)
 def test_learns_the_digits(key, digits, model, least):
-    run = TrainSpec(model, "softmax_cross_entropy", epochs=6, batch_size=32)
-    state, history = fit(run, key, digits, {"learning_rate": 1e-2})
-    accuracy = evaluate.accuracy(model, run.loss, state.params, digits.test)
+    spec = TrainSpec(model, "softmax_cross_entropy", epochs=6, batch_size=32)
+    state, history = fit(spec, key, digits, {"learning_rate": 1e-2})
+    accuracy = evaluate.accuracy(model, spec.loss, state.params, digits.test)
     assert accuracy > least
     assert history["valid_accuracy"][-1] > least
 
 
 def test_a_sweep_equals_single_runs(key, digits):
     """Row i of a sweep is the run of key i, over batches with a remainder."""
-    run = TrainSpec(TINY, "softmax_cross_entropy", epochs=2, batch_size=12, optimizer=optax.sgd)
+    spec = TrainSpec(TINY, "softmax_cross_entropy", epochs=2, batch_size=12, optimizer=optax.sgd)
     some, keys = part_of(digits, 40), jax.random.split(key, 2)
     rates = np.array([0.1, 0.02])
-    states, histories = sweep(run, keys, some, {"learning_rate": rates})
+    states, histories = sweep(spec, keys, some, {"learning_rate": rates})
     for i in range(2):
-        state, history = fit(run, keys[i], some, {"learning_rate": rates[i]})
+        state, history = fit(spec, keys[i], some, {"learning_rate": rates[i]})
         row = jax.tree.map(lambda a, i=i: a[i], (states.params, histories))
         chex.assert_trees_all_close(row, (state.params, history), rtol=1e-4, atol=1e-6)
 
@@ -70,8 +70,8 @@ def noisy(key, x):
 
 
 def trained(key, some, augment):
-    run = TrainSpec(TINY, "softmax_cross_entropy", 2, 12, optax.sgd, augment=augment)
-    return fit(run, key, some, {"learning_rate": 0.1})
+    spec = TrainSpec(TINY, "softmax_cross_entropy", 2, 12, optax.sgd, augment=augment)
+    return fit(spec, key, some, {"learning_rate": 0.1})
 
 
 def test_augmentation_changes_what_is_trained_on(key, digits):

@@ -250,11 +250,11 @@ def cut(params, narrow):
 
 
 @NARROW
-def test_mask_keeps_as_many_params_as_the_narrow_network_has(key, wide, width, narrow):
+def test_mask_has_a_one_for_every_param_of_the_narrow_network(key, wide, width, narrow):
     mask = wide.gradient_mask(random_params(wide, key), jnp.array(width))
     assert {float(v) for v in np.unique(np.concatenate(jax.tree.leaves(mask), axis=None))} <= {0, 1}
-    kept = sum(float(leaf.sum()) for leaf in jax.tree.leaves(mask))
-    assert kept == count_parameters(jax.eval_shape(narrow.init, key, X))
+    unmasked = sum(float(leaf.sum()) for leaf in jax.tree.leaves(mask))
+    assert unmasked == count_parameters(jax.eval_shape(narrow.init, key, X))
 
 
 def test_the_full_width_changes_nothing(key):
@@ -274,20 +274,26 @@ def test_masked_network_equals_the_narrow_one(key, wide, width, narrow):
 
 
 @NARROW
-def test_masked_training_equals_the_narrow_one(key, wide, width, narrow):
+def test_a_masked_run_equals_the_narrow_one(key, wide, width, narrow):
     """Row F18, after six epochs of mini-batches with Adam and an L2 penalty."""
     data = Dataset({"x": jnp.array(X), "y": jnp.sin(jnp.tile(X[:, :1], narrow.outputs))})
     hparams = {"learning_rate": 0.01, "l2": 0.1}
     masked = hparams | {"width": jnp.array(width)}
-    run, narrow_run = (TrainSpec(model, "squared_error", 6, 3) for model in (wide, narrow))
-    state = jax.jit(init_state, static_argnums=0)(run, key, masked, X)
-    first = cut(state.params, narrow)
-    narrow_state = State(first, optax.adam(0.0).init(first), state.step, state.key)
-    program = jax.jit(advance, static_argnums=(0, 1))
-    state, history = program(run, 6, state, masked, data, key)
-    narrow_state, narrow_history = program(narrow_run, 6, narrow_state, hparams, data, key)
+    spec, narrow_spec = (TrainSpec(model, "squared_error", 6, 3) for model in (wide, narrow))
+    start = jax.jit(begin, static_argnums=(0, 4))
+    carry, order_key = start(spec, key, X, masked, False)
+    first = cut(carry.state.params, narrow)
+    narrow_carry, _ = start(narrow_spec, key, X, hparams, False)
+    narrow_state = carry.state._replace(params=first, opt_state=optax.adam(0.0).init(first))
+    narrow_carry = narrow_carry._replace(state=narrow_state)
+    program, steps = jax.jit(advance, static_argnums=0), 6 * -(-len(X) // 3)
+    state, _, history, _ = program(spec, carry, 0, steps, data, masked, order_key)
+    narrow_state, _, narrow_history, _ = program(
+        narrow_spec, narrow_carry, 0, steps, data, hparams, order_key
+    )
     moved = jax.tree.map(lambda a, b: jnp.abs(a - b).max(), narrow_state.params, first)
     assert min(jax.tree.leaves(moved)) > 1e-3
+    assert state.step == narrow_state.step == steps
     chex.assert_trees_all_close(cut(state.params, narrow), narrow_state.params, atol=1e-5)
     chex.assert_trees_all_close(history, narrow_history, atol=1e-5)
     mask = wide.gradient_mask(state.params, jnp.array(width))
@@ -297,7 +303,7 @@ def test_masked_training_equals_the_narrow_one(key, wide, width, narrow):
 
 @pytest.mark.parametrize("activation", ["tanh", "relu", "identity"])
 def test_narrowed_draws_have_the_variance_of_the_narrow_network(key, activation):
-    """The three initialisers, 40 units cut to 7: the padding would leave another variance."""
+    """The three initialisers, 40 units cut to 7: padding alone would give a different variance."""
     model = MLP((40, 40), outputs=3, activation=activation)
 
     def draw(key):
@@ -310,7 +316,7 @@ def test_narrowed_draws_have_the_variance_of_the_narrow_network(key, activation)
     assert_variance(layers["output"]["weight"], VARIANCES["lecun"](7, 3))
 
 
-def test_widths_are_whole_numbers():
+def test_widths_are_integers():
     with pytest.raises(TypeError, match=r"an entry of widths is 2\.7"):
         MLP((2.7,))
 

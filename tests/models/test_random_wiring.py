@@ -170,16 +170,18 @@ def test_layers_are_a_wiring(key):
     chex.assert_trees_all_close(LAYERED.apply(wired, X), LAYERS.apply(params, X), atol=1e-6)
 
 
-def test_training_them_is_training_the_layers(key):
+def test_a_run_of_wired_layers_equals_that_of_the_layers(key):
     """Ten epochs of Adam in mini-batches, with both penalties."""
     data = Dataset({"x": jnp.asarray(X), "y": jnp.sin(jnp.asarray(X[:, :2]))})
     hparams = {"learning_rate": 0.01, "l1": 0.01, "l2": 0.1}
 
     def trained(model, params):
-        state = jn.State(params, optax.adam(0.0).init(params), jnp.zeros((), jnp.int32), key)
-        run = jn.TrainSpec(model, "squared_error", 10, 3)
-        program = jax.jit(advance, static_argnums=(0, 1))
-        return program(run, 10, state, hparams, data, key)[0].params
+        spec = jn.TrainSpec(model, "squared_error", 10, 3)
+        carry, order_key = begin(spec, key, data.train["x"], hparams, validated=False)
+        state = carry.state._replace(params=params, opt_state=optax.adam(0.0).init(params))
+        program, steps = jax.jit(advance, static_argnums=0), 10 * spec.steps_per_epoch(len(X))
+        carry = carry._replace(state=state)
+        return program(spec, carry, 0, steps, data, hparams, order_key).state.params
 
     params = jax.jit(LAYERS.init)(key, X)
     first = from_layers(params)
@@ -192,10 +194,10 @@ def test_a_sweep_keeps_every_wiring_and_learns(key):
     x = np.random.default_rng(2).uniform(-1, 1, (200, 3)).astype(np.float32)
     data = Dataset({"x": x, "y": (x[:, 0] * x[:, 1] > 0).astype(np.int32)})
     model = RandomlyWired((6, 6, 6), 100)
-    run = jn.TrainSpec(model, "binary_cross_entropy", 60, 20)
+    spec = jn.TrainSpec(model, "binary_cross_entropy", 60, 20)
     keys = jax.random.split(key, 3)
-    states, history = jn.sweep(run, keys, data, {"learning_rate": 0.03, "l2": 1e-4})
-    first = jax.jit(jax.vmap(lambda key: model.init(jax.random.split(key)[0], x)))(keys)
+    states, history = jn.sweep(spec, keys, data, {"learning_rate": 0.03, "l2": 1e-4})
+    first = jax.jit(jax.vmap(lambda key: model.init(split_key(key).init, x)))(keys)
     np.testing.assert_array_equal(wiring(states.params), wiring(first))
     assert (wiring(first)[0] != wiring(first)[1]).any()
     assert (history["train_accuracy"][:, -1] > 0.9).all()

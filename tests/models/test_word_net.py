@@ -75,8 +75,8 @@ def test_training_learns_which_word_is_missing(key):
     text = corpus.read(lines, min_count=1)
     x, y = corpus.contexts(text.ids, 2)
     model = WordNet(len(text.vocabulary.words), 8)
-    run = jn.TrainSpec(model, "softmax_cross_entropy", 40, 16)
-    _, history = jn.fit(run, key, Dataset({"x": x, "y": y}), {"learning_rate": 0.1})
+    spec = jn.TrainSpec(model, "softmax_cross_entropy", 40, 16)
+    _, history = jn.fit(spec, key, Dataset({"x": x, "y": y}), {"learning_rate": 0.1})
     assert history["train_accuracy"][-1] == 1
     by_hand = jn.TrainSpec(
         model, "softmax_cross_entropy", 40, 16, value_and_grad=backprop.value_and_grad
@@ -121,10 +121,10 @@ def test_contexts_stay_in_their_line(reach):
     ],
 )
 def test_contexts_that_do_not_fit_are_refused(key, x, error, message):
-    run = jn.TrainSpec(WordNet(WORDS, 3), "softmax_cross_entropy", 1)
+    spec = jn.TrainSpec(WordNet(WORDS, 3), "softmax_cross_entropy", 1)
     data = Dataset({"x": np.asarray(x), "y": np.zeros(len(x), np.int32)})
     with pytest.raises(error, match=message):
-        jn.fit(run, key, data, {"learning_rate": 0.1})
+        jn.fit(spec, key, data, {"learning_rate": 0.1})
 
 
 @pytest.mark.parametrize("sizes", [(0, 3), (3, 0)])

@@ -1,6 +1,7 @@
 """word2vec's training: every word once an epoch, falling rates, analogies learned, bad input."""
 
 import dataclasses
+import importlib
 
 import jax
 import numpy as np
@@ -13,6 +14,8 @@ from jaxnets.text.corpus import read as read_corpus
 from jaxnets.text.vocabulary import END
 from jaxnets.word2vec import Word2Vec, train
 
+training = importlib.import_module("jaxnets.word2vec.train")
+"""The module, whose name in its package is that of the function."""
 SMALL = {
     "batch_size": 64,
     "positions_per_group": 16,
@@ -29,9 +32,9 @@ def corpus():
 
 
 def read(settings, ids, keep, monkeypatch, steps):
-    monkeypatch.setattr("jaxnets.word2vec.train.CHUNK", steps * settings.batch_size)
+    monkeypatch.setattr(training, "CHUNK", steps * settings.batch_size)
     rng = np.random.default_rng(0)
-    return list(train.chunks(settings, ids, keep, rng))
+    return list(training.chunks(settings, ids, keep, rng))
 
 
 @pytest.mark.parametrize("steps", [1, 3, 1000])
@@ -56,12 +59,12 @@ def test_chunks_hold_every_word_once_with_its_contexts(corpus, monkeypatch, step
     assert found == want
 
 
-def test_chunks_keep_the_share_of_words_asked_for(corpus, monkeypatch):
+def test_chunks_have_the_requested_share_of_each_word(corpus, monkeypatch):
     keep = np.linspace(0.1, 1, len(corpus.vocabulary.words)).astype(np.float32)
     pieces = read(Word2Vec(**SMALL), corpus.ids, keep, monkeypatch, 20)
-    kept = np.concatenate([p.words[3:-3][p.lines[3:-3] >= 0] for p in pieces])
+    words = np.concatenate([p.words[3:-3][p.lines[3:-3] >= 0] for p in pieces])
     counts = corpus.vocabulary.counts
-    found = np.bincount(kept, minlength=len(counts))
+    found = np.bincount(words, minlength=len(counts))
     variance = counts * keep * (1 - keep)
     enough = variance > 5
     squares = (found - keep * counts)[enough] ** 2 / variance[enough]
@@ -72,8 +75,8 @@ def test_chunks_keep_the_share_of_words_asked_for(corpus, monkeypatch):
 def test_the_rate_falls_linearly():
     settings = Word2Vec(learning_rate=0.1, final_rate=0.02)
     first, second = (
-        train.rates(settings, 0, 50, 100, 5),
-        train.rates(settings, 50, 100, 100, 5),
+        training.rates(settings, 0, 50, 100, 5),
+        training.rates(settings, 50, 100, 100, 5),
     )
     both = np.concatenate([first, second])
     np.testing.assert_allclose(both, 0.1 - 0.08 * np.arange(10) / 10, rtol=1e-6)
@@ -144,7 +147,7 @@ def test_devices_and_fixed_order_change_only_rounding(key, corpus, model, device
             assert distance <= 1e-4 * np.linalg.norm(rows)
 
 
-def test_devices_that_cannot_share_a_stretch_are_refused(key, corpus):
+def test_devices_that_cannot_share_a_batch_are_refused(key, corpus):
     for devices in ([], jax.devices()[:3]):
         with pytest.raises(ValueError, match="cannot share the 4 groups"):
             train(Word2Vec(**SMALL), key, corpus, devices=devices)
