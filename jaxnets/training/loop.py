@@ -1,8 +1,7 @@
 """Training as one compiled program: a step is a scan body, an epoch a loop, a run a scan of both.
 
-A `TrainSpec` holds the static choices. `train(spec, key, data, hparams)` is the pure function to
-compile, `vmap`, shard or differentiate through; `advance` takes the same epochs any number of
-steps at a time, which is what `fit` and `sweep` call from Python.
+`train(spec, key, data, hparams)` is the pure function to compile, `vmap` or differentiate through;
+`advance` takes the same epochs any number of steps at a time, for `fit` and `sweep`.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,10 +33,7 @@ Step = Callable[["State", Batch], tuple["State", Metrics]]
 
 
 class Narrowable(Protocol):
-    """What a model may offer beyond `init` and `apply`: hyper-parameters of its own.
-
-    They reach the training as any others do, so that a sweep may trace them.
-    """
+    """What a model may offer beyond `init` and `apply`: traced hyper-parameters of its own."""
 
     hparam_names: tuple[str, ...]
     """Their names, such as `("width",)`."""
