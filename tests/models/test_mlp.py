@@ -11,12 +11,12 @@ import optax
 import pytest
 from scipy import special
 
-from jaxnets import MLP, ResidualMLP, State, TrainSpec
+from jaxnets import MLP, ResidualMLP, TrainSpec
 from jaxnets.activations import ACTIVATIONS, elu
 from jaxnets.data import Dataset
 from jaxnets.models import compact, count_parameters
 from jaxnets.models.mlp import WIDE
-from jaxnets.training.loop import advance, init_state
+from jaxnets.training.loop import advance, begin
 
 X = np.random.default_rng(0).normal(size=(7, 2)).astype(np.float32)
 RELU = partial(np.maximum, 0)

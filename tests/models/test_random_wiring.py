@@ -13,7 +13,7 @@ from jaxnets.activations import ACTIVATIONS
 from jaxnets.data import Dataset
 from jaxnets.models import RandomlyWired
 from jaxnets.models.random_wiring import draw_wiring, earlier_nodes, from_layers, in_degrees, wiring
-from jaxnets.training.loop import advance
+from jaxnets.training.loop import advance, begin, split_key
 
 X = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32)
 # Models of three features, each with its activation in NumPy.
