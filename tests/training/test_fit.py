@@ -83,16 +83,17 @@ def test_data_may_be_any_named_tuple(key):
 
 
 def take_pieces_of(monkeypatch, steps):
-    """From now on, the driver takes at most so many steps at a time."""
+    """Makes the driver take at most so many steps at a time, but never less than an epoch."""
     monkeypatch.setattr(driver, "PIECE_SECONDS", 1e9)
+    monkeypatch.setattr(driver, "QUIET_SECONDS", 1e9)
     monkeypatch.setattr(driver, "LARGEST_PIECE", steps)
 
 
 def test_pieces_change_no_bit(key, monkeypatch):
-    """18 steps: one, two or four at a time, or as many as there are."""
+    """Six epochs: one, two or four at a time, or as many as there are."""
     hparams = {"learning_rate": 0.1, "l2": 0.01}
     state, history = fit(SPEC, key, DATA, hparams)
-    for steps in (1, 2, 4, 1000):
+    for steps in (3, 6, 12, 1000):
         take_pieces_of(monkeypatch, steps)
         cut, cut_history = fit(SPEC, key, DATA, hparams)
         chex.assert_trees_all_equal((cut.params, cut_history), (state.params, history))
