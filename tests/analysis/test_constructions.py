@@ -59,11 +59,11 @@ def test_sums_ridges_and_wider_layers_are_what_they_say(x64, key):
     knots = np.linspace(-4, 4, 6)
     f, g = relu_interpolation(knots, knots**2), relu_bump((-1, 0, 0.5, 1), 2.0)
     v, w = np.asarray([1.0, -2.0, 0.5]), np.asarray([0.0, 1.0, 1.0])
-    whole = add([ridge(f, v), ridge(g, w)], (0.5, -3.0))
+    added = add([ridge(f, v), ridge(g, w)], (0.5, -3.0))
     expected = 0.5 * outputs(f, x @ v) - 3 * outputs(g, x @ w)
-    np.testing.assert_allclose(outputs(whole, x), expected, atol=1e-12)
-    np.testing.assert_array_equal(outputs(widen(whole, 20), x), outputs(whole, x))
-    assert len(widen(whole, 20)["params"]["hidden_0"]["bias"]) == 20
+    np.testing.assert_allclose(outputs(added, x), expected, atol=1e-12)
+    np.testing.assert_array_equal(outputs(widen(added, 20), x), outputs(added, x))
+    assert len(widen(added, 20)["params"]["hidden_0"]["bias"]) == 20
 
 
 def test_written_networks_can_be_trained_on(key):

@@ -76,9 +76,9 @@ def test_regions_of_a_rectangle_are_a_partition(widths):
     assert min(areas) > 0
     assert sum(areas) == pytest.approx(15)
     centres = np.stack([cell.mean(axis=0) for cell in cells])
-    whole = patterns(layers, centres)
-    assert len(np.unique(whole, axis=0)) == len(cells)
-    for centre, cell, pattern in zip(centres, cells, whole, strict=True):
+    found = patterns(layers, centres)
+    assert len(np.unique(found, axis=0)) == len(cells)
+    for centre, cell, pattern in zip(centres, cells, found, strict=True):
         inside = centre[None] + 0.99 * (cell - centre[None])
         np.testing.assert_array_equal(patterns(layers, inside), np.tile(pattern, (len(cell), 1)))
 

@@ -214,7 +214,7 @@ def test_layers_without_a_rule_are_named(key, layers):
 
 
 class Variant(Conv):
-    """A subclass, whose forward pass may be another."""
+    """A subclass, whose forward pass may differ."""
 
 
 def test_subclasses_are_refused(key):

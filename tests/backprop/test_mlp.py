@@ -289,7 +289,7 @@ def test_the_list_of_sources_is_complete():
 
 
 class Variant(MLP):
-    """A subclass, whose forward pass may be another."""
+    """A subclass, whose forward pass may differ."""
 
 
 @pytest.mark.parametrize("model", [nn.Dense(1), Variant((4,))], ids=["Dense", "Variant"])

@@ -1,4 +1,4 @@
-"""The launcher: processes that die, get stuck, do not come, are restarted or told to stop."""
+"""The launcher: processes that die, get stuck, never connect, are restarted or stopped."""
 
 import argparse
 import os
@@ -24,7 +24,7 @@ SECOND = '[ "$JAXNETS_PROCESS" = 1 ]'
 
 
 def launch(*options, script=None, command=None, **keywords):
-    """A launcher of a shell script or another command, started."""
+    """Starts a launcher of a shell script or another command."""
     command = command or ["sh", "-c", script]
     return subprocess.Popen(
         [*LAUNCH, *options, "--", *command],
@@ -58,13 +58,13 @@ DEATHS = {
 }
 
 
-@pytest.mark.parametrize(("death", "told", "expected"), DEATHS.values(), ids=DEATHS)
-def test_a_death_ends_all_and_is_reported_in_one_line(death, told, expected):
+@pytest.mark.parametrize(("death", "message", "expected"), DEATHS.values(), ids=DEATHS)
+def test_a_death_ends_all_and_is_reported_in_one_line(death, message, expected):
     script = f"{SECOND} && {death}; sleep 60"
     code, _, err, seconds = outcome(launch("-n", "2", script=script))
     assert code == expected
     assert len(err.splitlines()) == 1
-    assert f"launch: process 1 of 2 {told}" in err
+    assert f"launch: process 1 of 2 {message}" in err
     assert err.endswith("; all ended\n")
     assert seconds < 20
 
@@ -104,15 +104,15 @@ def test_restarts_come_to_an_end():
     assert err.splitlines()[1].endswith("all ended")
 
 
-@pytest.mark.parametrize(("asked", "name"), [(signal.SIGINT, "INT"), (signal.SIGTERM, "TERM")])
-def test_a_signal_is_forwarded_with_time_to_save(asked, name):
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "INT"), (signal.SIGTERM, "TERM")])
+def test_a_signal_is_forwarded_with_time_to_save(number, name):
     save = "sleep 1; echo saved; exit 0"
     script = f"trap '{save}' {name}; echo ready; while true; do sleep 0.1; done"
     running = launch("-n", "2", "--restarts", "5", script=script)
     assert {running.stdout.readline() for _ in range(2)} == {"[0] ready\n", "[1] ready\n"}
-    running.send_signal(asked)
+    running.send_signal(number)
     code, out, err, seconds = outcome(running)
-    assert code == 128 + asked
+    assert code == 128 + number
     assert sorted(out.splitlines()) == ["[0] saved", "[1] saved"]
     assert f"launch: SIG{name}, forwarded" in err
     assert seconds < 15
@@ -192,13 +192,13 @@ FAULTS = {
 
 
 @pytest.mark.slow_faults
-@pytest.mark.parametrize(("how", "told", "expected"), FAULTS.values(), ids=FAULTS)
-def test_a_process_lost_within_a_collective(how, told, expected):
+@pytest.mark.parametrize(("how", "message", "expected"), FAULTS.values(), ids=FAULTS)
+def test_a_process_lost_within_a_collective(how, message, expected):
     """Its peer waits for it in JAX, whose own way out takes minutes."""
     program = FAILING.replace("HOW", how)
     code, _, err, seconds = outcome(launch("-n", "2", "--stuck", "8", command=python(program)))
     assert code == expected
-    assert f"launch: process 1 of 2 {told}" in err
+    assert f"launch: process 1 of 2 {message}" in err
     assert seconds < 60
     assert ("boom" in err) == ("boom" in how)
 
@@ -300,19 +300,19 @@ def test_a_slurm_variable_that_is_not_an_integer_is_named(name):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["-n", "2"], "no command: put it after --"),
         (["-n", "0", "--", "true"], "-n is 0; it must be 1 or more"),
         (["-n", "1", "--", "no-such-program"], "no-such-program cannot be started"),
     ],
 )
-def test_a_wrong_command_line_is_reported(arguments, told, capsys, monkeypatch):
+def test_a_wrong_command_line_is_reported(arguments, message, capsys, monkeypatch):
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     with pytest.raises(SystemExit) as left:
         main(arguments)
     assert left.value.code == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 def test_a_program_that_was_not_launched_starts_alone(monkeypatch):

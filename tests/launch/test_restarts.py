@@ -1,4 +1,4 @@
-"""Two processes of one run that are told to stop, or of which one dies, and that resume."""
+"""Two processes of one run that are stopped, or of which one dies, and that resume."""
 
 import json
 import os
@@ -38,7 +38,7 @@ print("ended", hashlib.sha256(leaves).hexdigest(), flush=True)
 
 
 def launch(home, *command, options=()):
-    """Two processes of a command with one device each, started."""
+    """Starts two processes of a command, with one device each."""
     return subprocess.Popen(
         [sys.executable, "-m", "jaxnets.launch", "-n", "2", *options, "--", *map(str, command)],
         env=os.environ | {"PYTHONPATH": str(ROOT), "HOME": str(home)},
@@ -49,12 +49,12 @@ def launch(home, *command, options=()):
     )
 
 
-def training(home, folder, steps):
+def train(home, folder, steps):
     return launch(home, sys.executable, "-c", TRAIN, folder, steps, options=("--grace", "300"))
 
 
 def lines(out, word):
-    """What each of both processes said after a word."""
+    """Returns what each process printed after a word."""
     return sorted(line.partition(word)[2] for line in out.splitlines() if word in line)
 
 
@@ -66,24 +66,24 @@ def waited_for(folder, pattern, seconds=200):
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """What each of both processes ends with when nothing disturbs them."""
+def undisturbed(tmp_path_factory):
+    """Returns what each process ends with when nothing disturbs them."""
     home = tmp_path_factory.mktemp("home")
-    out, errors = training(home, home / "whole", 100).communicate(timeout=300)
+    out, errors = train(home, home / "undisturbed", 100).communicate(timeout=300)
     ends = lines(out, "ended")
     assert len(ends) == 2, errors
     assert ends[0] == ends[1]
     return ends
 
 
-@pytest.mark.parametrize("told", ["one of them", "the launcher"])
-def test_processes_stop_after_the_same_step_and_resume(tmp_path, whole, told):
+@pytest.mark.parametrize("target", ["one of them", "the launcher"])
+def test_processes_stop_after_the_same_step_and_resume(tmp_path, undisturbed, target):
     """Though only one got the signal; neither waits in a collective for the other."""
     folder = tmp_path / "cut"
-    running = training(tmp_path, folder, 1)
+    running = train(tmp_path, folder, 1)
     first = [running.stdout.readline() for _ in range(2)]
     waited_for(folder, "step_*")
-    if told == "the launcher":
+    if target == "the launcher":
         running.send_signal(signal.SIGTERM)
     else:
         pid = next(line.split()[-1] for line in first if line.startswith("[1]"))
@@ -98,8 +98,8 @@ def test_processes_stop_after_the_same_step_and_resume(tmp_path, whole, told):
     step = int(stops[0].split()[0])
     assert step < 60
     assert (folder / f"step_{step:012d}").exists()
-    out, errors = training(tmp_path, folder, 100).communicate(timeout=300)
-    assert lines(out, "ended") == whole, errors
+    out, errors = train(tmp_path, folder, 100).communicate(timeout=300)
+    assert lines(out, "ended") == undisturbed, errors
 
 
 NAME = "mnist_cnn"
@@ -114,9 +114,9 @@ def experiment(home, folder):
 def child(launcher, number):
     """The pid of the process of that number."""
     children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
-    asked = f"JAXNETS_PROCESS={number}".encode()
+    entry = f"JAXNETS_PROCESS={number}".encode()
     for pid in children:
-        if asked in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+        if entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
             return int(pid)
     raise AssertionError(f"no process {number} among {children}")
 
@@ -125,9 +125,9 @@ def test_the_launcher_restarts_an_experiment_from_its_last_checkpoint(tmp_path):
     """Process 1 is killed once: what was trained is not trained again, and the result the same."""
     if not Path("/proc/self/environ").exists():
         pytest.skip("finds the process by /proc")
-    whole = experiment(tmp_path, tmp_path / "whole")
-    _, errors = whole.communicate(timeout=500)
-    assert whole.returncode == 0, errors
+    undisturbed = experiment(tmp_path, tmp_path / "undisturbed")
+    _, errors = undisturbed.communicate(timeout=500)
+    assert undisturbed.returncode == 0, errors
     running = experiment(tmp_path, tmp_path / "cut")
     waited_for(tmp_path / "cut", "checkpoints/*/step_*")
     first = next((tmp_path / "cut").glob("checkpoints/*/step_*"))
@@ -138,7 +138,7 @@ def test_the_launcher_restarts_an_experiment_from_its_last_checkpoint(tmp_path):
     assert "process 1 of 2 was killed by SIGKILL" in errors
     assert "restarting all (1 of 1)" in errors
     assert first.stat().st_mtime == written
-    results = [tmp_path / name / f"{NAME}.npz" for name in ("whole", "cut")]
+    results = [tmp_path / name / f"{NAME}.npz" for name in ("undisturbed", "cut")]
     arrays = [dict(np.load(path, allow_pickle=False)) for path in results]
     assert arrays[0].keys() == arrays[1].keys()
     for name in arrays[0]:

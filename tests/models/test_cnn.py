@@ -316,7 +316,7 @@ def test_dropout_follows_its_key(key):
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.0, 2, float("nan")])
-def test_dropout_refuses_rates_that_are_no_share(rate):
+def test_dropout_refuses_rates_outside_0_to_1(rate):
     with pytest.raises(ValueError, match=rf"dropout rate is {rate}; it must be (in|finite)"):
         Dropout(rate)
 
@@ -369,7 +369,7 @@ def test_images_of_another_size_are_refused_naming_the_layer(key, shape, message
 
 
 def test_the_path_of_a_layer_in_a_block_is_named(key):
-    """The block's convolution got the params of another network."""
+    """The block's convolution got the params of a different network."""
     params = jax.jit(CHANNELS.init)(key, IMAGES)
     params["params"]["layers_2"]["layers_0"]["kernel"] = jnp.ones((1, 1, 7, 4))
     with pytest.raises(ValueError, match="layer 'layers_2/layers_0' was initialised for 7 ch"):

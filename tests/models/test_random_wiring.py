@@ -78,7 +78,7 @@ def test_gradients_are_central_differences_of_the_loops(x64, key, model, sigma):
 
 
 @EACH
-def test_as_many_connections_as_asked_for_and_none_backwards(key, model, sigma):
+def test_as_many_connections_as_requested_and_none_backwards(key, model, sigma):
     connected = np.asarray(wiring(jax.jit(model.init)(key, X)))
     hidden = sum(model.levels)
     assert connected.shape == (hidden + model.outputs, 3 + hidden)

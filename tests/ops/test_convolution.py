@@ -30,7 +30,7 @@ from tests.support.windows_by_loops import (
 @hypothesis.settings(max_examples=10)
 @hypothesis.given(case=cases())
 def test_convolution_equals_loops(precision, case):
-    """Row C3: outputs and both gradients, whole patches and rows of them, short and long axes."""
+    """Row C3: outputs and both gradients, full patches and rows of them, short and long axes."""
     at = case.at
     assert (at.outputs, at.pads) == (case.outputs, case.pads)
 

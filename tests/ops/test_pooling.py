@@ -99,7 +99,7 @@ def both_max_pools(case):
 @NEEDS_MNIST
 @pytest.mark.parametrize(("size", "strides"), [(2, 2), (3, 2)])
 def test_ties_of_real_images_go_where_jax_sends_them(key, size, strides):
-    """ReLU leaves whole windows at zero, and so does the border of an MNIST image."""
+    """ReLU leaves entire windows at zero, and so does the border of an MNIST image."""
     pixels = idx.read(MNIST / "t10k-images-idx3-ubyte.gz")[:50, :, :, None]
     x = jnp.asarray(pixels, jnp.float32) / 255
     kernel = jax.random.normal(key, (5, 5, 1, 4))

@@ -1,4 +1,4 @@
-"""The two calls before the first computation, each in a process of its own."""
+"""The two calls before the first computation, each in its own process."""
 
 import json
 import os

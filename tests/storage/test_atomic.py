@@ -65,7 +65,7 @@ for name, save in {
 """
 
 
-def test_a_figure_a_result_and_a_note_that_find_no_room(tmp_path):
+def test_a_figure_a_result_and_a_note_that_do_not_fit(tmp_path):
     """In a process whose files end at 5,000 bytes, as on a full disk."""
     root = Path(__file__).parents[2]
     done = subprocess.run(
@@ -75,8 +75,8 @@ def test_a_figure_a_result_and_a_note_that_find_no_room(tmp_path):
         text=True,
         check=True,
     )
-    told = done.stdout.splitlines()
-    for name, line in zip(("figure.png", "result.npz", "note.json"), told, strict=True):
+    errors = done.stdout.splitlines()
+    for name, line in zip(("figure.png", "result.npz", "note.json"), errors, strict=True):
         assert f"for {tmp_path / name}: " in line
         assert "free some space, or write elsewhere" in line
     assert not list(tmp_path.iterdir())

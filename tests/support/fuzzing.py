@@ -72,7 +72,7 @@ def finite(tree):
 
 
 def run(check, strategies, examples, many=False):
-    """Tries a check on so many random examples: always the same ones, or `MANY` times as many."""
+    """Tries a check on this many random examples: always the same ones, or `MANY` times as many."""
     test = given(**strategies)(lambda **drawn: check(**drawn))
     limits = settings(
         max_examples=examples * (MANY if many else 1),
@@ -158,11 +158,11 @@ def _changed(array, names):
 
 
 @st.composite
-def damaged(draw, whole):
+def damaged(draw, intact):
     """The bytes of a file after up to three damages, or any bytes."""
     if draw(st.integers(0, 9)) == 0:
         return draw(st.binary(max_size=60))
-    content = bytearray(whole)
+    content = bytearray(intact)
     for kind in draw(st.lists(st.sampled_from(["flip", "cut", "add", "take", "put"]), max_size=3)):
         at = draw(st.integers(0, max(len(content) - 1, 0)))
         if kind == "flip" and content:

@@ -175,10 +175,10 @@ def test_progress_goes_to_stderr(key, capsys):
 
 
 class Bar:
-    """What a bar is told."""
+    """Records what a bar shows."""
 
     def __init__(self, *_):
-        self.n, self.shown, self.told = 0, {}, []
+        self.n, self.shown, self.updates = 0, {}, []
 
     def __enter__(self):
         return self
@@ -191,7 +191,7 @@ class Bar:
 
     def update(self, n):
         self.n += n
-        self.told.append((self.n, self.shown))
+        self.updates.append((self.n, self.shown))
 
 
 def test_progress_is_live(key, monkeypatch):
@@ -200,9 +200,9 @@ def test_progress_is_live(key, monkeypatch):
     take_pieces_of(monkeypatch, 3)
     monkeypatch.setattr(driver, "progress_bar", lambda *_: bar)
     _, history = fit(SPEC, key, DATA, {"learning_rate": 0.1}, progress=True)
-    assert [n for n, _ in bar.told] == sorted(n for n, _ in bar.told)
-    assert {n for n, _ in bar.told} == {0, 1, 2, 3, 4, 5, 6}
-    for n, shown in bar.told:
+    assert [n for n, _ in bar.updates] == sorted(n for n, _ in bar.updates)
+    assert {n for n, _ in bar.updates} == {0, 1, 2, 3, 4, 5, 6}
+    for n, shown in bar.updates:
         newest = {name: f"{values[n - 1]:.4g}" for name, values in history.items()}
         assert shown == (newest if n else {})
 

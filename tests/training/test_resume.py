@@ -54,11 +54,11 @@ RATE = {"learning_rate": 0.05}
 
 
 class Stopped(Exception):
-    """What stands for the end of a process."""
+    """Stands for the end of a process."""
 
 
 def stopped(monkeypatch, pieces, train):
-    """The process ends when so many pieces have been saved."""
+    """Ends the process once this many pieces have been saved."""
     real, count = checkpoints.save, 0
 
     def save(*args):

@@ -149,7 +149,7 @@ def test_alias_tables_hold_their_distribution(n):
 
 
 def test_frequent_words_are_read_less(key):
-    """The share kept of a word of frequency f, against the formula in the authors' program."""
+    """The share read of a word of frequency f, against the formula in the authors' program."""
     keep = sampling.keep_probabilities(COUNTS, 1e-2)
     frequency = COUNTS / COUNTS.sum()
     want = (np.sqrt(frequency / 1e-2) + 1) * 1e-2 / frequency

@@ -142,14 +142,14 @@ def test_a_failed_save_leaves_the_old_file(vectors, tmp_path):
 def test_damaged_files_are_refused(vectors, tmp_path, binary):
     path = tmp_path / "v"
     word2vec.save(path, vectors, binary)
-    whole = path.read_bytes()
-    header = whole.index(b"\n") + 1
-    for n in (header + 3, header + 30, len(whole) - 8):
-        path.write_bytes(whole[:n])
+    content = path.read_bytes()
+    header = content.index(b"\n") + 1
+    for n in (header + 3, header + 30, len(content) - 8):
+        path.write_bytes(content[:n])
         with pytest.raises(ValueError, match="cut short"):
             word2vec.load(path, binary)
     for n in range(0, header - 3):
-        path.write_bytes(whole[:n])
+        path.write_bytes(content[:n])
         with pytest.raises(ValueError, match=r"not in word2vec's format|cut short"):
             word2vec.load(path, binary)
     path.write_bytes(b"any other text\n" * 3)
