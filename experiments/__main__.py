@@ -9,11 +9,13 @@ from jaxnets import DivergedError, parallel
 from jaxnets.storage import run_folder
 from jaxnets.storage.atomic import DiskFullError
 
-from . import demo
 from .lab import gallery, gallery_check, run, run_all, scorecard
 from .lab.config import configure
 from .lab.registry import EXPERIMENTS
 from .lab.run import RESULTS, load, perform, redraw, title
+
+DRAWING = ("matplotlib", "skimage")
+"""Packages that the wheel alone does not bring."""
 
 
 def main() -> int:
@@ -46,10 +48,14 @@ def main() -> int:
     except KeyboardInterrupt as error:
         print(str(error) or "interrupted", file=sys.stderr)
         return getattr(error, "code", 130)
+    except ModuleNotFoundError as error:
+        extra = (error.name or "").partition(".")[0] in DRAWING
+        advice = ": pip install 'jaxnets[experiments]'" if extra else ""
+        print(f"error: {error}{advice}", file=sys.stderr)
+        return 2
     except (
         ValueError,
         FileNotFoundError,
-        ModuleNotFoundError,
         run_folder.FolderInUseError,
         DiskFullError,
     ) as error:
@@ -65,6 +71,8 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
         parser.print_help()
         return 2
     elif options.name == "demo":
+        from . import demo
+
         demo.main()
     elif options.name == "all":
         return run_all.main(options.set)

@@ -150,3 +150,25 @@ def test_command_line(tmp_path):
     )
     assert run.returncode == 0, run.stderr
     assert json.loads((tmp_path / "results/activations.json").read_text())["config"]["span"] == 5
+
+
+def test_without_matplotlib_experiments_are_listed_and_the_extra_is_named(tmp_path):
+    block = "import sys, runpy; sys.modules['matplotlib'] = None; sys.argv[1:] = {!r}; "
+    block += "runpy.run_module('experiments', run_name='__main__')"
+
+    def call(*arguments):
+        return subprocess.run(
+            [sys.executable, "-c", block.format(list(arguments))],
+            env={"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(tmp_path)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+
+    listed = call("--list")
+    assert listed.returncode == 0, listed.stderr
+    assert len(listed.stdout.splitlines()) == len(EXPERIMENTS)
+    for name in ("xor", "demo"):
+        refused = call(name)
+        assert refused.returncode == 2
+        assert "pip install 'jaxnets[experiments]'" in refused.stderr
