@@ -21,8 +21,7 @@ OURS = {
     "tests/experiments/images/test_twenty_lines.py": "exec",
     "tests/training/test_fingerprint.py": "exec",
 }
-"""Files that run the examples of our pages, a program's counted lines or texts of their own: nothing
-from outside."""
+"""Files that run the examples of our pages, or texts of their own; nothing from outside."""
 
 
 def dangers(source):
