@@ -72,18 +72,40 @@ def _source(code: types.CodeType) -> str:
     """
     try:
         nodes = _functions(inspect.getsourcefile(code) or "")[code.co_firstlineno]
-        return _dump(next(node for node in nodes if _compiles_to(node, code)))
-    except (OSError, SyntaxError, KeyError, StopIteration):
+        return _dump(_node_of(nodes, code))
+    except (OSError, SyntaxError, KeyError, ValueError, StopIteration):
         return _of_bytecode(code)
 
 
-def _compiles_to(node: Any, code: types.CodeType) -> bool:
-    """Whether that function is the code's; of several lambdas on a line, one has its body."""
-    if not isinstance(node, ast.Lambda):
-        return node.name == code.co_name
-    body = node.body
-    place = (body.lineno, body.end_lineno, body.col_offset, body.end_col_offset)
-    return code.co_name == "<lambda>" and place in code.co_positions()
+def _node_of(nodes: list[Any], code: types.CodeType) -> Any:
+    """Finds the function of the code among those that begin on its line.
+
+    Of several lambdas, it is the innermost whose body encloses all that the code came from.
+    """
+    if code.co_name != "<lambda>":
+        return next(node for node in nodes if getattr(node, "name", None) == code.co_name)
+    lambdas = [node for node in nodes if isinstance(node, ast.Lambda)]
+    if len(lambdas) == 1:
+        return lambdas[0]
+    spans = [span for span in code.co_positions() if None not in span and span[3]]
+    if not spans:  # Python 3.12 has no position for a lambda that returns a constant
+        return next(node for node in lambdas if _literal(node.body) == repr(code.co_consts[-1]))
+    start, end = min((s[0], s[2]) for s in spans), max((s[1], s[3]) for s in spans)
+    enclosing = [
+        node
+        for node in lambdas
+        if (node.body.lineno, node.body.col_offset) <= start
+        and end <= (node.body.end_lineno, node.body.end_col_offset)
+    ]
+    return max(enclosing, key=lambda node: (node.lineno, node.col_offset))
+
+
+def _literal(node: Any) -> str | None:
+    """The text of a constant expression, or None for any other."""
+    try:
+        return repr(ast.literal_eval(node))
+    except (ValueError, TypeError):
+        return None
 
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -113,6 +135,8 @@ def _dump(node: Any) -> str:
         ignored.add("name")
         if ast.get_docstring(node):
             fields["body"] = node.body[1:]
+    if isinstance(node, ast.JoinedStr):  # Python 3.12 has empty texts where 3.11 has none
+        fields["values"] = [part for part in node.values if getattr(part, "value", None) != ""]
     fields = {name: value for name, value in fields.items() if name not in ignored}
     return f"{type(node).__name__}({','.join(f'{k}={_dump(v)}' for k, v in fields.items())})"
 

@@ -50,7 +50,8 @@ def clipped(learning_rate):
 
 
 spec = jn.TrainSpec(jn.MLP((4,)), "binary_cross_entropy", 4, 10, clipped,
-                    augment=lambda key, x: x + 0.01 * jax.random.normal(key, x.shape))
+                    augment=lambda key, x, noise=(lambda: 0.01), label=lambda s: f"{s}{s!r}":
+                    x + noise() * jax.random.normal(key, x.shape))
 config = jn.CheckpointConfig(sys.argv[1], seconds=0, steps=5)
 real, stop = run_folder.checkpoints.save, int(sys.argv[2])
 
@@ -86,6 +87,13 @@ def test_a_function_is_its_source_not_its_place(tmp_path):
     assert describe(here) == describe(there)
     assert describe(here) != describe(other)
     assert describe(here) != describe(load(tmp_path / "a.py", "d", AUGMENT).noisy(0.2))
+
+
+def test_lambdas_on_a_line_are_told_apart():
+    pairs = [(lambda: 1, lambda: 2), (lambda x: lambda: x, lambda x: lambda: -x)]
+    for one, other in pairs:
+        assert describe(one) != describe(other)
+        assert "Lambda(" in describe(one)
 
 
 def test_a_checkpoint_resumes_after_its_function_was_moved(tmp_path, key):
