@@ -10,7 +10,7 @@ import pytest
 from scipy import special
 from sklearn import metrics
 
-from jaxnets import losses, objective
+from jaxnets import losses
 from jaxnets.losses import LOSSES, Loss, get_loss
 from tests.support.truths import LOSS_TRUTHS
 
@@ -211,32 +211,3 @@ def test_lookup_by_name_or_itself():
     assert get_loss("hinge") is LOSSES["hinge"]
     with pytest.raises(ValueError, match="unknown loss 'hing'; did you mean 'hinge'"):
         get_loss("hing")
-
-
-WEIGHTS = [np.array([[1.0, -2.0], [0.0, 3.0], [-0.5, 1.5]]), np.array([[2.0, -1.0, 0.0]])]
-PARAMS = {
-    "params": {
-        "hidden_0": {"weight": WEIGHTS[0], "bias": np.array([5.0, -6.0, 7.0])},
-        "output": {"weight": WEIGHTS[1], "bias": np.array([8.0])},
-    }
-}
-
-
-def test_penalties_are_norms_of_the_weights_without_the_biases(x64):
-    params = jax.tree.map(jnp.array, PARAMS)
-    l1 = sum(np.linalg.norm(w.ravel(), 1) for w in WEIGHTS)
-    l2 = sum(np.linalg.norm(w) ** 2 for w in WEIGHTS)
-    np.testing.assert_allclose(objective.l1_penalty(params), l1)
-    np.testing.assert_allclose(objective.l2_penalty(params), l2)
-
-
-@pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.0), (0.7, 0.0), (0.0, 0.3), (0.7, 0.3)])
-def test_penalty_gradient_by_hand_equals_jax(x64, l1, l2):
-    """At a weight of exactly 0 both take the subgradient 0."""
-    params = jax.tree.map(jnp.array, PARAMS)
-    by_jax = jax.grad(lambda p: l1 * objective.l1_penalty(p) + l2 * objective.l2_penalty(p))(params)
-    by_hand = objective.penalty_grad(params, l1, l2)
-    chex.assert_trees_all_close(by_hand, by_jax, rtol=1e-14)
-    weight, bias = (by_hand["params"]["hidden_0"][name] for name in ("weight", "bias"))
-    np.testing.assert_allclose(weight, l1 * np.sign(WEIGHTS[0]) + 2 * l2 * WEIGHTS[0])
-    np.testing.assert_array_equal(bias, np.zeros(3))

@@ -11,7 +11,14 @@ from sklearn import metrics
 
 from jaxnets import MLP, Objective
 from jaxnets.losses import LOSSES, get_loss
-from jaxnets.objective import BLOCK, metrics_of, outputs_of
+from jaxnets.objective import (
+    BLOCK,
+    l1_penalty,
+    l2_penalty,
+    metrics_of,
+    outputs_of,
+    penalty_grad,
+)
 from tests.support.truths import LOSS_TRUTHS
 
 RNG = np.random.default_rng(0)
@@ -42,6 +49,35 @@ def test_mean_loss_plus_penalties(loss, l1, l2):
     chex.assert_shape([value, *row.values()], ())
 
 
+WEIGHTS = [np.array([[1.0, -2.0], [0.0, 3.0], [-0.5, 1.5]]), np.array([[2.0, -1.0, 0.0]])]
+PARAMS = {
+    "params": {
+        "hidden_0": {"weight": WEIGHTS[0], "bias": np.array([5.0, -6.0, 7.0])},
+        "output": {"weight": WEIGHTS[1], "bias": np.array([8.0])},
+    }
+}
+
+
+def test_penalties_are_norms_of_the_weights_without_the_biases(x64):
+    params = jax.tree.map(jnp.array, PARAMS)
+    l1 = sum(np.linalg.norm(w.ravel(), 1) for w in WEIGHTS)
+    l2 = sum(np.linalg.norm(w) ** 2 for w in WEIGHTS)
+    np.testing.assert_allclose(l1_penalty(params), l1)
+    np.testing.assert_allclose(l2_penalty(params), l2)
+
+
+@pytest.mark.parametrize(("l1", "l2"), [(0.0, 0.0), (0.7, 0.0), (0.0, 0.3), (0.7, 0.3)])
+def test_penalty_gradient_by_hand_equals_jax(x64, l1, l2):
+    """At a weight of exactly 0 both take the subgradient 0."""
+    params = jax.tree.map(jnp.array, PARAMS)
+    by_jax = jax.grad(lambda p: l1 * l1_penalty(p) + l2 * l2_penalty(p))(params)
+    by_hand = penalty_grad(params, l1, l2)
+    chex.assert_trees_all_close(by_hand, by_jax, rtol=1e-14)
+    weight, bias = (by_hand["params"]["hidden_0"][name] for name in ("weight", "bias"))
+    np.testing.assert_allclose(weight, l1 * np.sign(WEIGHTS[0]) + 2 * l2 * WEIGHTS[0])
+    np.testing.assert_array_equal(bias, np.zeros(3))
+
+
 @pytest.mark.parametrize("traced", [False, True])
 def test_a_traced_coefficient_gives_the_same(traced):
     params = random_params()
@@ -49,10 +85,10 @@ def test_a_traced_coefficient_gives_the_same(traced):
     def value(l2):
         return Objective(MODEL, "binary_cross_entropy", l2=l2)(params, BATCH)[0]
 
-    run = jax.jit(value) if traced else value
+    evaluate = jax.jit(value) if traced else value
     plain = Objective(MODEL, "binary_cross_entropy")(params, BATCH)[0]
-    np.testing.assert_allclose(run(0.0), plain, rtol=1e-6)
-    assert run(0.5) > plain
+    np.testing.assert_allclose(evaluate(0.0), plain, rtol=1e-6)
+    assert evaluate(0.5) > plain
 
 
 def test_a_coefficient_of_zero_costs_nothing():
