@@ -316,6 +316,26 @@ def test_narrowed_draws_have_the_variance_of_the_narrow_network(key, activation)
     assert_variance(layers["output"]["weight"], VARIANCES["lecun"](7, 3))
 
 
+@pytest.mark.parametrize("width", [1, 4, (4, 3), np.array([2, 1]), 3.0], ids=str)
+def test_widths_that_fit_are_accepted(width):
+    MLP((4, 5)).check_hparams(width=width)
+
+
+WRONG_WIDTHS = {
+    "zero": ((4, 5), 0, "width is 0; the model has 1 to 4 units"),
+    "too wide": ((4, 5), 5, "width is 5; the model has 1 to 4 units"),
+    "half a unit": ((4, 5), 2.5, "width is 2.5"),
+    "one of too many": ((4, 5), (1, 2, 3), r"shape \(3,\); one network takes .* \[2\]: .* sweep"),
+    "no hidden layer": ((), 1, "the model has no hidden layer to narrow"),
+}
+
+
+@pytest.mark.parametrize(("widths", "width", "message"), WRONG_WIDTHS.values(), ids=WRONG_WIDTHS)
+def test_widths_that_do_not_fit_are_refused(widths, width, message):
+    with pytest.raises(ValueError, match=message):
+        MLP(widths).check_hparams(width=width)
+
+
 def test_widths_are_integers():
     with pytest.raises(TypeError, match=r"an entry of widths is 2\.7"):
         MLP((2.7,))
