@@ -99,9 +99,10 @@ def drive(
             new = jax.block_until_ready(job.program(carry, np.int32(step), np.int32(count)))
             pace = pace.after(count, time.monotonic() - began)
             if job.stops_if_diverged and not new.finite:
+                carry, step = _last_finite(job, carry, step, count)
                 if writer is not None:
                     writer.save(step, carry, carry.history)
-                raise _diverged(job, carry, step, count)
+                raise _diverged(job, carry, step)
             carry, step = new, step + count
             if bar is not None:
                 _show(bar, carry.history, job.records(step))
@@ -148,32 +149,37 @@ class _Pace:
         return replace(self, size=min(size, LARGEST_PIECE))
 
 
-def _diverged(job: Job, carry: Carry, step: int, count: int) -> DivergedError:
-    """Finds the first of `count` steps after which the run is not finite, by bisection."""
-    good = 0
-    while count - good > 1:
-        middle = (good + count) // 2
+def _last_finite(job: Job, carry: Carry, step: int, count: int) -> tuple[Carry, int]:
+    """Finds the last of `count` steps after which the run is finite, by bisection."""
+    good, bad = 0, count
+    while bad - good > 1:
+        middle = (good + bad) // 2
         found = job.program(carry, np.int32(step), np.int32(middle))
-        good, count = (middle, count) if found.finite else (good, middle)
-    old = job.program(carry, np.int32(step), np.int32(good)) if good else carry
-    at = step + good
-    fresh = old._replace(sums=jax.tree.map(jnp.zeros_like, old.sums))
-    new = job.program(fresh, np.int32(at), np.int32(1))
-    loss = float(new.sums["loss"])  # times the size of the batch, which changes no NaN or infinity
+        good, bad = (middle, bad) if found.finite else (good, middle)
+    if good:
+        carry = job.program(carry, np.int32(step), np.int32(good))
+    return carry, step + good
+
+
+def _diverged(job: Job, carry: Carry, step: int) -> DivergedError:
+    """Says what is not finite after that step, from the carry before it."""
+    fresh = carry._replace(means=jax.tree.map(jnp.zeros_like, carry.means))
+    new = job.program(fresh, np.int32(step), np.int32(1))
+    loss = float(new.means["loss"])  # a share of the loss, which is finite if the loss is
     leaf = _bad_leaf(new.state.params)
     what = (
-        f"the params are not finite after step {at}"
+        f"the params are not finite after step {step}"
         if math.isfinite(loss)
-        else f"the loss of step {at} is {loss}"
+        else f"the loss of step {step} is {loss}"
     )
     where = f"; params{leaf} has NaN or infinity" if leaf else ""
-    epoch = at // job.spec.steps_per_epoch(job.samples) + 1
-    history = jax.device_get(old.history)
+    epoch = step // job.spec.steps_per_epoch(job.samples) + 1
+    history = jax.device_get(carry.history)
     return DivergedError(
         f"the run is not finite in epoch {epoch} of {job.spec.epochs}: {what}{where}; "
         "try a smaller learning rate",
-        old.state,
-        {name: rows[..., : job.records(at)] for name, rows in history.items()},
+        carry.state,
+        {name: rows[..., : job.records(step)] for name, rows in history.items()},
     )
 
 

@@ -1,6 +1,10 @@
 """One definition of an epoch: the pure scan, the driver and the sweep compute the same run."""
 
+import os
+import subprocess
+import sys
 from functools import cache, partial
+from pathlib import Path
 
 import chex
 import jax
@@ -96,3 +100,16 @@ def test_each_row_of_a_sweep_equals_the_single_run(name):
         chex.assert_trees_all_close(row, (alone.params, alone_history), rtol=0, atol=3e-6)
         assert state.step[i] == alone.step
         assert state.key[i] == alone.key
+
+
+def test_scan_and_driver_are_equal_with_the_default_options_of_xla_too():
+    """The tests leave out most optimizations, and so what may round one of the two otherwise."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", __file__, "-k", "scan_and_driver_are_equal_bit"],
+        env=os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "0", "XLA_FLAGS": ""},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert f"{len(SETTINGS)} passed" in done.stdout
