@@ -163,17 +163,17 @@ def _last_finite(job: Job, carry: Carry, step: int, count: int) -> tuple[Carry, 
 
 def _diverged(job: Job, carry: Carry, step: int) -> DivergedError:
     """Says what is not finite after that step, from the carry before it."""
-    fresh = carry._replace(means=jax.tree.map(jnp.zeros_like, carry.means))
-    new = job.program(fresh, np.int32(step), np.int32(1))
-    loss = float(new.means["loss"])  # a share of the loss, which is finite if the loss is
-    leaf = _bad_leaf(new.state.params)
-    what = (
-        f"the params are not finite after step {step}"
-        if math.isfinite(loss)
-        else f"the loss of step {step} is {loss}"
-    )
-    where = f"; params{leaf} has NaN or infinity" if leaf else ""
     epoch = step // job.spec.steps_per_epoch(job.samples) + 1
+    fresh = carry._replace(sums=jax.tree.map(jnp.zeros_like, carry.sums))
+    new = job.program(fresh, np.int32(step), np.int32(1))
+    total, leaf = float(new.sums["loss"]), _bad_leaf(new.state.params)
+    if math.isnan(total) or (math.isinf(total) and leaf):
+        what = f"the loss of step {step} is {total}"
+    elif leaf:
+        what = f"the params are not finite after step {step}"
+    else:
+        what = f"the losses of the epoch overflow at step {step}, one by one or in their sum"
+    where = f"; params{leaf} has NaN or infinity" if leaf else ""
     history = jax.device_get(carry.history)
     return DivergedError(
         f"the run is not finite in epoch {epoch} of {job.spec.epochs}: {what}{where}; "

@@ -16,15 +16,7 @@ from jax import Array, lax
 
 from jaxnets.host import checks
 from jaxnets.losses import Loss, get_loss
-from jaxnets.objective import (
-    PENALTIES,
-    Batch,
-    Metrics,
-    Objective,
-    Params,
-    metrics_of,
-    outputs_of,
-)
+from jaxnets.objective import PENALTIES, Batch, Metrics, Objective, Params, metrics_of, outputs_of
 from jaxnets.training.permutation import permutation
 
 Hparams = Mapping[str, Any]
@@ -197,10 +189,10 @@ def train(
     def record(state: State, index: Array) -> tuple[State, Metrics]:
         def epoch(i: Array, now: tuple[State, Metrics]) -> tuple[State, Metrics]:
             number = index * spec.record_every + i
-            return _epoch(spec, step, data.train, order_key, number, (now[0], carry.means))
+            return _epoch(spec, step, data.train, order_key, number, (now[0], carry.sums))
 
-        state, means = lax.fori_loop(0, spec.record_every, epoch, (state, carry.means))
-        return state, _branch(state, partial(_row, spec, data, state), means)
+        state, sums = lax.fori_loop(0, spec.record_every, epoch, (state, carry.sums))
+        return state, _branch(state, partial(_row, spec, data, state), sums)
 
     return lax.scan(record, carry.state, jnp.arange(spec.epochs // spec.record_every))
 
@@ -209,8 +201,8 @@ class Carry(NamedTuple):
     """A run at any step, with all that later steps need of the earlier ones."""
 
     state: State
-    means: Metrics
-    """Metrics averaged over the samples of the epoch so far."""
+    sums: Metrics
+    """Metrics summed over the samples of the epoch so far."""
     history: History
     """Each `[records]`; rows that are yet to come are 0."""
     finite: Array
@@ -232,9 +224,9 @@ def begin(
     state, n = init_state(spec, key, x, hparams), spec.epochs // spec.record_every
     names = ("loss", "accuracy") if get_loss(spec.loss).classifies else ("loss",)
     parts = ("train", "valid") if validated else ("train",)
-    means = {name: jnp.zeros(()) for name in names}
+    sums = {name: jnp.zeros(()) for name in names}
     history = {f"{part}_{name}": jnp.zeros(n) for part in parts for name in names}
-    return Carry(state, means, history, jnp.array(True)), split_key(key).order
+    return Carry(state, sums, history, jnp.array(True)), split_key(key).order
 
 
 def advance(
@@ -254,25 +246,25 @@ def advance(
     per_epoch = spec.steps_per_epoch(len(data.train["x"]))
 
     def in_epoch(now: tuple[Carry, Array]) -> tuple[Carry, Array]:
-        (state, means, history, finite), at = now
+        (state, sums, history, finite), at = now
         number, position = jnp.divmod(at, per_epoch)
         end = jnp.minimum(position + start + count - at, per_epoch)
-        means = jax.tree.map(lambda mean: jnp.where(position == 0, 0, mean), means)
+        sums = jax.tree.map(lambda total: jnp.where(position == 0, 0, total), sums)
         bounds = None if per_epoch == 1 else (position, end)
-        state, means = _epoch(spec, step, data.train, order_key, number, (state, means), bounds)
+        state, sums = _epoch(spec, step, data.train, order_key, number, (state, sums), bounds)
         record, is_last = jnp.divmod(number + 1, spec.record_every)
         history = lax.cond(
             (end == per_epoch) & (is_last == 0),
             lambda history: jax.tree.map(
                 lambda rows, new: rows.at[record - 1].set(new),
                 history,
-                _row(spec, data, state, means),
+                _row(spec, data, state, sums),
             ),
             lambda history: history,
             history,
         )
-        finite = finite & jnp.isfinite(means["loss"])
-        return Carry(state, means, history, finite), at + end - position
+        finite = finite & jnp.isfinite(sums["loss"])
+        return Carry(state, sums, history, finite), at + end - position
 
     first = (carry, jnp.asarray(start, jnp.int32))
     carry, _ = lax.while_loop(lambda now: now[1] < start + count, in_epoch, first)
@@ -291,31 +283,28 @@ def _epoch(
     now: tuple[State, Metrics],
     bounds: tuple[Array, Array] | None = None,
 ) -> tuple[State, Metrics]:
-    """Takes the steps of an epoch, or those within bounds, and averages their metrics.
+    """Takes the steps of an epoch, or those within bounds, and adds up their metrics.
 
-    Without bounds the loop is a scan, which can be differentiated through. The means are running
-    ones, since means of finite losses may overflow.
+    Without bounds the loop is a scan, which can be differentiated through.
     """
     n = len(samples["x"])
     size = spec.batch_size or n
     full, left = divmod(n, size)
 
-    def update(
-        now: tuple[State, Metrics], rows: Array | None, seen: Array | int
-    ) -> tuple[State, Metrics]:
+    def update(now: tuple[State, Metrics], rows: Array | None) -> tuple[State, Metrics]:
         batch = samples if rows is None else jax.tree.map(lambda a: a[rows], samples)
         state, metrics = step(now[0], batch)
-        weight = len(batch["x"]) / (seen + len(batch["x"]))
-        return state, {name: m + weight * (metrics[name] - m) for name, m in now[1].items()}
+        m = len(batch["x"])
+        return state, {name: total + m * metrics[name] for name, total in now[1].items()}
 
     if size == n:
-        return update(now, None, 0)
+        return update(now, None)
     order = permutation(jax.random.fold_in(order_key, number), n)
 
     def whole(i: Array, now: tuple[State, Metrics]) -> tuple[State, Metrics]:
-        return update(now, lax.dynamic_slice_in_dim(order, i * size, size), i * size)
+        return update(now, lax.dynamic_slice_in_dim(order, i * size, size))
 
-    last = partial(update, rows=order[full * size :], seen=full * size)
+    last = partial(update, rows=order[full * size :])
     if bounds is None:
         now = lax.fori_loop(0, full, whole, now)
         return _branch(now[0], last, now) if left else now
@@ -324,15 +313,16 @@ def _epoch(
 
 
 def _branch(state: State, compute: Callable[[Any], Any], operand: Any) -> Any:
-    """Computes something in a branch, as `advance` does: inlined, XLA may round it otherwise."""
+    """Computes in a branch, as `advance` does: XLA may round inlined code otherwise."""
     shapes = jax.eval_shape(compute, operand)
-    zeros = partial(jax.tree.map, lambda s: jnp.zeros(s.shape, s.dtype), shapes)
-    return lax.cond(state.step >= 0, compute, lambda _: zeros(), operand)
+    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    return lax.cond(state.step >= 0, compute, lambda _: zeros, operand)
 
 
-def _row(spec: TrainSpec, data: Any, state: State, means: Metrics) -> Metrics:
-    """One row of the history, from the means of an epoch and the params after it."""
-    row = {f"train_{name}": mean for name, mean in means.items()}
+def _row(spec: TrainSpec, data: Any, state: State, sums: Metrics) -> Metrics:
+    """One row of the history, from the sums of an epoch and the params after it."""
+    n = len(data.train["x"])
+    row = {f"train_{name}": total / n for name, total in sums.items()}
     if data.valid is not None:
         outputs = outputs_of(spec.model, state.params, data.valid["x"])
         valid = metrics_of(get_loss(spec.loss), outputs, data.valid["y"])
