@@ -17,6 +17,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from jaxnets import parallel
+from jaxnets.host.signals import Interrupted, defer_signals
 from jaxnets.storage import checkpoints, tensorboard
 from jaxnets.storage.atomic import atomic_write
 from jaxnets.storage.checkpoints import CheckpointConfig
@@ -103,10 +104,12 @@ class RunWriter:
         self.folder = Path(self.config.folder)
         self.saved: int | None = None
         self.board: tensorboard.Board | None = None
+        self.asked = 0
         self.at = time.monotonic()
         self.stack = ExitStack()
 
     def __enter__(self) -> "RunWriter":
+        self.pending = self.stack.enter_context(defer_signals())
         if jax.process_index() == 0:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.stack.enter_context(lock_folder(self.folder))
@@ -129,9 +132,11 @@ class RunWriter:
         self.saved = None if found.skipped else step
         return step, found.tree
 
-    def due(self) -> bool:
-        """Whether it is time to save."""
-        return time.monotonic() - self.at >= self.config.seconds
+    def must_save(self, step: int, total: int) -> bool:
+        """Tells whether to save now: after the last step, when it is time, or on a signal."""
+        self.asked = parallel.max_over_processes(self.pending.signal or 0)
+        due = time.monotonic() - self.at >= self.config.seconds
+        return step == total or bool(self.asked) or due
 
     def save(self, step: int, carry: Any, history: Mapping[str, Any]) -> None:
         """Saves metrics first and the checkpoint last, so that a kill in between loses no row."""
@@ -142,6 +147,12 @@ class RunWriter:
                 self.board.add(table)
             checkpoints.save(self.folder, step, carry, self.fingerprint, self.config.last)
         self.saved, self.at = step, time.monotonic()
+
+    def stop_if_asked(self, step: int, total: int) -> None:
+        """Raises Interrupted if a signal came before the state after this step was saved."""
+        if self.asked:
+            where = f"after step {step} of {total}; saved in {self.folder}"
+            raise Interrupted(f"stopped by signal {self.asked} {where}", self.asked)
 
 
 def describe(folder: Path, config: Mapping[str, Any]) -> None:

@@ -11,9 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets import parallel
 from jaxnets.host.progress import progress_bar
-from jaxnets.host.signals import Interrupted, defer_signals
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.storage.run_folder import RunWriter
 from jaxnets.training.loop import Carry, History, State, TrainSpec
@@ -82,9 +80,8 @@ def drive(
     per_epoch, step = job.spec.steps_per_epoch(job.samples), 0
     total = job.spec.epochs * per_epoch
     with ExitStack() as stack:
-        pending = writer = bar = None
+        writer = bar = None
         if checkpoints is not None:
-            pending = stack.enter_context(defer_signals())
             writer = RunWriter(checkpoints, fingerprint or {}, job.spec.record_every, job.records)
             step, carry = stack.enter_context(writer).restore(carry)
         if progress:
@@ -107,13 +104,9 @@ def drive(
             if bar is not None:
                 _show(bar, carry.history, job.records(step))
                 bar.update(step // per_epoch - bar.n)
-            if writer is not None and pending is not None:
-                asked = parallel.max_over_processes(pending.signal or 0)
-                if step == total or asked or writer.due():
-                    writer.save(step, carry, carry.history)
-                if asked and step < total:
-                    where = f"after step {step} of {total}; saved in {writer.folder}"
-                    raise Interrupted(f"stopped by signal {asked} {where}", asked)
+            if writer is not None and writer.must_save(step, total):
+                writer.save(step, carry, carry.history)
+                writer.stop_if_asked(step, total)
     return carry
 
 
