@@ -25,6 +25,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxnets import plots, word2vec
+from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.text import tiny_language
 
 from ..lab.claims import Claim, Result, Verdict, interval, markdown, verdict
@@ -44,9 +45,9 @@ SHOWN = 4
 HIGH = 0.5
 
 
-def run(config: Config, key: Array) -> Result:
+def run(config: Config, key: Array, checkpoints: CheckpointConfig | None = None) -> Result:
     text = word_vectors.read(config)
-    trained = word_vectors.learn(config, key, text)
+    trained = word_vectors.learn(config, key, text, checkpoints)
     tests = word_vectors.tests()
     groups = tests.analogies if config.corpus else tiny_language.analogies()
     scores = [word2vec.analogy_scores(t.vectors, groups) for t in trained]

@@ -22,6 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxnets import plots
+from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.text import tiny_language
 from jaxnets.text.vocabulary import Vocabulary
 
@@ -50,10 +51,10 @@ PAIRS = 12
 """Words of the matrix of distances, taken from the first kinds in turn."""
 
 
-def run(config: Config, key: Array) -> Result:
+def run(config: Config, key: Array, checkpoints: CheckpointConfig | None = None) -> Result:
     text = word_vectors.read(config)
     names, kinds = _choose(_kinds(config), text.vocabulary)
-    trained = word_vectors.learn(config, key, text)
+    trained = word_vectors.learn(config, key, text, checkpoints)
     unit = [t.vectors.unit[t.vectors.numbers(names)] for t in trained]
     maps = np.stack([_tsne(rows, config.seed) for rows in unit])
     same = kinds[:, None] == kinds

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jax import Array
 
+from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.text import corpus, tiny_language
 from jaxnets.text.corpus import Corpus
 from jaxnets.word2vec import (
@@ -55,12 +56,15 @@ def read(config: Config) -> Corpus:
     return corpus.read(config.corpus, cache=".cache", progress=True)
 
 
-def learn(config: Config, key: Array, text: Corpus) -> list[Trained]:
+def learn(
+    config: Config, key: Array, text: Corpus, checkpoints: CheckpointConfig | None = None
+) -> list[Trained]:
     """Trains vectors once for each seed."""
     options = {} if config.corpus else TINY
     settings = Word2Vec(config.model, epochs=config.epochs, **options)
     return [
-        train(settings, seed, text, progress=True) for seed in jax.random.split(key, config.seeds)
+        train(settings, seed, text, progress=True, checkpoints=checkpoints)
+        for seed in jax.random.split(key, config.seeds)
     ]
 
 

@@ -8,7 +8,8 @@ from jaxnets.word2vec.evaluation import (
     spearman,
     total,
 )
-from jaxnets.word2vec.train import Trained, Word2Vec, train
+from jaxnets.word2vec.settings import Word2Vec
+from jaxnets.word2vec.train import Trained, train
 from jaxnets.word2vec.vector_files import load, save
 from jaxnets.word2vec.vectors import Vectors, analogy, most_similar, similarities
 

@@ -1,11 +1,12 @@
 """Training of word2vec: the host sends the text in chunks, one scan runs a chunk's batches."""
 
+import hashlib
 import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,108 +14,20 @@ import numpy as np
 from jax import Array, lax
 from jax.sharding import Mesh
 
-from jaxnets.host import checks
 from jaxnets.host.progress import progress_bar
+from jaxnets.storage.checkpoints import CheckpointConfig
+from jaxnets.storage.run_folder import RunWriter
 from jaxnets.text.corpus import Corpus
-from jaxnets.text.vocabulary import END
 from jaxnets.word2vec import sampling, sharding, tables
 from jaxnets.word2vec.batch import TextBatch, dynamic_reaches, streams, text_batch
+from jaxnets.word2vec.chunks import passes
 from jaxnets.word2vec.gradients import GRADIENTS, Gradients
 from jaxnets.word2vec.reference_loss import Params
+from jaxnets.word2vec.settings import Word2Vec
 from jaxnets.word2vec.vectors import Vectors
 
 LANES = 8
 """Rows are padded to a multiple of this: on a CPU rows of 104 floats are faster than of 100."""
-RUN = 64
-"""Consecutive positions per stream of a batch; contexts at both ends are computed twice."""
-CHUNK = 2**18
-"""Positions per call of the compiled program."""
-LEARNING_RATES = {"cbow": 0.05, "skip_gram": 0.025}
-"""The defaults of the authors' program."""
-
-
-@dataclass(frozen=True)
-class Word2Vec:
-    """Describes a word2vec run by its static choices; defaults as in the authors' program.
-
-    Args:
-        model: "cbow" or "skip_gram".
-        dimensions: the size of the vectors.
-        window: the largest distance of a context; each position draws its reach from 1 to this.
-        negatives: noise words per position.
-        epochs: passes over the text.
-        learning_rate: the initial rate; by default that of `LEARNING_RATES`.
-        final_rate: the rate at the end of the linear decay.
-        sample: words of a larger share of the text are read less often; 0 reads all.
-        batch_size: positions updated at a time, from the same vectors. A larger batch is faster,
-            but frequent words diverge sooner; short texts, or `sample=0`, need a smaller one.
-        streams: parts of the text that a batch reads in parallel; by default one per `RUN`
-            positions.
-        positions_per_group: positions that share noise words. They are taken from all streams,
-            since noise words shared by neighbours are pushed away from one topic, which makes
-            analogies worse.
-        shared_negatives: noise words per group, which together weigh as `negatives`.
-        deterministic: whether GPUs, too, sum the changes of a word in a fixed order; other devices
-            always do.
-
-    Raises:
-        ValueError: a size below 1, a share or rate out of range, or an unknown model.
-    """
-
-    model: str = "cbow"
-    dimensions: int = 100
-    window: int = 5
-    negatives: int = 5
-    epochs: int = 5
-    learning_rate: float | None = None
-    final_rate: float = 1e-4
-    sample: float = 1e-3
-    batch_size: int = 1024
-    streams: int | None = None
-    positions_per_group: int = 32
-    shared_negatives: int = 8
-    deterministic: bool = False
-
-    def __post_init__(self) -> None:
-        checks.require_known([self.model], GRADIENTS, "model")
-        sizes = (
-            "dimensions",
-            "window",
-            "negatives",
-            "epochs",
-            "batch_size",
-            "positions_per_group",
-            "shared_negatives",
-        )
-        for name in sizes:
-            checks.require_count(getattr(self, name), name)
-            object.__setattr__(self, name, int(getattr(self, name)))
-        checks.require_count(self.stream_count, "streams")
-        if self.streams is not None:
-            object.__setattr__(self, "streams", int(self.streams))
-        for name, rate in (("learning_rate", self.first_rate), ("final_rate", self.final_rate)):
-            checks.require_positive(checks.as_number(rate, name), name)
-        for name, value in (
-            ("streams", self.stream_count),
-            ("positions_per_group", self.positions_per_group),
-        ):
-            if self.batch_size % value:
-                raise ValueError(
-                    f"batch_size ({self.batch_size}) must be a multiple of {name} ({value})"
-                )
-
-    @property
-    def first_rate(self) -> float:
-        """The initial learning rate."""
-        chosen = self.learning_rate
-        return LEARNING_RATES[self.model] if chosen is None else chosen
-
-    @property
-    def stream_count(self) -> int:
-        """The number of streams."""
-        if self.streams is None:
-            return math.gcd(self.batch_size, max(self.batch_size // RUN, 1))
-        return self.streams
 
 
 class Trained(NamedTuple):
@@ -130,12 +43,21 @@ class Trained(NamedTuple):
     is compiled; NaN if there was only one."""
 
 
+class Carry(NamedTuple):
+    """A run between two chunks, which a checkpoint holds."""
+
+    params: Params
+    losses: np.ndarray
+    """The sum and number of the losses of each epoch so far, `[epochs, 2]`."""
+
+
 def train(
     settings: Word2Vec,
     key: Array,
     corpus: Corpus,
     progress: bool = False,
     devices: Sequence[jax.Device] | None = None,
+    checkpoints: CheckpointConfig | None = None,
 ) -> Trained:
     """Trains word vectors by stochastic gradient descent (Mikolov et al., 2013; row C8).
 
@@ -145,10 +67,13 @@ def train(
         corpus: from `jaxnets.text.corpus.read`; its ids may be memory-mapped.
         progress: whether to show a bar with the words read and the latest loss.
         devices: to divide the positions of a batch among; by default a single one.
+        checkpoints: where to save checkpoints; the run resumes from the latest one, bit for bit.
 
     Raises:
         ValueError: a window longer than the text, or a batch that cannot be divided among devices.
-        FloatingPointError: the loss is not finite.
+        FloatingPointError: the loss or the params are not finite.
+        Interrupted, CorruptCheckpoint, CheckpointMismatch, FolderInUseError, DiskFullError: of a
+            run with checkpoints, as in `jaxnets.fit`.
     """
     if corpus.vocabulary.counts.sum() <= settings.window:
         raise ValueError(
@@ -157,64 +82,119 @@ def train(
         )
     mesh = _mesh(settings, devices)
     init_key, keep_key, step_key = jax.random.split(key, 3)
-    counts = corpus.vocabulary.counts
-    params = init(init_key, len(counts), settings.dimensions)
+    counts, length = corpus.vocabulary.counts, len(corpus.ids)
     noise = sampling.noise(counts)
     keep = sampling.keep_probabilities(counts, settings.sample).astype(np.float32)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(keep_key)).tolist())
-    total, done, losses, clock = settings.epochs * len(corpus.ids), 0, [], _Clock()
-    with progress_bar(progress, " words", total, scale=True) as bar:
-        for epoch in range(settings.epochs):
-            sums, newest = np.zeros(2), jnp.zeros(2)
-            for chunk in chunks(settings, corpus.ids, keep, rng):
-                # While a chunk is under way, the one before is reported and the next one drawn.
-                before = newest
-                params, newest = _advance(
-                    settings,
-                    mesh,
-                    params,
-                    chunk.words,
-                    chunk.lines,
-                    noise,
-                    rates(settings, done, done + chunk.read, total, chunk.steps(settings)),
-                    jax.random.fold_in(step_key, done),
-                )
-                sums += _as_finite(before, epoch)
-                clock.record(done)
-                done += chunk.read
-                bar.update(chunk.read)
-                bar.set_postfix(loss=f"{sums[0] / max(sums[1], 1):.3f}", refresh=False)
-            sums += _as_finite(newest, epoch)
-            losses.append(sums[0] / max(sums[1], 1))
+    carry = Carry(init(init_key, len(counts), settings.dimensions), np.zeros((settings.epochs, 2)))
+    start, total = 0, settings.epochs * length
+    with ExitStack() as stack:
+        writer = None
+        if checkpoints is not None:
+            found = _fingerprint(settings, key, corpus, mesh)
+            writer = RunWriter(checkpoints, found, 1, lambda done: done // length)
+            start, carry = stack.enter_context(writer).restore(carry)
+        bar = stack.enter_context(progress_bar(progress, " words", total, scale=True))
+        bar.update(start)
+        params, losses, clock = carry.params, _Losses(carry.losses), _Clock(start)
+        for epoch, done, chunk in passes(settings, corpus.ids, keep, rng):
+            if done < start:  # drawn again, since all chunks share one generator
+                continue
+            params, sums = _advance(
+                settings,
+                mesh,
+                params,
+                chunk.words,
+                chunk.lines,
+                noise,
+                rates(settings, done, done + chunk.read, total, chunk.steps(settings)),
+                jax.random.fold_in(step_key, done),
+            )
+            losses.add(epoch, sums)
+            clock.record(done)
+            done += chunk.read
+            bar.update(chunk.read)
+            bar.set_postfix(loss=f"{losses.newest_mean:.3f}", refresh=False)
+            if writer is not None and writer.must_save(done, total):
+                carry = Carry(_as_finite(params, epoch), losses.collect())
+                writer.save(done, carry, {"train_loss": losses.means()})
+                writer.stop_if_asked(done, total)
+        losses.collect()
+    params = _as_finite(params, settings.epochs - 1)
     params = {name: table[:, : settings.dimensions] for name, table in params.items()}
     vectors = Vectors(corpus.vocabulary.words, np.asarray(params["input"]))
-    return Trained(vectors, params, np.asarray(losses), clock.rate(done))
+    return Trained(vectors, params, losses.means(), clock.rate(total))
+
+
+def _as_finite(values: Any, epoch: int) -> Any:
+    """Returns the losses or params of an epoch; raises a FloatingPointError unless finite."""
+    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(values)):
+        what = "params are" if isinstance(values, dict) else "loss is"
+        raise FloatingPointError(
+            f"the {what} not finite in epoch {epoch + 1}: try a smaller learning rate, or a "
+            "smaller batch_size"
+        )
+    return values
+
+
+class _Losses:
+    """The losses of each epoch, fetched a chunk late: while one is under way, the next is drawn."""
+
+    def __init__(self, sums: np.ndarray) -> None:
+        self.sums = sums
+        self.pending: tuple[int, Array] | None = None
+        self.newest_mean = math.nan
+
+    def add(self, epoch: int, sums: Array) -> None:
+        self.collect()
+        self.pending = epoch, sums
+
+    def collect(self) -> np.ndarray:
+        """Adds what is pending; raises a FloatingPointError unless it is finite."""
+        if self.pending is not None:
+            (epoch, sums), self.pending = self.pending, None
+            self.sums[epoch] += _as_finite(np.asarray(sums), epoch)
+            self.newest_mean = self.means()[epoch]
+        return self.sums
+
+    def means(self) -> np.ndarray:
+        return self.sums[:, 0] / np.maximum(self.sums[:, 1], 1)
 
 
 class _Clock:
     """Measures words per second after the first chunk, which waits for the compiler."""
 
-    def __init__(self) -> None:
-        self.start, self.words = 0.0, 0
+    def __init__(self, first: int) -> None:
+        self.first, self.start, self.words = first, 0.0, 0
 
     def record(self, done: int) -> None:
-        if done and not self.words:
+        if done > self.first and not self.words:
             self.start, self.words = time.perf_counter(), done
 
     def rate(self, done: int) -> float:
         seconds = time.perf_counter() - self.start
-        return (done - self.words) / seconds if done > self.words > 0 else float("nan")
+        return (done - self.words) / seconds if done > self.words > 0 else math.nan
 
 
-def _as_finite(sums: Array, epoch: int) -> np.ndarray:
-    """Fetches the sums of a chunk; raises a FloatingPointError unless they are finite."""
-    on_host = np.asarray(sums)
-    if not np.isfinite(on_host).all():
-        raise FloatingPointError(
-            f"the loss is not finite in epoch {epoch + 1}: try a smaller learning rate, or a "
-            "smaller batch_size"
-        )
-    return on_host
+def _fingerprint(
+    settings: Word2Vec, key: Array, corpus: Corpus, mesh: Mesh | None
+) -> dict[str, str]:
+    """Digests a run by its settings, key, corpus and devices, as `jaxnets.fit` does its own."""
+    words, counts = corpus.vocabulary
+    texts: dict[str, list[Any]] = {
+        "settings": [repr(settings).encode(), str(mesh and mesh.size).encode()],
+        "key": [str(jax.random.key_impl(key)).encode(), jax.random.key_data(key)],
+        "corpus": ["\n".join(words).encode(), counts, corpus.ids],
+    }
+    return {
+        name: hashlib.sha256(b"".join(_digest(part) for part in parts)).hexdigest()
+        for name, parts in texts.items()
+    }
+
+
+def _digest(part: Any) -> bytes:
+    data: Any = part if isinstance(part, bytes) else np.ascontiguousarray(part)
+    return hashlib.sha256(data).digest()
 
 
 def init(key: Array, words: int, dimensions: int) -> Params:
@@ -228,49 +208,6 @@ def init(key: Array, words: int, dimensions: int) -> Params:
         "input": jnp.pad(vectors, ((0, 0), (0, more))),
         "output": jnp.zeros((words, dimensions + more)),
     }
-
-
-class Chunk(NamedTuple):
-    """Holds the words read from a part of the corpus, and the contexts of the first and last."""
-
-    words: np.ndarray
-    lines: np.ndarray
-    """The line number of each word; each word of the padding has its own."""
-    read: int
-    """The entries of the corpus in this part."""
-
-    def steps(self, settings: Word2Vec) -> int:
-        """Counts the batches of the chunk."""
-        return (len(self.words) - 2 * settings.window) // settings.batch_size
-
-
-def chunks(
-    settings: Word2Vec, ids: np.ndarray, keep: np.ndarray, rng: np.random.Generator
-) -> Iterator[Chunk]:
-    """Yields the chunks of one pass over a corpus, all of the same size; pads the last one."""
-    reach = settings.window
-    steps = min(max(CHUNK // settings.batch_size, 1), -(-len(ids) // settings.batch_size))
-    size = steps * settings.batch_size
-    words, lines, line, read = *_padding(reach, -1), 0, 0
-    for start in range(0, len(ids), size):
-        block = np.asarray(ids[start : start + size])
-        number = np.cumsum(block == END, dtype=np.int32) + np.int32(line)
-        kept = (block != END) & (rng.random(len(block), np.float32) < keep[block])
-        words = np.concatenate([words, block[kept]])
-        lines = np.concatenate([lines, number[kept]])
-        line, read = int(number[-1]), read + len(block)
-        if len(words) >= size + 2 * reach:
-            yield Chunk(words[: size + 2 * reach], lines[: size + 2 * reach], read)
-            words, lines, read = words[size:], lines[size:], 0
-    if len(words) > reach:
-        more = size + 2 * reach - len(words)
-        pad_words, pad_lines = _padding(more, -reach - 1)
-        yield Chunk(np.concatenate([words, pad_words]), np.concatenate([lines, pad_lines]), read)
-
-
-def _padding(n: int, first: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns `n` words that are never contexts, on lines `first, first - 1, ...`."""
-    return np.zeros(n, np.int32), np.int32(first) - np.arange(n, dtype=np.int32)
 
 
 def rates(settings: Word2Vec, first: int, last: int, total: int, steps: int) -> np.ndarray:

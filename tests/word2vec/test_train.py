@@ -13,6 +13,7 @@ from jaxnets.text import tiny_language
 from jaxnets.text.corpus import read as read_corpus
 from jaxnets.text.vocabulary import END
 from jaxnets.word2vec import Word2Vec, train
+from jaxnets.word2vec import chunks as chunking
 
 training = importlib.import_module("jaxnets.word2vec.train")
 """The module, whose name in its package is that of the function."""
@@ -32,9 +33,9 @@ def corpus():
 
 
 def read(settings, ids, keep, monkeypatch, steps):
-    monkeypatch.setattr(training, "CHUNK", steps * settings.batch_size)
+    monkeypatch.setattr(chunking, "CHUNK", steps * settings.batch_size)
     rng = np.random.default_rng(0)
-    return list(training.chunks(settings, ids, keep, rng))
+    return list(chunking.chunks(settings, ids, keep, rng))
 
 
 @pytest.mark.parametrize("steps", [1, 3, 1000])

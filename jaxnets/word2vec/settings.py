@@ -1,0 +1,96 @@
+"""The static choices of a word2vec run."""
+
+import math
+from dataclasses import dataclass
+
+from jaxnets.host import checks
+from jaxnets.word2vec.gradients import GRADIENTS
+
+RUN = 64
+"""Consecutive positions per stream of a batch; contexts at both ends are computed twice."""
+LEARNING_RATES = {"cbow": 0.05, "skip_gram": 0.025}
+"""The defaults of the authors' program."""
+
+
+@dataclass(frozen=True)
+class Word2Vec:
+    """Describes a word2vec run by its static choices; defaults as in the authors' program.
+
+    Args:
+        model: "cbow" or "skip_gram".
+        dimensions: the size of the vectors.
+        window: the largest distance of a context; each position draws its reach from 1 to this.
+        negatives: noise words per position.
+        epochs: passes over the text.
+        learning_rate: the initial rate; by default that of `LEARNING_RATES`.
+        final_rate: the rate at the end of the linear decay.
+        sample: words of a larger share of the text are read less often; 0 reads all.
+        batch_size: positions updated at a time, from the same vectors. A larger batch is faster,
+            but frequent words diverge sooner; short texts, or `sample=0`, need a smaller one.
+        streams: parts of the text that a batch reads in parallel; by default one per `RUN`
+            positions.
+        positions_per_group: positions that share noise words. They are taken from all streams,
+            since noise words shared by neighbours are pushed away from one topic, which makes
+            analogies worse.
+        shared_negatives: noise words per group, which together weigh as `negatives`.
+        deterministic: whether GPUs, too, sum the changes of a word in a fixed order; other devices
+            always do.
+
+    Raises:
+        ValueError: a size below 1, a share or rate out of range, or an unknown model.
+    """
+
+    model: str = "cbow"
+    dimensions: int = 100
+    window: int = 5
+    negatives: int = 5
+    epochs: int = 5
+    learning_rate: float | None = None
+    final_rate: float = 1e-4
+    sample: float = 1e-3
+    batch_size: int = 1024
+    streams: int | None = None
+    positions_per_group: int = 32
+    shared_negatives: int = 8
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        checks.require_known([self.model], GRADIENTS, "model")
+        sizes = (
+            "dimensions",
+            "window",
+            "negatives",
+            "epochs",
+            "batch_size",
+            "positions_per_group",
+            "shared_negatives",
+        )
+        for name in sizes:
+            checks.require_count(getattr(self, name), name)
+            object.__setattr__(self, name, int(getattr(self, name)))
+        checks.require_count(self.stream_count, "streams")
+        if self.streams is not None:
+            object.__setattr__(self, "streams", int(self.streams))
+        for name, rate in (("learning_rate", self.first_rate), ("final_rate", self.final_rate)):
+            checks.require_positive(checks.as_number(rate, name), name)
+        for name, value in (
+            ("streams", self.stream_count),
+            ("positions_per_group", self.positions_per_group),
+        ):
+            if self.batch_size % value:
+                raise ValueError(
+                    f"batch_size ({self.batch_size}) must be a multiple of {name} ({value})"
+                )
+
+    @property
+    def first_rate(self) -> float:
+        """The initial learning rate."""
+        chosen = self.learning_rate
+        return LEARNING_RATES[self.model] if chosen is None else chosen
+
+    @property
+    def stream_count(self) -> int:
+        """The number of streams."""
+        if self.streams is None:
+            return math.gcd(self.batch_size, max(self.batch_size // RUN, 1))
+        return self.streams
