@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jaxnets
 from jaxnets import DivergedError, parallel
+from jaxnets.host.signals import interrupt_on_signals
 from jaxnets.storage import run_folder
 from jaxnets.storage.atomic import DiskFullError
 
@@ -41,7 +42,8 @@ def main() -> int:
     run.only_process_0_prints(parallel.start())
     jaxnets.cache_compilations()
     try:
-        return _dispatch(options, parser)
+        with interrupt_on_signals():
+            return _dispatch(options, parser)
     except DivergedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 3

@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 from .config import configure
 from .fingerprint import digest
@@ -27,7 +28,7 @@ ALL_CORES: Shares = [None]
 
 
 def main(settings: list[str], results: Path = RESULTS) -> int:
-    """Runs what is missing or out of date; returns 1 if any failed, 130 after Ctrl-C.
+    """Runs what is missing or out of date; returns 1 if any failed, or 128 + a signal's number.
 
     Those that measure times run last and alone. On CPUs the others run in parallel, each on its
     share of the cores: one core each wastes less than all cores for one at a time. A setting
@@ -46,11 +47,11 @@ def main(settings: list[str], results: Path = RESULTS) -> int:
                 minutes = (time.perf_counter() - start) / 60
                 print(f"[{done} of {len(waiting)} done, {minutes:.0f} min] {name}", flush=True)
                 failed += [name] * bool(code)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         print(
             "\nStopped: the same command resumes with those that have no result.", file=sys.stderr
         )
-        return 130
+        return getattr(stopped, "code", 130)
     if failed:
         print(f"\nFailed (the others have run): {', '.join(failed)}", file=sys.stderr)
     return int(bool(failed))
@@ -71,13 +72,14 @@ def _run(names: list[str], shares: Shares, settings: list[str]) -> Iterator[tupl
     free: SimpleQueue = SimpleQueue()
     for share in shares:
         free.put(share)
+    children = Children()
 
     def one(name: str) -> int:
         print(f"starting: {name}", flush=True)
-        done = subprocess.run(_command(name, settings), **captured)
-        if done.stdout:
-            print(done.stdout, flush=True)
-        return done.returncode
+        code, output = children.run(_command(name, settings), **captured)
+        if output:
+            print(output, flush=True)
+        return code
 
     parallel = len(shares) > 1
     captured: dict = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if parallel else {}
@@ -89,8 +91,33 @@ def _run(names: list[str], shares: Shares, settings: list[str]) -> Iterator[tupl
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BaseException:
-            threads.shutdown(cancel_futures=True)
+            threads.shutdown(wait=False, cancel_futures=True)
+            children.end()
             raise
+
+
+class Children:
+    """Processes that run now, and that end with this one."""
+
+    def __init__(self) -> None:
+        self.running: set[subprocess.Popen] = set()
+        self.ended = False
+
+    def run(self, command: list[str], **options: Any) -> tuple[int, str | None]:
+        """Runs a command; returns its exit code, and its output if that is captured."""
+        with subprocess.Popen(command, **options) as child:
+            self.running.add(child)
+            if self.ended:
+                child.terminate()
+            output, _ = child.communicate()
+            self.running.discard(child)
+        return child.returncode, output
+
+    def end(self) -> None:
+        """Asks all that run, or start later, to end."""
+        self.ended = True
+        for child in tuple(self.running):
+            child.terminate()
 
 
 def _pin(share: set[int] | None) -> None:

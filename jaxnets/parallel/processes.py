@@ -106,7 +106,7 @@ def _exit_on_exception(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
     sys.__excepthook__(kind, error, trace)
-    exit_process(130 if issubclass(kind, KeyboardInterrupt) else 1)
+    exit_process(getattr(error, "code", 130) if issubclass(kind, KeyboardInterrupt) else 1)
 
 
 def exit_process(code: int) -> None:

@@ -109,14 +109,16 @@ class RunWriter:
         self.stack = ExitStack()
 
     def __enter__(self) -> "RunWriter":
-        self.pending = self.stack.enter_context(defer_signals())
-        if jax.process_index() == 0:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.stack.enter_context(lock_folder(self.folder))
+        with ExitStack() as stack:
+            self.pending = stack.enter_context(defer_signals())
+            if jax.process_index() == 0:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(lock_folder(self.folder))
+            self.stack = stack.pop_all()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.stack.close()
+    def __exit__(self, *error: Any) -> None:
+        self.stack.__exit__(*error)
 
     def restore(self, carry: Any) -> tuple[int, Any]:
         """Returns step and carry of the latest intact checkpoint, else 0 and the given carry."""

@@ -72,7 +72,7 @@ def drive(
 
     Raises:
         DivergedError: a loss is not finite; the last finite state is saved.
-        Interrupted: SIGINT or SIGTERM came, and the state is saved.
+        Interrupted: SIGINT, SIGTERM or SIGHUP came, and the state is saved.
         FolderInUseError: another process writes to the folder.
         ValueError: processes that do not see the same checkpoint.
         CorruptCheckpoint, CheckpointMismatch, DiskFullError: see `jaxnets.storage.checkpoints`.

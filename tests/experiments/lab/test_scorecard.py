@@ -3,7 +3,13 @@
 import json
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 
 import matplotlib.image
 import numpy as np
@@ -11,6 +17,7 @@ import pytest
 
 from experiments.lab import fingerprint, gallery, gallery_check, run, run_all, scorecard
 from experiments.lab.registry import EXPERIMENTS, LECTURES
+from jaxnets.host.signals import Interrupted
 
 NEEDS_CHROMIUM = pytest.mark.skipif(
     not any(map(shutil.which, gallery_check.BROWSERS)), reason="needs Chromium"
@@ -158,19 +165,35 @@ def test_run_all_continues_after_a_failure_and_stops_at_an_interrupt(results, mo
         (results / f"{name}.json").unlink()
     commands = []
 
-    def run(command, **options):
+    def run(_, command, **options):
         commands.append(command[3:])
-        return run_all.subprocess.CompletedProcess(command, int("checkerboard" in command))
+        return int("checkerboard" in command), None
 
-    monkeypatch.setattr(run_all.subprocess, "run", run)
+    monkeypatch.setattr(run_all.Children, "run", run)
     assert run_all.main(["corpus=a.txt"], results) == 1
     assert "checkerboard" in capsys.readouterr().err
     assert ["checkerboard"] in commands
     assert ["xor"] in commands
     assert ["word2vec", "--set", "corpus=a.txt"] in commands
 
-    def interrupted(command, **options):
-        raise KeyboardInterrupt
+    for error, code in ((KeyboardInterrupt, 130), (partial(Interrupted, "stopped", 15), 143)):
 
-    monkeypatch.setattr(run_all.subprocess, "run", interrupted)
-    assert run_all.main([], results) == 130
+        def interrupted(_, command, error=error, **options):
+            raise error()
+
+        monkeypatch.setattr(run_all.Children, "run", interrupted)
+        assert run_all.main([], results) == code
+
+
+def test_run_all_ends_what_it_started():
+    children = run_all.Children()
+    sleep = [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"]
+    began = time.monotonic()
+    with ThreadPoolExecutor(1) as threads:
+        ended = threads.submit(children.run, sleep, stdout=subprocess.DEVNULL)
+        while not children.running:
+            time.sleep(0.01)
+        children.end()
+        assert ended.result() == (-signal.SIGTERM, None)
+    assert time.monotonic() - began < 30
+    assert not children.running
