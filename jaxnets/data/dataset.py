@@ -1,13 +1,13 @@
 """Data sets as dicts of arrays with a common leading axis, and ways to make them from arrays."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxnets.data.npz import read_npz
+from jaxnets.data.npz import array_names, read_npz
 from jaxnets.host import checks
 
 Part = dict[str, Any]
@@ -89,25 +89,32 @@ def from_npz(
 
     An archive with `x` and `y` is split as by `from_arrays`. One with `x_train`, `y_train`,
     `x_test`, `y_test` and optionally `x_valid`, `y_valid` keeps these parts (`fractions` and
-    `seed` are then unused). Pickled objects are refused.
+    `seed` are then unused). Other members are never read, and pickled objects are refused.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: not an intact archive, a missing array, parts that do not fit each other, or
             as in `from_arrays`.
     """
-    arrays = read_npz(path)
-    if not any(key.endswith(("_train", "_valid", "_test")) for key in arrays):
-        _require_arrays(arrays, ("x", "y"), path)
+    found = array_names(path)
+    names = _part_names(found)
+    wanted = [f"{axis}_{name}" for name in names for axis in "xy"] or ["x", "y"]
+    _require_arrays(found, wanted, path)
+    arrays = read_npz(path, wanted)
+    if not names:
         return from_arrays(arrays["x"], arrays["y"], fractions=fractions, seed=seed)
-    names = ["train", "test"]
-    if "x_valid" in arrays or "y_valid" in arrays:
-        names.append("valid")
-    _require_arrays(arrays, [f"{axis}_{name}" for name in names for axis in "xy"], path)
     parts = {name: _as_part(arrays[f"x_{name}"], arrays[f"y_{name}"], f"_{name}") for name in names}
     for name in names[1:]:
         _require_alike(parts[name], parts["train"], name)
     return Dataset(**parts)
+
+
+def _part_names(found: Sequence[str]) -> list[str]:
+    """Names the parts that an archive with these arrays should have; none if it is one table."""
+    present = [name for name in Dataset._fields if {f"x_{name}", f"y_{name}"} & set(found)]
+    if not present:
+        return []
+    return ["train", "test", "valid"] if "valid" in present else ["train", "test"]
 
 
 def standardise(dataset: Dataset) -> Dataset:
@@ -191,15 +198,13 @@ def _require_alike(part: Part, train: Part, name: str) -> None:
         checks.as_labels(part["y"], int(train["y"].max()) + 1, f"y_{name}")
 
 
-def _require_arrays(
-    arrays: Mapping[str, Any], keys: Sequence[str], path: str | PathLike[str]
-) -> None:
+def _require_arrays(found: Sequence[str], keys: Sequence[str], path: str | PathLike[str]) -> None:
     for key in keys:
-        if key in arrays:
+        if key in found:
             continue
-        near = difflib.get_close_matches(key, arrays, n=1, cutoff=0.4)
+        near = difflib.get_close_matches(key, found, n=1, cutoff=0.4)
         hint = f" did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"{path} has no array {key!r};{hint} it has: {', '.join(arrays) or 'none'}. Save x and "
+            f"{path} has no array {key!r};{hint} it has: {', '.join(found) or 'none'}. Save x and "
             "y, or x_train, y_train, x_test, y_test and optionally x_valid, y_valid"
         )

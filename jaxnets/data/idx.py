@@ -5,18 +5,19 @@ import struct
 import zlib
 from os import PathLike
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
+from jaxnets.data.unpacking import MOST, Unpacked
+from jaxnets.host.files import require_file
+
 UINT8 = 0x08
 AGAIN = "delete it and download it again"
-LONGEST_HEADER = 4 + 4 * 255
-MOST = 1032
-"""The most bytes that deflate can unpack from one: a header cannot promise more."""
 
 
 def read(path: str | PathLike[str]) -> np.ndarray:
-    """Reads a gzipped IDX file of unsigned bytes: `[images, rows, columns]` or `[labels]`.
+    """Reads an IDX file of unsigned bytes, gzipped or not: `[images, rows, columns]` or `[labels]`.
 
     The header is two zero bytes, the type (0x08), the number of axes, then each axis's length as
     a big-endian 32-bit integer; the entries follow, last axis fastest (LeCun, Cortes and Burges
@@ -24,47 +25,67 @@ def read(path: str | PathLike[str]) -> np.ndarray:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not gzip, not IDX, another type, a size that contradicts its header, or
-            anything after its end.
+        ValueError: neither gzip nor IDX, another type, a size that contradicts its header,
+            anything after its end, or not a file but a folder, pipe or device.
     """
     path = Path(path)
-    packed = path.read_bytes()
-    gunzip = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    require_file(path)
+    size = path.stat().st_size
     try:
-        head = gunzip.decompress(packed, LONGEST_HEADER)
-        shape = _shape(head, path)
-        expected = 4 + 4 * len(shape) + math.prod(shape)
-        # One byte more than promised, to reach and check the end of the file.
-        most = min(expected, MOST * len(packed)) + 1
-        content = head + gunzip.decompress(gunzip.unconsumed_tail, max(1, most - len(head)))
+        with path.open("rb") as file:
+            is_plain = file.read(2) == b"\0\0"
+            file.seek(0)
+            if is_plain:
+                return _array(file, size, path)
+            stream = Unpacked(file, zlib.decompressobj(wbits=16 + zlib.MAX_WBITS))
+            array = _array(stream, MOST * size, path)
+            _require_end(stream, size - file.tell(), path)
+            return array
     except zlib.error as error:
         raise ValueError(
-            f"{path} ({len(packed)} bytes) is not an intact gzip file ({error}); {AGAIN}"
+            f"{path} ({size} bytes) is not an intact gzip file ({error}); {AGAIN}"
         ) from error
-    if not gunzip.eof or len(content) != expected:
-        long = len(content) > expected
+
+
+def _array(stream: IO[bytes] | Unpacked, most: int, path: Path) -> np.ndarray:
+    """Reads all of a stream that has `most` bytes at the most."""
+    start = stream.read(4)
+    axes = _axes(start, path)
+    lengths = stream.read(4 * axes)
+    head = len(start) + len(lengths)
+    if head < 4 + 4 * axes:
         raise ValueError(
-            f"{path} is {'too long' if long else 'cut short'}: its header {shape} promises "
-            f"{expected} bytes, it unpacks to {len(content)}{' or more' if long else ''}; {AGAIN}"
-        )
-    if gunzip.unused_data:
-        raise ValueError(
-            f"{path} has {len(gunzip.unused_data)} bytes after its end that do not belong to it; "
+            f"{path} is cut short: its header takes {4 + 4 * axes} bytes, it unpacks to {head}; "
             f"{AGAIN}"
         )
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
+    shape = struct.unpack(f">{axes}I", lengths)
+    promised = math.prod(shape)
+    content = stream.read(min(promised, most))
+    found = head + len(content) + len(stream.read(1))
+    expected = head + promised
+    if found != expected:
+        long = found > expected
+        raise ValueError(
+            f"{path} is {'too long' if long else 'cut short'}: its header {shape} promises "
+            f"{expected} bytes, it unpacks to {found}{' or more' if long else ''}; {AGAIN}"
+        )
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def _shape(unpacked: bytes, path: Path) -> tuple[int, ...]:
-    zeros, kind, axes = struct.unpack_from(">HBB", unpacked.ljust(4, b"\xff"))
+def _axes(start: bytes, path: Path) -> int:
+    zeros, kind, axes = struct.unpack(">HBB", start.ljust(4, b"\xff"))
     if zeros != 0 or kind != UINT8 or axes == 0:
         raise ValueError(
-            f"{path} starts with the bytes {unpacked[:4].hex(' ') or 'of an empty file'}; an IDX "
+            f"{path} starts with the bytes {start.hex(' ') or 'of an empty file'}; an IDX "
             f"file of unsigned bytes starts with 00 00 08 and its number of axes; {AGAIN}"
         )
-    if len(unpacked) < 4 + 4 * axes:
-        raise ValueError(
-            f"{path} is cut short: its header takes {4 + 4 * axes} bytes, it unpacks to "
-            f"{len(unpacked)}; {AGAIN}"
-        )
-    return struct.unpack_from(f">{axes}I", unpacked, 4)
+    return axes
+
+
+def _require_end(stream: Unpacked, unread: int, path: Path) -> None:
+    """Raises a ValueError unless the gzip stream is complete and the file ends with it."""
+    if not stream.is_complete():
+        raise ValueError(f"{path} is cut short within its checksum; {AGAIN}")
+    rest = len(stream.decompressor.unused_data) + unread
+    if rest:
+        raise ValueError(f"{path} has {rest} bytes after its end that do not belong to it; {AGAIN}")

@@ -14,7 +14,7 @@ import numpy as np
 from jaxnets.data import tfds
 from jaxnets.data.dataset import Part
 from jaxnets.data.images import data_dir
-from jaxnets.data.npz import read_npz
+from jaxnets.data.npz import array_names, read_npz
 from jaxnets.storage.atomic import atomic_write
 
 BATCH = 1000
@@ -47,8 +47,12 @@ def read(
     file = _cache_file(builder)
     if not file.exists():
         _write(file, _decode(builder))
+    names = array_names(file)
+    splits = [name.removeprefix("x_") for name in names if name.startswith("x_")]
+    if not splits or not {f"y_{split}" for split in splits} <= set(names):
+        raise ValueError(f"{file} is damaged (it has the arrays {names}): delete it")
     arrays = read_npz(file)
-    return {split: {axis: arrays[f"{axis}_{split}"] for axis in "xy"} for split in _splits(arrays)}
+    return {split: {axis: arrays[f"{axis}_{split}"] for axis in "xy"} for split in splits}
 
 
 def texts(name: str, folder: str | PathLike[str] | None = None) -> Iterator[tuple[str, float]]:
@@ -87,10 +91,6 @@ def is_prepared(name: str) -> bool:
         return False
     builder = _open(name, data_dir())
     return builder.is_prepared() and _has_random_access(builder)
-
-
-def _splits(arrays: dict[str, np.ndarray]) -> list[str]:
-    return [key.removeprefix("x_") for key in arrays if key.startswith("x_")]
 
 
 def _builder(name: str, folder: Path, known: tuple[str, ...]) -> Any:
