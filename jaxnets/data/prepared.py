@@ -1,10 +1,9 @@
 """Sets prepared by TensorFlow Datasets: images, decoded once and cached as arrays, and texts."""
 
 import difflib
-import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from jaxnets.data.dataset import Part
 from jaxnets.data.images import data_dir
 from jaxnets.data.npz import array_names, read_npz
 from jaxnets.storage.atomic import atomic_write
+from jaxnets.storage.digest import digest_of_files
 
 BATCH = 1000
 """Examples read at once."""
@@ -28,8 +28,8 @@ def read(
 
     Decoding takes about a quarter of a millisecond per image, so the arrays are cached in one
     .npz file: next to the prepared set, or under `$XDG_CACHE_HOME/jaxnets` (`~/.cache/jaxnets`)
-    if its folder is read-only. The file is named after the set, its version and the state of its
-    files, so a set that is prepared again is decoded again.
+    if its folder is read-only. The file is named after the set, its version and the content of its
+    files, so a set whose files change in any way is decoded again.
 
     Args:
         name: TFDS's name: `set`, `set/config` or `set:version`.
@@ -74,15 +74,9 @@ def texts(name: str, folder: str | PathLike[str] | None = None) -> Iterator[tupl
 
 
 def state(name: str, folder: str | PathLike[str] | None = None) -> tuple[str, str]:
-    """Returns a set's full name, fit for a file name, and a digest of the state of its files."""
+    """Returns a set's full name, fit for a file name, and a digest of the content of its files."""
     builder = _builder(name, data_dir(folder), ())
     return _file_name(builder), _state(builder)
-
-
-def state_of_files(files: Iterable[Path]) -> str:
-    """Returns a digest of names, sizes and times, which changes when a file does."""
-    entries = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return hashlib.sha256(repr(entries).encode()).hexdigest()[:12]
 
 
 def is_prepared(name: str) -> bool:
@@ -142,8 +136,10 @@ def _file_name(builder: Any) -> str:
 
 
 def _state(builder: Any) -> str:
-    files = Path(builder.data_path).iterdir()
-    return state_of_files(sorted(file for file in files if file.suffix != ".npz"))
+    files = (file for file in Path(builder.data_path).iterdir() if file.is_file())
+    return digest_of_files(
+        sorted(file for file in files if file.suffix != ".npz" and not file.name.startswith("."))
+    )
 
 
 def _text_feature(builder: Any) -> str:

@@ -29,20 +29,21 @@ def read(
 ) -> Corpus:
     """Reads a text into a corpus, once and in pieces.
 
-    Words are as `reading.words` finds them; those that occur fewer than `min_count` times are left
-    out, so that windows close over the gap.
+    Words are as `word_rule.words` finds them; those that occur fewer than `min_count` times are
+    left out, so that windows close over the gap.
 
     Args:
         source: a file, a folder, a TFDS set or strings, see `reading.Source`.
         min_count: the least number of occurrences of a word.
         cache: a folder for the numbers, which are then mapped from a file and never all in memory;
-            an unchanged source is not read again: its cached numbers are checked by sha256.
+            a source of the same content, wherever it lies, is not read again. The files are named
+            by the sha256 of that content, and checked by their own.
         progress: whether to show a bar with the words read.
 
     Raises:
-        FileNotFoundError: no such file or set, or a folder without files.
-        ValueError: not UTF-8 text, a damaged archive, fewer than two words frequent enough, or
-            strings with a `cache`.
+        FileNotFoundError: no such file or set, or a folder without texts.
+        ValueError: not UTF-8 text, a damaged archive, fewer than two words frequent enough, strings
+            with a `cache`, or a source that changed while it was read.
         DiskFullError: the disk is full.
     """
     checks.require_count(min_count, "min_count")
@@ -60,6 +61,9 @@ def contexts(ids: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
     alone on their line are left out.
     """
     checks.require_count(reach, "reach")
+    ids = np.asarray(ids)
+    if ids.ndim != 1 or not np.issubdtype(ids.dtype, np.integer):
+        raise TypeError(f"ids is {ids.dtype} {ids.shape}; it must be the integers of a corpus, [n]")
     padded = np.concatenate([np.full(reach, END), ids, np.full(reach, END)]).astype(np.int32)
     windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1)
     ends = np.cumsum(padded == END)

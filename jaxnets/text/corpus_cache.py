@@ -11,12 +11,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxnets.data import prepared
+from jaxnets.host.paths import as_path
 from jaxnets.storage.atomic import atomic_write
-from jaxnets.text import reading
+from jaxnets.storage.digest import digest_of_file, digest_of_files
+from jaxnets.text import reading, word_rule
+from jaxnets.text.folders import text_files
 from jaxnets.text.vocabulary import Vocabulary, encode
 
-FORM = "a note with its own sha256"
+FORM = "named by content"
 """Part of the file names: change it when the format changes, so that old files are not read."""
+LONGEST = 40
+"""Characters of a source's name in the names of its files."""
 
 
 class Files(NamedTuple):
@@ -39,21 +44,28 @@ def read(
     """
     if not isinstance(source, str | PathLike):
         raise ValueError("cache is for files, folders and TFDS sets; the source is strings")
-    folder = Path(folder).expanduser()
+    folder = as_path(folder, "cache")
+    name, state = _name_and_state(source)
     folder.mkdir(parents=True, exist_ok=True)
-    files = _files(folder, source, min_count)
-    note = _read_note(files) or _write(files, source, min_count, progress)
+    files = _files(folder, name, min_count, state)
+    note = _read_note(files)
+    if note is None:
+        note = _write(files, source, min_count, progress, state)
     vocabulary = Vocabulary(tuple(note["words"]), np.asarray(note["counts"]))
     return np.memmap(files.numbers, "<i4", "r"), vocabulary
 
 
-def _files(folder: Path, source: str | PathLike[str], min_count: int) -> Files:
-    """Names the files after all that decides the numbers: rule, least count, state of sources."""
+def _name_and_state(source: str | PathLike[str]) -> tuple[str, str]:
+    """Returns a name to recognise a source by, and a digest of its content."""
     if str(source).startswith(reading.TFDS):
-        name, state = prepared.state(reading.tfds_name(str(source)))
-    else:
-        name, state = Path(source).name, prepared.state_of_files(reading.files(source))
-    decisive = f"{FORM} {reading.WORD.pattern} {min_count} {state}"
+        return prepared.state(reading.tfds_name(str(source)))
+    state = digest_of_files(text_files(source))
+    return as_path(source).resolve().name[:LONGEST], state
+
+
+def _files(folder: Path, name: str, min_count: int, state: str) -> Files:
+    """Names the files after all that decides the numbers: rule, least count, content of sources."""
+    decisive = f"{FORM}, rule {word_rule.RULE}, {int(min_count)}, {state}"
     stem = f"{name}-{hashlib.sha256(decisive.encode()).hexdigest()[:12]}"
     return Files(folder / f"{stem}.int32", folder / f"{stem}.json")
 
@@ -66,22 +78,26 @@ def _read_note(files: Files) -> dict[str, Any] | None:
     wrong = files.note
     if head == hashlib.sha256(content).hexdigest().encode():
         note = json.loads(content)
-        if _sha256(files.numbers) == note["sha256"]:
+        if files.numbers.exists() and digest_of_file(files.numbers) == note["sha256"]:
             return note
         wrong = files.numbers
     warnings.warn(f"{wrong} is damaged: reading the text again", stacklevel=4)
     return None
 
 
-def _write(files: Files, source: reading.Source, min_count: int, progress: bool) -> dict[str, Any]:
+def _write(
+    files: Files, source: str | PathLike[str], min_count: int, progress: bool, state: str
+) -> dict[str, Any]:
     """Writes both files or nothing, the note last, and returns the note."""
     with atomic_write(files.note) as temporary_note, atomic_write(files.numbers) as numbers:
         with tempfile.TemporaryFile(dir=files.note.parent) as spool, numbers.open("wb") as out:
             vocabulary, blocks = encode(source, min_count, progress, spool)
             for block in blocks:
                 out.write(block.astype("<i4").tobytes())
+        if _name_and_state(source)[1] != state:
+            raise ValueError(f"{source} changed while it was read: read it again")
         note = {
-            "sha256": _sha256(numbers),
+            "sha256": digest_of_file(numbers),
             "words": vocabulary.words,
             "counts": vocabulary.counts.tolist(),
         }
@@ -89,10 +105,3 @@ def _write(files: Files, source: reading.Source, min_count: int, progress: bool)
         head = hashlib.sha256(content).hexdigest().encode()
         temporary_note.write_bytes(head + b"\n" + content)
     return note
-
-
-def _sha256(path: Path) -> str:
-    if not path.exists():
-        return ""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

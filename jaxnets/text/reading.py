@@ -1,57 +1,25 @@
-"""Reads text in pieces from files, folders, TFDS sets or strings, and finds words by one rule."""
+"""Reads text in pieces from files, folders, TFDS sets or strings."""
 
-import gzip
-import lzma
-import re
-import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Set
 from os import PathLike
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from jaxnets.data import prepared
+from jaxnets.text.folders import text_files
+from jaxnets.text.packed import open_packed
+from jaxnets.text.word_rule import as_bytes
+from jaxnets.text.word_rule import words as words
 
 Source = str | PathLike[str] | Iterable[str]
-"""A UTF-8 file, plain, `.gz` or `.xz`; a folder, whose files are read in the order of their names;
-`"tfds:NAME"`, the training texts of a set that TensorFlow Datasets has prepared; or strings, each
-a separate text."""
-WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
-"""A word is a run of lower-case letters, with single apostrophes inside."""
-LINE = b"\0"
-"""The token at the end of a line or text."""
+"""A UTF-8 file, plain or packed by gzip, xz or bzip2; a folder, whose files are read in the order
+of their names, without those of `folders.NOT_TEXT`; `"tfds:NAME"`, the training texts of a set that
+TensorFlow Datasets has prepared; or strings, each a separate text."""
 PIECE = 2**22
 """Bytes read at a time."""
 LONGEST = 2**24
 """A file with more bytes than this without a space or line break is not text."""
-MOST, ALWAYS = 200, 2**26
-"""A text may be this many times as large as its archive, plus these bytes; 10 times is usual."""
 TFDS = "tfds:"
-BOM = "\ufeff".encode()
-OPENERS: dict[str, Callable[[IO[bytes]], Any]] = {".gz": gzip.open, ".xz": lzma.open}
-SPACES = bytes(
-    code if code >= 128 or chr(code).isalpha() or chr(code) in "'\n" else ord(" ")
-    for code in bytes(range(256)).lower()
-)
-
-
-def words(text: str) -> list[str]:
-    """Finds the lower-case words of a text: `words("Don't, N°1!") == ["don't", "n"]`."""
-    return [word for token in tokens(text.encode()) for word in words_of(token)]
-
-
-def tokens(text: bytes) -> list[bytes]:
-    """Splits a text at ASCII spaces, digits and punctuation, with `LINE` where a line ends.
-
-    Texts of 10^9 characters have few distinct tokens, so that `words_of`, which is slow, need be
-    called only once for each.
-    """
-    return text.translate(SPACES).replace(b"\n", b" " + LINE + b" ").split()
-
-
-def words_of(token: bytes) -> list[str]:
-    """Finds the words of a token: mostly one; none in bare quotes; more around other marks."""
-    return WORD.findall(token.decode().lower().replace("’", "'"))
 
 
 def pieces(source: Source) -> Iterator[tuple[bytes, float]]:
@@ -69,12 +37,15 @@ def pieces(source: Source) -> Iterator[tuple[bytes, float]]:
         texts = prepared.texts(tfds_name(source))
         yield from ((f"{text}\n".encode(), share) for text, share in texts)
     elif isinstance(source, str | PathLike):
-        yield from _pieces_of_files(files(source))
+        yield from _pieces_of_files(text_files(source))
     else:
-        yield from ((f"{text}\n".encode(), 0.0) for text in _strings(source))
+        texts_in_memory = enumerate(_strings(source))
+        yield from ((as_bytes(f"{text}\n", f"text {i}"), 0.0) for i, text in texts_in_memory)
 
 
 def _strings(source: Iterable[str]) -> Iterator[str]:
+    if isinstance(source, Mapping | Set | bytes) or getattr(source, "ndim", 1) != 1:
+        raise TypeError(f"expected a path or a list of strings, got {type(source).__name__}")
     try:
         texts = iter(source)
     except TypeError as error:
@@ -90,17 +61,6 @@ def tfds_name(source: str) -> str:
     return source.removeprefix(TFDS)
 
 
-def files(source: str | PathLike[str]) -> list[Path]:
-    """Lists the files of a path in the order they are read."""
-    path = Path(source).expanduser()
-    if not path.exists():
-        raise FileNotFoundError(f"{path} not found: expected a file or folder of text")
-    found = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    if not found:
-        raise FileNotFoundError(f"the folder {path} contains no files")
-    return found
-
-
 def _pieces_of_files(paths: list[Path]) -> Iterator[tuple[bytes, float]]:
     sizes = [path.stat().st_size for path in paths]
     for i, path in enumerate(paths):
@@ -110,21 +70,12 @@ def _pieces_of_files(paths: list[Path]) -> Iterator[tuple[bytes, float]]:
 
 def _pieces_of_file(path: Path) -> Iterator[tuple[bytes, int]]:
     """Yields pieces, and the bytes of the file read so far."""
-    opener = OPENERS.get(path.suffix, nullcontext)
-    try:
-        with path.open("rb") as raw, opener(raw) as file:
-            done = 0
-            for piece in _complete_words(file, path):
-                _require_text(piece, path)
-                yield piece, raw.tell()
-                done += len(piece)
-                if done > MOST * path.stat().st_size + ALWAYS:
-                    raise ValueError(
-                        f"{path} unpacks to more than {MOST} times its size, unlike usual texts: "
-                        "if it is text, unpack it yourself"
-                    )
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path} is damaged or cut short ({error}): get a new copy") from error
+    with open_packed(path) as file:
+        done = 0
+        for piece in _complete_words(file, path):
+            _require_text(piece, path, done)
+            yield piece, file.consumed
+            done += len(piece)
 
 
 def _complete_words(file: IO[bytes], path: Path) -> Iterator[bytes]:
@@ -136,19 +87,23 @@ def _complete_words(file: IO[bytes], path: Path) -> Iterator[bytes]:
             )
         piece = rest + read
         cut = max(piece.rfind(b" "), piece.rfind(b"\n")) + 1
-        yield piece[:cut].removeprefix(BOM)
+        yield piece[:cut]
         rest = piece[cut:]
-    yield rest.removeprefix(BOM) + b"\n"
+    yield rest + b"\n"
 
 
-def _require_text(piece: bytes, path: Path) -> None:
+def _require_text(piece: bytes, path: Path, done: int) -> None:
+    """Checks a piece of a file that comes after `done` bytes."""
     if b"\0" in piece:
-        raise ValueError(f"{path} is binary (it contains a NUL character): pass a text file")
+        raise ValueError(
+            f"{path} is binary, or in UTF-16 (it contains a NUL character at byte "
+            f"{done + piece.index(0)}): pass a text file in UTF-8"
+        )
     try:
         piece.decode()
     except UnicodeDecodeError as error:
         wrong = piece[error.start : error.end]
         raise ValueError(
-            f"{path} is not UTF-8 text (it contains {wrong!r}, {error.reason}): convert it, for "
-            "example with iconv"
+            f"{path} is not UTF-8 text (it contains {wrong!r} at byte {done + error.start}, "
+            f"{error.reason}): convert it, for example with iconv"
         ) from error

@@ -7,7 +7,7 @@ from typing import IO, NamedTuple
 import numpy as np
 
 from jaxnets.host.progress import progress_bar
-from jaxnets.text import reading
+from jaxnets.text import reading, word_rule
 
 END = -1
 """The number that ends a line of a corpus: no window reaches across it."""
@@ -52,7 +52,7 @@ def _number_all(source: reading.Source, progress: bool, spool: IO[bytes]) -> lis
     numbers, done = _Numbers(), 0
     with progress_bar(progress, " words", scale=True) as bar:
         for piece, share in reading.pieces(source):
-            found = numbers.of(reading.tokens(piece))
+            found = numbers.of(word_rule.tokens(piece))
             spool.write(found.tobytes())
             done += len(found)
             bar.total = int(done / share) if share else None
@@ -64,12 +64,12 @@ class _Numbers(dict[bytes, int]):
     """Maps each token to the number of its word; below 0 for a token of no or several words."""
 
     def __init__(self) -> None:
-        super().__init__({reading.LINE: 0})
+        super().__init__({word_rule.LINE: 0})
         self.words = {"": 0}
         self.several: list[list[int]] = []
 
     def __missing__(self, token: bytes) -> int:
-        found = [self.words.setdefault(w, len(self.words)) for w in reading.words_of(token)]
+        found = [self.words.setdefault(w, len(self.words)) for w in word_rule.words_of(token)]
         if len(found) == 1:
             self[token] = found[0]
         else:

@@ -1,15 +1,17 @@
 """The quality of word vectors: accuracy on analogies, and correlation with human judgements."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxnets.host import checks
-from jaxnets.word2vec.vectors import METHODS, Vectors
+from jaxnets.host.paths import as_path
+from jaxnets.text.packed import open_packed
+from jaxnets.text.word_rule import spell
+from jaxnets.word2vec.vectors import METHODS, Vectors, require_vectors
 
 Analogy = tuple[str, str, str, str]
 
@@ -29,33 +31,63 @@ class Score(NamedTuple):
 def analogy_scores(
     vectors: Vectors, groups: Mapping[str, Sequence[Analogy]], method: str = "add"
 ) -> dict[str, Score]:
-    """Counts the `(a, b, c, d)` of each group whose best answer is d; skips unknown words."""
+    """Counts the `(a, b, c, d)` of each group whose best answer is d; skips unknown words.
+
+    Raises:
+        TypeError: groups that are not a dict of lists of four words.
+        ValueError: an unknown method.
+    """
+    require_vectors(vectors)
     score = checks.lookup(METHODS, method, "method")
-    scores = {}
-    for name, questions in groups.items():
-        known = [q for q in questions if all(word in vectors.index for word in q)]
-        rows = np.asarray([[vectors.index[word] for word in q] for q in known], np.int64)
-        right = 0
-        for part in np.array_split(rows.reshape(-1, 4), -(-len(known) // 256) or 1):
-            cosines = [vectors.unit[part[:, i]] @ vectors.unit.T for i in range(3)]
-            values = score(*cosines)
-            np.put_along_axis(values, part[:, :3], -np.inf, axis=1)
-            right += int((values.argmax(axis=1) == part[:, 3]).sum())
-        scores[name] = Score(right, len(known))
-    return scores
+    return {
+        name: _count_right(vectors, _known_rows(vectors, questions, name), score)
+        for name, questions in _as_groups(groups).items()
+    }
+
+
+def _as_groups(groups: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not isinstance(groups, Mapping):
+        raise TypeError(f"expected a dict of groups by name, got {type(groups).__name__}")
+    return groups
+
+
+def _known_rows(vectors: Vectors, questions: Sequence[Analogy], name: str) -> np.ndarray:
+    """Returns the rows of the questions whose words are all known, `[questions, 4]`."""
+    rows = [[vectors.row(word) for word in _as_words(q, 4, name)] for q in questions]
+    return np.asarray([row for row in rows if None not in row], np.int64).reshape(-1, 4)
+
+
+def _as_words(words: Sequence[str], n: int, name: str) -> Sequence[str]:
+    is_list = isinstance(words, Sequence | np.ndarray) and not isinstance(words, str)
+    if not is_list or len(words) != n or not all(isinstance(word, str) for word in words):
+        raise TypeError(f"{name!r} has {words!r:.60}; it must be {n} words")
+    return words
+
+
+def _count_right(vectors: Vectors, rows: np.ndarray, score: Callable[..., np.ndarray]) -> Score:
+    right = 0
+    for part in np.array_split(rows, -(-len(rows) // 256) or 1):
+        cosines = [vectors.unit[part[:, i]] @ vectors.unit.T for i in range(3)]
+        values = score(*cosines)
+        np.put_along_axis(values, part[:, :3], -np.inf, axis=1)
+        right += int((values.argmax(axis=1) == part[:, 3]).sum())
+    return Score(right, len(rows))
 
 
 def total(scores: Mapping[str, Score]) -> Score:
-    """Sums the scores of all groups."""
-    return Score(*map(sum, zip(*scores.values(), strict=True)))
+    """Sums the scores of all groups; of no groups `Score(0, 0)`, whose share is NaN."""
+    found = [Score(*score) for score in _as_groups(scores).values()]
+    return Score(sum(score.right for score in found), sum(score.asked for score in found))
 
 
 def read_analogies(path: str | PathLike[str]) -> dict[str, list[Analogy]]:
-    """Reads the groups of a file in the format of `questions-words.txt`, in lower case.
+    """Reads the groups of a file in the format of `questions-words.txt`.
 
-    A line `: name` begins a group, every other line has four words (Mikolov et al., 2013).
+    A line `: name` begins a group, every other line has four words (Mikolov et al., 2013), which
+    are spelled as those of a corpus: in lower case and composed.
 
     Raises:
+        FileNotFoundError: no such file.
         ValueError: a line without four words, or a file that is not UTF-8.
     """
     groups: dict[str, list[Analogy]] = {}
@@ -64,7 +96,7 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Analogy]]:
         if line.startswith(":"):
             name = line[1:].strip()
         elif line.strip():
-            words = line.lower().split()
+            words = spell(line).split()
             if len(words) != 4:
                 raise ValueError(f"{path}, line {number}: expected four words, got {line!r}")
             groups.setdefault(name, []).append((words[0], words[1], words[2], words[3]))
@@ -75,19 +107,33 @@ def spearman(vectors: Vectors, pairs: Sequence[tuple[str, str, float]]) -> tuple
     """Computes the rank correlation of cosines with human scores, and the number of known pairs."""
     from scipy.stats import spearmanr
 
-    known = [pair for pair in pairs if pair[0] in vectors.index and pair[1] in vectors.index]
+    require_vectors(vectors)
+    known: list[tuple[int, int, float]] = []
+    for one, other, score in map(_as_pair, pairs):
+        rows = vectors.row(one), vectors.row(other)
+        if rows[0] is not None and rows[1] is not None:
+            known.append((rows[0], rows[1], score))
     if len(known) < 2:
         return float("nan"), len(known)
-    words, others, scores = zip(*known, strict=True)
-    one, other = (vectors.unit[vectors.numbers(names)] for names in (words, others))
-    cosines = np.einsum("nd,nd->n", one, other)
+    ones, others, scores = (np.asarray(column) for column in zip(*known, strict=True))
+    cosines = np.einsum("nd,nd->n", vectors.unit[ones], vectors.unit[others])
     return float(spearmanr(cosines, scores).statistic), len(known)
 
 
+def _as_pair(pair: tuple[str, str, float]) -> tuple[str, str, float]:
+    if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 3:
+        raise TypeError(f"pairs has {pair!r:.60}; it must be (word, word, score)")
+    one, other = _as_words(pair[:2], 2, "pairs")
+    return one, other, checks.as_number(pair[2], f"the score of {one!r} and {other!r}")
+
+
 def read_similarities(path: str | PathLike[str]) -> list[tuple[str, str, float]]:
-    """Reads pairs from lines `word, tab, word, tab, score`, in lower case; `#` begins a comment.
+    """Reads pairs from lines `word, tab, word, tab, score`; `#` begins a comment.
+
+    The words are spelled as those of a corpus: in lower case and composed.
 
     Raises:
+        FileNotFoundError: no such file.
         ValueError: any other line, or a file that is not UTF-8.
     """
     pairs = []
@@ -95,9 +141,9 @@ def read_similarities(path: str | PathLike[str]) -> list[tuple[str, str, float]]
         if not line.strip() or line.startswith("#"):
             continue
         try:
-            one, other, score = line.lower().split("\t")[:3]
-            pairs.append((one.strip(), other.strip(), float(score)))
-            if not math.isfinite(pairs[-1][2]):
+            one, other, score = line.split("\t")[:3]
+            pairs.append((spell(one.strip()), spell(other.strip()), float(score)))
+            if not math.isfinite(pairs[-1][2]) or "_" in score:
                 raise ValueError(f"the score is {score}")
         except ValueError as error:
             raise ValueError(
@@ -107,7 +153,11 @@ def read_similarities(path: str | PathLike[str]) -> list[tuple[str, str, float]]
 
 
 def _lines(path: str | PathLike[str]) -> list[str]:
+    """Reads a file, plain or packed, and splits it at line breaks alone."""
+    path = as_path(path)
+    with open_packed(path) as file:
+        content = file.read()
     try:
-        return Path(path).read_text(encoding="utf-8").splitlines()
+        return content.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not UTF-8 ({error.reason}): convert it") from error

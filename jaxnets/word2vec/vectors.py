@@ -1,8 +1,10 @@
 """Word vectors, their nearest neighbours, and analogies."""
 
 import difflib
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -12,17 +14,22 @@ from jaxnets.host import checks
 class Vectors:
     """Maps words to vectors, which are compared by cosine similarity.
 
+    A word may be asked for in any form of Unicode: if there is none of that form, its composed form
+    is meant, which the words of a corpus have, or else its decomposed one.
+
     Args:
         words: each of them once.
-        matrix: a row for each word, `[words, dimensions]`.
+        matrix: a row for each word, `[words, dimensions]`, stored as float32.
 
     Raises:
-        ValueError: words and rows differ in number, a word occurs twice, or a number is not finite.
+        TypeError: words that are not strings or have no order, or a matrix of anything but numbers.
+        ValueError: words and rows differ in number, a word occurs twice, or a number is not finite
+            in float32.
     """
 
     def __init__(self, words: Sequence[str], matrix: np.ndarray):
-        self.words = tuple(words)
-        self.matrix = np.asarray(matrix, np.float32)
+        self.words = _as_words(words)
+        self.matrix = _as_float32(matrix)
         self.index = {word: i for i, word in enumerate(self.words)}
         if self.matrix.ndim != 2 or len(self.words) != len(self.matrix):
             raise ValueError(
@@ -34,7 +41,14 @@ class Vectors:
             raise ValueError(f"the word {twice!r} occurs twice")
         if not np.isfinite(self.matrix).all():
             row = int(np.argwhere(~np.isfinite(self.matrix))[0, 0])
-            raise ValueError(f"the vector of {self.words[row]!r} is not finite")
+            raise ValueError(f"the vector of {self.words[row]!r} is not finite in float32")
+
+    def row(self, word: str) -> int | None:
+        """Returns the row of a word, or None if it has none."""
+        if word in self.index:
+            return self.index[word]
+        forms = (unicodedata.normalize("NFC", word), unicodedata.normalize("NFD", word))
+        return next((self.index[form] for form in forms if form in self.index), None)
 
     @cached_property
     def unit(self) -> np.ndarray:
@@ -49,25 +63,56 @@ class Vectors:
             KeyError: an unknown word; the nearest spellings are suggested.
             TypeError: a word that is not a str.
         """
-        words = list(words)
-        for word in words:
-            if not isinstance(word, str):
-                raise TypeError(f"words must be str, got {word!r}")
-            if word not in self.index:
-                near = difflib.get_close_matches(word, self.words, n=3)
-                hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-                raise KeyError(f"no vector for {word!r}{hint}")
-        return np.asarray([self.index[word] for word in words], np.int64)
+        return np.asarray([self._row(word) for word in _as_words(words)], np.int64)
+
+    def _row(self, word: str) -> int:
+        row = self.row(word)
+        if row is None:
+            near = difflib.get_close_matches(word, self.words, n=3)
+            hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+            raise KeyError(f"no vector for {word!r}{hint}")
+        return row
+
+
+def _as_words(words: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(words, str | bytes | set | frozenset | Mapping) or not isinstance(
+        words, Iterable
+    ):
+        raise TypeError(f"words is {words!r:.60}; it must be a list of str")
+    words = tuple(words)
+    for word in words:
+        if not isinstance(word, str):
+            raise TypeError(f"words must be str, got {word!r}")
+    return words
+
+
+def _as_float32(matrix: Any) -> np.ndarray:
+    found = np.asarray(checks.as_array(matrix, "matrix"))
+    if not np.isrealobj(found):
+        raise TypeError(f"matrix has dtype {found.dtype}; vectors are of real numbers")
+    with np.errstate(over="ignore"):
+        return found.astype(np.float32, copy=False)
+
+
+def require_vectors(vectors: Any) -> None:
+    """Raises a TypeError unless it is a `Vectors`."""
+    if not isinstance(vectors, Vectors):
+        raise TypeError(
+            f"vectors is {type(vectors).__name__}; it must be Vectors, such as "
+            "word2vec.load(path) or word2vec.train(...).vectors"
+        )
 
 
 def similarities(vectors: Vectors, words: Sequence[str]) -> np.ndarray:
     """Computes the cosines of all pairs, `[words, words]`."""
+    require_vectors(vectors)
     rows = vectors.unit[vectors.numbers(words)]
     return rows @ rows.T
 
 
 def most_similar(vectors: Vectors, word: str, n: int = 10) -> list[tuple[str, float]]:
     """Returns the n other words of the largest cosine with a word, and these cosines."""
+    require_vectors(vectors)
     checks.require_count(n, "n")
     (row,) = vectors.numbers([word])
     return _best(vectors, vectors.unit @ vectors.unit[row], np.asarray([row]), n)
@@ -82,6 +127,7 @@ def analogy(
     3CosMul, `cos(x, b) cos(x, c) / (cos(x, a) + 0.001)` with cosines moved to 0..1 (Levy and
     Goldberg, 2014).
     """
+    require_vectors(vectors)
     checks.require_count(n, "n")
     score = checks.lookup(METHODS, method, "method")
     rows = vectors.numbers([a, b, c])

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -359,3 +360,25 @@ def test_texts_that_are_not_utf8_are_refused(home):
     writer.close()
     with pytest.raises(ValueError, match=r"text 0 of .*tiny_reviews.* is damaged .*utf-8"):
         corpus.read("tfds:tiny_reviews", 1)
+
+
+def test_a_set_changed_in_place_with_its_times_kept_is_read_again(home, parts):
+    """Names, sizes and times say nothing: a set of equal sizes, unpacked from another archive."""
+    folder = prepare(home, "tiny_shapes", parts)
+    assert holds(data.load("tiny_shapes", valid=0).train, *parts["train"])
+    before = {file: file.stat() for file in folder.iterdir()}
+    x, y = parts["train"]
+    prepare(home, "tiny_shapes", {**parts, "train": (x[::-1], y[::-1])})
+    for file, state in before.items():
+        os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+        if file.suffix != ".npz":
+            assert file.stat().st_size == state.st_size
+    assert holds(data.load("tiny_shapes", valid=0).train, x[::-1], y[::-1])
+
+
+def test_a_desktops_notes_do_not_change_a_set(home, parts, monkeypatch):
+    folder = prepare(home, "tiny_shapes", parts)
+    data.load("tiny_shapes")
+    (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    monkeypatch.setattr(prepared, "_decode", forbid_decoding)
+    assert holds(data.load("tiny_shapes", valid=0).train, *parts["train"])

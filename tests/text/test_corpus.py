@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jaxnets.storage.atomic import DiskFullError
-from jaxnets.text import corpus, corpus_cache, reading, vocabulary
+from jaxnets.text import corpus, corpus_cache, packed, reading, vocabulary
 from jaxnets.text.vocabulary import END
 
 LINES = [
@@ -139,7 +139,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     def full_disk(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(corpus_cache, "_sha256", full_disk)
+    monkeypatch.setattr(corpus_cache, "digest_of_file", full_disk)
     with pytest.raises(
         DiskFullError, match=r"No space left on device for .*a\.txt.*free some space"
     ):
@@ -172,7 +172,7 @@ def test_a_damaged_note_is_made_again(tmp_path):
 
 @pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
 def test_an_archive_that_unpacks_without_end_is_refused(tmp_path, monkeypatch, pack):
-    monkeypatch.setattr(reading, "ALWAYS", 2**16)
+    monkeypatch.setattr(packed, "ALWAYS", 2**16)
     monkeypatch.setattr(reading, "PIECE", 2**12)
     path = tmp_path / f"a.{'gz' if pack is gzip.compress else 'xz'}"
     path.write_bytes(pack(b"word " * 2**20))
