@@ -1,90 +1,91 @@
 """Files of word vectors in word2vec's text and binary formats, which gensim and others use."""
 
+import re
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 
+from jaxnets.host import checks
+from jaxnets.host.paths import as_path
 from jaxnets.storage.atomic import atomic_write
-from jaxnets.word2vec.vectors import Vectors
+from jaxnets.text.packed import open_packed
+from jaxnets.word2vec import vector_formats
+from jaxnets.word2vec.vectors import Vectors, require_vectors
+
+ERRORS = ("strict", "replace", "backslashreplace", "ignore")
+"""What to do with a word that is not UTF-8, as in `bytes.decode`."""
+SEPARATORS = {False: re.compile(r"[ \t\n]"), True: re.compile(r"[ \n]")}
+"""Characters that no word of the text and of the binary format can have."""
 
 
 def save(path: str | PathLike[str], vectors: Vectors, binary: bool = False) -> None:
     """Writes word2vec's text or binary (little-endian float32) format; gensim reads both.
 
-    The first line is `words dimensions`; then each word and its vector. The write is atomic.
+    The first line is `words dimensions`; then each word and its vector, in text with 9 digits, from
+    which every reader gets the same float32. The write is atomic, and `load` gives back exactly
+    what was saved.
+
+    Raises:
+        ValueError: a word that the format cannot hold (with a space, a line break or half of a
+            surrogate pair, in text also a tab), no words, no dimensions, or a number that is not
+            finite. Nothing is written then.
     """
-    with atomic_write(Path(path)) as temporary, temporary.open("wb") as file:
+    require_vectors(vectors)
+    vectors = Vectors(vectors.words, vectors.matrix)  # again: it may have been changed since
+    _require_savable(vectors, binary)
+    with atomic_write(as_path(path)) as temporary, temporary.open("wb") as file:
         file.write(f"{len(vectors.words)} {vectors.matrix.shape[1]}\n".encode())
         for word, row in zip(vectors.words, vectors.matrix, strict=True):
             numbers = row.astype("<f4").tobytes() if binary else _digits(row)
             file.write(word.encode() + b" " + numbers + b"\n")
 
 
+def _require_savable(vectors: Vectors, binary: bool) -> None:
+    if not vectors.matrix.size:
+        n, dimensions = vectors.matrix.shape
+        raise ValueError(f"there is nothing to save: {n} words of {dimensions} dimensions")
+    form, separator = "binary" if binary else "text", SEPARATORS[bool(binary)]
+    for word in vectors.words:
+        found = separator.search(word)
+        if found:
+            raise ValueError(
+                f"the word {word!r} has {found[0]!r}, which ends a word in word2vec's {form} "
+                f"format: use another character, such as {separator.sub('_', word)!r}"
+            )
+        if not vector_formats.is_unicode(word):
+            raise ValueError(
+                f"the word {word!r} has half of a surrogate pair, which is not a character and "
+                "cannot be written as UTF-8"
+            )
+    if binary and vector_formats.is_digits(vectors.matrix):
+        raise ValueError("these numbers look like text in binary form: save them as text")
+
+
 def _digits(row: np.ndarray) -> bytes:
-    """Writes the shortest decimals that are read as the same float32."""
-    return " ".join(map(str, row)).encode()
+    """Writes 9 digits, so near to a float32 that rounding to a float64 first does no harm."""
+    return " ".join(["%.9g"] * len(row)).encode() % tuple(row.tolist())
 
 
-def load(path: str | PathLike[str], binary: bool = False) -> Vectors:
-    """Reads the vectors of a file in word2vec's text or binary format.
+def load(path: str | PathLike[str], binary: bool = False, errors: str = "strict") -> Vectors:
+    """Reads the vectors of a file in word2vec's text or binary format, plain or packed.
+
+    The file may be packed by gzip, xz or bzip2. In text, numbers may be separated by several spaces
+    or tabs, lines may end in CRLF, and GloVe's files, which lack the first line, are read too.
+
+    Args:
+        path: the file.
+        binary: whether it is in the binary format.
+        errors: what to do with a word that is not UTF-8, one of `ERRORS`; the authors' program
+            cuts long words amid a character.
 
     Raises:
-        ValueError: another format, or a file that is cut short (the line or word is named) or
-            longer than its header says.
+        FileNotFoundError: no such file.
+        ValueError: another format; a file that is cut short (the line or word is named) or longer
+            than its header says; a word that is not UTF-8, or occurs twice; a number that is not
+            finite.
     """
-    path = Path(path)
-    with path.open("rb") as file:
-        header = file.readline(100)
-        try:
-            n, dimensions = (int(number) for number in header.decode("ascii").split())
-            if min(n, dimensions) < 1:
-                raise ValueError("both must be 1 or more")
-        except ValueError as error:
-            raise ValueError(
-                f"{path} does not begin with the numbers of words and dimensions but with "
-                f"{header[:40]!r}: it is not in word2vec's format"
-            ) from error
+    checks.require_known([errors], ERRORS, "errors")
+    path = as_path(path)
+    with open_packed(path) as file:
         content = file.read()
-    rows = _binary_rows if binary else _text_rows
-    try:
-        if 2 * n * dimensions > len(content):
-            raise ValueError(f"{len(content)} bytes are too few for {n} x {dimensions} numbers")
-        words, matrix = rows(content, n, dimensions)
-    except (ValueError, IndexError) as error:
-        other = "text" if binary else "binary"
-        raise ValueError(
-            f"{path} is cut short or not in word2vec's {'binary' if binary else 'text'} format "
-            f"({error}): download it again, or read it as {other}"
-        ) from error
-    try:
-        return Vectors(words, matrix)
-    except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}): download it again") from error
-
-
-def _text_rows(content: bytes, n: int, dimensions: int) -> tuple[list[str], np.ndarray]:
-    *lines, rest = content.decode("utf-8").split("\n")
-    if len(lines) != n or rest:
-        raise ValueError(f"{len(lines)} complete lines for {n} words")
-    fields = [line.rstrip().split(" ") for line in lines]
-    wrong = next((i for i, row in enumerate(fields) if len(row) != dimensions + 1), None)
-    if wrong is not None:
-        raise ValueError(f"word {wrong + 1} has {len(fields[wrong]) - 1} of {dimensions} numbers")
-    numbers = np.asarray([row[1:] for row in fields], np.float64)
-    with np.errstate(over="ignore"):
-        return [row[0] for row in fields], numbers.astype(np.float32)
-
-
-def _binary_rows(content: bytes, n: int, dimensions: int) -> tuple[list[str], np.ndarray]:
-    words, matrix, at = [], np.empty((n, dimensions), np.float32), 0
-    for i in range(n):
-        space = content.index(b" ", at)
-        words.append(content[at:space].lstrip(b"\n").decode("utf-8"))
-        at = space + 1 + 4 * dimensions
-        if at > len(content):
-            raise ValueError(f"{i} of {n} words")
-        matrix[i] = np.frombuffer(content, "<f4", dimensions, space + 1)
-    if content[at:].strip(b"\n"):
-        raise ValueError(f"{len(content) - at} bytes after the last of {n} words")
-    return words, matrix
+    return vector_formats.parse(content, path, bool(binary), errors)

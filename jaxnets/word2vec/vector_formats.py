@@ -1,0 +1,191 @@
+"""The contents of files of word vectors: word2vec's two formats, and GloVe's, without a header."""
+
+import io
+import re
+from array import array
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxnets.word2vec.vectors import Vectors
+
+HEADER = re.compile(rb"[ \t]*(\d{1,18})[ \t]+(\d{1,18})[ \t]*\r?\n")
+BOM = "\ufeff".encode()
+DIGITS = b"0123456789+-.eE \t\r\n"
+"""The bytes of numbers in text."""
+OTHERS = {
+    b"\xba\x16\x4f\x2f": "a model of fastText: load the file of its vectors, which ends in .vec",
+    b"\x80": "a Python pickle, such as gensim's own format: call save_word2vec_format in gensim",
+    b"\x93NUMPY": "an array of NumPy, without words: use word2vec.Vectors(words, np.load(path))",
+}
+
+
+class _Header(NamedTuple):
+    words: int | None
+    """None where the file does not say."""
+    dimensions: int
+    end: int
+    """Where the first word begins."""
+
+
+class _WordError(ValueError):
+    """A line or word that is wrong on its own, in whatever format the file is."""
+
+
+def parse(content: bytes, path: Path, binary: bool, errors: str) -> Vectors:
+    """Returns the vectors of a file's content; raises a ValueError as `vector_files.load` does."""
+    header = _header(content, path, binary)
+    rows = _binary_rows if binary else _text_rows
+    form = "binary" if binary else "text"
+    try:
+        if header.words and (4 if binary else 2) * header.words * header.dimensions > len(content):
+            raise ValueError(
+                f"{len(content)} bytes are too few for {header.words} x {header.dimensions} numbers"
+            )
+        words, matrix = rows(content, header, errors)
+    except _WordError as error:
+        raise ValueError(f"{path}, {error}") from error
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is cut short or not in word2vec's {form} format ({error})"
+            f"{_advice(content, header, binary)}"
+        ) from error
+    try:
+        return Vectors(words, matrix)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged ({error}): get a new copy") from error
+
+
+def is_unicode(word: str) -> bool:
+    """Tells whether a word has no half of a surrogate pair, so that UTF-8 can hold it."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def is_digits(matrix: np.ndarray) -> bool:
+    """Tells whether the bytes of float32 could be numbers in text, read as if they were binary."""
+    few, all_rows = (rows.astype("<f4", copy=False).tobytes for rows in (matrix[:1], matrix))
+    return not few().translate(None, DIGITS) and not all_rows().translate(None, DIGITS)
+
+
+def _header(content: bytes, path: Path, binary: bool) -> _Header:
+    start = len(BOM) if content.startswith(BOM) else 0
+    found = HEADER.match(content, start)
+    if found and int(found[1]) and int(found[2]):
+        return _Header(int(found[1]), int(found[2]), found.end())
+    first = content[start : content.find(b"\n", start) + 1].split()
+    if not found and not binary and len(first) > 2 and _first_wrong(first[1:]) is None:
+        return _Header(None, len(first) - 1, start)
+    other = next((what for begin, what in OTHERS.items() if content.startswith(begin)), "")
+    raise ValueError(
+        f"{path} is {other}"
+        if other
+        else f"{path} does not begin with the numbers of words and dimensions but with "
+        f"{content[:40]!r}: it is not in word2vec's format"
+    )
+
+
+def _text_rows(content: bytes, header: _Header, errors: str) -> tuple[list[str], np.ndarray]:
+    words: list[str] = []
+    values, blank = array("f"), 0
+    lines = io.BytesIO(content)
+    lines.seek(header.end)
+    before = 1 if header.words is None else 2
+    for number, line in enumerate(lines, start=before):
+        if not line.strip():
+            blank = blank or number
+            continue
+        if blank:
+            raise ValueError(f"line {blank} is empty")
+        if len(words) == header.words:
+            raise ValueError(f"line {number} comes after the last of {header.words} words")
+        word, _, rest = line.replace(b"\t", b" ").partition(b" ")
+        values.extend(_floats(rest, header.dimensions, f"line {number}", word))
+        if not line.endswith(b"\n"):
+            raise _WordError(
+                f"line {number} has no line break at its end: the file may be cut short (get a "
+                "new copy); if it is complete, add the line break"
+            )
+        words.append(_decode(word, errors, f"line {number}"))
+    if header.words is not None and len(words) < header.words:
+        raise ValueError(f"{len(words)} of {header.words} words")
+    _require_once(words, "line", before)
+    return words, np.frombuffer(values, np.float32).reshape(len(words), header.dimensions)
+
+
+def _floats(numbers: bytes, dimensions: int, where: str, word: bytes) -> list[float]:
+    fields = numbers.split()
+    if len(fields) != dimensions:
+        raise ValueError(
+            f"{where}: {word!r} has {len(fields)} of {dimensions} numbers; a word has no spaces"
+        )
+    if b"_" not in numbers:  # float() takes 1_0 for 10
+        with suppress(ValueError):
+            return [float(field) for field in fields]
+    raise ValueError(f"{where}: {_first_wrong(fields)!r} is not a number")
+
+
+def _first_wrong(fields: Sequence[bytes]) -> bytes | None:
+    for field in fields:
+        try:
+            float(field)
+        except ValueError:
+            return field
+        if b"_" in field:
+            return field
+    return None
+
+
+def _binary_rows(content: bytes, header: _Header, errors: str) -> tuple[list[str], np.ndarray]:
+    n, dimensions, at = header.words or 0, header.dimensions, header.end
+    words, matrix = [], np.empty((n, dimensions), np.float32)
+    for i in range(n):
+        space = content.find(b" ", at)
+        end = space + 1 + 4 * dimensions
+        if space < 0 or end > len(content):
+            raise ValueError(f"{i} of {n} words")
+        words.append(_decode(content[at:space].lstrip(b"\n"), errors, f"word {i + 1}"))
+        matrix[i] = np.frombuffer(content, "<f4", dimensions, space + 1)
+        at = end
+    if content[at:].strip(b"\n"):
+        raise ValueError(f"{len(content) - at} bytes after the last of {n} words")
+    if is_digits(matrix):
+        raise ValueError("its numbers are digits")
+    _require_once(words, "word", 1)
+    return words, matrix
+
+
+def _decode(word: bytes, errors: str, where: str) -> str:
+    try:
+        return word.decode("utf-8", errors)
+    except UnicodeDecodeError as error:
+        raise _WordError(
+            f"{where}: the word {word!r} is not UTF-8, perhaps cut amid a character: pass "
+            "errors='backslashreplace', or 'replace' or 'ignore', to read it as well as possible"
+        ) from error
+
+
+def _require_once(words: list[str], kind: str, first: int) -> None:
+    places: dict[str, int] = {}
+    for i, word in enumerate(words, start=first):
+        if places.setdefault(word, i) != i:
+            raise _WordError(
+                f"{kind}s {places[word]} and {i} have the same word {word!r}: remove one of them"
+            )
+
+
+def _advice(content: bytes, header: _Header, binary: bool) -> str:
+    """What else the file may be."""
+    start = content[header.end : header.end + 4096]
+    if not binary:
+        is_binary = re.search(rb"[\0-\x08\x0e-\x1f\x7f]", start)
+        return ": it looks binary, read it as binary: load(path, binary=True)" if is_binary else ""
+    fields = content[header.end : content.find(b"\n", header.end) + 1].split()
+    is_text = len(fields) == header.dimensions + 1 and _first_wrong(fields[1:]) is None
+    return ": it is text, read it as text: load(path)" if is_text else ""
