@@ -7,6 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxnets.text.vocabulary import END
+
+BLOCK = 2**18
+"""Entries of a corpus looked at together."""
 POWER = 0.75
 """Noise words are drawn by their frequency to this power (Mikolov et al., 2013)."""
 
@@ -26,6 +30,26 @@ def keep_probabilities(counts: np.ndarray, sample: float) -> np.ndarray:
         return np.ones(len(counts))
     ratio = sample * counts.sum() / counts
     return np.minimum(1, np.sqrt(ratio) + ratio)
+
+
+def expected_pairs(ids: np.ndarray, keep: np.ndarray, enough: float) -> float:
+    """Sums up how many pairs of words on the same line are read in one pass over a corpus.
+
+    Word i is read with probability `keep[i]`. Counting stops at `enough`, so that of a usual
+    corpus only the beginning is looked at.
+    """
+    pairs = first = square = 0.0
+    for start in range(0, len(ids), BLOCK):
+        block = np.asarray(ids[start : start + BLOCK])
+        line, read = np.cumsum(block == END), np.where(block == END, 0, keep[block])
+        sums, squares = np.bincount(line, read), np.bincount(line, read * read)
+        sums[0] += first
+        squares[0] += square
+        first, square = sums[-1], squares[-1]
+        pairs += float((sums[:-1] ** 2 - squares[:-1]).sum()) / 2
+        if pairs + (first**2 - square) / 2 >= enough:
+            break
+    return pairs + float(first**2 - square) / 2
 
 
 class Alias(NamedTuple):

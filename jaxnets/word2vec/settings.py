@@ -3,6 +3,8 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from jaxnets.host import checks
 from jaxnets.word2vec.gradients import GRADIENTS
 
@@ -37,6 +39,7 @@ class Word2Vec:
             always do.
 
     Raises:
+        TypeError: a size that is not an integer, or a rate or share that is not a number.
         ValueError: a size below 1, a share or rate out of range, or an unknown model.
     """
 
@@ -73,6 +76,12 @@ class Word2Vec:
             object.__setattr__(self, "streams", int(self.streams))
         for name, rate in (("learning_rate", self.first_rate), ("final_rate", self.final_rate)):
             checks.require_positive(checks.as_number(rate, name), name)
+        if not 0 <= checks.as_number(self.sample, "sample") <= 1:
+            raise ValueError(
+                f"sample is {self.sample}; it must be a share of the text, 0 (off) to 1"
+            )
+        if not isinstance(self.deterministic, bool | np.bool_):
+            raise TypeError(f"deterministic is {self.deterministic!r}; it must be True or False")
         for name, value in (
             ("streams", self.stream_count),
             ("positions_per_group", self.positions_per_group),

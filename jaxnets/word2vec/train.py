@@ -24,6 +24,7 @@ from jaxnets.word2vec.chunks import passes
 from jaxnets.word2vec.gradients import GRADIENTS, Gradients
 from jaxnets.word2vec.reference_loss import Params
 from jaxnets.word2vec.settings import Word2Vec
+from jaxnets.word2vec.validate import nothing_learned, require_training
 from jaxnets.word2vec.vectors import Vectors
 
 LANES = 8
@@ -37,7 +38,7 @@ class Trained(NamedTuple):
     """The input vectors."""
     params: Params
     loss: np.ndarray
-    """The mean loss of positions with contexts in each epoch, `[epochs]`."""
+    """The mean loss of positions with contexts in each epoch, `[epochs]`; NaN if none was read."""
     words_per_second: float
     """Entries of the corpus per second, including words not read, excluding the first chunk, which
     is compiled; NaN if there was only one."""
@@ -70,16 +71,14 @@ def train(
         checkpoints: where to save checkpoints; the run resumes from the latest one, bit for bit.
 
     Raises:
-        ValueError: a window longer than the text, or a batch that cannot be divided among devices.
+        TypeError: an argument of another type.
+        ValueError: a window longer than the text, a batch that cannot be divided among devices, or
+            no two words that are read from the same line, so that nothing can be trained.
         FloatingPointError: the loss or the params are not finite.
         Interrupted, CorruptCheckpoint, CheckpointMismatch, FolderInUseError, DiskFullError: of a
             run with checkpoints, as in `jaxnets.fit`.
     """
-    if corpus.vocabulary.counts.sum() <= settings.window:
-        raise ValueError(
-            f"a window of {settings.window} words on either side is longer than the text: use "
-            "more text, or a smaller window"
-        )
+    require_training(settings, key, corpus, devices)
     mesh = _mesh(settings, devices)
     init_key, keep_key, step_key = jax.random.split(key, 3)
     counts, length = corpus.vocabulary.counts, len(corpus.ids)
@@ -120,6 +119,8 @@ def train(
                 writer.save(done, carry, {"train_loss": losses.means()})
                 writer.stop_if_asked(done, total)
         losses.collect()
+    if not losses.sums[:, 1].any():
+        raise nothing_learned(settings, 0)
     params = _as_finite(params, settings.epochs - 1)
     params = {name: table[:, : settings.dimensions] for name, table in params.items()}
     vectors = Vectors(corpus.vocabulary.words, np.asarray(params["input"]))
@@ -158,7 +159,8 @@ class _Losses:
         return self.sums
 
     def means(self) -> np.ndarray:
-        return self.sums[:, 0] / np.maximum(self.sums[:, 1], 1)
+        total, n = self.sums.T
+        return np.divide(total, n, out=np.full_like(total, np.nan), where=n > 0)
 
 
 class _Clock:
