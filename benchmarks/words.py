@@ -92,8 +92,10 @@ def gensim_epoch(workers: int) -> Callable[[], float]:
 def _text_file() -> Path:
     """The corpus with spaces between words, line by line, which both sides can read."""
     from jaxnets.storage.atomic import atomic_write
+    from jaxnets.text.corpus_cache import identify
 
-    path = Path(tempfile.gettempdir()) / "jaxnets-benchmarks" / f"{corpus_path().name}.words.txt"
+    name = "-".join(identify(corpus_path()))
+    path = Path(tempfile.gettempdir()) / "jaxnets-benchmarks" / f"{name}.words.txt"
     if not path.exists():
         ids, (words, _) = _corpus()
         lines = _lines(np.asarray(ids), words)

@@ -2,7 +2,8 @@
 
 An experiment is a module with `Config` (a frozen dataclass), `SMOKE` (a variant of seconds),
 `run(config, key) -> result`, `plot(result) -> Figure`, `table(result) -> str` and `CLAIMS`. A `run`
-that trains by `fit` or `sweep` also takes `checkpoints`, and hands them on.
+that trains by `fit` or `sweep` also takes `checkpoints`, and hands them on. One that reads files
+which a user chose has `inputs(config) -> str`, a digest of their content.
 """
 
 import ast
@@ -72,6 +73,7 @@ def perform(
     saves = "checkpoints" in inspect.signature(module.run).parameters
     options = {"checkpoints": checkpoints} if saves else {}
     print(f"\n=== {name}: {title(name)}", flush=True)
+    inputs = inputs_of(module, config)
     start = time.perf_counter()
     result = module.run(config, jax.random.key(config.seed), **options)
     seconds = time.perf_counter() - start
@@ -82,6 +84,7 @@ def perform(
         "experiment": name,
         "config": dataclasses.asdict(config),
         "program": digest(name),
+        "inputs": inputs,
         "seconds": round(seconds, 1),
         "date": date.today().isoformat(),
         "machine": f"{os.cpu_count()} x {platform.machine()}, {jax.devices()[0].device_kind}",
@@ -92,6 +95,11 @@ def perform(
     redraw(name, results)
     print(f"({seconds:.1f} s; figure and numbers in {results}/{name}.*)", flush=True)
     return result
+
+
+def inputs_of(module: Any, config: Any) -> str:
+    """Returns a digest of the files that an experiment reads, "" if there are none."""
+    return module.inputs(config) if hasattr(module, "inputs") else ""
 
 
 def perform_in(

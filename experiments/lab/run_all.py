@@ -17,7 +17,7 @@ from typing import Any
 from .config import configure
 from .fingerprint import digest
 from .registry import EXPERIMENTS, LONGEST, TIMED
-from .run import PROGRAM, RESULTS, load
+from .run import PROGRAM, RESULTS, inputs_of, load
 
 MOST = 4
 """Experiments run at the same time, each of which may take 4 GB."""
@@ -138,7 +138,7 @@ def settings_of(name: str, settings: list[str]) -> list[str]:
 
 
 def up_to_date(name: str, settings: list[str], results: Path = RESULTS) -> bool:
-    """Returns whether the saved result is from this program and these settings.
+    """Returns whether the saved result is from this program, these settings and these files.
 
     The program is the experiment and what it imports from `experiments`; `jaxnets` may be newer.
     """
@@ -146,6 +146,12 @@ def up_to_date(name: str, settings: list[str], results: Path = RESULTS) -> bool:
     if not path.exists():
         return False
     note = json.loads(path.read_text())
-    config = configure(load(name).Config(), settings_of(name, settings))
+    module = load(name)
+    config = configure(module.Config(), settings_of(name, settings))
     wanted = json.loads(json.dumps(dataclasses.asdict(config)))
-    return note["config"] == wanted and note.get("program") == digest(name)
+    if note["config"] != wanted or note.get("program") != digest(name):
+        return False
+    try:
+        return note.get("inputs", "") == inputs_of(module, config)
+    except (FileNotFoundError, ValueError):  # which the experiment itself will report
+        return False

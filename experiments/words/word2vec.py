@@ -30,9 +30,9 @@ from jaxnets.text import tiny_language
 
 from ..lab.claims import Claim, Result, Verdict, interval, markdown, verdict
 from . import word_vectors
-from .word_vectors import SMOKE, Config
+from .word_vectors import SMOKE, Config, inputs
 
-__all__ = ["CLAIMS", "SMOKE", "Config", "plot", "run", "table"]
+__all__ = ["CLAIMS", "SMOKE", "Config", "inputs", "plot", "run", "table"]
 
 NEIGHBOURS_OF = ("king", "london", "horse", "four", "walked", "switzerland")
 ANALOGIES = {

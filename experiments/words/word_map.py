@@ -28,9 +28,9 @@ from jaxnets.text.vocabulary import Vocabulary
 
 from ..lab.claims import Claim, Result, Verdict, interval, markdown, verdict
 from . import word_vectors
-from .word_vectors import SMOKE, Config
+from .word_vectors import SMOKE, Config, inputs
 
-__all__ = ["CLAIMS", "SMOKE", "Config", "plot", "run", "table"]
+__all__ = ["CLAIMS", "SMOKE", "Config", "inputs", "plot", "run", "table"]
 
 KINDS = {
     "numbers": "one two three four five six seven eight nine ten twelve twenty fifty hundred",

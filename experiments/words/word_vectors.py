@@ -10,7 +10,8 @@ import numpy as np
 from jax import Array
 
 from jaxnets.storage.checkpoints import CheckpointConfig
-from jaxnets.text import corpus, tiny_language
+from jaxnets.storage.digest import digest_of_files
+from jaxnets.text import corpus, corpus_cache, tiny_language
 from jaxnets.text.corpus import Corpus
 from jaxnets.word2vec import (
     Trained,
@@ -78,15 +79,30 @@ class Tests(NamedTuple):
     analogies: dict[str, list[Analogy]]
 
 
+SIMILARITIES = {"WS-353": "EN-WS-353-ALL.txt", "SimLex-999": "EN-SIMLEX-999.txt"}
+QUESTIONS = "questions-words.txt"
+
+
 def tests() -> Tests:
     """Reads WS-353, SimLex-999 and questions-words, as far as their files exist."""
-    folder = Path(os.environ.get("WORDS_DIR", ""))
-    files = {"WS-353": "EN-WS-353-ALL.txt", "SimLex-999": "EN-SIMLEX-999.txt"}
-    questions = folder / "questions-words.txt"
+    files = _test_files()
+    questions = files.get(QUESTIONS)
     return Tests(
-        {n: read_similarities(folder / f) for n, f in files.items() if (folder / f).is_file()},
-        read_analogies(questions) if questions.is_file() else {},
+        {n: read_similarities(files[f]) for n, f in SIMILARITIES.items() if f in files},
+        read_analogies(questions) if questions else {},
     )
+
+
+def _test_files() -> dict[str, Path]:
+    folder = os.environ.get("WORDS_DIR")
+    names = (*SIMILARITIES.values(), QUESTIONS) if folder else ()
+    return {name: Path(folder, name) for name in names if Path(folder, name).is_file()}
+
+
+def inputs(config: Config) -> str:
+    """Digests the content of the corpus and of the word tests, on which a result depends."""
+    corpus_digest = corpus_cache.identify(config.corpus)[1] if config.corpus else ""
+    return f"{corpus_digest} {digest_of_files(_test_files().values())}"
 
 
 def neighbours(vectors: Vectors, words: tuple[str, ...], n: int) -> np.ndarray:

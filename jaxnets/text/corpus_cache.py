@@ -45,7 +45,7 @@ def read(
     if not isinstance(source, str | PathLike):
         raise ValueError("cache is for files, folders and TFDS sets; the source is strings")
     folder = as_path(folder, "cache")
-    name, state = _name_and_state(source)
+    name, state = identify(source)
     folder.mkdir(parents=True, exist_ok=True)
     files = _files(folder, name, min_count, state)
     note = _read_note(files)
@@ -55,8 +55,12 @@ def read(
     return np.memmap(files.numbers, "<i4", "r"), vocabulary
 
 
-def _name_and_state(source: str | PathLike[str]) -> tuple[str, str]:
-    """Returns a name to recognise a source by, and a digest of its content."""
+def identify(source: str | PathLike[str]) -> tuple[str, str]:
+    """Returns a name to recognise a source by, and a digest of the content of its files.
+
+    Raises:
+        FileNotFoundError: no such file or set, or a folder without texts.
+    """
     if str(source).startswith(reading.TFDS):
         return prepared.state(reading.tfds_name(str(source)))
     state = digest_of_files(text_files(source))
@@ -94,7 +98,7 @@ def _write(
             vocabulary, blocks = encode(source, min_count, progress, spool)
             for block in blocks:
                 out.write(block.astype("<i4").tobytes())
-        if _name_and_state(source)[1] != state:
+        if identify(source)[1] != state:
             raise ValueError(f"{source} changed while it was read: read it again")
         note = {
             "sha256": digest_of_file(numbers),

@@ -1,6 +1,7 @@
 """Scorecard, gallery and its check, and what is up to date, on made-up results."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 
 import matplotlib.image
@@ -33,6 +34,7 @@ def make_up(name, folder, status="reproduced"):
     note = {"experiment": name, "config": asdict(run.load(name).Config()), "claims": claims}
     note |= {"seconds": 1.5, "date": "2026-01-01", "machine": "2 x cores", "versions": {"jax": "1"}}
     note["program"] = fingerprint.digest(name)
+    note["inputs"] = run.inputs_of(run.load(name), run.load(name).Config())
     (folder / f"{name}.json").write_text(json.dumps(note))
     matplotlib.image.imsave(folder / f"{name}.png", np.eye(900))
 
@@ -120,6 +122,32 @@ def test_up_to_date_is_the_same_program_and_settings(results):
     assert not run_all.up_to_date("checkerboard", [], results)
     path.unlink()
     assert not run_all.up_to_date("checkerboard", [], results)
+
+
+def test_up_to_date_is_the_same_content_of_files(results, tmp_path, monkeypatch):
+    """A corpus of the same name, size and time is another one, and so are other word tests."""
+    monkeypatch.setenv("WORDS_DIR", str(tmp_path / "tests"))
+    corpus, note = tmp_path / "corpus.txt", json.loads((results / "word2vec.json").read_text())
+    settings, module = [f"corpus={corpus}"], run.load("word2vec")
+
+    def write(text):
+        corpus.write_text(text)
+        os.utime(corpus, ns=(0, 0))
+
+    write("red green")
+    config = replace(module.Config(), corpus=str(corpus))
+    note |= {"config": asdict(config), "inputs": run.inputs_of(module, config)}
+    (results / "word2vec.json").write_text(json.dumps(note))
+    assert run_all.up_to_date("word2vec", settings, results)
+    write("one three")
+    assert not run_all.up_to_date("word2vec", settings, results)
+    write("red green")
+    assert run_all.up_to_date("word2vec", settings, results)
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "questions-words.txt").write_text(": kin\n")
+    assert not run_all.up_to_date("word2vec", settings, results)
+    corpus.unlink()
+    assert not run_all.up_to_date("word2vec", settings, results)
 
 
 def test_a_program_is_its_code_and_that_of_its_imports(tmp_path, monkeypatch):
