@@ -12,8 +12,8 @@ from jaxnets.host import checks
 from jaxnets.host.memory import out_of_memory_hint
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.training.driver import Job, drive
-from jaxnets.training.fingerprint import fingerprint
-from jaxnets.training.loop import History, Hparams, State, TrainSpec, advance, begin
+from jaxnets.training.fingerprint import fingerprint, state_of
+from jaxnets.training.loop import Carry, History, Hparams, State, TrainSpec, advance, begin
 from jaxnets.training.validate import batch_hint, prepare
 
 
@@ -56,6 +56,7 @@ def fit(
     checks.require_keys(key, 0, "key")
     if mesh is None and jax.process_count() > 1:
         mesh = parallel.all_devices()
+    state_id = state_of(spec)
     data, hparams = prepare(spec, data, hparams, samples=samples, on_host=mesh is not None)
     found = fingerprint(spec, key, data, hparams) if checkpoints else None
     n, first, validated = samples or len(data.train["x"]), data.train["x"][:1], bool(data.valid)
@@ -64,10 +65,10 @@ def fit(
             placed = parallel.data_parallel(mesh, spec, key, data, hparams, samples)
             spec, key, data, hparams = placed
         # XLA's CPU client never ends a program whose inputs could not be allocated: wait for them.
-        begun = _begin(spec, key, first, hparams, validated)
+        begun = _begin(spec, state_id, key, first, hparams, validated)
         carry, order_key = jax.block_until_ready(begun)
         rest = {"data": data, "hparams": hparams, "order_key": order_key}
-        job = Job(spec, partial(_advance, spec, **rest), n, stops_if_diverged=True)
+        job = Job(spec, partial(_advance, spec, state_id, **rest), n, stops_if_diverged=True)
         carry = drive(job, carry, progress, checkpoints, found)
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         raise out_of_memory_hint(error, *batch_hint(spec, n)) from error
@@ -75,5 +76,15 @@ def fit(
     return state, jax.device_get(carry.history)
 
 
-_begin = jax.jit(begin, static_argnums=(0, 4))
-_advance = jax.jit(advance, static_argnums=0)
+@partial(jax.jit, static_argnums=(0, 1, 5))
+def _begin(
+    spec: TrainSpec, state_id: str, key: Array, x: Array, hparams: Hparams, validated: bool
+) -> tuple[Carry, Array]:
+    return begin(spec, key, x, hparams, validated)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _advance(
+    spec: TrainSpec, state_id: str, carry: Carry, start: Array, count: Array, **rest: Any
+) -> Carry:
+    return advance(spec, carry, start, count, **rest)

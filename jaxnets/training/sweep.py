@@ -16,7 +16,7 @@ from jaxnets.host.memory import out_of_memory_hint
 from jaxnets.parallel.rows import layout, map_in_groups
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.training.driver import Job, drive
-from jaxnets.training.fingerprint import fingerprint
+from jaxnets.training.fingerprint import fingerprint, state_of
 from jaxnets.training.loop import (
     Carry,
     History,
@@ -92,7 +92,7 @@ def sweep(
     try:
         shared_key = split_key(keys[0]).order if shared_order else None
         (keys, hparams), (data, shared_key) = at.place((keys, hparams), (data, shared_key))
-        static = (spec, at.group, at.mesh)
+        static = (spec, state_of(spec), at.group, at.mesh)
         # As in `fit`: programs must not wait for inputs that could not be allocated.
         begun = _begin(*static, keys, data.train["x"], hparams, validated)
         carry, order_keys = jax.block_until_ready(begun)
@@ -127,9 +127,10 @@ def _cached_group(spec: TrainSpec, data: Any) -> int:
     return group if group >= SMALLEST_GROUP else 1
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 6))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3, 7))
 def _begin(
     spec: TrainSpec,
+    state_id: str,
     group: int,
     mesh: Mesh,
     keys: Array,
@@ -143,9 +144,10 @@ def _begin(
     return map_in_groups(mesh, group, one, (keys, hparams), x)
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2))
+@partial(jax.jit, static_argnums=(0, 1, 2, 3))
 def _advance(
     spec: TrainSpec,
+    state_id: str,
     group: int,
     mesh: Mesh,
     rows: tuple[Hparams, Array],

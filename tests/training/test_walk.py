@@ -44,9 +44,13 @@ def sweep(key):
     return jn.sweep(SPEC, jax.random.split(key, 4), DATA, RATE)
 
 
-@pytest.mark.parametrize(("run", "files", "functions"), [(fit, 9, 60), (sweep, 10, 70)])
+@pytest.mark.parametrize(("run", "files", "functions"), [(fit, 13, 100), (sweep, 14, 100)])
 def test_a_new_run_is_a_short_walk(key, run, files, functions):
-    """Compilation included: every function of the model and the loss is entered."""
+    """Compilation included: every function of the model and the loss is entered.
+
+    Four files and about 35 functions are those that take the spec apart, so that a program is not
+    used for a spec whose functions have changed.
+    """
     jax.clear_caches()
     seen, found = entered(lambda: run(key))
     assert len(seen) <= files, sorted(seen)
@@ -57,5 +61,5 @@ def test_a_resumed_run_is_a_short_walk(key, tmp_path):
     checkpoints = jn.CheckpointConfig(tmp_path)
     fit(key, checkpoints=checkpoints)
     seen, found = entered(lambda: fit(key, checkpoints=checkpoints))
-    assert len(seen) <= 10, sorted(seen)
-    assert len(found) <= 75, sorted(found)
+    assert len(seen) <= 14, sorted(seen)
+    assert len(found) <= 80, sorted(found)
