@@ -120,6 +120,16 @@ FILES = {
         saved(word2vec.save, vectors=VECTORS, binary=True),
         60,
     ),
+    "packed vectors": (
+        reading(read_vectors(False)),
+        gzip.compress(saved(word2vec.save, vectors=VECTORS)),
+        40,
+    ),
+    "vectors of GloVe": (
+        reading(read_vectors(False)),
+        saved(word2vec.save, vectors=VECTORS).partition(b"\n")[2],
+        40,
+    ),
     "text": (reading(read_corpus), LINES, 40),
     "packed text": (reading(read_corpus, "file.gz"), gzip.compress(LINES), 40),
     "tight text": (reading(read_corpus, "file.xz"), lzma.compress(LINES), 40),

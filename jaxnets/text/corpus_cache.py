@@ -61,8 +61,8 @@ def identify(source: str | PathLike[str]) -> tuple[str, str]:
     Raises:
         FileNotFoundError: no such file or set, or a folder without texts.
     """
-    if str(source).startswith(reading.TFDS):
-        return prepared.state(reading.tfds_name(str(source)))
+    if isinstance(source, str) and source.startswith(reading.TFDS):
+        return prepared.state(reading.tfds_name(source))
     state = digest_of_files(text_files(source))
     return as_path(source).resolve().name[:LONGEST], state
 

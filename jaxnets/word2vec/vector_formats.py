@@ -16,6 +16,8 @@ HEADER = re.compile(rb"[ \t]*(\d{1,18})[ \t]+(\d{1,18})[ \t]*\r?\n")
 BOM = "\ufeff".encode()
 DIGITS = b"0123456789+-.eE \t\r\n"
 """The bytes of numbers in text."""
+LONGEST = 2**22
+"""The most bytes of a line."""
 OTHERS = {
     b"\xba\x16\x4f\x2f": "a model of fastText: load the file of its vectors, which ends in .vec",
     b"\x80": "a Python pickle, such as gensim's own format: call save_word2vec_format in gensim",
@@ -79,7 +81,7 @@ def _header(content: bytes, path: Path, binary: bool) -> _Header:
     found = HEADER.match(content, start)
     if found and int(found[1]) and int(found[2]):
         return _Header(int(found[1]), int(found[2]), found.end())
-    first = content[start : content.find(b"\n", start) + 1].split()
+    first = content[start : min(content.find(b"\n", start) + 1, start + LONGEST)].split()
     if not found and not binary and len(first) > 2 and _first_wrong(first[1:]) is None:
         return _Header(None, len(first) - 1, start)
     other = next((what for begin, what in OTHERS.items() if content.startswith(begin)), "")
@@ -92,12 +94,11 @@ def _header(content: bytes, path: Path, binary: bool) -> _Header:
 
 
 def _text_rows(content: bytes, header: _Header, errors: str) -> tuple[list[str], np.ndarray]:
-    words: list[str] = []
+    words: dict[str, str] = {}
     values, blank = array("f"), 0
     lines = io.BytesIO(content)
     lines.seek(header.end)
-    before = 1 if header.words is None else 2
-    for number, line in enumerate(lines, start=before):
+    for number, line in enumerate(lines, start=1 if header.words is None else 2):
         if not line.strip():
             blank = blank or number
             continue
@@ -106,29 +107,31 @@ def _text_rows(content: bytes, header: _Header, errors: str) -> tuple[list[str],
         if len(words) == header.words:
             raise ValueError(f"line {number} comes after the last of {header.words} words")
         word, _, rest = line.replace(b"\t", b" ").partition(b" ")
-        values.extend(_floats(rest, header.dimensions, f"line {number}", word))
+        values.extend(_floats(rest, header.dimensions, number, word))
         if not line.endswith(b"\n"):
             raise _WordError(
                 f"line {number} has no line break at its end: the file may be cut short (get a "
                 "new copy); if it is complete, add the line break"
             )
-        words.append(_decode(word, errors, f"line {number}"))
+        _add(words, word, errors, f"line {number}")
     if header.words is not None and len(words) < header.words:
         raise ValueError(f"{len(words)} of {header.words} words")
-    _require_once(words, "line", before)
-    return words, np.frombuffer(values, np.float32).reshape(len(words), header.dimensions)
+    return list(words), np.frombuffer(values, np.float32).reshape(len(words), header.dimensions)
 
 
-def _floats(numbers: bytes, dimensions: int, where: str, word: bytes) -> list[float]:
+def _floats(numbers: bytes, dimensions: int, line: int, word: bytes) -> list[float]:
+    if len(numbers) > LONGEST:
+        raise ValueError(f"line {line} has more than {LONGEST} bytes")
     fields = numbers.split()
     if len(fields) != dimensions:
         raise ValueError(
-            f"{where}: {word!r} has {len(fields)} of {dimensions} numbers; a word has no spaces"
+            f"line {line}: {word!r:.60} has {len(fields)} of {dimensions} numbers; a word has no "
+            "spaces"
         )
     if b"_" not in numbers:  # float() takes 1_0 for 10
         with suppress(ValueError):
             return [float(field) for field in fields]
-    raise ValueError(f"{where}: {_first_wrong(fields)!r} is not a number")
+    raise ValueError(f"line {line}: {_first_wrong(fields)!r:.60} is not a number")
 
 
 def _first_wrong(fields: Sequence[bytes]) -> bytes | None:
@@ -144,40 +147,36 @@ def _first_wrong(fields: Sequence[bytes]) -> bytes | None:
 
 def _binary_rows(content: bytes, header: _Header, errors: str) -> tuple[list[str], np.ndarray]:
     n, dimensions, at = header.words or 0, header.dimensions, header.end
-    words, matrix = [], np.empty((n, dimensions), np.float32)
+    words: dict[str, str] = {}
+    matrix = np.empty((n, dimensions), np.float32)
     for i in range(n):
         space = content.find(b" ", at)
         end = space + 1 + 4 * dimensions
         if space < 0 or end > len(content):
             raise ValueError(f"{i} of {n} words")
-        words.append(_decode(content[at:space].lstrip(b"\n"), errors, f"word {i + 1}"))
+        _add(words, content[at:space].lstrip(b"\n"), errors, f"word {i + 1}")
         matrix[i] = np.frombuffer(content, "<f4", dimensions, space + 1)
         at = end
     if content[at:].strip(b"\n"):
         raise ValueError(f"{len(content) - at} bytes after the last of {n} words")
     if is_digits(matrix):
         raise ValueError("its numbers are digits")
-    _require_once(words, "word", 1)
-    return words, matrix
+    return list(words), matrix
 
 
-def _decode(word: bytes, errors: str, where: str) -> str:
+def _add(words: dict[str, str], word: bytes, errors: str, where: str) -> None:
+    """Adds a word with its place; raises a `_WordError` if it is not UTF-8 or there already."""
     try:
-        return word.decode("utf-8", errors)
+        decoded = word.decode("utf-8", errors)
     except UnicodeDecodeError as error:
         raise _WordError(
-            f"{where}: the word {word!r} is not UTF-8, perhaps cut amid a character: pass "
+            f"{where}: the word {word!r:.60} is not UTF-8, perhaps cut amid a character: pass "
             "errors='backslashreplace', or 'replace' or 'ignore', to read it as well as possible"
         ) from error
-
-
-def _require_once(words: list[str], kind: str, first: int) -> None:
-    places: dict[str, int] = {}
-    for i, word in enumerate(words, start=first):
-        if places.setdefault(word, i) != i:
-            raise _WordError(
-                f"{kind}s {places[word]} and {i} have the same word {word!r}: remove one of them"
-            )
+    if words.setdefault(decoded, where) != where:
+        raise _WordError(
+            f"{words[decoded]} and {where} have the same word {decoded!r}: remove one of them"
+        )
 
 
 def _advice(content: bytes, header: _Header, binary: bool) -> str:

@@ -213,8 +213,8 @@ REFUSED = {
     "no last line break": (b"2 2\na 1 2\nb 3 4", "line 3 has no line break.*add the line break"),
     "GloVe without last line break": (b"a 1 2\nb 3 4", "line 2 has no line break"),
     "a cut character": (b"2 2\na\xe2 1 2\nb 3 4\n", r"line 2: .*b'a\\xe2'.*errors='backslashrep"),
-    "a word twice": (b"2 2\na 1 2\na 3 4\n", "lines 2 and 3 have the same word 'a': remove"),
-    "GloVe, a word twice": (b"a 1 2\nb 5 6\na 3 4\n", "lines 1 and 3 have the same word 'a'"),
+    "a word twice": (b"2 2\na 1 2\na 3 4\n", "line 2 and line 3 have the same word 'a': remove"),
+    "GloVe, a word twice": (b"a 1 2\nb 5 6\na 3 4\n", "line 1 and line 3 have the same word 'a'"),
     "1_0": (b"2 2\na 1_0 2\nb 3 4\n", "line 2: b'1_0' is not a number"),
     "hexadecimal": (b"2 2\na 1 2\nb 0x10 4\n", "line 3: b'0x10' is not a number"),
     "a decimal comma": (b"2 2\na 1 2\nb 3,5 4\n", "line 3: b'3,5' is not a number"),
@@ -267,7 +267,7 @@ def test_packed_binary_vectors_are_read(tmp_path, pack):
 def test_words_that_are_not_utf8_can_be_read(tmp_path):
     (tmp_path / "v").write_bytes(b"2 2\na\xe2 1 2\na\xe3 3 4\n")
     assert load(tmp_path / "v", errors="backslashreplace").words == ("a\\xe2", "a\\xe3")
-    with pytest.raises(ValueError, match="lines 2 and 3 have the same word"):
+    with pytest.raises(ValueError, match="line 2 and line 3 have the same word"):
         load(tmp_path / "v", errors="ignore")
     with pytest.raises(ValueError, match="unknown errors 'surrogateescape'"):
         load(tmp_path / "v", errors="surrogateescape")
@@ -319,9 +319,19 @@ def test_what_is_not_a_file_is_refused(tmp_path, read):
                 read(endless)
 
 
-def test_a_bomb_is_not_unpacked(tmp_path):
-    (tmp_path / "v").write_bytes(gzip.compress(b"1 1\na " + b"1" * 2**27))
-    with pytest.raises(ValueError, match="unpacks to more than 200 times its size"):
+BOMBS = {
+    "one number": (b"1 1\na " + b"1" * 2**27, "unpacks to more than 200 times its size"),
+    "one line": (b"a" + b" 1" * 2**22, "not in word2vec's format"),
+    "one line after a header": (b"1 4194304\na" + b" 1" * 2**22 + b"\n", "line 2 has more than"),
+    "one word": (b"4194304 1\n" + b"a 1\n" * 2**22, "line 2 and line 3 have the same word"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_not_unpacked(tmp_path, name):
+    content, message = BOMBS[name]
+    (tmp_path / "v").write_bytes(gzip.compress(content))
+    with pytest.raises(ValueError, match=message):
         load(tmp_path / "v")
 
 
