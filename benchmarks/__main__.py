@@ -111,10 +111,9 @@ def main(names: list[str]) -> None:
         "GPU: not measured.\n\n"
     )
     if not names:
-        from jaxnets.storage.atomic import atomic_write
+        from jaxnets.storage.atomic import write_text
 
-        with atomic_write(RESULTS) as temporary:
-            temporary.write_text(head + "\n".join(sections), encoding="utf-8")
+        write_text(RESULTS, head + "\n".join(sections))
 
 
 def _race_name(text: str) -> str:

@@ -151,7 +151,10 @@ def draw(found: dict[str, list[Timing]]) -> None:
     axes[0, 0].set_yscale("log", base=2)
     axes[0, 0].set(xlabel="devices on 2 cores", ylabel="time of a step over one device's")
     canvas.legend(loc="outside right upper", fontsize="small")
-    canvas.savefig(FIGURE, dpi=110)
+    from jaxnets.storage.atomic import atomic_write
+
+    with atomic_write(FIGURE) as file:
+        canvas.savefig(file, format="png", dpi=110)
 
 
 def main(arguments: list[str]) -> None:

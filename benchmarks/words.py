@@ -91,7 +91,7 @@ def gensim_epoch(workers: int) -> Callable[[], float]:
 
 def _text_file() -> Path:
     """The corpus with spaces between words, line by line, which both sides can read."""
-    from jaxnets.storage.atomic import atomic_write
+    from jaxnets.storage.atomic import write_text
     from jaxnets.text.corpus_cache import identify
 
     name = "-".join(identify(corpus_path()))
@@ -99,8 +99,7 @@ def _text_file() -> Path:
     if not path.exists():
         ids, (words, _) = _corpus()
         lines = _lines(np.asarray(ids), words)
-        with atomic_write(path) as temporary:
-            temporary.write_text("\n".join(map(" ".join, lines)), encoding="utf-8")
+        write_text(path, "\n".join(map(" ".join, lines)))
     return path
 
 

@@ -2,10 +2,10 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 import jaxnets
 from jaxnets import DivergedError, parallel
+from jaxnets.host.paths import as_path
 from jaxnets.host.signals import interrupt_on_signals
 from jaxnets.storage import run_folder
 from jaxnets.storage.atomic import DiskFullError
@@ -30,13 +30,13 @@ def main() -> int:
     parser.add_argument("--smoke", action="store_true", help="a variant that takes seconds")
     parser.add_argument("--redraw", action="store_true", help="redraw the saved result")
     folder = parser.add_mutually_exclusive_group()
-    folder.add_argument("--run", type=Path, metavar="FOLDER", help="save checkpoints there")
-    folder.add_argument("--resume", type=Path, metavar="FOLDER", help="resume such a run")
+    folder.add_argument("--run", metavar="FOLDER", help="save checkpoints there")
+    folder.add_argument("--resume", metavar="FOLDER", help="resume such a run")
     parser.add_argument(
         "--tensorboard", action="store_true", help="write scalars to the folder's tensorboard too"
     )
     options = parser.parse_args()
-    if options.tensorboard and not (options.run or options.resume):
+    if options.tensorboard and options.run is None and options.resume is None:
         parser.error("--tensorboard needs --run or --resume, and a folder")
     jaxnets.use_all_cores()
     run.only_process_0_prints(parallel.start())
@@ -59,6 +59,7 @@ def main() -> int:
         ValueError,
         FileNotFoundError,
         run_folder.FolderInUseError,
+        run_folder.RunFolderError,
         DiskFullError,
     ) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -93,9 +94,11 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
     else:
         module = load(options.name)
         config = configure(module.SMOKE if options.smoke else module.Config(), options.set)
-        folder, resume = options.run or options.resume, options.resume is not None
-        if folder:
-            resume |= parallel.was_restarted() and (folder / "run.json").exists()
+        resume = options.resume is not None
+        folder = options.resume if resume else options.run
+        if folder is not None:
+            folder = as_path(folder, "--resume" if resume else "--run")
+            resume |= parallel.was_restarted() and run_folder.has_run(folder)
             run.perform_in(folder, options.name, config, resume, options.tensorboard)
         else:
             perform(options.name, config)

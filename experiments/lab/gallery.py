@@ -6,9 +6,11 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from jaxnets.storage.atomic import write_text
+
 from . import scorecard
 from .registry import LECTURES
-from .run import COMMAND, RESULTS, title, write_text
+from .run import COMMAND, RESULTS, title
 
 PAGE = Template(Path(__file__).with_name("gallery.html").read_text(encoding="utf-8"))
 LECTURE = Template('<h2 id="$anchor">$title</h2>\n$cards')

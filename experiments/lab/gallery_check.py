@@ -10,7 +10,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from .run import COMMAND, RESULTS, write_text
+from jaxnets.storage.atomic import write_text
+
+from .run import COMMAND, RESULTS
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTHS = (360, 768, 1280)

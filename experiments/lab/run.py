@@ -16,7 +16,6 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -26,8 +25,9 @@ import jax
 import numpy as np
 
 from jaxnets.host import checks
+from jaxnets.host.paths import as_path
 from jaxnets.storage import run_folder
-from jaxnets.storage.atomic import atomic_write
+from jaxnets.storage.atomic import atomic_write, make_folder, write_text
 from jaxnets.storage.checkpoints import CheckpointConfig
 
 from .claims import Result
@@ -35,6 +35,8 @@ from .fingerprint import digest, path_of
 from .registry import EXPERIMENTS
 
 RESULTS = Path("results")
+SUFFIXES = (".npz", ".json", ".png")
+"""Of the files of a result: arrays, verdicts, figure."""
 PROGRAM = (__package__ or "").rpartition(".")[0]
 COMMAND = "make" if PROGRAM == "experiments" else f"python -m {PROGRAM}"
 """What runs an experiment: make in a checkout, Python where only the wheel is installed."""
@@ -79,7 +81,8 @@ def perform(
     seconds = time.perf_counter() - start
     if jax.process_index():
         return result
-    results.mkdir(parents=True, exist_ok=True)
+    results = as_path(results, "results")
+    make_folder(results)
     note = {
         "experiment": name,
         "config": dataclasses.asdict(config),
@@ -90,7 +93,8 @@ def perform(
         "machine": f"{os.cpu_count()} x {platform.machine()}, {jax.devices()[0].device_kind}",
         "versions": {package: version(package) for package in ("jax", "flax", "optax")},
     }
-    write(results / f"{name}.npz", lambda path: np.savez_compressed(path, **result))
+    with atomic_write(results / f"{name}.npz") as file:
+        np.savez_compressed(file, **result)
     write_text(results / f"{name}.json", json.dumps(note, indent=1))
     redraw(name, results)
     print(f"({seconds:.1f} s; figure and numbers in {results}/{name}.*)", flush=True)
@@ -120,24 +124,28 @@ def perform_in(
         FileNotFoundError: there is nothing to resume.
         ModuleNotFoundError: TensorBoard is asked for without the extra.
     """
+    folder, results = as_path(folder, "folder"), as_path(results, "results")
     if resume:
         config = _config_of(folder, name, config)
     with run_folder.open_run_folder(folder, tensorboard) as opened:
         first = jax.process_index() == 0
-        if not resume and first and (folder / "run.json").exists():
+        if not resume and first and run_folder.has_run(folder):
             raise ValueError(f"{folder} already has a run: use --resume, or another folder")
-        if not resume and first:
+        if resume and first:
+            run_folder.restore_note(folder)
+        elif first:
             run_folder.describe(folder, {"experiment": name} | dataclasses.asdict(config))
         result = perform(name, config, results, opened.checkpoints)
-        for path in results.glob(f"{name}.*") if first else ():
-            _copy(path, folder / "figures" if path.suffix == ".png" else folder)
+        opened.require_held()
+        for suffix in SUFFIXES if first else ():
+            _copy(results / f"{name}{suffix}", folder / "figures" if suffix == ".png" else folder)
     return result
 
 
 def _copy(path: Path, folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    with atomic_write(folder / path.name) as temporary:
-        shutil.copyfile(path, temporary)
+    make_folder(folder)
+    with path.open("rb") as saved, atomic_write(folder / path.name) as copy:
+        shutil.copyfileobj(saved, copy)
 
 
 def _config_of(folder: Path, name: str, config: Any) -> Any:
@@ -155,6 +163,7 @@ def _config_of(folder: Path, name: str, config: Any) -> Any:
 
 def redraw(name: str, results: Path = RESULTS) -> None:
     """Judges and draws an experiment from its saved arrays, without running it."""
+    results = as_path(results, "results")
     module, result = load(name), saved(name, results)
     path = results / f"{name}.json"
     note = json.loads(path.read_text())
@@ -165,7 +174,8 @@ def redraw(name: str, results: Path = RESULTS) -> None:
     ]
     write_text(path, json.dumps(note, indent=1))
     figure = module.plot(result)
-    write(results / f"{name}.png", lambda png: figure.savefig(png, dpi=150))
+    with atomic_write(results / f"{name}.png") as png:
+        figure.savefig(png, format="png", dpi=150)
     print(module.table(result))
     for claim in note["claims"]:
         print(f"  [{claim['status']}] {claim['row']}: {claim['statement']}")
@@ -185,23 +195,8 @@ def saved(name: str, results: Path = RESULTS) -> Result:
     Raises:
         FileNotFoundError: it has not been run; the command is named.
     """
-    path = results / f"{name}.npz"
+    path = as_path(results, "results") / f"{name}.npz"
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: run `{COMMAND} {name}` first")
     with np.load(path, allow_pickle=False) as arrays:
         return dict(arrays)
-
-
-def write(path: Path, save: Callable[[Path], None]) -> None:
-    """Saves under a temporary name, then renames, so that no half-written file remains."""
-    with atomic_write(path) as temporary:
-        save(temporary)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file under a temporary name, then renames it."""
-
-    def save(temporary: Path) -> None:
-        temporary.write_text(text, encoding="utf-8")
-
-    write(path, save)

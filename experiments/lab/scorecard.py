@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from jaxnets.storage.atomic import write_text
+
 from .claims import markdown
 from .registry import EXPERIMENTS
-from .run import RESULTS, write_text
+from .run import RESULTS
 
 
 def notes(results: Path = RESULTS) -> list[dict[str, Any]]:

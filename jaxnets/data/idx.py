@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxnets.data.unpacking import MOST, Unpacked
 from jaxnets.host.files import require_file
+from jaxnets.host.paths import as_path
 
 UINT8 = 0x08
 AGAIN = "delete it and download it again"
@@ -28,7 +29,7 @@ def read(path: str | PathLike[str]) -> np.ndarray:
         ValueError: neither gzip nor IDX, another type, a size that contradicts its header,
             anything after its end, or not a file but a folder, pipe or device.
     """
-    path = Path(path)
+    path = as_path(path)
     require_file(path)
     size = path.stat().st_size
     try:

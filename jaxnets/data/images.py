@@ -13,13 +13,14 @@ from jaxnets.data import idx
 from jaxnets.data.dataset import Part
 from jaxnets.data.download import fetch, probe
 from jaxnets.data.registry import FILES, PARTS, File, cache_name
-from jaxnets.storage.atomic import DiskFullError, atomic_write
+from jaxnets.host.paths import as_path
+from jaxnets.storage.atomic import DiskFullError, make_folder, write_bytes, write_text
 
 
 def data_dir(folder: str | PathLike[str] | None = None) -> Path:
     """Returns the folder, by default TFDS's: `$TFDS_DATA_DIR`, else `~/tensorflow_datasets`."""
     default = os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    return Path(folder or default).expanduser()
+    return as_path(default if folder is None else folder, "folder")
 
 
 def find(name: str, folder: str | PathLike[str] | None = None) -> dict[str, Path]:
@@ -33,9 +34,10 @@ def find(name: str, folder: str | PathLike[str] | None = None) -> dict[str, Path
         FileNotFoundError: the folder lacks a file.
     """
     files = FILES[name]
-    folder = folder or (os.environ.get("MNIST_DIR") if name == "mnist" else None)
-    if folder:
-        folder = Path(folder).expanduser()
+    if folder is None and name == "mnist":
+        folder = os.environ.get("MNIST_DIR") or None
+    if folder is not None:
+        folder = as_path(folder, "folder")
         missing = [file for file in files.values() if not (folder / file.name).is_file()]
         if missing:
             raise FileNotFoundError(
@@ -106,7 +108,7 @@ def read(paths: Mapping[str, Path], files: Mapping[str, File]) -> dict[str, Part
 
 def _save(name: str, file: File, content: bytes, folder: Path) -> Path:
     """Writes a file into TFDS's cache, and the note by which TFDS recognises its own downloads."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / cache_name(file)
     note = {
         "dataset_names": [name],
@@ -114,10 +116,8 @@ def _save(name: str, file: File, content: bytes, folder: Path) -> Path:
         "url_info": {"checksum": file.sha256, "filename": file.name, "size": file.size},
         "urls": [file.url],
     }
-    with atomic_write(path) as temporary:
-        temporary.write_bytes(content)
-    with atomic_write(path.with_name(f"{path.name}.INFO")) as temporary:
-        temporary.write_text(json.dumps(note), encoding="utf-8")
+    write_bytes(path, content)
+    write_text(path.with_name(f"{path.name}.INFO"), json.dumps(note))
     return path
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from jaxnets.data import zip_members
 from jaxnets.data.unpacking import MOST, PIECE
 from jaxnets.host.files import require_file
+from jaxnets.host.paths import as_path
 
 ALWAYS = 2**28
 """Bytes that the arrays of an archive may have together beyond `MOST` times its size."""
@@ -44,7 +45,7 @@ def array_names(path: str | PathLike[str]) -> list[str]:
         FileNotFoundError: no such file.
         ValueError: not an intact archive.
     """
-    with _open(Path(path)) as archive:
+    with _open(as_path(path)) as archive:
         return list(_arrays(archive))
 
 
@@ -66,7 +67,7 @@ def read_npz(
         ValueError: the archive is cut short or damaged, has an array twice, or an array that was
             asked for holds Python objects.
     """
-    path = Path(path)
+    path = as_path(path)
     with _open(path) as archive:
         arrays = _arrays(archive)
         chosen = {name: _only(arrays[name], name) for name in (arrays if names is None else names)}

@@ -14,7 +14,8 @@ from jaxnets.data import tfds
 from jaxnets.data.dataset import Part
 from jaxnets.data.images import data_dir
 from jaxnets.data.npz import array_names, read_npz
-from jaxnets.storage.atomic import atomic_write
+from jaxnets.host.paths import as_path
+from jaxnets.storage.atomic import atomic_write, make_folder
 from jaxnets.storage.digest import digest_of_files
 
 BATCH = 1000
@@ -127,7 +128,7 @@ def _cache_file(builder: Any) -> Path:
     name = f"{_file_name(builder)}-{_state(builder)}.npz"
     if folder.stat().st_mode & 0o222 and os.access(folder, os.W_OK):
         return folder / name
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "jaxnets"
+    cache = as_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "jaxnets"
     return cache / name
 
 
@@ -198,6 +199,6 @@ def _supervised_features(builder: Any) -> tuple[str, str]:
 
 def _write(file: Path, arrays: dict[str, np.ndarray]) -> None:
     """Writes the complete file or nothing: it gets its name once it is complete."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(file) as temporary, temporary.open("wb") as stream:
+    make_folder(file.parent)
+    with atomic_write(file) as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]  # numpy takes a flag too

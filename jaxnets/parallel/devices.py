@@ -5,6 +5,8 @@ from pathlib import Path
 
 import jax
 
+from jaxnets.host.paths import as_path
+
 
 def use_all_cores(cores: int | None = None) -> int:
     """Makes every CPU core a JAX device, so that `sweep` trains a group of networks on each.
@@ -40,6 +42,6 @@ def _available_cores() -> int:
 
 def cache_compilations(folder: str | Path = "~/.cache/jaxnets/compiled") -> None:
     """Caches compiled programs in a folder, so that the next process need not compile them."""
-    jax.config.update("jax_compilation_cache_dir", str(Path(folder).expanduser()))
+    jax.config.update("jax_compilation_cache_dir", str(as_path(folder, "folder")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

@@ -1,7 +1,11 @@
 """Trees of arrays and random keys as files, through orbax."""
 
 import errno
+import math
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +13,13 @@ import jax
 import numpy as np
 
 from jaxnets.storage.atomic import FULL
+from jaxnets.storage.manifest import CorruptCheckpoint
 
-FULL_TEXTS = {os.strerror(number): number for number in FULL}
+REASONS = ("EACCES", "EIO", "EMFILE", "ENFILE", "ENOENT", "ENOTDIR", "EPERM", "EROFS", "ESTALE")
+NUMBERS = (*FULL, *(getattr(errno, name) for name in REASONS if hasattr(errno, name)))
+TEXTS = {os.strerror(number): number for number in NUMBERS}
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError)
+"""What orbax raises for files that it did not write."""
 
 
 def describe_leaves(tree: Any) -> dict[str, dict[str, Any]]:
@@ -31,7 +40,7 @@ def write(path: Path, tree: Any) -> None:
     """Writes the leaves into a new directory.
 
     Raises:
-        OSError: the disk is full, for which orbax has other errors.
+        OSError: the disk is full, gone or not writable, for which orbax has other errors.
     """
     plain = (_plain(leaf) for leaf in jax.tree.leaves(tree))
     arrays = {f"{i:06d}": np.atleast_1d(leaf) for i, leaf in enumerate(plain) if leaf.size}
@@ -39,25 +48,74 @@ def write(path: Path, tree: Any) -> None:
         with _orbax() as orbax:
             orbax.save(path.absolute(), arrays)
     except (ValueError, RuntimeError) as error:
-        full = next((number for text, number in FULL_TEXTS.items() if text in str(error)), None)
-        if full is None and "RESOURCE_EXHAUSTED" not in str(error):
+        number = next((number for text, number in TEXTS.items() if text in str(error)), None)
+        if number is None and "RESOURCE_EXHAUSTED" not in str(error):
             raise
-        raise OSError(full or errno.ENOSPC, str(error).partition("\n")[0]) from error
+        raise OSError(number or errno.ENOSPC, str(error).partition("\n")[0]) from error
 
 
-def read(path: Path, rows: list[dict[str, Any]], like: Any) -> Any:
-    """Reads the tree of which `describe_leaves` gave the rows, onto the devices of `like`."""
+def read(path: Path, rows: list[dict[str, Any]], like: Any, files: list[str]) -> Any:
+    """Reads the tree of which `describe_leaves` gave the rows, onto the devices of `like`.
+
+    Orbax sees nothing but the files. Names, shapes, dtypes and chunks of all stored arrays are
+    compared with the rows before memory is allocated for any of them.
+
+    Raises:
+        CorruptCheckpoint: other arrays, or what orbax cannot read.
+    """
     places, structure = jax.tree.flatten(like)
-    with _orbax() as orbax:
-        arrays = orbax.restore(path.absolute())
-    values = [
-        arrays[f"{i:06d}"].reshape(row["shape"])
-        if 0 not in row["shape"]
-        else np.zeros(row["shape"], row["dtype"])
-        for i, row in enumerate(rows)
-    ]
+    try:
+        with _only(path, files) as folder, _orbax() as orbax:
+            _require_as_described(orbax.handler.metadata(folder), rows, places)
+            arrays = orbax.restore(folder)
+            values = [
+                arrays[f"{i:06d}"].reshape(row["shape"])
+                if 0 not in row["shape"]
+                else np.zeros(row["shape"], row["dtype"])
+                for i, row in enumerate(rows)
+            ]
+    except UNREADABLE as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise CorruptCheckpoint(f"{path.name} cannot be read ({reason})") from error
     leaves = [_put(value, place) for value, place in zip(values, places, strict=True)]
     return jax.tree.unflatten(structure, leaves)
+
+
+@contextmanager
+def _only(path: Path, files: list[str]) -> Iterator[Path]:
+    """Yields a folder that has these files alone: links to them where the path has more."""
+    there = {file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()}
+    if there == set(files):
+        yield path.absolute()
+        return
+    with tempfile.TemporaryDirectory() as view:
+        for name in files:
+            (Path(view) / name).parent.mkdir(parents=True, exist_ok=True)
+            (Path(view) / name).symlink_to((path / name).absolute())
+        yield Path(view)
+
+
+def _require_as_described(found: Any, rows: list[dict[str, Any]], places: list[Any]) -> None:
+    """Raises a ValueError unless exactly the arrays of the rows are stored, in no larger chunks."""
+    stored = found.tree if hasattr(found, "tree") else found
+    wanted = {
+        f"{i:06d}": (tuple(row["shape"]) or (1,), _plain_dtype(row, place))
+        for i, (row, place) in enumerate(zip(rows, places, strict=True))
+        if 0 not in row["shape"]
+    }
+    if set(stored) != set(wanted):
+        raise ValueError(f"it has the arrays {sorted(stored)}, not {sorted(wanted)}")
+    for name, (shape, dtype) in wanted.items():
+        array = stored[name]
+        chunk = array.storage.chunk_shape
+        if tuple(array.shape) != shape or np.dtype(array.dtype) != dtype:
+            raise ValueError(f"array {name} is {array.dtype}{array.shape}, not {dtype}{shape}")
+        if math.prod(chunk) > math.prod(shape):
+            raise ValueError(f"array {name} of shape {shape} has chunks of {chunk}")
+
+
+def _plain_dtype(row: dict[str, Any], place: Any) -> np.dtype:
+    return np.dtype(np.uint32) if is_key(place) else jax.numpy.dtype(row["dtype"])
 
 
 def _put(value: np.ndarray, like: Any) -> Any:

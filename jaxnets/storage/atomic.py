@@ -1,13 +1,23 @@
-"""Atomic file writes."""
+"""Atomic file writes: the one way in which files are written here."""
 
 import errno
 import os
+import re
+import secrets
 import shutil
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+NEW |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+UNFLUSHED = (errno.EACCES, errno.EINVAL, getattr(errno, "ENOTSUP", errno.EINVAL))
+"""What the system answers for a folder that it cannot flush, or that may not be read."""
+LONGEST = 200
+"""The most bytes of a name that its temporary file has in its own, which ends 22 bytes later."""
 
 
 class DiskFullError(OSError):
@@ -15,21 +25,57 @@ class DiskFullError(OSError):
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
-    """Yields a temporary path, next to `path`, that replaces it unless something fails.
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Yields a new file, open for bytes, that replaces `path` unless something fails.
 
-    Until then `path` stays as it was; nothing temporary is left behind.
+    Until then `path` stays as it was; nothing temporary is left behind. The new file has a name in
+    the same folder that nobody can predict, is opened only if nothing has that name, and gets the
+    permissions of the umask. Its content is on the disk before it gets its name, and the name
+    before this returns. A symbolic link at `path` is replaced, never followed.
 
     Raises:
         DiskFullError: the disk is full, or the file larger than allowed.
+        FileExistsError: `path` is a device, a pipe or a socket.
     """
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    _require_replaceable(path)
+    temporary = _temporary(path, secrets.token_hex(8))
     with disk_full_errors(path):
+        descriptor = os.open(temporary, NEW, 0o666)
         try:
-            yield temporary
+            with os.fdopen(descriptor, "w+b") as file:
+                yield file
+                file.flush()
+                os.fsync(descriptor)
             temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        sync(path.parent)
+
+
+def remove_stale(path: Path) -> None:
+    """Deletes what killed processes have left of `path`; only for who has locked its folder."""
+    begin, _, end = _temporary(path, "\0").name.partition("\0")
+    left = re.compile(re.escape(begin) + "[0-9a-f]{16}" + re.escape(end))
+    with os.scandir(path.parent) as entries:
+        for entry in entries:
+            if left.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                os.unlink(entry.path)
+
+
+def _temporary(path: Path, token: str) -> Path:
+    name = path.name if len(os.fsencode(path.name)) <= LONGEST else "file"
+    return path.with_name(f".{name}.{token}.tmp")
+
+
+def _require_replaceable(path: Path) -> None:
+    with suppress(FileNotFoundError):
+        mode = path.lstat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+            raise FileExistsError(
+                errno.EEXIST, f"{path} is a device, pipe or socket, not a file: use another name"
+            )
 
 
 @contextmanager
@@ -40,7 +86,7 @@ def disk_full_errors(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in FULL or isinstance(error, DiskFullError):
             raise
-        folder = path if path.is_dir() else path.parent
+        folder = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
         free = shutil.disk_usage(folder).free
         raise DiskFullError(
             error.errno,
@@ -50,15 +96,48 @@ def disk_full_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file as `atomic_write` does."""
+    with atomic_write(path) as file:
+        file.write(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a UTF-8 text as `atomic_write` does, with line breaks as they are."""
+    write_bytes(path, text.encode())
+
+
+def make_folder(path: Path) -> None:
+    """Creates a folder and its parents, and flushes their names to the disk.
+
+    Raises:
+        NotADirectoryError: something else has the name.
+    """
+    with disk_full_errors(path):
+        new = [folder for folder in (path, *path.parents) if not folder.exists()]
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            where = error.filename or path
+            text = f"{path} cannot be a folder: {where} exists and is not one"
+            raise NotADirectoryError(errno.ENOTDIR, text) from error
+        for folder in new:
+            sync(folder.parent)
+
+
 def sync(path: Path) -> None:
-    """Flushes a file or folder to the disk; a folder only where the system can open one."""
-    flags = os.O_RDONLY
+    """Flushes a file or folder to the disk; a folder only where the system can do that."""
+    folder, flags = path.is_dir(), os.O_RDONLY
     if not hasattr(os, "O_DIRECTORY"):  # Windows, which flushes only what it can write
-        if path.is_dir():
+        if folder:
             return
         flags = os.O_RDWR
-    descriptor = os.open(path, flags)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, flags)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if not folder or error.errno not in UNFLUSHED:
+            raise

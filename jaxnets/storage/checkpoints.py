@@ -1,14 +1,13 @@
 """Checkpoints: trees of arrays in a folder, one directory a step, complete or refused.
 
 A step's directory is written under a temporary name: orbax's files first, then a manifest with the
-sha256 of every file and of itself. Then it is renamed. Reading checks the manifest before orbax
-sees anything, since orbax itself restores flipped bytes silently.
+sha256 of every file and of itself. All is flushed to the disk, then renamed. Reading checks the
+manifest before orbax sees anything, since orbax itself restores flipped bytes silently.
 """
 
 import hashlib
 import json
 import os
-import shutil
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,18 +15,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxnets.host import checks
-from jaxnets.storage import arrays, tensorboard
-from jaxnets.storage.atomic import disk_full_errors, sync
+from jaxnets.host.paths import as_path
+from jaxnets.storage import arrays, manifest, pruning, tensorboard
+from jaxnets.storage.atomic import disk_full_errors, make_folder, sync, write_bytes
+from jaxnets.storage.manifest import DIRECTORY, MANIFEST, STEP, CorruptCheckpoint, verify
 
-MANIFEST, ARRAYS = "MANIFEST", "arrays"
-REPLACED = ".replaced"
-"""The suffix of a step's directory while another takes its name, so that one always exists."""
+ARRAYS = "arrays"
 LINES = 10
 """The most lines to show of the difference between two trees."""
-
-
-class CorruptCheckpoint(ValueError):
-    """A checkpoint that differs from what was written; the message names the file."""
 
 
 class CheckpointMismatch(ValueError):
@@ -61,12 +56,14 @@ class CheckpointConfig:
     shared: bool = False
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", as_path(self.folder, "folder"))
         checks.require_count(self.last, "last")
         if self.steps is not None:
             checks.require_count(self.steps, "steps")
         if not checks.as_finite(self.seconds, "seconds") >= 0:
             raise ValueError(f"seconds is {self.seconds}; it must be 0 or more")
         if self.tensorboard is not None:
+            object.__setattr__(self, "tensorboard", as_path(self.tensorboard, "tensorboard"))
             tensorboard.require_installed()
 
     def of_run(self, fingerprint: Mapping[str, str]) -> "CheckpointConfig":
@@ -95,30 +92,32 @@ def save(
     fingerprint: Mapping[str, str] | None = None,
     last: int = 3,
 ) -> Path:
-    """Saves a pytree of arrays and keys durably, then deletes all but the `last` newest.
+    """Saves a pytree of arrays and keys durably, then deletes older ones of the same run.
+
+    The new checkpoint and the newest intact ones stay, `last` together. Damaged checkpoints, those
+    with another fingerprint and files that are not ours are neither counted nor deleted; what has
+    the name of the new one and is not ours is renamed to `.aside`. To tell what is intact, a
+    process hashes a checkpoint once, and again only if its files have changed.
 
     Raises:
         DiskFullError: the disk is full; earlier checkpoints are untouched.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    _remove_stale(folder)
-    final, replaced = folder / _name(step), folder / (_name(step) + REPLACED)
-    temporary = folder / f".{final.name}.{os.getpid()}.tmp"
+    folder, mark = as_path(folder, "folder"), dict(fingerprint or {})
+    checks.require_count(last, "last")
+    make_folder(folder)
+    pruning.remove_stale(folder)
+    final = folder / manifest.step_name(step)
+    temporary = pruning.hidden(final, "tmp")
     try:
         with disk_full_errors(final):
-            _write(temporary, step, tree, dict(fingerprint or {}))
-            if final.exists():
-                final.rename(replaced)
+            _write(temporary, step, tree, mark)
+            pruning.make_way(final)
             temporary.rename(final)
             sync(folder)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    verify(final)
-    if replaced.exists():
-        _remove(replaced)
-    for old in _found(folder)[last:]:
-        _remove(old)
+        pruning.release(temporary)
+    manifest.remember(final, manifest.read(final))
+    pruning.prune(_found(folder), final, last, mark)
     return final
 
 
@@ -131,17 +130,16 @@ def restore(
         CorruptCheckpoint: there are checkpoints, but none is intact.
         CheckpointMismatch: a different model or run saved it; the difference is shown.
     """
+    folder = as_path(folder, "folder")
     skipped: list[str] = []
-    for path in _found(Path(folder)):
+    for path in _found(folder):
         try:
-            manifest = verify(path)
+            found = verify(path)
+            _compare(path, found, like, fingerprint)
+            return Restored(found["step"], _read(path, found, like), skipped)
         except CorruptCheckpoint as error:
             skipped.append(f"{path.name}: {error}")
             warnings.warn(f"skipped the checkpoint {path}: {error}", stacklevel=2)
-            continue
-        _compare(path, manifest, like, fingerprint)
-        tree = arrays.read(path / ARRAYS, list(manifest["leaves"].values()), like)
-        return Restored(manifest["step"], tree, skipped)
     if skipped:
         reasons = "\n".join(f"  {line}" for line in skipped[:LINES])
         raise CorruptCheckpoint(
@@ -151,57 +149,42 @@ def restore(
     return None
 
 
-def verify(path: Path) -> dict[str, Any]:
-    """Returns the manifest of a step's directory, once every file matches it.
-
-    Raises:
-        CorruptCheckpoint: what is missing, unexpected or changed.
-    """
-    try:
-        head, _, text = (path / MANIFEST).read_bytes().partition(b"\n")
-        if head != hashlib.sha256(text).hexdigest().encode():
-            raise CorruptCheckpoint(f"{MANIFEST} differs from what was written")
-        manifest = json.loads(text)
-        if path.name.removesuffix(REPLACED) != _name(manifest["step"]):
-            raise CorruptCheckpoint(f"{MANIFEST} is of step {manifest['step']}")
-        found = _digests(path)
-    except OSError as error:
-        raise CorruptCheckpoint(
-            f"{error.filename or MANIFEST} cannot be read ({error.strerror})"
-        ) from error
-    wanted = manifest["files"]
-    for name in sorted({*found, *wanted}):
-        if found.get(name) != wanted.get(name):
-            what = "is missing" if name not in found else "differs from what was written"
-            raise CorruptCheckpoint(f"{name} {what if name in wanted else 'does not belong there'}")
-    return manifest
-
-
-def _name(step: int) -> str:
-    return f"step_{step:012d}"
-
-
 def _found(folder: Path) -> list[Path]:
-    """Newest first; a replaced directory of a step comes after its replacement."""
-    return sorted(folder.glob("step_*"), key=lambda path: (path.stem, not path.suffix))[::-1]
+    """The directories of steps, newest first; a replaced one comes after its replacement."""
+    steps = [e.name for e in pruning.entries(folder) if STEP.fullmatch(e.name) and e.is_dir()]
+    steps.sort(key=lambda name: (Path(name).stem, -len(name)), reverse=True)
+    return [folder / name for name in steps]
 
 
 def _write(path: Path, step: int, tree: Any, fingerprint: dict[str, str]) -> None:
+    """Writes a step's directory, and flushes the files first and then what they are in."""
     leaves = arrays.describe_leaves(tree)
     path.mkdir()
     arrays.write(path / ARRAYS, tree)
-    manifest = {"step": step, "fingerprint": fingerprint, "leaves": leaves, "files": _digests(path)}
-    text = json.dumps(manifest, indent=1).encode()
-    (path / MANIFEST).write_bytes(hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
-    for file in path.rglob("*"):
+    for file in sorted(path.rglob("*"), key=lambda file: -len(file.parts)):
         sync(file)
-    sync(path)
+    files = _digests(path)
+    sizes = {name: os.stat(path / name).st_size for name in files if files[name] != DIRECTORY}
+    parts = {"step": step, "fingerprint": fingerprint, "leaves": leaves}
+    write_bytes(path / MANIFEST, manifest.encode(parts | {"files": files, "sizes": sizes}))
+
+
+def _digests(path: Path) -> dict[str, str]:
+    """The sha256 of every file but the manifest, and a mark for each directory."""
+    names = sorted(file.relative_to(path).as_posix() for file in path.rglob("*"))
+    return {name: manifest.digest(path, name) for name in names if name != MANIFEST}
+
+
+def _read(path: Path, found: dict[str, Any], like: Any) -> Any:
+    folder = f"{ARRAYS}/"
+    files = [name.removeprefix(folder) for name in manifest.files_of(found) if folder in name]
+    return arrays.read(path / ARRAYS, list(found["leaves"].values()), like, files)
 
 
 def _compare(
-    path: Path, manifest: dict[str, Any], like: Any, fingerprint: Mapping[str, str] | None
+    path: Path, found: dict[str, Any], like: Any, fingerprint: Mapping[str, str] | None
 ) -> None:
-    have, want = manifest["leaves"], arrays.describe_leaves(like)
+    have, want = found["leaves"], arrays.describe_leaves(like)
     lines = [f"missing: {name}" for name in want if name not in have]
     lines += [f"unexpected: {name}" for name in have if name not in want]
     lines += [
@@ -209,7 +192,7 @@ def _compare(
         for name in want
         if name in have and have[name] != want[name]
     ]
-    saved = manifest["fingerprint"]
+    saved = found["fingerprint"]
     other = [name for name, value in (fingerprint or {}).items() if saved.get(name) != value]
     if not lines and not other:
         return
@@ -224,31 +207,3 @@ def _compare(
 
 def _text(row: dict[str, Any]) -> str:
     return f"{row['dtype']}{row['shape']}"
-
-
-def _digests(path: Path) -> dict[str, str]:
-    """The sha256 of every file but the manifest, and a mark for each directory."""
-    return {
-        str(file.relative_to(path)): "directory"
-        if file.is_dir()
-        else hashlib.sha256(file.read_bytes()).hexdigest()
-        for file in path.rglob("*")
-        if file.name != MANIFEST or file.parent != path
-    }
-
-
-def _remove(path: Path) -> None:
-    """Renames it first, so that nobody finds half of it."""
-    gone = path.with_name(f".{path.name}.{os.getpid()}.old")
-    path.rename(gone)
-    shutil.rmtree(gone, ignore_errors=True)
-
-
-def _remove_stale(folder: Path) -> None:
-    """Deletes what killed processes left half-written, half-deleted or replaced."""
-    for path in folder.glob(".step_*"):
-        shutil.rmtree(path, ignore_errors=True)
-    for path in folder.glob(f"step_*{REPLACED}"):
-        replacement = path.with_suffix("")
-        if replacement.exists():
-            _remove(path)

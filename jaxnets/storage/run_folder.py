@@ -1,7 +1,6 @@
 """The folder of a run: its lock, configuration, metrics and checkpoints, written by one process."""
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,17 +13,21 @@ from typing import Any
 
 import jax
 import numpy as np
-from filelock import FileLock, Timeout
 
 from jaxnets import parallel
+from jaxnets.host.paths import as_path
 from jaxnets.host.signals import Interrupted, defer_signals
-from jaxnets.storage import checkpoints, tensorboard
-from jaxnets.storage.atomic import atomic_write
+from jaxnets.storage import atomic, checkpoints, tensorboard
+from jaxnets.storage.atomic import DiskFullError, make_folder, write_bytes, write_text
 from jaxnets.storage.checkpoints import CheckpointConfig
+from jaxnets.storage.lock import FolderInUseError, FolderLock, RunFolderError, lock_folder
 
-
-class FolderInUseError(RuntimeError):
-    """A folder that another process writes; the message names its pid."""
+NOTE, METRICS = "run.json", "metrics.csv"
+COPY = "run.json.copy"
+"""The same again, for a folder whose note is lost."""
+DAMAGED = (ValueError, KeyError, TypeError, RecursionError)
+LARGEST_NOTE = 2**24
+"""The most bytes of a note."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,13 @@ class RunFolder:
 
     path: Path
     tensorboard: bool = False
+    lock: FolderLock | None = None
+    """Of process 0."""
+
+    def require_held(self) -> None:
+        """Raises an error if the folder was deleted, renamed or replaced, see `FolderLock`."""
+        if self.lock is not None:
+            self.lock.require_held()
 
     @property
     def checkpoints(self) -> CheckpointConfig:
@@ -49,36 +59,15 @@ def open_run_folder(folder: str | Path, with_tensorboard: bool = False) -> Itera
 
     Raises:
         FolderInUseError: another process writes the folder.
+        RunFolderError: its lock is a symbolic link, or not a file.
         ModuleNotFoundError: TensorBoard is asked for without the extra [tensorboard].
     """
     if with_tensorboard:
         tensorboard.require_installed()
-    path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
-    with lock_folder(path) if jax.process_index() == 0 else nullcontext():
-        yield RunFolder(path, with_tensorboard)
-
-
-@contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
-    """Holds the folder's lock, which the system frees when the process ends, in whatever way.
-
-    Raises:
-        FolderInUseError: another process, or another place in this one, holds it.
-    """
-    lock, holder = FileLock(folder / "lock", timeout=0), folder / "lock.pid"
-    try:
-        lock.acquire()
-    except Timeout as error:
-        pid = holder.read_text(encoding="utf-8").strip() if holder.exists() else "?"
-        raise FolderInUseError(
-            f"{folder} is in use by pid {pid}: wait for it, or use another folder"
-        ) from error
-    try:
-        holder.write_text(f"{os.getpid()}\n", encoding="utf-8")
-        yield
-    finally:
-        lock.release()
+    path = as_path(folder, "folder")
+    make_folder(path)
+    with lock_folder(path) if jax.process_index() == 0 else nullcontext() as lock:
+        yield RunFolder(path, with_tensorboard, lock)
 
 
 class RunWriter:
@@ -103,6 +92,8 @@ class RunWriter:
         self.record_every, self.records = record_every, records
         self.folder = Path(self.config.folder)
         self.saved: int | None = None
+        self.safe: int | None = None
+        self.lock: FolderLock | None = None
         self.board: tensorboard.Board | None = None
         self.asked = 0
         self.at = time.monotonic()
@@ -112,8 +103,9 @@ class RunWriter:
         with ExitStack() as stack:
             self.pending = stack.enter_context(defer_signals())
             if jax.process_index() == 0:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(lock_folder(self.folder))
+                make_folder(self.folder)
+                self.lock = stack.enter_context(lock_folder(self.folder))
+                atomic.remove_stale(self.folder / METRICS)
             self.stack = stack.pop_all()
         return self
 
@@ -131,7 +123,7 @@ class RunWriter:
             self.board = self.stack.enter_context(closing(board))
         if not found:
             return 0, carry
-        self.saved = None if found.skipped else step
+        self.saved, self.safe = None if found.skipped else step, step
         return step, found.tree
 
     def must_save(self, step: int, total: int) -> bool:
@@ -141,14 +133,48 @@ class RunWriter:
         return step == total or bool(self.asked) or due
 
     def save(self, step: int, carry: Any, history: Mapping[str, Any]) -> None:
-        """Saves metrics first and the checkpoint last, so that a kill in between loses no row."""
-        if self.saved != step and jax.process_index() == 0:
-            table = rows(jax.device_get(history), self.records(step), self.record_every)
-            write_metrics(self.folder / "metrics.csv", table)
-            if self.board:
-                self.board.add(table)
-            checkpoints.save(self.folder, step, carry, self.fingerprint, self.config.last)
-        self.saved, self.at = step, time.monotonic()
+        """Saves metrics first and the checkpoint last, so that a kill in between loses no row.
+
+        Raises:
+            DiskFullError, RunFolderError: the folder is full, gone, replaced or not writable.
+            FolderInUseError: it was replaced by one that another process has locked.
+        """
+        if self.saved != step and self.lock is not None:
+            try:
+                self.lock.require_held()
+                self._save(step, carry, history)
+            except FolderInUseError as error:
+                raise FolderInUseError(self._lost(step, str(error))) from error
+            except OSError as error:
+                if error.errno is None:
+                    raise
+                raise self._failure(step, error) from error
+        self.saved = self.safe = step
+        self.at = time.monotonic()
+
+    def _save(self, step: int, carry: Any, history: Mapping[str, Any]) -> None:
+        table = rows(jax.device_get(history), self.records(step), self.record_every)
+        write_metrics(self.folder / METRICS, table)
+        if self.board:
+            self.board.add(table)
+        checkpoints.save(self.folder, step, carry, self.fingerprint, self.config.last)
+
+    def _failure(self, step: int, error: OSError) -> OSError:
+        """The error of a folder, with the step that the run has reached, and what is safe."""
+        text = self._lost(step, str(error.strerror))
+        if isinstance(error, DiskFullError):
+            return DiskFullError(error.errno, text)
+        if not isinstance(error, RunFolderError):
+            text = f"{error.filename or self.folder} cannot be written: {text}"
+        return RunFolderError(error.errno, text)
+
+    def _lost(self, step: int, what: str) -> str:
+        safe = "no checkpoint was saved before"
+        if self.safe is not None:
+            safe = (
+                f"the checkpoint of step {self.safe} was not touched, and the run resumes from it"
+            )
+        return f"{what}. Step {step} could not be saved in {self.folder}; {safe}"
 
     def stop_if_asked(self, step: int, total: int) -> None:
         """Raises Interrupted if a signal came before the state after this step was saved."""
@@ -158,7 +184,7 @@ class RunWriter:
 
 
 def describe(folder: Path, config: Mapping[str, Any]) -> None:
-    """Writes `run.json`: configuration, versions, device, commit and date."""
+    """Writes `run.json` twice: configuration, versions, device, commit and date."""
     note = {
         "config": dict(config),
         "versions": {name: version(name) for name in ("jaxnets", "jax", "flax", "optax", "numpy")},
@@ -166,24 +192,59 @@ def describe(folder: Path, config: Mapping[str, Any]) -> None:
         "commit": _commit(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    with atomic_write(folder / "run.json") as temporary:
-        temporary.write_text(json.dumps(note, indent=1), encoding="utf-8")
+    for name in (COPY, NOTE):
+        write_text(folder / name, json.dumps(note, indent=1))
 
 
 def config_of(folder: Path) -> dict[str, Any]:
-    """Reads the configuration that a run started with.
+    """Reads the configuration that a run started with; from the copy where `run.json` is lost.
 
     Raises:
         FileNotFoundError: not a run directory.
-        ValueError: its `run.json` cannot be read.
+        ValueError: neither can be read; the message says how to go on with the checkpoints.
     """
-    path = folder / "run.json"
-    if not path.exists():
-        raise FileNotFoundError(f"{folder} is not a run directory ({path.name} not found)")
+    wrong = []
+    for name in (NOTE, COPY):
+        try:
+            return _config_in(folder / name)
+        except FileNotFoundError:
+            continue
+        except (OSError, *DAMAGED) as error:
+            wrong.append(f"{folder / name} is damaged ({error})")
+    if any(folder.glob("checkpoints/*/step_*")):
+        raise ValueError(
+            f"{' and '.join(wrong) or f'{folder / NOTE} is missing'}, but no checkpoint is lost: "
+            f"start with --run {folder} and the configuration that it had (--set field=value); "
+            "runs with the same fingerprint resume"
+        )
+    if not wrong:
+        raise FileNotFoundError(f"{folder} is not a run directory ({NOTE} not found)")
+    raise ValueError(f"{' and '.join(wrong)}: start a new run with --run")
+
+
+def _config_in(path: Path) -> dict[str, Any]:
+    if path.exists() and not path.is_file():
+        raise ValueError("not a file")
+    with path.open("rb") as file:
+        note = json.loads(file.read(LARGEST_NOTE))
+    return dict(note["config"])
+
+
+def has_run(folder: Path) -> bool:
+    """Tells whether the folder has a run whose configuration is known."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))["config"]
-    except (UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is damaged ({error}): start a new run with --run") from error
+        return bool(config_of(folder))
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+def restore_note(folder: Path) -> None:
+    """Writes `run.json` again from its copy, or the copy from it, where one of them is lost."""
+    for name, other in ((NOTE, COPY), (COPY, NOTE)):
+        try:
+            _config_in(folder / name)
+        except (OSError, *DAMAGED):
+            write_bytes(folder / name, (folder / other).read_bytes())
 
 
 def rows(history: Mapping[str, np.ndarray], records: int, every: int) -> list[dict[str, Any]]:
@@ -201,8 +262,7 @@ def write_metrics(path: Path, records: list[dict[str, Any]]) -> None:
         return
     lines = [",".join(records[0])]
     lines += [",".join(f"{value:.9g}" for value in row.values()) for row in records]
-    with atomic_write(path) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def _mean(values: np.ndarray) -> np.ndarray:

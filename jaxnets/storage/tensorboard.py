@@ -5,6 +5,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from jaxnets.host.paths import as_path
+
 
 def require_installed() -> None:
     """Raises a ModuleNotFoundError that names the extra, unless it is installed."""
@@ -18,7 +20,7 @@ class Board:
     """Writes the event files of one run, whose first records may exist already."""
 
     def __init__(self, folder: str | Path, records: int):
-        self.folder, self.written = Path(folder), records
+        self.folder, self.written = as_path(folder), records
         self.writer: Any = None
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:

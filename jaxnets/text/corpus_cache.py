@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxnets.data import prepared
 from jaxnets.host.paths import as_path
-from jaxnets.storage.atomic import atomic_write
+from jaxnets.storage.atomic import atomic_write, make_folder
 from jaxnets.storage.digest import digest_of_file, digest_of_files
 from jaxnets.text import reading, word_rule
 from jaxnets.text.folders import text_files
@@ -46,7 +46,7 @@ def read(
         raise ValueError("cache is for files, folders and TFDS sets; the source is strings")
     folder = as_path(folder, "cache")
     name, state = identify(source)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     files = _files(folder, name, min_count, state)
     note = _read_note(files)
     if note is None:
@@ -93,19 +93,22 @@ def _write(
     files: Files, source: str | PathLike[str], min_count: int, progress: bool, state: str
 ) -> dict[str, Any]:
     """Writes both files or nothing, the note last, and returns the note."""
-    with atomic_write(files.note) as temporary_note, atomic_write(files.numbers) as numbers:
-        with tempfile.TemporaryFile(dir=files.note.parent) as spool, numbers.open("wb") as out:
+    with atomic_write(files.note) as note_file, atomic_write(files.numbers) as numbers:
+        digest = hashlib.sha256()
+        with tempfile.TemporaryFile(dir=files.note.parent) as spool:
             vocabulary, blocks = encode(source, min_count, progress, spool)
             for block in blocks:
-                out.write(block.astype("<i4").tobytes())
+                content = block.astype("<i4").tobytes()
+                digest.update(content)
+                numbers.write(content)
         if identify(source)[1] != state:
             raise ValueError(f"{source} changed while it was read: read it again")
         note = {
-            "sha256": digest_of_file(numbers),
+            "sha256": digest.hexdigest(),
             "words": vocabulary.words,
             "counts": vocabulary.counts.tolist(),
         }
         content = json.dumps(note, ensure_ascii=False).encode()
         head = hashlib.sha256(content).hexdigest().encode()
-        temporary_note.write_bytes(head + b"\n" + content)
+        note_file.write(head + b"\n" + content)
     return note

@@ -33,7 +33,7 @@ def save(path: str | PathLike[str], vectors: Vectors, binary: bool = False) -> N
     require_vectors(vectors)
     vectors = Vectors(vectors.words, vectors.matrix)  # again: it may have been changed since
     _require_savable(vectors, binary)
-    with atomic_write(as_path(path)) as temporary, temporary.open("wb") as file:
+    with atomic_write(as_path(path)) as file:
         file.write(f"{len(vectors.words)} {vectors.matrix.shape[1]}\n".encode())
         for word, row in zip(vectors.words, vectors.matrix, strict=True):
             numbers = row.astype("<f4").tobytes() if binary else _digits(row)

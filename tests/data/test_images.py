@@ -378,7 +378,7 @@ def test_a_full_disk_is_named(server, home, monkeypatch):
     def full_disk(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    monkeypatch.setattr(Path, "replace", full_disk)
     with pytest.raises(DiskFullError, match=r"No space left on device for .*\.gz.*free some space"):
         data.load("mnist")
     assert not files_below(home)

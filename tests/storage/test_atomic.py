@@ -11,12 +11,11 @@ from jaxnets.storage.atomic import DiskFullError, atomic_write
 
 def test_a_file_appears_complete_or_not_at_all(tmp_path):
     path = tmp_path / "a.txt"
-    with atomic_write(path) as temporary:
-        assert temporary.suffix == ".txt"
-        temporary.write_text("first")
+    with atomic_write(path) as file:
+        file.write(b"first")
         assert not path.exists()
-    with pytest.raises(UnicodeEncodeError), atomic_write(path) as temporary:
-        temporary.write_text("half " * 100_000 + "\udc00", encoding="utf-8")
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as file:
+        file.write(b"half " * 100_000 + bytes([1 // 0]))
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.txt", "first")]
 
 
@@ -28,16 +27,16 @@ def test_a_full_disk_is_named_with_what_is_free(tmp_path, number):
     path = tmp_path / "a.txt"
     path.write_text("before")
     match = rf"{os.strerror(number)} for .*a\.txt: \d+ bytes are free"
-    with pytest.raises(DiskFullError, match=match), atomic_write(path) as temporary:  # noqa: PT012
-        temporary.write_text("half")
+    with pytest.raises(DiskFullError, match=match), atomic_write(path) as file:  # noqa: PT012
+        file.write(b"half")
         raise OSError(number, os.strerror(number))
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("a.txt", "before")]
 
 
 def test_other_system_errors_pass(tmp_path):
     (tmp_path / "a.txt").mkdir()
-    with pytest.raises(IsADirectoryError), atomic_write(tmp_path / "a.txt") as temporary:
-        temporary.write_text("for a name that is a folder's")
+    with pytest.raises(IsADirectoryError), atomic_write(tmp_path / "a.txt") as file:
+        file.write(b"for a name that is a folder's")
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
@@ -45,21 +44,21 @@ CHILD = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from experiments.lab.run import write
 from jaxnets import plots
-from jaxnets.storage.atomic import DiskFullError
+from jaxnets.storage.atomic import DiskFullError, atomic_write
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 folder, noise = Path(sys.argv[1]), np.random.default_rng(0).normal(size=(100, 100))
 canvas, axes = plots.figure()
 axes[0, 0].imshow(noise)
 for name, save in {
-    "figure.png": lambda path: canvas.savefig(path),
-    "result.npz": lambda path: np.savez_compressed(path, noise=noise),
-    "note.json": lambda path: path.write_text("x" * 10_000),
+    "figure.png": lambda file: canvas.savefig(file, format="png"),
+    "result.npz": lambda file: np.savez_compressed(file, noise=noise),
+    "note.json": lambda file: file.write(b"x" * 10_000),
 }.items():
     try:
-        write(folder / name, save)
+        with atomic_write(folder / name) as file:
+            save(file)
     except DiskFullError as error:
         print(error)
 """

@@ -3,6 +3,7 @@
 import gzip
 import lzma
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -136,10 +137,10 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     source, cache = tmp_path / "a.txt", tmp_path / "cache"
     source.write_text("one two one two", encoding="utf-8")
 
-    def full_disk(_):
+    def full_disk(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(corpus_cache, "digest_of_file", full_disk)
+    monkeypatch.setattr(Path, "replace", full_disk)
     with pytest.raises(
         DiskFullError, match=r"No space left on device for .*a\.txt.*free some space"
     ):

@@ -48,19 +48,6 @@ def test_missing_result_names_the_command(tmp_path):
         run.saved("checkerboard", tmp_path)
 
 
-def test_a_failed_save_leaves_nothing_behind(tmp_path):
-    (tmp_path / "a.txt").write_text("before")
-
-    def fail(path):
-        path.write_text("half")
-        raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        run.write(tmp_path / "a.txt", fail)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
-    assert (tmp_path / "a.txt").read_text() == "before"
-
-
 SETTINGS = {
     "int": (["seeds=5"], {"seeds": 5}),
     "float tuple": (["rates=0.1,1"], {"rates": (0.1, 1.0)}),
