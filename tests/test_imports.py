@@ -41,7 +41,7 @@ ALLOWED = {
     "losses": {"host"},
     "ops": {"host"},
     "parallel": {"host"},
-    "launch": {"parallel"},
+    "launch": {"host", "parallel"},
     "objective": {"losses"},
     "output_units": {"losses"},
     "analysis": {"losses", "objective"},

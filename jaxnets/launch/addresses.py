@@ -15,6 +15,10 @@ SLURM = {
     "processes": "SLURM_NTASKS",
     "process": "SLURM_PROCID",
 }
+ADDRESS = re.compile(r"(?:\[([0-9a-f:.]+)\]|([\w.-]+)):(\d+)", re.ASCII | re.IGNORECASE)
+"""An IPv6 address in brackets, or a host, and a port."""
+MOST = 4096
+"""Processes, more than any cluster this was written for has."""
 FIRST_PORT, PORTS, LAST_PORT = 61440, 4096, 65535
 """The job id chooses the port among these, so that two jobs on a node rarely collide."""
 
@@ -70,11 +74,13 @@ def _as_int(environment: Mapping[str, str], name: str) -> int:
 def _topology(coordinator: str | None, n: int, own: tuple[int, ...], name: str) -> Topology:
     if n < 1:
         raise ValueError(f"{name} is {n}; it must be 1 or more")
+    if n > MOST:
+        raise ValueError(f"{name} is {n}; it must be {MOST} or less")
     wrong = [i for i in own if not 0 <= i < n]
     if wrong:
         raise ValueError(f"process is {wrong[0]}; it must be 0 to {n - 1} for {n} processes")
-    if coordinator is not None and not re.fullmatch(r".+:\d+", coordinator):
-        raise ValueError(f"the coordinator is {coordinator!r}; it must be HOST:PORT")
+    if coordinator is not None and not ADDRESS.fullmatch(coordinator):
+        raise ValueError(f"the coordinator is {coordinator!r}; it must be HOST:PORT or [IPv6]:PORT")
     if coordinator is not None and not 0 < int(coordinator.rpartition(":")[2]) <= LAST_PORT:
         raise ValueError(f"the coordinator is {coordinator!r}; its port must be 1 to {LAST_PORT}")
     return Topology(coordinator, n, own)

@@ -1,18 +1,21 @@
 """Child processes that run and end together: their output, exit codes and heartbeats."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from jaxnets.launch import guard
+from jaxnets.launch.guard import MARK, Descendants
+from jaxnets.launch.relay import Output, forward
 from jaxnets.parallel.processes import BEAT
 
 LOOK_SECONDS = 1.0
@@ -20,7 +23,9 @@ END_SECONDS = 5.0
 """How long the others have to end by themselves after one has died."""
 STUCK_CODE = 124
 """The exit code when a process is stuck, as that of `timeout`."""
-_write_lock = threading.Lock()
+ABORTED = "JAX aborts a process that loses another, or whose place a second program takes"
+GUARD = "import os, runpy; runpy.run_path(os.environ['JAXNETS_GUARD'], run_name='__main__')"
+"""The guard is not called by its name, so that `pkill -f jaxnets.launch` does not end it too."""
 
 
 class End(NamedTuple):
@@ -41,35 +46,124 @@ class Child(NamedTuple):
     threads: tuple[threading.Thread, ...]
 
 
-def start(
-    commands: Mapping[int, Mapping[str, str]],
-    command: Sequence[str],
-    folder: Path,
-    events: SimpleQueue,
-) -> list[Child]:
-    """Starts the command once for each number, with its environment and its own cores.
+class Family:
+    """The processes of a launcher, which end with it, and a guard that sees to it."""
 
-    When a process ends, `(number, return code)` is put into `events`.
-    """
-    children = []
-    for place, (number, environment) in enumerate(commands.items()):
-        beat = folder / str(number)
-        with _restrict_cores(place, len(commands)):
-            popen = subprocess.Popen(
-                list(command),
-                env={**environment, BEAT: str(beat), "PYTHONUNBUFFERED": "1"},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
-        threads = (
-            _start_thread(_wait, popen, number, events),
-            _start_thread(_relay, popen.stdout, sys.stdout.buffer, number),
-            _start_thread(_relay, popen.stderr, sys.stderr.buffer, number),
+    def __init__(self, events: SimpleQueue):
+        """Prepares for processes; when one ends, `(number, return code)` is put into `events`."""
+        self.events, self.mark = events, uuid.uuid4().hex
+        self.outputs = Output(sys.stdout), Output(sys.stderr)
+        self.children: list[Child] = []
+
+    def __enter__(self) -> "Family":
+        self.guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", GUARD, self.mark],
+            env=os.environ | {"JAXNETS_GUARD": guard.__file__, MARK: ""},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            text=True,
         )
-        children.append(Child(number, popen, beat, threads))
-    return children
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+        with suppress(BrokenPipeError):
+            self.guard.communicate()
+
+    def start(
+        self,
+        environments: Mapping[int, Mapping[str, str]],
+        command: Sequence[str],
+        folder: Path,
+    ) -> None:
+        """Starts the command once for each number, with its environment and its own cores.
+
+        Raises:
+            OSError: it cannot be started.
+        """
+        for place, (number, environment) in enumerate(environments.items()):
+            beat = folder / str(number)
+            with _restrict_cores(place, len(environments)):
+                popen = subprocess.Popen(
+                    list(command),
+                    env={**environment, MARK: self.mark, BEAT: str(beat), "PYTHONUNBUFFERED": "1"},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,
+                )
+            out, err = self.outputs
+            threads = (
+                _start_thread(_wait, popen, number, self.events),
+                _start_thread(forward, popen.stdout, out, number),
+                _start_thread(forward, popen.stderr, err, number),
+            )
+            self.children.append(Child(number, popen, beat, threads))
+            self._tell_guard()
+
+    def watch(self, processes: int, stuck: float) -> End | None:
+        """Waits until all processes succeed (None), one fails or is stuck, or a signal arrives.
+
+        The launcher puts signals into `events` as ints.
+        """
+        began = time.monotonic()
+        left = {child.number: child for child in self.children}
+        beats = dict.fromkeys(left, (0.0, began))
+        while left:
+            with suppress(Empty):
+                event = self.events.get(timeout=LOOK_SECONDS)
+                if isinstance(event, int):
+                    return stopped_by(event)
+                number, code = event
+                del left[number]
+                if code:
+                    after = f"after {time.monotonic() - began:.1f} s"
+                    return _describe_end(f"process {number} of {processes}", code, after)
+            for number, child in left.items():
+                beats[number] = _last_beat(child.beat, *beats[number])
+                heard = max(beats[number][1], *(o.heard.get(number, 0.0) for o in self.outputs))
+                if time.monotonic() - heard > stuck:
+                    silent = time.monotonic() - heard
+                    who = f"process {number} of {processes}"
+                    return _describe_stuck(who, silent, never=not beats[number][0])
+        return None
+
+    def stop(self, seconds: float, by: int) -> None:
+        """Sends a signal to all, and kills what still runs after `seconds` or another signal."""
+        family = self._descendants()
+        family.send(by)
+        until = time.monotonic() + seconds
+        while family.left() and time.monotonic() < until:
+            with suppress(Empty):
+                if isinstance(self.events.get(timeout=guard.LOOK_SECONDS), int):
+                    break
+        family.send(signal.SIGKILL)
+
+    def end(self) -> None:
+        """Ends what the processes have started and left, and waits for their output."""
+        self._descendants().end(END_SECONDS)
+        for child in self.children:
+            child.popen.wait()
+            for thread in child.threads:
+                thread.join(END_SECONDS)
+        self.children = []
+        self._tell_guard()
+
+    def _descendants(self) -> Descendants:
+        return Descendants({child.popen.pid for child in self.children}, self.mark)
+
+    def _tell_guard(self) -> None:
+        groups = " ".join(str(child.popen.pid) for child in self.children)
+        with suppress(BrokenPipeError):
+            print(groups, file=self.guard.stdin, flush=True)
+
+
+def stopped_by(number: int) -> End:
+    """Describes the end by a signal to the launcher."""
+    name = signal.Signals(number).name
+    return End(f"{name}, forwarded to all processes", 128 + number, by_signal=True)
 
 
 @contextmanager
@@ -97,54 +191,17 @@ def _wait(popen: subprocess.Popen, number: int, events: SimpleQueue) -> None:
     events.put((number, popen.wait()))
 
 
-def _relay(source: IO[bytes], sink: IO[bytes], number: int) -> None:
-    """Forwards lines as they arrive, each prefixed with the number of its process."""
-    rest = b""
-    while chunk := source.read1(2**16):  # type: ignore[attr-defined]
-        *lines, rest = re.split(rb"(?<=[\r\n])", rest + chunk)
-        _write(sink, lines, number)
-    _write(sink, [rest + b"\n"] if rest else [], number)
-
-
-def _write(sink: IO[bytes], lines: list[bytes], number: int) -> None:
-    with _write_lock, suppress(BrokenPipeError):
-        sink.write(b"".join(b"[%d] %s" % (number, line) for line in lines))
-        sink.flush()
-
-
-def watch(children: list[Child], processes: int, stuck: float, events: SimpleQueue) -> End | None:
-    """Waits until all processes succeed (None), one fails or is stuck, or a signal arrives.
-
-    The launcher puts signals into `events` as ints.
-    """
-    began = time.monotonic()
-    left = {child.number: child for child in children}
-    beats = dict.fromkeys(left, (0.0, began))
-    while left:
-        with suppress(Empty):
-            event = events.get(timeout=LOOK_SECONDS)
-            if isinstance(event, int):
-                name = signal.Signals(event).name
-                return End(f"{name}, forwarded to all processes", 128 + event, by_signal=True)
-            number, code = event
-            del left[number]
-            if code:
-                after = f"after {time.monotonic() - began:.1f} s"
-                return _describe_end(f"process {number} of {processes}", code, after)
-        for number, child in left.items():
-            beats[number] = _last_beat(child.beat, *beats[number])
-            silent = time.monotonic() - beats[number][1]
-            if beats[number][0] and silent > stuck:
-                what = f"process {number} of {processes} is stuck"
-                return End(f"{what}: no heartbeat for {silent:.0f} s", STUCK_CODE)
-    return None
-
-
 def _describe_end(who: str, code: int, after: str) -> End:
     if code > 0:
         return End(f"{who} ended with exit code {code} {after}", code)
     name = signal.Signals(-code).name
-    return End(f"{who} was killed by {name} (signal {-code}) {after}", 128 - code)
+    why = f" ({ABORTED})" if -code == signal.SIGABRT else ""
+    return End(f"{who} was killed by {name} (signal {-code}) {after}{why}", 128 - code)
+
+
+def _describe_stuck(who: str, silent: float, never: bool) -> End:
+    why = " and no output (jaxnets.parallel.start() sends them, --stuck sets the time)"
+    return End(f"{who} is stuck: no heartbeat for {silent:.0f} s{why * never}", STUCK_CODE)
 
 
 def _last_beat(beat: Path, changed: float, seen: float) -> tuple[float, float]:
@@ -154,31 +211,3 @@ def _last_beat(beat: Path, changed: float, seen: float) -> tuple[float, float]:
         if now != changed:
             return now, time.monotonic()
     return changed, seen
-
-
-def stop(children: list[Child], seconds: float, events: SimpleQueue, by: int) -> None:
-    """Sends a signal to all, and kills those that still run after `seconds` or another signal."""
-    _send(children, by)
-    until = time.monotonic() + seconds
-    with suppress(Empty):
-        while any(child.popen.poll() is None for child in children):
-            if isinstance(events.get(timeout=max(0.0, until - time.monotonic())), int):
-                break
-    _send(children, signal.SIGKILL)
-
-
-def join(children: list[Child]) -> None:
-    """Waits until all processes have ended and their output has been forwarded.
-
-    Their own children may keep the output open, so the wait for it is limited.
-    """
-    for child in children:
-        child.popen.wait()
-        for thread in child.threads:
-            thread.join(LOOK_SECONDS)
-
-
-def _send(children: list[Child], by: int) -> None:
-    for child in children:
-        with suppress(ProcessLookupError):
-            os.killpg(child.popen.pid, by)
