@@ -5,6 +5,7 @@ sha256 of every file and of itself. All is flushed to the disk, then renamed. Re
 manifest before orbax sees anything, since orbax itself restores flipped bytes silently.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -110,7 +111,11 @@ def save(
     temporary = pruning.hidden(final, "tmp")
     try:
         with disk_full_errors(final):
+            temporary.mkdir()
+            place = temporary.stat()
             _write(temporary, step, tree, mark)
+            if not os.path.samestat(place, temporary.stat()):
+                raise FileNotFoundError(errno.ENOENT, "replaced during a save", str(folder))
             pruning.make_way(final)
             temporary.rename(final)
             sync(folder)
@@ -159,7 +164,6 @@ def _found(folder: Path) -> list[Path]:
 def _write(path: Path, step: int, tree: Any, fingerprint: dict[str, str]) -> None:
     """Writes a step's directory, and flushes the files first and then what they are in."""
     leaves = arrays.describe_leaves(tree)
-    path.mkdir()
     arrays.write(path / ARRAYS, tree)
     for file in sorted(path.rglob("*"), key=lambda file: -len(file.parts)):
         sync(file)
