@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 
 from jaxnets.host.signals import STOP_SIGNALS, handle_signals
 from jaxnets.launch import children
-from jaxnets.launch.addresses import Topology, find_topology
+from jaxnets.launch.addresses import AddressError, Topology, find_topology
 from jaxnets.launch.options import Options, find_command, parser
 from jaxnets.parallel import processes
 
@@ -44,11 +44,11 @@ def main(arguments: list[str]) -> int:
             except OSError as error:
                 flags.error(f"{command[0]} cannot be started: {error.strerror}")
             if end is None:
-                return 0
+                break
             end = _report(end, restart, options.restarts, events)
             if end.by_signal:
                 break
-    return end.code
+    return 0 if end is None else end.code
 
 
 def _report(end: children.End, restart: int, most: int, events: SimpleQueue) -> children.End:
@@ -71,8 +71,13 @@ def _run_once(
     family: children.Family,
 ) -> children.End | None:
     """Runs the program until all its processes have ended; None if they all succeed."""
+    try:
+        address, listen = topology.address(), topology.listening()
+    except AddressError as error:
+        return children.End(str(error), processes.ALONE)
     common = os.environ | {
-        processes.COORDINATOR: topology.address(),
+        processes.COORDINATOR: address,
+        processes.LISTEN: listen or address,
         processes.PROCESSES: str(topology.processes),
         processes.WAIT: str(options.wait),
         processes.STUCK: str(options.stuck),

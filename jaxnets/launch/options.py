@@ -28,6 +28,7 @@ def parser() -> argparse.ArgumentParser:
     add("--coordinator", metavar="HOST:PORT", help="address at which process 0 listens")
     add("--processes", type=_count, metavar="N", help="number of processes on all machines")
     add("--process", type=_count, metavar="I", help="index of the process to start here, from 0")
+    add("--bind", metavar="ADDRESS", help="where process 0 listens, if not at its HOST")
     add("--wait", type=positive, default=120, help="seconds for all processes to connect (120)")
     add("--stuck", type=positive, default=60, help="seconds until a silent process is stuck (60)")
     add("--grace", type=_seconds, default=30, help="seconds to save after Ctrl-C or SIGTERM (30)")

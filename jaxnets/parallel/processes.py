@@ -1,6 +1,7 @@
 """The processes of one program connect, send heartbeats, and end together."""
 
 import os
+import socket
 import sys
 import threading
 import time
@@ -12,7 +13,9 @@ from types import TracebackType
 import jax
 
 COORDINATOR = "JAXNETS_COORDINATOR"
-"""`HOST:PORT` where process 0 listens."""
+"""`HOST:PORT` where the others find process 0."""
+LISTEN = "JAXNETS_LISTEN"
+"""The one address and port at which it listens."""
 PROCESSES, PROCESS = "JAXNETS_PROCESSES", "JAXNETS_PROCESS"
 """The number of processes, and the index of this one."""
 WAIT = "JAXNETS_WAIT"
@@ -26,6 +29,8 @@ RESTART = "JAXNETS_RESTART"
 ALONE = 69
 """The exit code of a process whose peers did not connect (EX_UNAVAILABLE of sysexits)."""
 BEAT_SECONDS = 0.5
+GONE_SECONDS = 3.0
+"""How long a coordinator that had answered may be silent before it counts as gone."""
 LOOPBACK = "127.0.0.1"
 
 
@@ -63,34 +68,78 @@ def was_restarted() -> bool:
 def _connect(coordinator: str, n: int, i: int) -> None:
     wait, stuck = float(os.environ[WAIT]), float(os.environ[STUCK])
     jax.config.update("jax_enable_preemption_service", False)  # it would swallow SIGTERM
-    with _deadline(wait, f"process {i} of {n} waited {wait:g} s at {coordinator} for the others"):
-        jax.distributed.initialize(
-            coordinator,
-            n,
-            i,
-            coordinator_bind_address=coordinator if coordinator.startswith(LOOPBACK) else None,
-            cluster_detection_method="deactivate",
-            initialization_timeout=int(wait) + 60,
-            heartbeat_timeout_seconds=2 * max(5, int(stuck)),
-        )
+    what = f"process {i} of {n} waited {wait:g} s at {coordinator} for the others"
+    with _deadline(wait, what), _coordinator_watched(coordinator, n, i):
+        try:
+            jax.distributed.initialize(
+                coordinator,
+                n,
+                i,
+                coordinator_bind_address=os.environ.get(LISTEN, coordinator),
+                cluster_detection_method="deactivate",
+                initialization_timeout=int(wait) + 60,
+                heartbeat_timeout_seconds=2 * max(5, int(stuck)),
+            )
+        except jax.errors.JaxRuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            _give_up(f"process {i} of {n} cannot connect at {coordinator}: {reason}")
 
 
 @contextmanager
 def _deadline(seconds: float, what: str) -> Iterator[None]:
     """Ends the process if the block takes longer than `seconds`, where JAX would abort."""
-
-    def give_up() -> None:
-        advice = "start all of them with the same --coordinator and --processes, or raise --wait"
-        print(f"error: {what}, and not all connected: {advice}", file=sys.stderr, flush=True)
-        os._exit(ALONE)
-
-    timer = threading.Timer(seconds, give_up)
+    advice = "start all of them with the same --coordinator and --processes, or raise --wait"
+    message = f"{what}, and not all connected: {advice}"
+    timer = threading.Timer(seconds, _give_up, [message])
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+
+
+def _give_up(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr, flush=True)
+    os._exit(ALONE)
+
+
+@contextmanager
+def _coordinator_watched(coordinator: str, n: int, i: int) -> Iterator[None]:
+    """Ends the process if, within the block, the coordinator answers and then is gone.
+
+    JAX would wait for it in silence. That is what follows where a stranger came first as this
+    process: the coordinator aborts once both have connected.
+    """
+    connected = threading.Event()
+    if i:
+        watched = (coordinator, f"process {i} of {n}", _answers(coordinator), connected)
+        threading.Thread(target=_watch, args=watched, daemon=True).start()
+    try:
+        yield
+    finally:
+        connected.set()
+
+
+def _watch(coordinator: str, who: str, answered: bool, connected: threading.Event) -> None:
+    last = time.monotonic()
+    while not connected.wait(BEAT_SECONDS):
+        if _answers(coordinator):
+            answered, last = True, time.monotonic()
+        elif answered and time.monotonic() - last > GONE_SECONDS:
+            _give_up(
+                f"{who} lost the coordinator at {coordinator} while it connected: process 0 has "
+                f"ended, or another program had connected in the place of {who}"
+            )
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=GONE_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def _send_heartbeats(file: str | None, launcher: int) -> None:

@@ -110,8 +110,9 @@ def test_hang_up_is_forwarded_with_time_to_save():
 @pytest.mark.slow_faults
 def test_nohup_launchers_stay():
     script = "echo ready; sleep 1; echo end"
-    nohup = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731
-    running = launch("-n", "1", script=script, preexec_fn=nohup)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    running = launch("-n", "1", script=script)
+    signal.signal(signal.SIGHUP, before)
     assert running.stdout.readline() == "[0] ready\n"
     running.send_signal(signal.SIGHUP)
     assert outcome(running)[:2] == (0, "[0] end\n")
