@@ -14,6 +14,7 @@ import numpy as np
 from jaxnets.host.progress import progress_bar
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.storage.run_folder import RunWriter
+from jaxnets.training.finite import are_equal, first_not_finite
 from jaxnets.training.loop import Carry, History, State, TrainSpec
 
 PIECE_SECONDS = 0.25
@@ -29,7 +30,10 @@ Program = Callable[[Carry, Any, Any], Carry]
 
 
 class DivergedError(FloatingPointError):
-    """A loss that is no longer finite; carries the last finite `state` and the `history`."""
+    """A run that is no longer finite; carries its last finite `state` and the `history`.
+
+    That is its losses and metrics, its params, or its optimizer's state, as far as it began finite.
+    """
 
     def __init__(self, message: str, state: State, history: History):
         super().__init__(message)
@@ -46,6 +50,8 @@ class Job(NamedTuple):
     """Training samples of all processes together."""
     stops_if_diverged: bool
     """Whether a loss that is not finite ends it; a sweep goes on with the other networks."""
+    overflows: Callable[[State], Any] | None = None
+    """Whether the gradient overflows at a state; asked where steps have changed no param."""
 
     def records(self, step: int) -> int:
         """Counts the rows of the history that are complete after so many steps."""
@@ -71,7 +77,8 @@ def drive(
         fingerprint: of the run, to be compared with that of a checkpoint.
 
     Raises:
-        DivergedError: a loss is not finite; the last finite state is saved.
+        DivergedError: a metric, the params or the optimizer's state are not finite; the last
+            finite state is saved.
         Interrupted: SIGINT, SIGTERM or SIGHUP came, and the state is saved.
         FolderInUseError: another process writes to the folder.
         ValueError: processes that do not see the same checkpoint.
@@ -95,11 +102,8 @@ def drive(
             count, began = min(pace.count(step), total - step), time.monotonic()
             new = jax.block_until_ready(job.program(carry, np.int32(step), np.int32(count)))
             pace = pace.after(count, time.monotonic() - began)
-            if job.stops_if_diverged and not new.finite:
-                carry, step = _last_finite(job, carry, step, count)
-                if writer is not None:
-                    writer.save(step, carry, carry.history)
-                raise _diverged(job, carry, step)
+            if job.stops_if_diverged:
+                _stop_if_diverged(job, carry, new, step, count, writer)
             carry, step = new, step + count
             if bar is not None:
                 _show(bar, carry.history, job.records(step))
@@ -142,6 +146,22 @@ class _Pace:
         return replace(self, size=min(size, LARGEST_PIECE))
 
 
+def _stop_if_diverged(
+    job: Job, carry: Carry, new: Carry, step: int, count: int, writer: RunWriter | None
+) -> None:
+    """Saves the last finite state and raises a DivergedError, unless the piece was finite."""
+    stuck = new.finite and job.overflows and are_equal(carry.state.params, new.state.params)
+    if not new.finite:
+        (carry, step), describe = _last_finite(job, carry, step, count), _diverged
+    elif job.overflows and stuck and job.overflows(new.state):
+        (carry, step), describe = (new, step + count), _overflowing
+    else:
+        return
+    if writer is not None:
+        writer.save(step, carry, carry.history)
+    raise describe(job, carry, step)
+
+
 def _last_finite(job: Job, carry: Carry, step: int, count: int) -> tuple[Carry, int]:
     """Finds the last of `count` steps after which the run is finite, by bisection."""
     good, bad = 0, count
@@ -159,29 +179,47 @@ def _diverged(job: Job, carry: Carry, step: int) -> DivergedError:
     epoch = step // job.spec.steps_per_epoch(job.samples) + 1
     fresh = carry._replace(sums=jax.tree.map(jnp.zeros_like, carry.sums))
     new = job.program(fresh, np.int32(step), np.int32(1))
-    total, leaf = float(new.sums["loss"]), _bad_leaf(new.state.params)
-    if math.isnan(total) or (math.isinf(total) and leaf):
-        what = f"the loss of step {step} is {total}"
-    elif leaf:
-        what = f"the params are not finite after step {step}"
-    else:
-        what = f"the losses of the epoch overflow at step {step}, one by one or in their sum"
-    where = f"; params{leaf} has NaN or infinity" if leaf else ""
+    what = _reason(carry, new, step)
+    return _error(job, carry, step, f"{what}; try a smaller learning rate", epoch)
+
+
+def _overflowing(job: Job, carry: Carry, step: int) -> DivergedError:
+    """Says that steps change nothing, since the gradient is too large."""
+    epoch = -(-step // job.spec.steps_per_epoch(job.samples))
+    what = (
+        f"the norm of the gradient overflows, so that the steps before step {step} changed no "
+        "param; scale the features or targets"
+    )
+    return _error(job, carry, step, what, epoch)
+
+
+def _error(job: Job, carry: Carry, step: int, what: str, epoch: int) -> DivergedError:
     history = jax.device_get(carry.history)
     return DivergedError(
-        f"the run is not finite in epoch {epoch} of {job.spec.epochs}: {what}{where}; "
-        "try a smaller learning rate",
+        f"the run is not finite in epoch {epoch} of {job.spec.epochs}: {what}",
         carry.state,
         {name: rows[..., : job.records(step)] for name, rows in history.items()},
     )
 
 
-def _bad_leaf(params: Any) -> str | None:
-    """The path of the first array that is not finite, or None."""
-    for path, leaf in jax.tree_util.tree_leaves_with_path(params):
-        if not np.isfinite(leaf).all():
-            return jax.tree_util.keystr(path)
-    return None
+def _reason(before: Carry, after: Carry, step: int) -> str:
+    """Names what a step has made NaN or infinite; sums are those of the step alone."""
+    total, leaf = float(after.sums["loss"]), ""
+    for part in ("params", "opt_state"):
+        old, new = (getattr(carry.state, part) for carry in (before, after))
+        path = first_not_finite(new, old)
+        leaf = leaf or (f"{part}{path} has NaN or infinity" if path else "")
+    if math.isnan(total) or (math.isinf(total) and leaf):
+        return f"the loss of step {step} is {total}" + (f"; {leaf}" if leaf else "")
+    if leaf:
+        what = "params are" if leaf.startswith("params") else "state of the optimizer is"
+        return f"the {what} not finite after step {step}; {leaf}"
+    for name, rows in after.history.items():
+        wrong = rows[~jnp.isfinite(rows)]
+        if name.startswith("valid_") and wrong.size:
+            metric = name.removeprefix("valid_")
+            return f"the {metric} of the validation samples is {wrong[0]}, with finite params"
+    return f"the losses of the epoch overflow at step {step}, one by one or in their sum"
 
 
 def _show(bar: Any, history: History, records: int) -> None:

@@ -13,6 +13,7 @@ from jaxnets.host.memory import out_of_memory_hint
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.training.driver import Job, drive
 from jaxnets.training.fingerprint import fingerprint, state_of
+from jaxnets.training.finite import gradient_overflows
 from jaxnets.training.loop import Carry, History, Hparams, State, TrainSpec, advance, begin
 from jaxnets.training.validate import batch_hint, prepare
 
@@ -48,7 +49,8 @@ def fit(
 
     Raises:
         ValueError, TypeError: data or hyper-parameters that do not fit, before anything compiles.
-        DivergedError: the loss is not finite; it carries the last finite state.
+        DivergedError: a metric, the params or the optimizer's state are not finite; it carries
+            the last finite state.
         OutOfMemoryError: the batch and the bytes asked for are named.
         Interrupted, CorruptCheckpoint, CheckpointMismatch, FolderInUseError, DiskFullError: of a
             run with checkpoints, see `jaxnets.training.driver.drive`.
@@ -68,7 +70,9 @@ def fit(
         begun = _begin(spec, state_id, key, first, hparams, validated)
         carry, order_key = jax.block_until_ready(begun)
         rest = {"data": data, "hparams": hparams, "order_key": order_key}
-        job = Job(spec, partial(_advance, spec, state_id, **rest), n, stops_if_diverged=True)
+        program = partial(_advance, spec, state_id, **rest)
+        overflows = partial(_overflows, spec, state_id, data=data, hparams=hparams)
+        job = Job(spec, program, n, stops_if_diverged=True, overflows=overflows)
         carry = drive(job, carry, progress, checkpoints, found)
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         raise out_of_memory_hint(error, *batch_hint(spec, n)) from error
@@ -88,3 +92,10 @@ def _advance(
     spec: TrainSpec, state_id: str, carry: Carry, start: Array, count: Array, **rest: Any
 ) -> Carry:
     return advance(spec, carry, start, count, **rest)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _overflows(spec: TrainSpec, state_id: str, state: State, data: Any, hparams: Hparams) -> Array:
+    """Whether the gradient of the first batch overflows."""
+    batch = jax.tree.map(lambda a: a[: spec.batch_size], data.train)
+    return gradient_overflows(spec, state.params, batch, hparams, state.key)

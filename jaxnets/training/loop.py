@@ -17,6 +17,7 @@ from jax import Array, lax
 from jaxnets.host import checks
 from jaxnets.losses import Loss, get_loss
 from jaxnets.objective import PENALTIES, Batch, Metrics, Objective, Params, metrics_of, outputs_of
+from jaxnets.training.finite import stays_finite
 from jaxnets.training.permutation import permutation
 
 Hparams = Mapping[str, Any]
@@ -206,7 +207,7 @@ class Carry(NamedTuple):
     history: History
     """Each `[records]`; rows that are yet to come are 0."""
     finite: Array
-    """Whether the losses so far and the newest params are."""
+    """Whether the metrics so far, the newest params and the optimizer's newest state are."""
 
 
 def begin(
@@ -242,7 +243,7 @@ def advance(
 
     However a run is cut into calls, the result is the same bit for bit, and that of `train`.
     """
-    _, step = _optimizer_and_step(spec, carry.state.params, hparams)
+    tx, step = _optimizer_and_step(spec, carry.state.params, hparams)
     per_epoch = spec.steps_per_epoch(len(data.train["x"]))
 
     def in_epoch(now: tuple[Carry, Array]) -> tuple[Carry, Array]:
@@ -268,9 +269,9 @@ def advance(
 
     first = (carry, jnp.asarray(start, jnp.int32))
     carry, _ = lax.while_loop(lambda now: now[1] < start + count, in_epoch, first)
-    finite = jax.tree.reduce(
-        lambda finite, leaf: finite & jnp.isfinite(leaf).all(), carry.state.params, carry.finite
-    )
+    params, opt_state = carry.state[:2]
+    finite = carry.finite & stays_finite((params, carry.history))
+    finite = finite & stays_finite(opt_state, tx.init(params))
     return carry._replace(finite=finite)
 
 
