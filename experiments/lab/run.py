@@ -29,6 +29,7 @@ from jaxnets.host.paths import as_path
 from jaxnets.storage import run_folder
 from jaxnets.storage.atomic import atomic_write, make_folder, write_text
 from jaxnets.storage.checkpoints import CheckpointConfig
+from jaxnets.storage.digest import digest_of_file
 
 from .claims import Result
 from .fingerprint import digest, path_of
@@ -95,6 +96,7 @@ def perform(
     }
     with atomic_write(results / f"{name}.npz") as file:
         np.savez_compressed(file, **result)
+    note["arrays"] = digest_of_file(results / f"{name}.npz")
     write_text(results / f"{name}.json", json.dumps(note, indent=1))
     redraw(name, results)
     print(f"({seconds:.1f} s; figure and numbers in {results}/{name}.*)", flush=True)
@@ -104,6 +106,15 @@ def perform(
 def inputs_of(module: Any, config: Any) -> str:
     """Returns a digest of the files that an experiment reads, "" if there are none."""
     return module.inputs(config) if hasattr(module, "inputs") else ""
+
+
+def has_own_arrays(note: dict[str, Any], name: str, results: Path) -> bool:
+    """Tells whether the saved arrays are those that a note describes, by their sha256.
+
+    Older notes do not say, and are believed.
+    """
+    path = results / f"{name}.npz"
+    return "arrays" not in note or (path.exists() and note["arrays"] == digest_of_file(path))
 
 
 def perform_in(
@@ -162,11 +173,20 @@ def _config_of(folder: Path, name: str, config: Any) -> Any:
 
 
 def redraw(name: str, results: Path = RESULTS) -> None:
-    """Judges and draws an experiment from its saved arrays, without running it."""
+    """Judges and draws an experiment from its saved arrays, without running it.
+
+    Raises:
+        FileNotFoundError: it has not been run.
+        ValueError: the arrays are not those of the note.
+    """
     results = as_path(results, "results")
     module, result = load(name), saved(name, results)
     path = results / f"{name}.json"
     note = json.loads(path.read_text())
+    if not has_own_arrays(note, name, results):
+        raise ValueError(
+            f"{results / name}.npz is not the result that {path} describes: run `{COMMAND} {name}`"
+        )
     note["claims"] = [
         {"row": claim.row, "statement": claim.statement, "lecture": claim.lecture}
         | claim.judge(result)._asdict()

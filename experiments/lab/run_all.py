@@ -17,7 +17,7 @@ from typing import Any
 from .config import configure
 from .fingerprint import digest
 from .registry import EXPERIMENTS, LONGEST, TIMED
-from .run import PROGRAM, RESULTS, inputs_of, load
+from .run import PROGRAM, RESULTS, has_own_arrays, inputs_of, load
 
 MOST = 4
 """Experiments run at the same time, each of which may take 4 GB."""
@@ -151,7 +151,13 @@ def up_to_date(name: str, settings: list[str], results: Path = RESULTS) -> bool:
     wanted = json.loads(json.dumps(dataclasses.asdict(config)))
     if note["config"] != wanted or note.get("program") != digest(name):
         return False
+    if not has_own_arrays(note, name, results):
+        return False
     try:
         return note.get("inputs", "") == inputs_of(module, config)
-    except (FileNotFoundError, ValueError):  # which the experiment itself will report
+    except (
+        FileNotFoundError,
+        ModuleNotFoundError,
+        ValueError,
+    ):  # which the experiment itself will report
         return False

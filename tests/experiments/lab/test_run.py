@@ -34,6 +34,25 @@ def test_redrawing_uses_the_saved_arrays(tmp_path, monkeypatch):
     assert png.stat().st_size > 0
 
 
+def test_arrays_of_another_run_are_not_judged(tmp_path):
+    """As a kill between the two files leaves them: new arrays with the old note."""
+    module = run.load("activations")
+    run.perform("activations", module.SMOKE, tmp_path)
+    path = tmp_path / "activations.npz"
+    content, changed = path.read_bytes(), dict(run.saved("activations", tmp_path))
+    changed[next(iter(changed))] = np.ones(3)
+    path.unlink()
+    for other in (None, changed):
+        if other:
+            np.savez_compressed(path, **other)
+        note = json.loads((tmp_path / "activations.json").read_text())
+        assert not run.has_own_arrays(note, "activations", tmp_path)
+        with pytest.raises((FileNotFoundError, ValueError), match="run `make activations`"):
+            run.redraw("activations", tmp_path)
+    path.write_bytes(content)
+    run.redraw("activations", tmp_path)
+
+
 def test_an_experiment_is_reproducible_from_its_seed(tmp_path):
     module = run.load("digits_sweep")
     first, again = (run.perform("digits_sweep", module.SMOKE, tmp_path) for _ in range(2))

@@ -118,6 +118,10 @@ def test_up_to_date_is_the_same_program_and_settings(results):
     assert not run_all.up_to_date("checkerboard", ["seeds=8"], results)
     assert run_all.up_to_date("checkerboard", ["corpus=words.txt"], results)
     path = results / "checkerboard.json"
+    before = path.read_text()
+    path.write_text(json.dumps(json.loads(before) | {"arrays": "the sha256 of others"}))
+    assert not run_all.up_to_date("checkerboard", [], results)
+    path.write_text(before)
     path.write_text(path.read_text().replace(fingerprint.digest("checkerboard"), "another"))
     assert not run_all.up_to_date("checkerboard", [], results)
     path.unlink()
