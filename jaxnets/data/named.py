@@ -8,6 +8,7 @@ from jaxnets.data import images, prepared
 from jaxnets.data.dataset import Dataset, Part, hold_out
 from jaxnets.data.registry import FILES
 from jaxnets.host import checks
+from jaxnets.host.paths import as_path
 
 KNOWN = ("digits", *FILES)
 DIGITS_TEST = 359
@@ -47,7 +48,7 @@ def load(
         ConnectionError: no files and no network, within ten seconds; lists the files to download.
         ModuleNotFoundError: the set needs TensorFlow Datasets, which is not installed.
     """
-    parts = _parts(name, folder, seed)
+    parts = _parts(name, None if folder is None else as_path(folder, "folder"), seed)
     if "train" not in parts:
         raise ValueError(f"{name} has no training part, only {', '.join(parts)}")
     train, validation = parts["train"], parts.get("validation")

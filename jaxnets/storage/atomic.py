@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from jaxnets.host.paths import as_path
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
 NEW |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -25,7 +27,7 @@ class DiskFullError(OSError):
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     """Yields a new file, open for bytes, that replaces `path` unless something fails.
 
     Until then `path` stays as it was; nothing temporary is left behind. The new file has a name in
@@ -37,6 +39,7 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         DiskFullError: the disk is full, or the file larger than allowed.
         FileExistsError: `path` is a device, a pipe or a socket.
     """
+    path = as_path(path)
     _require_replaceable(path)
     temporary = _temporary(path, secrets.token_hex(8))
     with disk_full_errors(path):
@@ -96,13 +99,13 @@ def disk_full_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: str | Path, content: bytes) -> None:
     """Writes a file as `atomic_write` does."""
     with atomic_write(path) as file:
         file.write(content)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: str | Path, text: str) -> None:
     """Writes a UTF-8 text as `atomic_write` does, with line breaks as they are."""
     write_bytes(path, text.encode())
 

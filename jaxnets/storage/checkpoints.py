@@ -8,6 +8,7 @@ manifest before orbax sees anything, since orbax itself restores flipped bytes s
 import errno
 import hashlib
 import json
+import operator
 import os
 import warnings
 from collections.abc import Mapping
@@ -101,9 +102,11 @@ def save(
     process hashes a checkpoint once, and again only if its files have changed.
 
     Raises:
+        TypeError, ValueError: a step that is not an integer of at most 12 digits.
         DiskFullError: the disk is full; earlier checkpoints are untouched.
     """
     folder, mark = as_path(folder, "folder"), dict(fingerprint or {})
+    step = _as_step(step)
     checks.require_count(last, "last")
     make_folder(folder)
     pruning.remove_stale(folder)
@@ -116,7 +119,7 @@ def save(
             _write(temporary, step, tree, mark)
             if not os.path.samestat(place, temporary.stat()):
                 raise FileNotFoundError(errno.ENOENT, "replaced during a save", str(folder))
-            pruning.make_way(final)
+            pruning.make_way(final, mark)
             temporary.rename(final)
             sync(folder)
     finally:
@@ -152,6 +155,16 @@ def restore(
             "delete the folder or use another to start again"
         )
     return None
+
+
+def _as_step(step: Any) -> int:
+    try:
+        number = operator.index(step)
+    except TypeError as error:
+        raise TypeError(f"step is {step!r}; it must be an integer") from error
+    if not 0 <= number < 10**12:
+        raise ValueError(f"step is {number}; it must be 0 or more, and have at most 12 digits")
+    return number
 
 
 def _found(folder: Path) -> list[Path]:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 
-from jaxnets.storage.atomic import write_text
+from jaxnets.host.paths import as_path
+from jaxnets.storage.atomic import remove_stale, write_text
 
 LOCK, HOLDER = "lock", "lock.pid"
 
@@ -53,7 +54,7 @@ class FolderLock(NamedTuple):
 
 
 @contextmanager
-def lock_folder(folder: Path) -> Iterator[FolderLock]:
+def lock_folder(folder: str | Path) -> Iterator[FolderLock]:
     """Holds the folder's lock, which the system frees when the process ends, in whatever way.
 
     A child by fork neither holds the lock nor frees it.
@@ -62,6 +63,7 @@ def lock_folder(folder: Path) -> Iterator[FolderLock]:
         FolderInUseError: another process, or another place in this one, holds it.
         RunFolderError: the lock is a symbolic link, or not a file.
     """
+    folder = as_path(folder, "folder")
     for name in (LOCK, HOLDER):
         _require_file(folder / name)
     lock = FileLock(folder / LOCK, timeout=0)
@@ -73,6 +75,7 @@ def lock_folder(folder: Path) -> Iterator[FolderLock]:
         ) from error
     try:
         held = FolderLock(folder, _inode(folder / LOCK))
+        remove_stale(folder / HOLDER)
         write_text(folder / HOLDER, f"{os.getpid()}\n")
         yield held
     finally:

@@ -25,6 +25,8 @@ PLAIN |= getattr(os, "O_BINARY", 0)
 Signature = tuple[tuple[str, int, int, int, int], ...]
 _intact: dict[tuple[int, int], Signature] = {}
 """The checkpoints whose files this process has hashed, by the inode of their directory."""
+_damaged: dict[tuple[int, int], Signature] = {}
+"""Those whose files did not match."""
 
 
 class CorruptCheckpoint(ValueError):
@@ -114,9 +116,12 @@ def intact(path: Path) -> dict[str, Any] | None:
     try:
         if path.is_symlink():
             return None
-        manifest = _of_this_step(path)
-        known = _intact.get(_inode(path))
-        return manifest if known == _signature(path, manifest) else verify(path)
+        manifest, inode = _of_this_step(path), _inode(path)
+        now = _signature(path, manifest)
+        if now not in (_intact.get(inode), _damaged.get(inode)):
+            _damaged[inode] = now
+            verify(path)
+        return manifest if now == _intact.get(inode) else None
     except (CorruptCheckpoint, OSError):
         return None
 
@@ -136,14 +141,13 @@ def _require_form(manifest: dict[str, Any]) -> None:
         if not all(type(size) is int and size >= 0 for size in row["shape"]):
             raise ValueError(f"{name} has the shape {row['shape']}")
         str.encode(row["dtype"])
-    texts = {**manifest["fingerprint"], **manifest["files"]}
-    if not all(isinstance(text, str) for text in texts.values()):
+    if not all(isinstance(text, str) for text in manifest["files"].values()):
         raise TypeError("a digest is not a str")
     for name in manifest["files"]:
         file = PurePosixPath(name)
         if file.is_absolute() or ".." in file.parts or "\0" in name or not file.parts:
             raise ValueError(f"a file outside: {name!r}")
-    manifest.get("sizes", {}).items()
+    manifest["fingerprint"].items(), manifest.get("sizes", {}).items()
 
 
 def _entries(manifest: dict[str, Any]) -> dict[str, str]:

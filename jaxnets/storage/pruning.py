@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from jaxnets.storage import manifest
 from jaxnets.storage.manifest import MANIFEST, REPLACED, CorruptCheckpoint
@@ -45,7 +46,7 @@ def entries(folder: Path) -> list["os.DirEntry[str]"]:
         return []
 
 
-def prune(steps: list[Path], new: Path, last: int, fingerprint: Mapping[str, str]) -> None:
+def prune(steps: list[Path], new: Path, last: int, fingerprint: Mapping[str, Any]) -> None:
     """Deletes intact checkpoints of one run: all but the new one and the newest, `last` together.
 
     Damaged ones are neither counted nor deleted, nor are those of other runs.
@@ -69,21 +70,22 @@ def prune(steps: list[Path], new: Path, last: int, fingerprint: Mapping[str, str
         stay.add(path.stem)
 
 
-def make_way(path: Path) -> None:
-    """Frees the name of a checkpoint; an intact one stays as `.replaced`, foreign ones as `.aside`.
+def make_way(path: Path, fingerprint: Mapping[str, Any]) -> None:
+    """Frees the name of a checkpoint for another one of the same step and run.
 
-    So there is at any moment one intact checkpoint of a step that is saved again.
+    An intact one gets the name `.replaced`, so that there is one at any moment. A damaged one is
+    deleted. What is not of this run gets the name `.aside`.
     """
     replaced = path.with_name(path.name + REPLACED)
-    if manifest.intact(path):
-        _clear(replaced)
+    if manifest.intact(path) and _is_of(path, fingerprint):
+        _clear(replaced, fingerprint)
         path.rename(replaced)
     else:
-        _clear(path)
+        _clear(path, fingerprint)
 
 
-def _clear(path: Path) -> None:
-    """Deletes a checkpoint of ours, even a damaged one; sets aside what is not ours."""
+def _clear(path: Path, fingerprint: Mapping[str, Any]) -> None:
+    """Deletes a checkpoint of this run, even a damaged one; sets aside what is not."""
     if not os.path.lexists(path):
         return
     aside = next(
@@ -91,15 +93,15 @@ def _clear(path: Path) -> None:
         for i in range(10**6)
         if not os.path.lexists(name := path.with_name(f"{path.name}{ASIDE}{i or ''}"))
     )
-    if _ours(path):
+    if _is_of(path, fingerprint):
         remove(path, aside)
     else:
         path.rename(aside)
 
 
-def _ours(path: Path) -> bool:
+def _is_of(path: Path, fingerprint: Mapping[str, Any]) -> bool:
     try:
-        return not path.is_symlink() and bool(manifest.read(path))
+        return not path.is_symlink() and manifest.read(path)["fingerprint"] == dict(fingerprint)
     except CorruptCheckpoint:
         return False
 

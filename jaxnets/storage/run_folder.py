@@ -67,6 +67,8 @@ def open_run_folder(folder: str | Path, with_tensorboard: bool = False) -> Itera
     path = as_path(folder, "folder")
     make_folder(path)
     with lock_folder(path) if jax.process_index() == 0 else nullcontext() as lock:
+        for name in (NOTE, COPY) if lock else ():
+            atomic.remove_stale(path / name)
         yield RunFolder(path, with_tensorboard, lock)
 
 
@@ -183,7 +185,7 @@ class RunWriter:
             raise Interrupted(f"stopped by signal {self.asked} {where}", self.asked)
 
 
-def describe(folder: Path, config: Mapping[str, Any]) -> None:
+def describe(folder: str | Path, config: Mapping[str, Any]) -> None:
     """Writes `run.json` twice: configuration, versions, device, commit and date."""
     note = {
         "config": dict(config),
@@ -193,17 +195,17 @@ def describe(folder: Path, config: Mapping[str, Any]) -> None:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     for name in (COPY, NOTE):
-        write_text(folder / name, json.dumps(note, indent=1))
+        write_text(as_path(folder, "folder") / name, json.dumps(note, indent=1))
 
 
-def config_of(folder: Path) -> dict[str, Any]:
+def config_of(folder: str | Path) -> dict[str, Any]:
     """Reads the configuration that a run started with; from the copy where `run.json` is lost.
 
     Raises:
         FileNotFoundError: not a run directory.
         ValueError: neither can be read; the message says how to go on with the checkpoints.
     """
-    wrong = []
+    folder, wrong = as_path(folder, "folder"), []
     for name in (NOTE, COPY):
         try:
             return _config_in(folder / name)

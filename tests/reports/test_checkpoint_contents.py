@@ -209,7 +209,8 @@ FORMS = {
     "a step that is true": with_("step", True),
     "a step below 0": with_("step", -2),
     "leaves that are a list": with_("leaves", []),
-    "a fingerprint of numbers": with_("fingerprint", {"key": 1}),
+    "a fingerprint that is a number": with_("fingerprint", 1),
+    "digests that are numbers": with_("files", {"arrays/_METADATA": 1}),
     "files that are none": with_("files", {}),
     "files outside": with_("files", {"../step_000000000001/MANIFEST": "0"}),
     "absolute files": with_("files", {"/etc/passwd": "0"}),
@@ -255,6 +256,15 @@ def test_all_refused_is_an_error(folder):
         pytest.raises(CorruptCheckpoint, match=r"no checkpoint in .* is intact"),
     ):
         restore(folder, LIKE)
+
+
+def test_manifests_of_version_0_2_are_read(folder):
+    """They have no sizes, and backslashes where they were written on Windows."""
+    manifest = manifest_of(folder / STEP)
+    del manifest["sizes"]
+    manifest["files"] = {n.replace("/", "\\"): file for n, file in manifest["files"].items()}
+    write_manifest(folder / STEP, manifest)
+    assert restored(folder) == 2
 
 
 DTYPES = ["bool", "int4", "uint8", "int64", "float16", "bfloat16", "float8_e4m3fn", "complex64"]

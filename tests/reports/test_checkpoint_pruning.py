@@ -126,6 +126,28 @@ def test_checkpoints_of_another_run_are_not_ours_to_delete(tmp_path):
     assert names(tmp_path) == [step(1), step(3)]
 
 
+def test_a_step_of_another_run_is_set_aside(tmp_path):
+    save(tmp_path, 1, tree(1), {"key": "a"})
+    shutil.copytree(tmp_path / step(1), tmp_path / f"{step(1)}.replaced")
+    for _ in range(2):
+        save(tmp_path, 1, tree(1), {"key": "b"}, last=1)
+    assert names(tmp_path) == [step(1), f"{step(1)}.aside", f"{step(1)}.replaced.aside"]
+    for name in (f"{step(1)}.aside", f"{step(1)}.replaced.aside"):
+        assert manifest_of(tmp_path / name)["fingerprint"] == {"key": "a"}
+
+
+@pytest.mark.parametrize("number", [-1, 10**12, 1.5, "1", None])
+def test_steps_without_a_name_are_refused(tmp_path, number):
+    with pytest.raises((TypeError, ValueError), match="step"):
+        save(tmp_path / "run", number, tree())
+    assert not (tmp_path / "run").exists()
+
+
+def test_steps_and_fingerprints_of_other_types_are_read_back(tmp_path):
+    save(tmp_path, np.int64(3), tree(3), {"version": 2})
+    assert restore(tmp_path, tree(), {"version": 2}).step == 3
+
+
 def test_a_file_of_the_user_within_a_step_outlives_it(tmp_path):
     for number in (1, 2):
         save(tmp_path, number, tree(number))
@@ -198,6 +220,9 @@ def test_files_are_hashed_once_and_again_only_when_they_change(tmp_path, monkeyp
     save(tmp_path, 6, tree(6), last=2)
     assert hashed == [step(4)]
     assert names(tmp_path) == [step(n) for n in (4, 5, 6)]
+    save(tmp_path, 7, tree(7), last=2)
+    assert hashed == [step(4)]
+    assert names(tmp_path) == [step(n) for n in (4, 6, 7)]
 
 
 SAVING = """
