@@ -99,6 +99,7 @@ class _MLPBase(BaseEstimator):
 
     def _outputs(self, x: Any) -> np.ndarray:
         check_is_fitted(self)
+        x = _readable(x, "X")
         x = validate_data(self, x, reset=False, dtype=np.float64)
         with jax.enable_x64(True):
             return np.asarray(_apply(self.model_, self.params_, x))
@@ -157,6 +158,7 @@ class MLPClassifier(ClassifierMixin, _MLPBase):
                 has a single class, or a parameter out of range.
             DivergedError: the loss is not finite; try a smaller learning rate.
         """
+        X, y = _readable(X, "X"), _readable(y, "y")
         X, y = validate_data(self, X, y, dtype=FLOATS)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
@@ -182,6 +184,14 @@ class MLPClassifier(ClassifierMixin, _MLPBase):
         """
         best = self._outputs(X).argmax(axis=1)
         return self.classes_[best]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Computes the accuracy on samples `X [samples, features]` of classes `y [samples]`.
+
+        Raises:
+            NotFittedError, ValueError, TypeError: as for `predict`, or classes that do not fit.
+        """
+        return super().score(X, _readable(y, "y"), sample_weight)
 
 
 class MLPRegressor(RegressorMixin, _MLPBase):
@@ -230,6 +240,7 @@ class MLPRegressor(RegressorMixin, _MLPBase):
             ValueError: shapes that do not fit, a NaN or infinity, or a parameter out of range.
             DivergedError: the loss is not finite; try a smaller learning rate.
         """
+        X, y = _readable(X, "X"), _readable(y, "y")
         X, y = validate_data(self, X, y, dtype=FLOATS, multi_output=True, y_numeric=True)
         self._target_shape = y.shape[1:]
         targets = y.reshape(len(y), -1).astype(np.float64)
@@ -245,10 +256,29 @@ class MLPRegressor(RegressorMixin, _MLPBase):
         """
         return self._outputs(X).reshape(-1, *self._target_shape)
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Computes R^2 of the predictions for `X [samples, features]` and targets `y`.
+
+        Raises:
+            NotFittedError, ValueError, TypeError: as for `predict`, or targets that do not fit.
+        """
+        return super().score(X, _readable(y, "y"), sample_weight)
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _readable(value: Any, name: str) -> Any:
+    """Returns what scikit-learn reads without loss; tables stay, for the names of their columns."""
+    found = checks.as_numpy(value, name)
+    if found.dtype.kind in "mM":
+        raise TypeError(f"{name} has dtype {found.dtype}: turn times into numbers first")
+    if hasattr(value, "columns"):
+        return value
+    half = checks.is_float(found.dtype) and found.dtype.itemsize < 4
+    return found.astype(np.float32) if half else found
 
 
 @partial(jax.jit, static_argnums=0)

@@ -36,27 +36,6 @@ class Loss(NamedTuple):
     classifies: bool = True
 
 
-def _check_shapes(
-    function: Callable[[Array, Array], Array], shape: Callable[[int, int], tuple[int, ...] | None]
-) -> Callable[[Array, Array], Array]:
-    """Makes the function refuse targets of other shapes, which would broadcast silently."""
-
-    @wraps(function)
-    def checked(outputs: Array, targets: Array) -> Array:
-        outputs, targets = checks.as_array(outputs, "outputs"), checks.as_array(targets, "targets")
-        if not jnp.issubdtype(outputs.dtype, jnp.floating):
-            raise TypeError(f"outputs have dtype {outputs.dtype}; they must be floats")
-        expected = shape(*outputs.shape) if outputs.ndim == 2 and outputs.shape[1] else None
-        if expected is None or targets.shape != expected:
-            raise ValueError(
-                f"outputs have shape {outputs.shape} and targets {targets.shape}; expected "
-                f"[batch, k] and {expected or 'another k for this loss'}"
-            )
-        return function(outputs, targets)
-
-    return checked
-
-
 def _one_hot(labels: Array, like: Array) -> Array:
     return (labels[:, None] == jnp.arange(like.shape[-1])[None]).astype(like.dtype)
 
@@ -164,7 +143,7 @@ def _check_binary(targets: Any, outputs: int, name: str = "y") -> Any:
 
 def _check_multilabel(targets: Any, outputs: int, name: str = "y") -> Any:
     targets = checks.as_targets(targets, outputs, name)
-    if ((targets != 0) & (targets != 1)).any():
+    if not checks.is_traced(targets) and ((targets != 0) & (targets != 1)).any():
         raise ValueError(f"multi-label targets must be 0 or 1, {name} has other values")
     return targets
 
@@ -197,24 +176,69 @@ def _sign_predict(outputs: Array) -> Array:
     return (outputs[:, 0] >= 0).astype(jnp.int32)
 
 
+Check = Callable[[Any, int, str], Any]
 Rule = Callable[[Array, Array], Array]
+SHAPES: dict[Check, Callable[[int, int], tuple[int, ...] | None]] = {
+    checks.as_labels: _per_sample,
+    _check_binary: _per_sample_of_one,
+    _check_multilabel: _per_output,
+    checks.as_targets: _per_output,
+    _check_gaussian: _per_pair,
+}
+"""The check of targets to their shape, given that of the outputs; None where no target fits."""
+LABELS = (checks.as_labels, _check_binary)
+"""The checks of class indices."""
 
 
-def _loss(
-    value: Rule, grad: Rule, shape: Callable, check: Callable, predict: Callable, **rest: bool
-) -> Loss:
-    return Loss(_check_shapes(value, shape), _check_shapes(grad, shape), check, predict, **rest)
+def with_checks(rule: Rule, check: Check) -> Rule:
+    """Makes a function of outputs and targets refuse targets that would broadcast silently.
+
+    Known targets are checked as `fit` does, traced ones by their shape and type. The function
+    computes in single precision or more; the result has the type of the outputs and float targets.
+    """
+
+    @wraps(rule)
+    def checked(outputs: Array, targets: Array) -> Array:
+        outputs, targets = checks.as_array(outputs, "outputs"), checks.as_array(targets, "targets")
+        if not checks.is_float(outputs.dtype):
+            raise TypeError(f"outputs have dtype {outputs.dtype}; they must be floats")
+        expected = SHAPES[check](*outputs.shape) if outputs.ndim == 2 and outputs.shape[1] else None
+        if expected is None or targets.shape != expected:
+            raise ValueError(
+                f"outputs have shape {outputs.shape} and targets {targets.shape}; expected "
+                f"[batch, k] and {expected or 'another k for this loss'}"
+            )
+        dtype = jnp.result_type(*[a for a in (outputs, targets) if checks.is_float(a.dtype)])
+        wide = jnp.promote_types(dtype, jnp.float32)
+        return rule(jnp.asarray(outputs, wide), _typed(targets, outputs, check)).astype(dtype)
+
+    return checked
+
+
+def _typed(targets: Any, outputs: Any, check: Check) -> Array:
+    """Checks targets as far as they are known; labels of any integer type become int32."""
+    if not checks.is_traced(targets):
+        known = check(targets, outputs.shape[1], "targets")
+        return jnp.asarray(known if checks.is_integer(targets.dtype) else targets)
+    if check not in LABELS:
+        return targets
+    if not checks.is_integer(targets.dtype):
+        raise TypeError(f"targets have dtype {targets.dtype}; class labels are integers")
+    return checks.as_int32(targets)
+
+
+def _loss(value: Rule, grad: Rule, check: Check, predict: Callable, **rest: bool) -> Loss:
+    return Loss(with_checks(value, check), with_checks(grad, check), check, predict, **rest)
 
 
 def _binary(value: Rule, grad: Rule) -> Loss:
-    return _loss(value, grad, _per_sample_of_one, _check_binary, _sign_predict)
+    return _loss(value, grad, _check_binary, _sign_predict)
 
 
 LOSSES: dict[str, Loss] = {
     "softmax_cross_entropy": _loss(
         _softmax_value,
         _softmax_grad,
-        _per_sample,
         checks.as_labels,
         partial(jnp.argmax, axis=-1),
     ),
@@ -222,7 +246,6 @@ LOSSES: dict[str, Loss] = {
     "multilabel_cross_entropy": _loss(
         _multilabel_value,
         _multilabel_grad,
-        _per_output,
         _check_multilabel,
         lambda outputs: (outputs >= 0).astype(jnp.int32),
     ),
@@ -231,7 +254,6 @@ LOSSES: dict[str, Loss] = {
     "squared_error": _loss(
         _squared_value,
         _squared_grad,
-        _per_output,
         checks.as_targets,
         lambda outputs: outputs,
         classifies=False,
@@ -239,7 +261,6 @@ LOSSES: dict[str, Loss] = {
     "gaussian": _loss(
         _gaussian_value,
         _gaussian_grad,
-        _per_pair,
         _check_gaussian,
         lambda outputs: mean_and_variance(outputs)[0],
         classifies=False,

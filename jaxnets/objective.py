@@ -1,13 +1,16 @@
 """The objective that training minimises: the mean loss on a batch, plus penalties."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
+from jaxnets.host import checks
 from jaxnets.losses import Loss, get_loss
 
 Params = Any
@@ -16,6 +19,34 @@ Metrics = dict[str, Array]
 PENALTIES = ("l1", "l2")
 BLOCK = 500
 """Samples evaluated at a time."""
+
+
+def as_part(model: Any, loss: str | Loss, part: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Converts samples x and targets y to what the model and the loss take, once checked.
+
+    Training and evaluation both do, so the same data have the same meaning in both.
+
+    Raises:
+        ValueError, TypeError: what does not fit, where, and what to do.
+    """
+    checks.require_part(part, name)
+    x = as_samples(model, part["x"], f"{name} x")
+    y = get_loss(loss).check(part["y"], _outputs(model, x.shape[1:], x.dtype), f"{name} y")
+    checks.require_same_length(x, y, (f"{name} x", f"{name} y"))
+    return {"x": x, "y": y}
+
+
+def as_samples(model: Any, x: Any, name: str) -> Any:
+    """Converts samples as the model says, by default with `checks.as_features`."""
+    return getattr(model, "check_samples", checks.as_features)(x, name)
+
+
+@lru_cache(maxsize=256)
+def _outputs(model: Any, shape: tuple[int, ...], dtype: np.dtype) -> int:
+    """How many outputs the model has for a sample of that shape."""
+    x = jax.ShapeDtypeStruct((1, *shape), dtype)
+    outputs = jax.eval_shape(lambda x: model.apply(model.init(jax.random.key(0), x), x), x)
+    return outputs.shape[-1]
 
 
 def metrics_of(loss: Loss, outputs: Array, targets: Array) -> Metrics:

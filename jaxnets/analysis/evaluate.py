@@ -1,4 +1,7 @@
-"""Predictions and accuracies of trained networks."""
+"""Predictions and accuracies of trained networks.
+
+Samples and labels are converted and checked as `fit` does: uint8 pixels are divided by 255.
+"""
 
 from functools import partial
 from typing import Any
@@ -9,12 +12,17 @@ import numpy as np
 from jax import Array
 
 from jaxnets.losses import Loss, get_loss
-from jaxnets.objective import outputs_of
+from jaxnets.objective import as_part, as_samples, outputs_of
 
 
 def predictions(model: Any, loss: str | Loss, params: Any, x: Any) -> Array:
-    """Predicts the targets of samples `[samples, ...]`: labels for a classifier, else means."""
-    return _predictions(model, loss, params, jnp.asarray(x))
+    """Predicts the targets of samples `[samples, ...]`: labels for a classifier, else means.
+
+    Raises:
+        ValueError, TypeError: samples that `fit` would refuse.
+    """
+    get_loss(loss)
+    return _predictions(model, loss, params, jnp.asarray(as_samples(model, x, "x")))
 
 
 @partial(jax.jit, static_argnums=(0, 1))
@@ -23,24 +31,46 @@ def _predictions(model: Any, loss: str | Loss, params: Any, x: Array) -> Array:
 
 
 def accuracy(model: Any, loss: str | Loss, params: Any, part: dict[str, Any]) -> Array:
-    """Returns the fraction of the samples of `{"x", "y"}` whose label is predicted."""
-    return jnp.mean(predictions(model, loss, params, part["x"]) == jnp.asarray(part["y"]))
+    """Returns the fraction of the samples of `{"x", "y"}` whose label is predicted.
+
+    Raises:
+        ValueError, TypeError: a part that `fit` would refuse, or a loss that does not classify.
+    """
+    part = _labelled(model, loss, part)
+    return jnp.mean(_predictions(model, loss, params, jnp.asarray(part["x"])) == part["y"])
+
+
+def _labelled(model: Any, loss: str | Loss, part: dict[str, Any]) -> dict[str, Any]:
+    if not get_loss(loss).classifies:
+        raise ValueError(f"{loss!r} predicts numbers, not labels: it has no accuracy")
+    return as_part(model, loss, part, "part")
 
 
 def all_predictions(model: Any, loss: str | Loss, params: Any, x: Any) -> np.ndarray:
-    """Computes `predictions` of many networks, `[networks, samples]`, stacked as by `sweep`."""
-    return np.asarray(_all_predictions(model, loss, params, jnp.asarray(x)))
+    """Computes `predictions` of many networks, `[networks, samples]`, stacked as by `sweep`.
+
+    Raises:
+        ValueError, TypeError: as in `predictions`.
+    """
+    get_loss(loss)
+    x = jnp.asarray(as_samples(model, x, "x"))
+    return np.asarray(_all_predictions(model, loss, params, x))
 
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _all_predictions(model: Any, loss: str | Loss, params: Any, x: Array) -> Array:
-    return jax.lax.map(lambda params: predictions(model, loss, params, x), params)
+    return jax.lax.map(lambda params: _predictions(model, loss, params, x), params)
 
 
 def accuracies(model: Any, loss: str | Loss, params: Any, part: dict[str, Any]) -> np.ndarray:
-    """Computes the accuracy of each of many networks, `[networks]`, stacked as by `sweep`."""
-    found = all_predictions(model, loss, params, part["x"])
-    return np.mean(found == np.asarray(part["y"]), axis=1)
+    """Computes the accuracy of each of many networks, `[networks]`, stacked as by `sweep`.
+
+    Raises:
+        ValueError, TypeError: as in `accuracy`.
+    """
+    part = _labelled(model, loss, part)
+    found = np.asarray(_all_predictions(model, loss, params, jnp.asarray(part["x"])))
+    return np.mean(found == part["y"], axis=tuple(range(1, found.ndim)))
 
 
 def plane(limits: tuple[float, float, float, float], steps: int) -> np.ndarray:

@@ -41,7 +41,9 @@ def value_and_grad(objective: Objective, has_aux: bool = True) -> Callable:
     loss = get_loss(objective.loss)
 
     def evaluate(params: Params, batch: Batch, key: Array | None = None) -> tuple:
-        batch = {name: checks.as_array(value, name) for name, value in batch.items()}
+        of_words = isinstance(objective.model, WordNet)
+        as_x = checks.as_array if of_words else checks.as_inputs
+        batch = batch | {"x": as_x(batch["x"], "x"), "y": checks.as_array(batch["y"], "y")}
         jax.eval_shape(lambda: objective.model.apply(params, batch["x"]))  # for its checks
         outputs, traces = family.forward(objective.model, params, batch["x"])
         metrics = metrics_of(loss, outputs, batch["y"])
@@ -50,6 +52,7 @@ def value_and_grad(objective: Objective, has_aux: bool = True) -> Callable:
         if objective.penalised:
             penalty = penalty_grad(params, objective.l1, objective.l2)
             grads = jax.tree.map(jax.numpy.add, grads, penalty)
+        grads = jax.tree.map(lambda grad, leaf: grad.astype(leaf.dtype), grads, params)
         value = metrics["loss"] + objective.penalty(params)
         return ((value, metrics) if has_aux else value), grads
 

@@ -1,8 +1,8 @@
 """Classical classifiers as pure functions, and their table `CLASSIFIERS` (rows A1-A8).
 
-Each algorithm is `(x, y, ...) -> (params, history)`, works under `jit` and `vmap`, and expects
-valid data: floats `[samples, features]` and class indices `[samples]`, which are 0 or 1 except for
-the scikit-learn baselines. The entries of `CLASSIFIERS` check their data on the host.
+Each algorithm is `(x, y, ...) -> (params, history)`, works under `jit` and `vmap`, and takes
+what `fit` takes: floats or uint8 pixels `[samples, features]` and class indices `[samples]`, which
+are 0 or 1 except for the scikit-learn baselines. Data are checked on the host.
 """
 
 from jaxnets.classical.boosting import (

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from jaxnets.classical.checked import checked
 from jaxnets.classical.threshold import signs
 
 Params = dict[str, Array]
@@ -61,6 +62,7 @@ def _best_hyperplane(
     return direction, position, jnp.where(edge[direction, position] < 0, -1.0, 1.0)
 
 
+@checked
 @partial(jax.jit, static_argnames="rounds")
 def adaboost(
     x: Array, y: Array, directions: Array, *, rounds: int = 100
@@ -108,6 +110,7 @@ def adaboost(
     return params, history
 
 
+@checked
 @jax.jit
 def adaboost_votes(params: Params, x: Array) -> Array:
     r"""Computes each weak classifier's vote $\alpha_t h_t(x)$, `[rounds, samples]`."""
@@ -115,12 +118,14 @@ def adaboost_votes(params: Params, x: Array) -> Array:
     return params["alpha"][:, None] * signs(sides)
 
 
+@checked
 @jax.jit
 def adaboost_staged(params: Params, x: Array) -> Array:
     """Predicts class indices after each round, `[rounds, samples]`."""
     return (jnp.cumsum(adaboost_votes(params, x), axis=0) >= 0).astype(jnp.int32)
 
 
+@checked
 @jax.jit
 def adaboost_predict(params: Params, x: Array) -> Array:
     """Predicts class indices after the last round, `[samples]`."""

@@ -6,11 +6,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from jaxnets.classical.checked import checked
 from jaxnets.classical.threshold import signs
 
 Params = dict[str, Array]
 
 
+@checked
 def logistic_loss(params: Params, x: Array, y: Array, l2: float = 0.0) -> Array:
     r"""Computes $\frac{1}{N} \sum_n -\log \sigma(y_n (w \cdot x_n + b)) + \lambda \|w\|^2$.
 
@@ -21,6 +23,7 @@ def logistic_loss(params: Params, x: Array, y: Array, l2: float = 0.0) -> Array:
     return jnp.mean(jax.nn.softplus(-margins)) + l2 * params["w"] @ params["w"]
 
 
+@checked
 def logistic_gradient(params: Params, x: Array, y: Array, l2: float = 0.0) -> Params:
     r"""Computes the gradient of `logistic_loss` by hand, in the shape of `params` (L2, row A5).
 
@@ -32,6 +35,7 @@ def logistic_gradient(params: Params, x: Array, y: Array, l2: float = 0.0) -> Pa
     return {"w": -(u @ x) / len(x) + 2 * l2 * params["w"], "b": -jnp.mean(u)}
 
 
+@checked
 @partial(jax.jit, static_argnames="steps")
 def logistic_regression(
     x: Array,
@@ -69,6 +73,7 @@ def logistic_regression(
     return params, {"loss": losses}
 
 
+@checked
 def logistic_probabilities(params: Params, x: Array) -> Array:
     r"""Computes $P(Y = 1 | X = x) = \sigma(w \cdot x + b)$, `[samples]`; class 1 from 1/2 up."""
     return jax.nn.sigmoid(x @ params["w"] + params["b"])

@@ -9,6 +9,7 @@ import numpy as np
 from jax import Array, lax
 from scipy.optimize import nnls
 
+from jaxnets.classical.checked import checked
 from jaxnets.classical.threshold import linear_predict, signs
 from jaxnets.host import checks
 
@@ -29,6 +30,7 @@ def _visit(w: Array, sample: tuple[Array, Array]) -> tuple[Array, Array]:
     return w + jnp.where(wrong, y_n, 0) * x_n, wrong
 
 
+@checked
 @partial(jax.jit, static_argnames="max_epochs")
 def perceptron(
     x: Array,
@@ -96,6 +98,7 @@ def perceptron(
     return _split(w, constant), history
 
 
+@checked
 @partial(jax.jit, static_argnames="constant")
 def perceptron_bound(
     x: Array, y: Array, separator: Params, *, constant: float = 1.0
@@ -124,6 +127,7 @@ def perceptron_bound(
     return {"radius": radius, "gamma": 2 * margin, "bound": bound}
 
 
+@checked
 def max_margin(x: Any, y: Any, *, constant: float = 1.0) -> Params:
     r"""Finds the separator with the largest margin, with the constant appended to the samples.
 
@@ -143,8 +147,6 @@ def max_margin(x: Any, y: Any, *, constant: float = 1.0) -> Params:
     Raises:
         ValueError: classes that are not linearly separable, or malformed data.
     """
-    x, y = checks.as_features(x), checks.as_labels(y, 2)
-    checks.require_same_length(x, y)
     z = np.where(y > 0, 1, -1)[:, None] * np.asarray(_augment(x, constant), np.float64)
     z = z / np.linalg.norm(z, axis=1).max()
     w = nnls(np.vstack([z.T, np.ones(len(z))]), np.append(np.zeros(z.shape[1]), 1.0))[0] @ z
@@ -159,6 +161,7 @@ _SLOPES = {
 }
 
 
+@checked
 @partial(jax.jit, static_argnames=("epochs", "loss"))
 def perceptron_gd(
     key: Array, x: Array, y: Array, *, learning_rate: float, epochs: int, loss: str = "squared"

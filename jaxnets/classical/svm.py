@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.scipy.linalg import cho_factor, cho_solve
 
+from jaxnets.classical.checked import checked
 from jaxnets.classical.threshold import signs
 
 Params = dict[str, Array]
@@ -15,12 +16,14 @@ _RHO = 0.1  # in units of the hinge, which is dimensionless: suits any scale of 
 _RELAXATION = 1.6
 
 
+@checked
 def linear_svm_loss(params: Params, x: Array, y: Array, l2: float) -> Array:
     r"""Computes $\lambda \|w\|^2 + \frac{1}{N} \sum_n \max(0, 1 - y_n (w \cdot x_n + b))$."""
     margins = signs(y) * (x @ params["w"] + params["b"])
     return l2 * params["w"] @ params["w"] + jnp.mean(jnp.maximum(0, 1 - margins))
 
 
+@checked
 @partial(jax.jit, static_argnames="steps")
 def linear_svm(
     x: Array, y: Array, *, l2: float, steps: int = 1000, init: Params | None = None

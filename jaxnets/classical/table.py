@@ -35,23 +35,36 @@ class Classifier(NamedTuple):
 
 
 def rbf_svm(x: np.ndarray, y: np.ndarray, *, C: float = 10.0, gamma: float | str = "scale") -> SVC:
-    """Fits scikit-learn's SVM with kernel `exp(-gamma |x - x'|^2)` to any classes (row A8)."""
-    return SVC(kernel="rbf", C=C, gamma=gamma).fit(x, y)
+    """Fits scikit-learn's SVM with kernel `exp(-gamma |x - x'|^2)` to any classes (row A8).
+
+    Its own `predict` takes samples as they are, so pixels are not scaled here.
+    """
+    return SVC(kernel="rbf", C=C, gamma=gamma).fit(*_as_given(x, y))
 
 
 def knn(x: np.ndarray, y: np.ndarray, *, n_neighbors: int = 5) -> KNeighborsClassifier:
-    """Fits scikit-learn's nearest-neighbour classifier to any number of classes (row A8)."""
-    return KNeighborsClassifier(n_neighbors).fit(x, y)
+    """Fits scikit-learn's nearest-neighbour classifier to any number of classes (row A8).
+
+    Its own `predict` takes samples as they are, so pixels are not scaled here.
+    """
+    return KNeighborsClassifier(n_neighbors).fit(*_as_given(x, y))
+
+
+def _as_given(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Returns samples and classes as arrays; scikit-learn checks their values itself."""
+    x, y = checks.as_rows(x, "x"), checks.as_rows(y, "y")
+    checks.require_same_length(x, y)
+    return x, y if y.ndim == 1 else checks.as_labels(y, 2)
 
 
 def _features(x: ArrayLike) -> np.ndarray:
-    x = checks.as_features(x)
-    return x.reshape(len(x), -1)
+    found = checks.as_features(x)
+    return found.reshape(len(found), -1)
 
 
 def _classes(y: ArrayLike) -> int:
-    y = np.asarray(y)
-    return int(y.max(initial=1)) + 1 if np.issubdtype(y.dtype, np.integer) else 2
+    y = checks.as_numpy(y, "y")
+    return int(y.max(initial=1)) + 1 if checks.is_integer(y.dtype) else 2
 
 
 def _classifier(

@@ -6,13 +6,25 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxnets.classical.checked import checked
+from jaxnets.host import checks
+
 OR = {"w": np.array([1.0, 1.0], np.float32), "b": np.float32(-0.5)}
 AND = {"w": np.array([1.0, 1.0], np.float32), "b": np.float32(-1.5)}
 NOT = {"w": np.array([-1.0], np.float32), "b": np.float32(0.5)}
 
 
 def signs(labels: ArrayLike) -> Array:
-    """Converts class indices 0 and 1 to -1.0 and 1.0, the lectures' `y`, in any shape."""
+    """Converts class indices 0 and 1 to -1.0 and 1.0, the lectures' `y`, in any shape.
+
+    Raises:
+        ValueError: any other number.
+    """
+    if not checks.is_traced(labels):
+        known = checks.as_numbers(labels, "labels")
+        wrong = known[(known != 0) & (known != 1)]
+        if wrong.size:
+            raise ValueError(f"labels have {wrong.flat[0]:g}; the two classes are 0 and 1")
     return jnp.where(jnp.asarray(labels) > 0, 1.0, -1.0)
 
 
@@ -30,12 +42,13 @@ def threshold_unit(x: ArrayLike, w: ArrayLike, b: ArrayLike) -> Array:
     Returns:
         Integers 0 or 1, `[...]`.
     """
-    x, w = jnp.asarray(x), jnp.asarray(w)
+    x, w = jnp.asarray(checks.as_numbers(x, "x")), jnp.asarray(checks.as_numbers(w, "w"))
     if x.ndim == 0 or x.shape[-1] != w.shape[-1]:
         raise ValueError(f"x has shape {x.shape}, but there are {w.shape[-1]} weights")
     return (x @ w + b >= 0).astype(jnp.int32)
 
 
+@checked
 @jax.jit
 def linear_predict(params: dict[str, Array], x: ArrayLike) -> Array:
     """Predicts class 1 on and above the hyperplane `w.x + b = 0`, class 0 below, `[samples]`.
@@ -63,7 +76,7 @@ def truth_table_network(table: ArrayLike) -> list[dict[str, Array]]:
     Raises:
         ValueError: a length that is not a power of two, 2 or more.
     """
-    table = jnp.asarray(table)
+    table = jnp.asarray(checks.as_numbers(table, "table"))
     inputs = int(table.size).bit_length() - 1
     if table.ndim != 1 or inputs < 1 or table.size != 2**inputs:
         raise ValueError(

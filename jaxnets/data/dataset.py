@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from os import PathLike
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from jaxnets.data.npz import array_names, read_npz
@@ -24,21 +25,21 @@ class Dataset(NamedTuple):
     test: Part | None = None
 
 
-def split(
-    x: np.ndarray, y: np.ndarray, fractions: Sequence[float] = FRACTIONS, seed: int = 0
-) -> Dataset:
+def split(x: Any, y: Any, fractions: Sequence[float] = FRACTIONS, seed: int = 0) -> Dataset:
     """Shuffles samples and splits them into train, validation and test, each sample in one part.
 
     Args:
-        x: `[samples, ...]`, any dtype; rows are moved, never changed.
-        y: `[samples, ...]`.
+        x: `[samples, ...]`, any dtype; rows are taken by position and never changed.
+        y: `[samples, ...]`, likewise.
         fractions: of train, validation and test; they sum to 1. A zero leaves that part out.
         seed: of the permutation, `np.random.default_rng(seed)`.
 
     Raises:
-        ValueError: different lengths, fractions that do not sum to 1, or a part without a sample.
+        ValueError: different lengths, masked entries, fractions that do not sum to 1, or a part
+            without a sample.
+        TypeError: not an array.
     """
-    x, y = np.asarray(x), np.asarray(y)
+    x, y = checks.as_rows(x, "x"), checks.as_rows(y, "y")
     checks.require_same_length(x, y)
     edges = np.cumsum(_counts(fractions, len(x)))[:-1]
     rows = np.split(_permutation(len(x), seed), edges)
@@ -48,11 +49,16 @@ def split(
 
 
 def hold_out(part: Part, n: int, seed: int = 0) -> tuple[Part, Part]:
-    """Splits a part at random into all but `n` samples, and those `n`.
+    """Splits a part at random into all but `n` samples, and those `n`, by position.
 
     Raises:
-        ValueError: `n` leaves one side empty.
+        ValueError: `n` leaves one side empty, different lengths, or masked entries.
+        TypeError: not a part, or not arrays.
     """
+    checks.require_part(part, "part")
+    part = {name: checks.as_rows(array, name) for name, array in part.items()}
+    for name, array in part.items():
+        checks.require_same_length(part["x"], array, ("x", name))
     samples = len(part["x"])
     if not isinstance(n, int | np.integer) or not 0 < n < samples:
         raise ValueError(
@@ -68,7 +74,9 @@ def from_arrays(
     """Makes a data set from your own arrays: checked, converted and split at random.
 
     Args:
-        x: `[samples, ...]`, floats or uint8 pixels (which become `[0, 1]`).
+        x: `[samples, ...]`, floats or uint8 pixels (which become `[0, 1]`). They become single
+            precision, except where that would merge values which `standardise` can still tell
+            apart, such as time stamps.
         y: integers or booleans `[samples]` are class labels and become int32; floats
             `[samples]` or `[samples, outputs]` are regression targets `[samples, outputs]`.
         fractions: of train, validation and test, as in `split`.
@@ -104,6 +112,8 @@ def from_npz(
     if not names:
         return from_arrays(arrays["x"], arrays["y"], fractions=fractions, seed=seed)
     parts = {name: _as_part(arrays[f"x_{name}"], arrays[f"y_{name}"], f"_{name}") for name in names}
+    exact = np.result_type(*(part["x"].dtype for part in parts.values()))
+    parts = {name: part | {"x": part["x"].astype(exact)} for name, part in parts.items()}
     for name in names[1:]:
         _require_alike(parts[name], parts["train"], name)
     return Dataset(**parts)
@@ -121,19 +131,40 @@ def standardise(dataset: Dataset) -> Dataset:
     """Scales every feature to mean 0 and deviation 1 on the training part, `(x - mean) / std`.
 
     The validation and test parts use the mean and scale of the training part. A feature that is
-    constant in training keeps its scale.
+    constant in training keeps its scale. Means are subtracted in double precision; floats keep
+    their type, integers become floats of JAX's default precision.
+
+    Raises:
+        ValueError: a NaN or infinity, masked entries, or parts with different features.
+        TypeError: not numbers.
     """
-    x = dataset.train["x"]
-    mean = x.mean(axis=0, dtype=np.float64)
-    std = x.std(axis=0, dtype=np.float64)
-    constant = np.ptp(x, axis=0) == 0
-    scale = np.where(constant, 1.0, std)
+    parts = {name: part for name, part in dataset._asdict().items() if part is not None}
+    given = {name: _as_numbers(part, name) for name, part in parts.items()}
+    x = given["train"]
+    for name, other in given.items():
+        if other.shape[1:] != x.shape[1:]:
+            raise ValueError(f"{name} samples have shape {other.shape[1:]}, train {x.shape[1:]}")
+    dtype = x.dtype if checks.is_float(x.dtype) else jax.dtypes.canonicalize_dtype(np.float64)
+    exact = x.astype(np.float64)
+    unit = np.frexp(np.abs(exact).max(axis=0))[1]  # a power of 2, so that no square overflows
+    exact = np.ldexp(exact, -unit)
+    mean, constant = exact.mean(axis=0), np.ptp(exact, axis=0) == 0
+    scale = np.where(constant, np.ldexp(1.0, -unit), exact.std(axis=0))
 
-    def rescale(part: Part) -> Part:
-        return {**part, "x": ((part["x"] - mean) / scale).astype(x.dtype)}
+    def rescale(name: str) -> Part:
+        centred = np.ldexp(given[name].astype(np.float64), -unit) - mean
+        return {**parts[name], "x": (centred / scale).astype(dtype)}
 
-    valid, test = (part and rescale(part) for part in dataset[1:])
-    return Dataset(rescale(dataset.train), valid, test)
+    return Dataset(**{name: rescale(name) for name in parts})
+
+
+def _as_numbers(part: Part, name: str) -> np.ndarray:
+    """Returns the samples of a part, of any type of numbers."""
+    checks.require_part(part, name)
+    x = checks.as_rows(part["x"], f"{name} x")
+    y = checks.as_rows(part["y"], f"{name} y")
+    checks.require_same_length(x, y, (f"{name} x", f"{name} y"))
+    return checks.as_finite(x, f"{name} x")
 
 
 def _permutation(samples: int, seed: int) -> np.ndarray:
@@ -168,16 +199,13 @@ def _counts(fractions: Sequence[float], samples: int) -> np.ndarray:
 
 
 def _as_part(x: Any, y: Any, suffix: str = "") -> Part:
-    features = checks.as_features(x, f"x{suffix}")
-    try:
-        y = np.atleast_1d(y)
-    except ValueError as error:
-        raise ValueError(f"y{suffix} has rows of different shapes: make them one array") from error
+    features = checks.as_features(x, f"x{suffix}", exact=True)
+    y = np.atleast_1d(checks.as_numpy(y, f"y{suffix}"))
     checks.require_same_length(features, y, (f"x{suffix}", f"y{suffix}"))
-    if np.issubdtype(y.dtype, np.floating):
+    if checks.is_float(y.dtype):
         y = y[:, None] if y.ndim == 1 else y
         return {"x": features, "y": checks.as_targets(y, y.shape[-1], f"y{suffix}")}
-    if not np.issubdtype(y.dtype, np.integer) and y.dtype != np.bool_:
+    if not checks.is_integer(y.dtype):
         raise TypeError(
             f"y{suffix} has dtype {y.dtype}; labels are integers, targets are floats: turn names "
             "of classes into labels with np.unique(y, return_inverse=True)[1]"

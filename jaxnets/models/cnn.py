@@ -53,11 +53,11 @@ class CNN(nn.Module):
 
     def __call__(self, x: Array) -> Array:
         """Computes the value of the last layer."""
-        return chain(self.layers, checks.as_array(x, "x"))
+        return chain(self.layers, checks.as_inputs(x, "x"))
 
     def maps(self, x: Array) -> list[Array]:
         """Computes the values of all layers, that of `layers[i]` at `i`."""
-        values, x = [], checks.as_array(x, "x")
+        values, x = [], checks.as_inputs(x, "x")
         for layer in self.layers:
             x = layer(x)
             values.append(x)

@@ -100,7 +100,7 @@ class MLP(nn.Module):
         """Computes the outputs `[batch, outputs]` of samples `[batch, features]`."""
         chosen = self.activation
         activation = chosen if isinstance(chosen, Activation) else ACTIVATIONS[chosen]
-        x = checks.as_array(x, "x")
+        x = checks.as_inputs(x, "x")
         self._check_features(x)
         h = x.T
         for name, width in zip(layer_names(len(self.widths)), self.widths, strict=False):

@@ -61,7 +61,7 @@ class RandomlyWired(nn.Module):
     def __call__(self, x: Array) -> Array:
         """Computes the outputs `[batch, outputs]` of samples `[batch, features]`."""
         sigma = get_activation(self.activation).f
-        x = checks.as_array(x, "x")
+        x = checks.as_inputs(x, "x")
         self._check_features(x)
         features = x.shape[1]
         weight = self.param("weight", self._draw_weight, features)

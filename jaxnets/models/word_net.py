@@ -70,15 +70,17 @@ class WordNet(nn.Module):
             ValueError: no windows, or a number beyond the vocabulary (its sample is named).
             TypeError: numbers that are not integers.
         """
-        x = np.asarray(x)
-        if not np.issubdtype(x.dtype, np.integer):
+        x = x if checks.is_traced(x) else checks.as_numpy(x, name)
+        if not checks.is_integer(x.dtype) or x.dtype == np.bool_:
             raise TypeError(f"{name} has dtype {x.dtype}; word numbers are integers")
         if x.ndim != 2 or 0 in x.shape:
             raise ValueError(f"{name} has shape {x.shape}; contexts are [samples, window]")
+        if checks.is_traced(x):
+            return checks.as_int32(x)
         if x.max() >= self.words:
             row, column = (int(i) for i in np.argwhere(x >= self.words)[0])
             raise ValueError(
                 f"{name} has the word number {x[row, column]} in sample {row}; the vocabulary "
                 f"has {self.words} words, numbered from 0"
             )
-        return x.astype(np.int32)
+        return checks.as_int32(x)

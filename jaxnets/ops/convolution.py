@@ -53,7 +53,14 @@ def convolve(x: Array, kernel: Array, strides: int | Pair = 1, padding: Padding 
             f"expected a kernel [rows, columns, in, out], where `in` is the channels of x: the "
             f"kernel has shape {kernel.shape}, x has shape {x.shape}"
         )
+    x, kernel = _of_one_type(x, kernel)
     return _convolve(x, kernel, windows(x.shape, _size(kernel), strides, padding))
+
+
+def _of_one_type(x: Array, other: Array) -> tuple[Array, Array]:
+    """Promotes both to one type, as products do: XLA's convolution takes no other."""
+    dtype = jnp.result_type(x, other)
+    return jnp.asarray(x, dtype), jnp.asarray(other, dtype)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -77,6 +84,7 @@ def convolve_input_grad(
     g: Array, kernel: Array, shape: tuple[int, ...], strides: int | Pair, padding: Padding
 ) -> Array:
     """Computes `dE/dx`, of `shape`, from `g = dE/dy`: each derivative, spread by the kernel."""
+    g, kernel = _of_one_type(as_images(g, "g"), as_images(kernel, "the kernel"))
     return _input_grad(g, kernel, windows(shape, _size(kernel), strides, padding))
 
 
@@ -84,6 +92,7 @@ def convolve_kernel_grad(
     x: Array, g: Array, size: Pair, strides: int | Pair, padding: Padding
 ) -> Array:
     """Computes `dE/dkernel` from `g = dE/dy` by correlating it with the images."""
+    x, g = _of_one_type(as_images(x), as_images(g, "g"))
     return _kernel_grad(x, g, windows(x.shape, size, strides, padding))
 
 

@@ -28,7 +28,7 @@ def max_pool(
         ValueError: images without four axes, or smaller than a window.
         TypeError: images that are not an array of floats.
     """
-    x = as_images(x)
+    x = jnp.asarray(as_images(x))
     return _max_pool(x, windows(x.shape, size, strides, padding))
 
 
@@ -36,7 +36,7 @@ def average_pool(
     x: Array, size: int | Pair, strides: int | Pair | None = None, padding: Padding = "VALID"
 ) -> Array:
     """Takes the mean of each window; arguments as for `max_pool`. Padding counts as zeros."""
-    x = as_images(x)
+    x = jnp.asarray(as_images(x))
     return _average_pool(x, windows(x.shape, size, strides, padding))
 
 
@@ -48,6 +48,7 @@ def max_pool_grad(
     padding: Padding = "VALID",
 ) -> Array:
     """Computes `dE/dx` of `max_pool` from `g = dE/dy`: `g` at the first largest entry, else 0."""
+    x, g = jnp.asarray(as_images(x)), jnp.asarray(as_images(g, "g"))
     at = windows(x.shape, size, strides, padding)
     return _to_first(_first_largest(x, at), g, at)
 
@@ -60,6 +61,7 @@ def average_pool_grad(
     padding: Padding = "VALID",
 ) -> Array:
     """Computes `dE/dx` of `average_pool`, of `shape`, from `g = dE/dy`, shared equally."""
+    g = jnp.asarray(as_images(g, "g"))
     return _average_grad(g, windows(shape, size, strides, padding))
 
 

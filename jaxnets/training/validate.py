@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 import jax
@@ -10,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.host import checks
-from jaxnets.losses import LOSSES
-from jaxnets.objective import PENALTIES
+from jaxnets.objective import PENALTIES, as_part
 from jaxnets.training.loop import Hparams, TrainSpec
 
 
@@ -40,8 +38,8 @@ def prepare(
     hparams = checks.as_mapping({} if hparams is None else hparams, "hparams")
     _require_hparams(spec, hparams, networks)
     _require_parts(data)
-    train = _as_part(spec, data.train, "train")
-    valid = None if data.valid is None else _as_part(spec, data.valid, "valid")
+    train = as_part(spec.model, spec.loss, data.train, "train")
+    valid = None if data.valid is None else as_part(spec.model, spec.loss, data.valid, "valid")
     if valid and valid["x"].shape[1:] != train["x"].shape[1:]:
         raise ValueError(
             f"train samples have shape {train['x'].shape[1:]}, validation samples "
@@ -98,23 +96,6 @@ def _require_parts(data: Any) -> None:
             f"data is a {type(data).__name__} without a part {name!r} of x and y: make it with "
             'jaxnets.data.from_arrays(x, y), or Dataset({"x": x, "y": y})'
         )
-
-
-def _as_part(spec: TrainSpec, part: Mapping[str, Any], name: str) -> dict[str, np.ndarray]:
-    x = getattr(spec.model, "check_samples", checks.as_features)(part["x"], f"{name} x")
-    outputs = _outputs(spec.model, x.shape[1:], x.dtype)
-    loss = LOSSES[spec.loss] if isinstance(spec.loss, str) else spec.loss
-    y = loss.check(part["y"], outputs, f"{name} y")
-    checks.require_same_length(x, y, (f"{name} x", f"{name} y"))
-    return {"x": x, "y": y}
-
-
-@lru_cache(maxsize=256)
-def _outputs(model: Any, shape: tuple[int, ...], dtype: np.dtype) -> int:
-    """How many outputs the model has for a sample of that shape."""
-    x = jax.ShapeDtypeStruct((1, *shape), dtype)
-    outputs = jax.eval_shape(lambda x: model.apply(model.init(jax.random.key(0), x), x), x)
-    return outputs.shape[-1]
 
 
 def batch_hint(spec: TrainSpec, samples: int) -> tuple[str, str]:
