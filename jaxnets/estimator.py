@@ -272,6 +272,8 @@ class MLPRegressor(RegressorMixin, _MLPBase):
 
 def _readable(value: Any, name: str) -> Any:
     """Returns what scikit-learn reads without loss; tables stay, for the names of their columns."""
+    if value is None:
+        return None  # scikit-learn says what is missing
     found = checks.as_numpy(value, name)
     if found.dtype.kind in "mM":
         raise TypeError(f"{name} has dtype {found.dtype}: turn times into numbers first")

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
+from jaxnets.host import checks
+
 
 class Principal(NamedTuple):
     """Holds orthogonal directions of the largest variance, in decreasing order."""
@@ -36,7 +38,7 @@ def pca(x: Array, dimensions: int = 2, *, centre: bool = True) -> Principal:
     Raises:
         ValueError: anything but a matrix of two or more samples, or more dimensions than it has.
     """
-    x = jnp.asarray(x)
+    x = jnp.asarray(checks.as_numbers(x, "x"))
     if x.ndim != 2 or len(x) < 2:
         raise ValueError(f"x has shape {x.shape}; expected [samples, features], 2 samples or more")
     _check(dimensions, min(x.shape), f"data of shape {x.shape}")
@@ -48,6 +50,7 @@ def pca(x: Array, dimensions: int = 2, *, centre: bool = True) -> Principal:
 
 def project(principal: Principal, x: Array) -> Array:
     """Computes the coordinates `[samples, dimensions]` of samples `[samples, features]`."""
+    x = jnp.asarray(checks.as_numbers(x, "x"))
     return (x - principal.mean[None]) @ principal.directions.T
 
 
@@ -57,6 +60,7 @@ def centre_kernel(kernel: Array) -> Array:
     The result is the kernel of the features $\phi(x_i) - \frac{1}{n} \sum_j \phi(x_j)$, which need
     not be known.
     """
+    kernel = jnp.asarray(checks.as_numbers(kernel, "kernel"))
     columns, rows = kernel.mean(axis=0, keepdims=True), kernel.mean(axis=1, keepdims=True)
     return kernel - columns - rows + kernel.mean()
 
@@ -75,7 +79,7 @@ def kernel_pca(kernel: Array, dimensions: int = 2, *, centre: bool = True) -> Ar
     Raises:
         ValueError: a kernel that is not square, or more dimensions than samples.
     """
-    kernel = jnp.asarray(kernel)
+    kernel = jnp.asarray(checks.as_numbers(kernel, "kernel"))
     if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1]:
         raise ValueError(f"the kernel has shape {kernel.shape}; expected [n, n], a row per sample")
     _check(dimensions, len(kernel), f"a kernel of {len(kernel)} samples")

@@ -44,7 +44,7 @@ def sweep(key):
     return jn.sweep(SPEC, jax.random.split(key, 4), DATA, RATE)
 
 
-@pytest.mark.parametrize(("run", "files", "functions"), [(fit, 14, 105), (sweep, 15, 105)])
+@pytest.mark.parametrize(("run", "files", "functions"), [(fit, 14, 110), (sweep, 15, 110)])
 def test_a_new_run_is_a_short_walk(key, run, files, functions):
     """Compilation included: every function of the model and the loss is entered.
 
@@ -61,5 +61,5 @@ def test_a_resumed_run_is_a_short_walk(key, tmp_path):
     checkpoints = jn.CheckpointConfig(tmp_path)
     fit(key, checkpoints=checkpoints)
     seen, found = entered(lambda: fit(key, checkpoints=checkpoints))
-    assert len(seen) <= 19, sorted(seen)
-    assert len(found) <= 112, sorted(found)
+    assert len(seen) <= 21, sorted(seen)
+    assert len(found) <= 122, sorted(found)
