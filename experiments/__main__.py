@@ -8,7 +8,6 @@ from jaxnets import DivergedError, parallel
 from jaxnets.host.paths import as_path
 from jaxnets.host.signals import interrupt_on_signals
 from jaxnets.storage import run_folder
-from jaxnets.storage.atomic import DiskFullError
 
 from .lab import gallery, gallery_check, run, run_all, scorecard
 from .lab.config import configure
@@ -55,13 +54,7 @@ def main() -> int:
         advice = ": pip install 'jaxnets[experiments]'" if extra else ""
         print(f"error: {error}{advice}", file=sys.stderr)
         return 2
-    except (
-        ValueError,
-        FileNotFoundError,
-        run_folder.FolderInUseError,
-        run_folder.RunFolderError,
-        DiskFullError,
-    ) as error:
+    except (ValueError, OSError, run_folder.FolderInUseError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
 

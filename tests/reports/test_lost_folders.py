@@ -161,7 +161,6 @@ def test_a_folder_replaced_while_orbax_writes(folder, monkeypatch):
     assert "step_000000000004" in names(folder.with_name("mine"))
 
 
-NUMBERS = [errno.EIO, errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT, errno.ESTALE]
 PLACES = {
     "open": (os, "open"),
     "sync": (os, "fsync"),
@@ -169,10 +168,12 @@ PLACES = {
     "rename": (Path, "rename"),
     "replace": (Path, "replace"),
 }
+BROKEN = [(place, errno.EIO) for place in PLACES]
+BROKEN += [("open", errno.EROFS), ("open", errno.EACCES), ("mkdir", errno.ESTALE)]
+BROKEN += [("sync", errno.ENOSPC), ("rename", errno.EDQUOT), ("replace", errno.ENOSPC)]
 
 
-@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
-@pytest.mark.parametrize("number", NUMBERS, ids=errno.errorcode.get)
+@pytest.mark.parametrize(("place", "number"), BROKEN)
 def test_a_failing_disk_leaves_the_checkpoint_before(
     folder, undisturbed, monkeypatch, place, number
 ):
@@ -180,7 +181,7 @@ def test_a_failing_disk_leaves_the_checkpoint_before(
         def broken(*_, **__):
             raise OSError(number, os.strerror(number), str(folder / "x"))
 
-        monkeypatch.setattr(*place, broken)
+        monkeypatch.setattr(*PLACES[place], broken)
 
     before_save(monkeypatch, 6, fail)
     full = number in atomic.FULL
