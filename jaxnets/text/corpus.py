@@ -59,6 +59,10 @@ def contexts(ids: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
 
     Up to `reach` words on either side in reading order, `END` beyond the ends of the line. Words
     alone on their line are left out.
+
+    Raises:
+        TypeError: ids that are not integers, `[n]`.
+        ValueError: no line has two words.
     """
     checks.require_count(reach, "reach")
     ids = np.asarray(ids)
@@ -72,4 +76,14 @@ def contexts(ids: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
     around = np.arange(2 * reach + 1) != reach
     x = np.where(inside, windows, END)[:, around]
     has_context = (ids != END) & (x != END).any(axis=1)
+    if not has_context.any():
+        raise no_neighbours()
     return x[has_context], ids[has_context]
+
+
+def no_neighbours() -> ValueError:
+    """Returns the error of a corpus from whose words nothing can be learned."""
+    return ValueError(
+        "nothing can be trained: no line of the corpus has two words, so no word has a neighbour. "
+        "Each string, and each line of a file, is a text of its own: join words into sentences"
+    )

@@ -74,9 +74,12 @@ class Word2Vec:
         checks.require_count(self.stream_count, "streams")
         if self.streams is not None:
             object.__setattr__(self, "streams", int(self.streams))
-        for name, rate in (("learning_rate", self.first_rate), ("final_rate", self.final_rate)):
-            checks.require_positive(checks.as_number(rate, name), name)
-        if not 0 <= checks.as_number(self.sample, "sample") <= 1:
+        for name in ("learning_rate", "final_rate", "sample"):
+            if getattr(self, name) is not None or name != "learning_rate":
+                object.__setattr__(self, name, checks.as_number(getattr(self, name), name))
+        checks.require_positive(self.first_rate, "learning_rate")
+        checks.require_positive(self.final_rate, "final_rate")
+        if not 0 <= self.sample <= 1:
             raise ValueError(
                 f"sample is {self.sample}; it must be a share of the text, 0 (off) to 1"
             )

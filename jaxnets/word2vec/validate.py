@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from jaxnets.host import checks
-from jaxnets.text.corpus import Corpus
+from jaxnets.text.corpus import Corpus, no_neighbours
 from jaxnets.text.vocabulary import END
 from jaxnets.word2vec import sampling
 from jaxnets.word2vec.settings import Word2Vec
@@ -62,7 +62,9 @@ def _require_devices(devices: Any) -> None:
 
 def _require_vocabulary(corpus: Corpus) -> None:
     words, counts = corpus.vocabulary
-    counts = checks.as_finite(counts, "the counts of the vocabulary")
+    if not isinstance(counts, np.ndarray):
+        raise TypeError(f"the counts of the vocabulary are {counts!r:.60}; they must be an array")
+    checks.as_finite(counts, "the counts of the vocabulary")
     if counts.shape != (len(words),) or not len(words) or counts.min() < 1:
         raise ValueError(
             f"the vocabulary has {len(words)} words and counts of shape {counts.shape}; every word "
@@ -93,9 +95,5 @@ def _require_pairs(settings: Word2Vec, corpus: Corpus) -> None:
     if pairs >= 1:
         return
     if not sampling.expected_pairs(corpus.ids, np.ones_like(keep), 1):
-        raise ValueError(
-            "nothing can be trained: no line of the corpus has two words, so no word has a "
-            "neighbour. Each string, and each line of a file, is a text of its own: join words "
-            "into sentences"
-        )
+        raise no_neighbours()
     raise nothing_learned(settings, pairs)

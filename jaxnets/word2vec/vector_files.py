@@ -26,6 +26,7 @@ def save(path: str | PathLike[str], vectors: Vectors, binary: bool = False) -> N
     what was saved.
 
     Raises:
+        FileNotFoundError, IsADirectoryError: the folder does not exist, or has the name.
         ValueError: a word that the format cannot hold (with a space, a line break or half of a
             surrogate pair, in text also a tab), no words, no dimensions, or a number that is not
             finite. Nothing is written then.
@@ -33,7 +34,14 @@ def save(path: str | PathLike[str], vectors: Vectors, binary: bool = False) -> N
     require_vectors(vectors)
     vectors = Vectors(vectors.words, vectors.matrix)  # again: it may have been changed since
     _require_savable(vectors, binary)
-    with atomic_write(as_path(path)) as file:
+    path = as_path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: name a file in it")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"the folder {path.parent} of {path.name} does not exist: create it"
+        )
+    with atomic_write(path) as file:
         file.write(f"{len(vectors.words)} {vectors.matrix.shape[1]}\n".encode())
         for word, row in zip(vectors.words, vectors.matrix, strict=True):
             numbers = row.astype("<f4").tobytes() if binary else _digits(row)

@@ -49,6 +49,19 @@ def test_lines_whose_other_words_are_rare(key, compilations):
     )
 
 
+def test_contexts_of_words_alone_are_refused():
+    words = corpus.read(["cat", "dog", "bird"] * 4, min_count=1)
+    with pytest.raises(ValueError, match="no line of the corpus has two words"):
+        corpus.contexts(words.ids, 2)
+
+
+def test_settings_may_be_scalars_of_any_library():
+    made = Word2Vec(
+        sample=jax.numpy.float32(0.5), learning_rate=np.float64(0.25), window=np.int8(3)
+    )
+    assert hash(made) == hash(Word2Vec(sample=0.5, learning_rate=0.25, window=3))
+
+
 def test_one_pair_is_enough(key):
     text = corpus.read([*["cat", "dog"] * 40, "cat dog"], min_count=1)
     trained = train(Word2Vec(**SMALL, epochs=2, sample=0), key, text)
@@ -137,6 +150,8 @@ def test_ids_that_contradict_the_vocabulary_are_refused(key):
         wrong = Corpus(np.asarray(ids, np.int32), TEXT.vocabulary)
         with pytest.raises(ValueError, match=message):
             train(Word2Vec(**SMALL), key, wrong)
+    with pytest.raises(TypeError, match="counts of the vocabulary are"):
+        train(Word2Vec(**SMALL), key, Corpus(TEXT.ids, Vocabulary(("a", "b", "c"), [3, 2, 1])))
     fewer = Vocabulary(TEXT.vocabulary.words, TEXT.vocabulary.counts[:2])
     with pytest.raises(ValueError, match="3 words and counts of shape"):
         train(Word2Vec(**SMALL), key, Corpus(TEXT.ids, fewer))

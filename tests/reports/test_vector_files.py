@@ -164,6 +164,15 @@ def test_what_changed_after_it_was_made_is_not_saved(tmp_path):
         save(tmp_path / "v", {"a": [1, 2]})
 
 
+def test_folders_in_the_way_are_named(tmp_path):
+    vectors = Vectors(["a", "b"], matrix_of(2))
+    with pytest.raises(IsADirectoryError, match="is a folder: name a file in it"):
+        save(tmp_path, vectors)
+    with pytest.raises(FileNotFoundError, match=r"folder .*missing of v does not exist: create it"):
+        save(tmp_path / "missing" / "v", vectors)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("words", "matrix", "message"),
     [
