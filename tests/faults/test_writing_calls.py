@@ -52,10 +52,10 @@ def traced(log, root):
 
     To open a file that exists writes nothing, unless it is emptied.
     """
-    found, made = Counter(), set()
+    found, made, below = Counter(), set(), re.compile(re.escape(str(root)) + '[/>"]')
     for text in whole_lines(log):
         call = re.match(r"(\w+)\((.*)\) += (\d+)", text)
-        if not call or f"{root}/" not in text:
+        if not call or not below.search(text):
             continue
         kind, path = CALLS[call[1]], re.findall('"(.*?)"', call[2])[:1]
         if kind == "create":

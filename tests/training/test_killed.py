@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pytest
 
 ROOT = Path(__file__).parents[2]
 TRAIN = """
@@ -150,15 +149,3 @@ def test_three_killed_runs_end_as_the_uninterrupted(tmp_path):
     killer = killed_and_resumed(tmp_path, 3)
     assert killer.equal == 3
     assert killer.kills >= 3
-
-
-@pytest.mark.slow_faults
-@pytest.mark.parametrize("part", range(4))
-def test_two_hundred_killed_runs_end_as_the_uninterrupted(tmp_path, part, record_property):
-    """Fifty in each part: most of them after a first checkpoint, many within a save."""
-    killer = killed_and_resumed(tmp_path, 50)
-    record_property("kills", killer.summary())
-    assert killer.equal == 50
-    assert killer.kills >= 50
-    assert killer.saved >= 40
-    assert killer.saving >= 20
