@@ -51,7 +51,8 @@ def write(path: Path, tree: Any) -> None:
         number = next((number for text, number in TEXTS.items() if text in str(error)), None)
         if number is None and "RESOURCE_EXHAUSTED" not in str(error):
             raise
-        raise OSError(number or errno.ENOSPC, str(error).partition("\n")[0]) from error
+        number = number or errno.ENOSPC
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def read(path: Path, rows: list[dict[str, Any]], like: Any, files: list[str]) -> Any:

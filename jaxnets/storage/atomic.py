@@ -83,11 +83,16 @@ def _require_replaceable(path: Path) -> None:
 
 @contextmanager
 def disk_full_errors(path: Path) -> Iterator[None]:
-    """Turns the errors of a full disk into a `DiskFullError` for that file; all others pass."""
+    """Turns the errors of a full disk into a `DiskFullError` for that file.
+
+    All others pass; those that name no file, such as that of a failed flush, name it then.
+    """
     try:
         yield
     except OSError as error:
         if error.errno not in FULL or isinstance(error, DiskFullError):
+            if error.errno is not None and error.filename is None:
+                error.filename = str(path)
             raise
         folder = next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
         free = shutil.disk_usage(folder).free

@@ -104,6 +104,7 @@ def save(
     Raises:
         TypeError, ValueError: a step that is not an integer of at most 12 digits.
         DiskFullError: the disk is full; earlier checkpoints are untouched.
+        OSError: the folder cannot be written; so they are then.
     """
     folder, mark = as_path(folder, "folder"), dict(fingerprint or {})
     step = _as_step(step)
@@ -125,7 +126,10 @@ def save(
     finally:
         pruning.release(temporary)
     manifest.remember(final, manifest.read(final))
-    pruning.prune(_found(folder), final, last, mark)
+    try:
+        pruning.prune(_found(folder), final, last, mark)
+    except OSError as error:
+        warnings.warn(f"saved {final}, but could not delete older ones: {error}", stacklevel=2)
     return final
 
 

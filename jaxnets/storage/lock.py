@@ -11,7 +11,7 @@ from typing import NamedTuple
 from filelock import FileLock, Timeout
 
 from jaxnets.host.paths import as_path
-from jaxnets.storage.atomic import remove_stale, write_text
+from jaxnets.storage.atomic import disk_full_errors, remove_stale, write_text
 
 LOCK, HOLDER = "lock", "lock.pid"
 
@@ -62,13 +62,15 @@ def lock_folder(folder: str | Path) -> Iterator[FolderLock]:
     Raises:
         FolderInUseError: another process, or another place in this one, holds it.
         RunFolderError: the lock is a symbolic link, or not a file.
+        DiskFullError: there is no space for it.
     """
     folder = as_path(folder, "folder")
     for name in (LOCK, HOLDER):
         _require_file(folder / name)
     lock = FileLock(folder / LOCK, timeout=0)
     try:
-        lock.acquire()
+        with disk_full_errors(folder / LOCK):
+            lock.acquire()
     except Timeout as error:
         raise FolderInUseError(
             f"{folder} is in use by pid {_holder(folder)}: wait for it, or use another folder"

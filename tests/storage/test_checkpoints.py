@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnets.storage import arrays, checkpoints
+from jaxnets.storage import arrays, checkpoints, pruning
 from jaxnets.storage.atomic import DiskFullError
 from jaxnets.storage.checkpoints import (
     CheckpointConfig,
@@ -245,6 +245,17 @@ def test_a_disk_that_fills_up_before_the_manifest(tmp_path, monkeypatch):
         with pytest.raises(DiskFullError, match="No space left on device"):
             save(tmp_path, 2, tree(2))
     assert [path.name for path in tmp_path.iterdir()] == ["step_000000000001"]
+
+
+def test_an_old_checkpoint_that_cannot_be_deleted_is_a_warning(tmp_path, monkeypatch):
+    def remove(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO), "old")
+
+    monkeypatch.setattr(pruning, "remove", remove)
+    save(tmp_path, 1, tree(1), last=1)
+    with pytest.warns(UserWarning, match="step_000000000002, but could not delete .*'old'"):
+        save(tmp_path, 2, tree(2), last=1)
+    assert restore(tmp_path, tree()).step == 2
 
 
 # ----- killed while saving
