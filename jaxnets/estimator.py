@@ -191,7 +191,7 @@ class MLPClassifier(ClassifierMixin, _MLPBase):
         Raises:
             NotFittedError, ValueError, TypeError: as for `predict`, or classes that do not fit.
         """
-        return super().score(X, _readable(y, "y"), sample_weight)
+        return super().score(X, _of_length(y, X), sample_weight)
 
 
 class MLPRegressor(RegressorMixin, _MLPBase):
@@ -262,7 +262,7 @@ class MLPRegressor(RegressorMixin, _MLPBase):
         Raises:
             NotFittedError, ValueError, TypeError: as for `predict`, or targets that do not fit.
         """
-        return super().score(X, _readable(y, "y"), sample_weight)
+        return super().score(X, _of_length(y, X), sample_weight)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -281,6 +281,14 @@ def _readable(value: Any, name: str) -> Any:
         return value
     half = checks.is_float(found.dtype) and found.dtype.itemsize < 4
     return found.astype(np.float32) if half else found
+
+
+def _of_length(y: Any, x: Any) -> Any:
+    """Returns targets as an array, once there is one for each sample."""
+    if y is not None:
+        y = checks.as_rows(_readable(y, "y"), "y")
+        checks.require_same_length(checks.as_rows(x, "X"), y, ("X", "y"))
+    return y
 
 
 @partial(jax.jit, static_argnums=0)

@@ -17,21 +17,19 @@ def checked(function: F) -> F:
     types are.
     """
     signature = inspect.signature(function)
+    optional = [name for name, p in signature.parameters.items() if p.default is None]
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         bound = signature.bind(*args, **kwargs)
+        given = bound.arguments
         for x, y in (("x", "y"), ("x_test", "y_test")):
-            _convert(bound.arguments, x, y)
+            if x in given and (given[x] is not None or x not in optional):
+                given[x] = checks.as_features(given[x], x)
+            if y in given and (given[y] is not None or y not in optional):
+                given[y] = checks.as_labels(given[y], 2, y)
+            if given.get(x) is not None and given.get(y) is not None:
+                checks.require_same_length(given[x], given[y], (x, y))
         return function(*bound.args, **bound.kwargs)
 
     return cast(F, call)
-
-
-def _convert(given: dict[str, Any], x: str, y: str) -> None:
-    if given.get(x) is not None:
-        given[x] = checks.as_features(given[x], x)
-    if given.get(y) is not None:
-        given[y] = checks.as_labels(given[y], 2, y)
-    if given.get(x) is not None and given.get(y) is not None:
-        checks.require_same_length(given[x], given[y], (x, y))

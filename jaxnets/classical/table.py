@@ -54,6 +54,8 @@ def _as_given(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Returns samples and classes as arrays; scikit-learn checks their values itself."""
     x, y = checks.as_rows(x, "x"), checks.as_rows(y, "y")
     checks.require_same_length(x, y)
+    if x.dtype.kind in "mM":
+        checks.as_numbers(x, "x")  # scikit-learn would take times for numbers
     return x, y if y.ndim == 1 else checks.as_labels(y, 2)
 
 

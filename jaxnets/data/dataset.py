@@ -153,7 +153,8 @@ def standardise(dataset: Dataset) -> Dataset:
 
     def rescale(name: str) -> Part:
         centred = np.ldexp(given[name].astype(np.float64), -unit) - mean
-        return {**parts[name], "x": (centred / scale).astype(dtype)}
+        y = checks.as_rows(parts[name]["y"], f"{name} y")
+        return {**parts[name], "x": (centred / scale).astype(dtype), "y": y}
 
     return Dataset(**{name: rescale(name) for name in parts})
 
