@@ -283,11 +283,10 @@ def _readable(value: Any, name: str) -> Any:
     return found.astype(np.float32) if half else found
 
 
-def _of_length(y: Any, x: Any) -> Any:
+def _of_length(y: Any, x: Any) -> np.ndarray:
     """Returns targets as an array, once there is one for each sample."""
-    if y is not None:
-        y = checks.as_rows(_readable(y, "y"), "y")
-        checks.require_same_length(checks.as_rows(x, "X"), y, ("X", "y"))
+    y = checks.as_rows(_readable(y, "y"), "y")
+    checks.require_same_length(checks.as_rows(x, "X"), y, ("X", "y"))
     return y
 
 
