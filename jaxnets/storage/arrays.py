@@ -3,6 +3,7 @@
 import errno
 import math
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,7 +85,7 @@ def read(path: Path, rows: list[dict[str, Any]], like: Any, files: list[str]) ->
 
 @contextmanager
 def _only(path: Path, files: list[str]) -> Iterator[Path]:
-    """Yields a folder that has these files alone: links to them where the path has more."""
+    """Yields a folder that has these files alone: links or copies where the path has more."""
     there = {file.relative_to(path).as_posix() for file in path.rglob("*") if not file.is_dir()}
     if there == set(files):
         yield path.absolute()
@@ -92,7 +93,10 @@ def _only(path: Path, files: list[str]) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as view:
         for name in files:
             (Path(view) / name).parent.mkdir(parents=True, exist_ok=True)
-            (Path(view) / name).symlink_to((path / name).absolute())
+            try:
+                (Path(view) / name).symlink_to((path / name).absolute())
+            except OSError:  # Windows asks for a privilege
+                shutil.copyfile(path / name, Path(view) / name)
         yield Path(view)
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from jaxnets.host.paths import as_path
 from jaxnets.storage.atomic import disk_full_errors, remove_stale, write_text
@@ -47,10 +47,10 @@ class FolderLock(NamedTuple):
                 f"{self.folder} is not the folder that this run has locked: it was deleted, "
                 f"renamed or replaced ({error.strerror})",
             ) from error
-        with lock_folder(self.folder):
-            raise RunFolderError(
-                errno.ENOENT, f"{self.folder} was replaced by another folder of the same name"
-            )
+        _acquire(self.folder).release()
+        raise RunFolderError(
+            errno.ENOENT, f"{self.folder} was replaced by another folder of the same name"
+        )
 
 
 @contextmanager
@@ -65,6 +65,17 @@ def lock_folder(folder: str | Path) -> Iterator[FolderLock]:
         DiskFullError: there is no space for it.
     """
     folder = as_path(folder, "folder")
+    lock = _acquire(folder)
+    try:
+        held = FolderLock(folder, _inode(folder / LOCK))
+        remove_stale(folder / HOLDER)
+        write_text(folder / HOLDER, f"{os.getpid()}\n")
+        yield held
+    finally:
+        lock.release()
+
+
+def _acquire(folder: Path) -> BaseFileLock:
     for name in (LOCK, HOLDER):
         _require_file(folder / name)
     lock = FileLock(folder / LOCK, timeout=0)
@@ -75,13 +86,7 @@ def lock_folder(folder: str | Path) -> Iterator[FolderLock]:
         raise FolderInUseError(
             f"{folder} is in use by pid {_holder(folder)}: wait for it, or use another folder"
         ) from error
-    try:
-        held = FolderLock(folder, _inode(folder / LOCK))
-        remove_stale(folder / HOLDER)
-        write_text(folder / HOLDER, f"{os.getpid()}\n")
-        yield held
-    finally:
-        lock.release()
+    return lock
 
 
 def _require_file(path: Path) -> None:

@@ -194,7 +194,8 @@ MODULES = {"numpy", "np", "shutil", "tempfile", "json", "figure", "canvas", "orb
 ALLOWED = {
     "jaxnets/storage/atomic.py": {"open", "write_bytes"},
     "jaxnets/storage/manifest.py": {"open"},  # reads without following links
-    "jaxnets/storage/arrays.py": {"symlink_to", "save"},  # links in a temporary folder; orbax
+    # links and copies in a temporary folder; orbax
+    "jaxnets/storage/arrays.py": {"symlink_to", "copyfile", "save"},
     "jaxnets/parallel/processes.py": {"touch"},  # heartbeats, in the launcher's temporary folder
     "experiments/lab/run.py": {"open"},  # os.devnull, for processes that do not print
 }

@@ -5,6 +5,7 @@ import os
 import resource
 import shutil
 import warnings
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -73,6 +74,15 @@ def test_case_19_checkpoint_with_ds_store(folder, name):
     assert restored(folder) == 2
     save(folder, 3, TREE)
     assert (folder / STEP / name).read_bytes() == b"x"
+
+
+def test_foreign_files_where_links_need_a_privilege(folder, monkeypatch):
+    def refuse(*_):
+        raise OSError("A required privilege is not held by the client")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    (folder / STEP / "arrays" / "Thumbs.db").write_bytes(b"x")
+    assert restored(folder) == 2
 
 
 @pytest.mark.parametrize("kind", ["a pipe", "a link to nothing", "an unreadable folder"])
