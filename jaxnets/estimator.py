@@ -64,6 +64,8 @@ class _MLPBase(BaseEstimator):
         except (TypeError, ValueError) as error:
             raise ValueError(f"random_state is {self.random_state!r}: {error}") from error
         dataset = self._split(x, y, rng)
+        if self.batch_size is not None:
+            checks.require_count(self.batch_size, "batch_size")
         in_batches = self.batch_size is not None and self.batch_size < len(dataset.train["x"])
         widths = checks.as_counts(self.hidden_layer_sizes, "hidden_layer_sizes")
         self.model_ = MLP(widths, outputs, self.activation, self.residual)
@@ -82,10 +84,7 @@ class _MLPBase(BaseEstimator):
         self.n_iter_ = self.epochs
 
     def _split(self, x: np.ndarray, y: np.ndarray, rng: np.random.RandomState) -> Dataset:
-        if not 0 <= self.validation_fraction < 1:
-            raise ValueError(
-                f"validation_fraction is {self.validation_fraction}; it must be in [0, 1)"
-            )
+        checks.require_share(self.validation_fraction, "validation_fraction")
         if self.validation_fraction == 0:
             return Dataset({"x": x, "y": y})
         train_x, valid_x, train_y, valid_y = train_test_split(

@@ -58,15 +58,15 @@ def as_finite(value: Any, name: str) -> np.ndarray:
         ValueError: a NaN or infinity.
     """
     try:
-        value = np.asarray(value)
+        found = np.asarray(value)
     except ValueError as error:
         raise TypeError(f"{name} is {value!r}; it must be a number or an array") from error
-    if not (np.isrealobj(value) and is_number(value.dtype)):
+    if not (np.isrealobj(found) and is_number(found.dtype)):
         raise TypeError(f"{name} is {value!r}; it must be a number")
-    wrong = ~np.isfinite(value)
+    wrong = ~np.isfinite(found)
     if wrong.any():
-        raise ValueError(f"{name} is {value[wrong].ravel()[0]}; it must be finite")
-    return value
+        raise ValueError(f"{name} is {found[wrong].ravel()[0]}; it must be finite")
+    return found
 
 
 def as_number(value: Any, name: str) -> float:
@@ -121,3 +121,17 @@ def require_count(value: Any, name: str) -> None:
         raise ValueError(f"{name} is {value}; it must be 1 or more")
     if value >= 2**31:
         raise ValueError(f"{name} is {value}; it must be below 2^31, the range of JAX's int32")
+
+
+def require_callable(value: Any, name: str, example: str) -> None:
+    """Raises a TypeError unless the value can be called."""
+    if not callable(value):
+        raise TypeError(f"{name} is {value!r}; it must be a function, such as {example}")
+
+
+def require_model(value: Any) -> None:
+    """Raises a TypeError unless the value has `init` and `apply` and is not a class."""
+    if isinstance(value, type):
+        raise TypeError(f"model is the class {value.__name__}; make one of it, such as MLP((16,))")
+    if not (hasattr(value, "init") and hasattr(value, "apply")):
+        raise TypeError(f"model must have init and apply, as Flax modules do, got {value!r}")

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from jaxnets.losses import get_loss
@@ -24,9 +23,10 @@ def fingerprint(spec: TrainSpec, key: Any, data: Any, hparams: Mapping[str, Any]
         TypeError: something of the spec whose state cannot be read and that has no name, such as a
             random generator, an open file or an object of an extension written in C.
     """
-    parts = {"spec": _with_loss(spec), "hparams": dict(hparams), "key": key}
+    parts = {"hparams": dict(hparams), "key": key}
     parts["data"] = {"train": data.train, "valid": data.valid}
-    return {name: _digest(describe(part, name)) for name, part in parts.items()}
+    digests = {"spec": _digest_of(Encoder(write, strict=True), spec)}
+    return digests | {name: _digest(describe(part, name)) for name, part in parts.items()}
 
 
 def describe(value: Any, place: str = "value") -> str:
@@ -44,12 +44,13 @@ def state_of(spec: TrainSpec) -> str:
     A compiled program is shared by specs that are equal and in the same state: an object, a global
     or a variable of a closure may have been changed since it was compiled.
     """
-    return _digest(Encoder(write, strict=False).text(_with_loss(spec), "spec"))
+    return _digest_of(Encoder(write, strict=False), spec)
 
 
-def _with_loss(spec: TrainSpec) -> TrainSpec:
-    """The spec with its loss itself, since a name may be given to another one."""
-    return replace(spec, loss=get_loss(spec.loss))
+def _digest_of(encoder: Encoder, spec: TrainSpec) -> str:
+    """Digests a spec, and its loss itself, since a name may be given to another one."""
+    loss = encoder.text(get_loss(spec.loss), "spec.loss")
+    return _digest(encoder.text(spec, "spec") + loss)
 
 
 def _digest(text: str) -> str:

@@ -18,6 +18,7 @@ from jaxnets.host import checks
 from jaxnets.losses import Loss, get_loss
 from jaxnets.objective import PENALTIES, Batch, Metrics, Objective, Params, metrics_of, outputs_of
 from jaxnets.training.finite import stays_finite
+from jaxnets.training.optimizers import require_functions
 from jaxnets.training.permutation import permutation
 
 Hparams = Mapping[str, Any]
@@ -75,7 +76,8 @@ class TrainSpec:
     Raises:
         ValueError: a size below 1, epochs that are not a multiple of `record_every`, or an unknown
             loss.
-        TypeError: a size that is not an integer, or a model without `init` and `apply`.
+        TypeError: a size that is not an integer, a model without `init` and `apply`, or an
+            optimizer that is already built.
     """
 
     model: Any
@@ -88,10 +90,8 @@ class TrainSpec:
     augment: Callable[[Array, Array], Array] | None = None
 
     def __post_init__(self) -> None:
-        if not (hasattr(self.model, "init") and hasattr(self.model, "apply")):
-            raise TypeError(
-                f"model must have init and apply, as Flax modules do, got {self.model!r}"
-            )
+        checks.require_model(self.model)
+        require_functions(self.optimizer, self.value_and_grad, self.augment)
         get_loss(self.loss)
         for name in ("epochs", "batch_size", "record_every"):
             size = getattr(self, name)

@@ -1,10 +1,13 @@
-"""Optimizers whose learning rate may be traced and yet falls along a schedule."""
+"""A schedule whose first learning rate may be traced; checks of the functions of a spec."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 import optax
 from jax import Array
+
+from jaxnets.host import checks
 
 
 @dataclass(frozen=True)
@@ -30,3 +33,18 @@ def adam_cosine(steps: int) -> AdamCosine:
     Kingma and Ba (2015) with the schedule of Loshchilov and Hutter (2017).
     """
     return AdamCosine(steps)
+
+
+def require_functions(optimizer: Any, value_and_grad: Any, augment: Any) -> None:
+    """Raises a TypeError unless the choices of a spec that are called can be."""
+    if not callable(optimizer):
+        built = hasattr(optimizer, "init") and hasattr(optimizer, "update")
+        what = "already built" if built else repr(optimizer)
+        raise TypeError(
+            f"optimizer is {what}; give the function that builds it, such as optax.adam itself: "
+            "the learning rate goes into hparams, other choices into "
+            "functools.partial(optax.adam, b1=0.8)"
+        )
+    checks.require_callable(value_and_grad, "value_and_grad", "jax.value_and_grad")
+    if augment is not None:
+        checks.require_callable(augment, "augment", "jaxnets.augment.shift")

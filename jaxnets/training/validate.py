@@ -2,11 +2,14 @@
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 
 from jaxnets.host import checks
 from jaxnets.objective import PENALTIES, as_part
@@ -35,6 +38,7 @@ def prepare(
     Raises:
         ValueError, TypeError: what does not fit, where, and what to do.
     """
+    _require_hashable(spec)
     hparams = checks.as_mapping({} if hparams is None else hparams, "hparams")
     _require_hparams(spec, hparams, networks)
     _require_parts(data)
@@ -45,6 +49,9 @@ def prepare(
             f"train samples have shape {train['x'].shape[1:]}, validation samples "
             f"{valid['x'].shape[1:]}: both go through the same first layer"
         )
+    names = {*hparams} - {*PENALTIES, *getattr(spec.model, "hparam_names", ())}
+    sample = train["x"].shape[1:], train["x"].dtype
+    _require_updates(spec.model, spec.optimizer, tuple(sorted(names)), *sample)
     n = len(train["x"]) if samples is None else samples
     if spec.batch_size is not None and spec.batch_size > n:
         raise ValueError(
@@ -66,6 +73,11 @@ def _require_hparams(spec: TrainSpec, hparams: Mapping[str, Any], networks: int 
         if argument.default is argument.empty and not variadic and name not in hparams:
             raise ValueError(f"missing hyper-parameter {name!r}: the optimizer needs it")
     for name, value in hparams.items():
+        if value is None or getattr(value, "dtype", type(value)) in (bool, np.bool_):
+            raise TypeError(
+                f"{name} is {value!r}; a hyper-parameter is a number that may be traced: fix a "
+                f"flag or None by functools.partial(optimizer, {name}={value!r}), and leave it out"
+            )
         checks.as_finite(value, name)
         shape = np.shape(value)
         if networks is None and shape and name not in own:
@@ -85,6 +97,62 @@ def _require_hparams(spec: TrainSpec, hparams: Mapping[str, Any], networks: int 
     for name in set(own) & set(hparams):
         for value in [hparams[name]] if networks is None else np.unique(hparams[name]):
             spec.model.check_hparams(**{name: value})
+
+
+@lru_cache(maxsize=256)
+def _require_updates(
+    model: Any,
+    optimizer: Any,
+    names: tuple[str, ...],
+    shape: tuple[int, ...],
+    dtype: np.dtype,
+) -> None:
+    """Raises a TypeError unless the optimizer can be used with numbers that are traced."""
+    x = jax.ShapeDtypeStruct((1, *shape), dtype)
+    params = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), x)
+    if _updates(optimizer, params, names, names):
+        return
+    wrong = [name for name in names if not _updates(optimizer, params, names, (name,))]
+    raise TypeError(
+        f"the optimizer cannot use a traced {' and '.join(wrong or names)}: fix what is a flag or "
+        f"a size by functools.partial(optimizer, {(wrong or names)[0]}=...), and leave it out of "
+        "hparams"
+    )
+
+
+def _updates(optimizer: Any, params: Any, names: tuple[str, ...], traced: tuple[str, ...]) -> bool:
+    """Whether the optimizer takes a step while some of its arguments are traced."""
+
+    def step(params: Any, numbers: dict[str, Any]) -> Any:
+        built = optimizer(**(dict.fromkeys(names, 0.5) | numbers))
+        if not (hasattr(built, "init") and hasattr(built, "update")):
+            raise TypeError(
+                f"the optimizer built a {type(built).__name__}; it must build an optax "
+                "transformation, with init and update"
+            )
+        value = jnp.zeros(())
+        update = optax.with_extra_args_support(built).update
+        more = {"value": value, "grad": params, "value_fn": lambda params: value}
+        return update(params, built.init(params), params, **more)[0]
+
+    number = jax.ShapeDtypeStruct((), jnp.result_type(float))
+    try:
+        jax.eval_shape(step, params, dict.fromkeys(traced, number))
+    except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):
+        return False
+    return True
+
+
+def _require_hashable(spec: TrainSpec) -> None:
+    for field in fields(spec):
+        value = getattr(spec, field.name)
+        try:
+            hash(value)
+        except TypeError as error:
+            raise TypeError(
+                f"{field.name} is a {type(value).__name__} that cannot be hashed ({error}): use "
+                "@dataclass(frozen=True) for a dataclass, and tuples instead of lists"
+            ) from error
 
 
 def _require_parts(data: Any) -> None:

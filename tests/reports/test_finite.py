@@ -120,7 +120,7 @@ def test_a_gradient_whose_norm_overflows_does_not_stand_still_unnoticed(tmp_path
 
 
 def test_a_run_that_has_converged_may_stand_still(key):
-    """A margin of 1 everywhere: the gradient of the hinge loss is 0, and that is no fault."""
+    """A margin of 1 everywhere: the gradient of the hinge loss is 0, as it should be."""
     x = np.sign(X[:, :1]) * np.float32(1e6)
     data = Dataset({"x": x, "y": (x[:, 0] > 0).astype(int)})
     spec = TrainSpec(MLP(()), "hinge", epochs=10, optimizer=optax.sgd)
