@@ -6,6 +6,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from scipy import stats
 
+from .escape import as_markdown
+
 Result = dict[str, Any]
 
 
@@ -69,7 +71,7 @@ def on_mnist(result: Result, judged: Verdict) -> Verdict:
 
 
 def markdown(head: list[str], rows: list[list[Any]]) -> str:
-    """Formats a Markdown table."""
+    """Formats a Markdown table; cells are text, see `escape.as_markdown`."""
     lines = [head, ["---"] * len(head), *rows]
-    cells = [[str(cell).replace("|", "\\|") for cell in line] for line in lines]
+    cells = [[as_markdown(cell) for cell in line] for line in lines]
     return "\n".join("| " + " | ".join(line) + " |" for line in cells)

@@ -1,6 +1,5 @@
 """One page with every figure, what was claimed and what was measured, grouped by lecture."""
 
-import html
 from collections import Counter
 from pathlib import Path
 from string import Template
@@ -8,9 +7,10 @@ from typing import Any
 
 from jaxnets.storage.atomic import write_text
 
-from . import scorecard
+from .escape import as_html
+from .notes import read_all
 from .registry import LECTURES
-from .run import COMMAND, RESULTS, title
+from .run import COMMAND, PROGRAM, RESULTS, title
 
 PAGE = Template(Path(__file__).with_name("gallery.html").read_text(encoding="utf-8"))
 LECTURE = Template('<h2 id="$anchor">$title</h2>\n$cards')
@@ -31,7 +31,13 @@ CLAIM = Template("""<li>
 
 def write(results: Path = RESULTS) -> Path:
     """Writes `index.html` next to the figures; it needs no server and no network."""
-    notes = {note["experiment"]: note for note in scorecard.notes(results)}
+    found, damaged = read_all(results, COMMAND)
+    notes = {note["experiment"]: note for note in found}
+    damaged += [
+        f"{results / name}.png is missing: run `python -m {PROGRAM} {name} --redraw`"
+        for name in notes
+        if not (results / f"{name}.png").is_file()
+    ]
     lectures = {
         lecture: [notes[name] for name in names if name in notes]
         for lecture, names in LECTURES.items()
@@ -39,14 +45,15 @@ def write(results: Path = RESULTS) -> Path:
     lectures = {lecture: shown for lecture, shown in lectures.items() if shown}
     page = PAGE.substitute(
         summary=_summary(list(notes.values())),
+        damaged="\n".join(f"<p>Not shown: {as_html(reason)}</p>" for reason in damaged),
         index="\n".join(
-            f'<li><a href="#{_anchor(lecture)}">{html.escape(lecture)}</a>: {_summary(shown)}</li>'
+            f'<li><a href="#{_anchor(lecture)}">{as_html(lecture)}</a>: {_summary(shown)}</li>'
             for lecture, shown in lectures.items()
         ),
         lectures="\n".join(
             LECTURE.substitute(
                 anchor=_anchor(lecture),
-                title=html.escape(lecture),
+                title=as_html(lecture),
                 cards="\n".join(_card(note) for note in shown),
             )
             for lecture, shown in lectures.items()
@@ -64,7 +71,7 @@ def _summary(notes: list[dict[str, Any]]) -> str:
     """Such as `3 experiments, 9 claims: 6 reproduced, 3 not reproduced`."""
     counts = Counter(claim["status"] for note in notes for claim in note["claims"])
     verdicts = ", ".join(f"{count} {status}" for status, count in counts.most_common())
-    return f"{len(notes)} experiments, {counts.total()} claims: {verdicts}"
+    return as_html(f"{len(notes)} experiments, {counts.total()} claims: {verdicts}")
 
 
 def _card(note: dict[str, Any]) -> str:
@@ -85,4 +92,4 @@ def _claim(claim: dict[str, Any]) -> str:
 
 
 def _escape(values: dict[str, Any]) -> dict[str, str]:
-    return {name: html.escape(str(value)) for name, value in values.items()}
+    return {name: as_html(value) for name, value in values.items()}

@@ -33,6 +33,7 @@ from jaxnets.storage.digest import digest_of_file
 
 from .claims import Result
 from .fingerprint import digest, path_of
+from .notes import read, read_arrays
 from .registry import EXPERIMENTS
 
 RESULTS = Path("results")
@@ -177,23 +178,29 @@ def redraw(name: str, results: Path = RESULTS) -> None:
 
     Raises:
         FileNotFoundError: it has not been run.
-        ValueError: the arrays are not those of the note.
+        ValueError: the arrays are not those of the note, or either is damaged.
     """
     results = as_path(results, "results")
     module, result = load(name), saved(name, results)
     path = results / f"{name}.json"
-    note = json.loads(path.read_text())
+    note = read(path, f"{COMMAND} {name}", judged=False)
     if not has_own_arrays(note, name, results):
         raise ValueError(
             f"{results / name}.npz is not the result that {path} describes: run `{COMMAND} {name}`"
         )
-    note["claims"] = [
-        {"row": claim.row, "statement": claim.statement, "lecture": claim.lecture}
-        | claim.judge(result)._asdict()
-        for claim in module.CLAIMS
-    ]
+    try:
+        note["claims"] = [
+            {"row": claim.row, "statement": claim.statement, "lecture": claim.lecture}
+            | claim.judge(result)._asdict()
+            for claim in module.CLAIMS
+        ]
+        figure = module.plot(result)
+    except KeyError as error:
+        raise ValueError(
+            f"{results / name}.npz has no {error}, so it is of another version of the experiment: "
+            f"run `{COMMAND} {name}`"
+        ) from error
     write_text(path, json.dumps(note, indent=1))
-    figure = module.plot(result)
     with atomic_write(results / f"{name}.png") as png:
         figure.savefig(png, format="png", dpi=150)
     print(module.table(result))
@@ -214,9 +221,6 @@ def saved(name: str, results: Path = RESULTS) -> Result:
 
     Raises:
         FileNotFoundError: it has not been run; the command is named.
+        DamagedResult: they cannot be read.
     """
-    path = as_path(results, "results") / f"{name}.npz"
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is missing: run `{COMMAND} {name}` first")
-    with np.load(path, allow_pickle=False) as arrays:
-        return dict(arrays)
+    return read_arrays(as_path(results, "results") / f"{name}.npz", f"{COMMAND} {name}")

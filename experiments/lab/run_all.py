@@ -16,6 +16,7 @@ from typing import Any
 
 from .config import configure
 from .fingerprint import digest
+from .notes import DamagedResult, read
 from .registry import EXPERIMENTS, LONGEST, TIMED
 from .run import PROGRAM, RESULTS, has_own_arrays, inputs_of, load
 
@@ -142,10 +143,10 @@ def up_to_date(name: str, settings: list[str], results: Path = RESULTS) -> bool:
 
     The program is the experiment and what it imports from `experiments`; `jaxnets` may be newer.
     """
-    path = results / f"{name}.json"
-    if not path.exists():
+    try:
+        note = read(results / f"{name}.json", name)
+    except DamagedResult:
         return False
-    note = json.loads(path.read_text())
     module = load(name)
     config = configure(module.Config(), settings_of(name, settings))
     wanted = json.loads(json.dumps(dataclasses.asdict(config)))
