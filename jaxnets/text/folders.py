@@ -10,10 +10,12 @@ from jaxnets.host.paths import as_path
 
 CACHED = "-[0-9a-f]{12}[.](?:int32|json)"
 """How the names of a cached corpus end."""
-NOT_TEXT = re.compile(
-    rf"[.].*|~\$.*|.*~|#.*\#|.*[.](?:bak|orig|sw[op]|tmp)|thumbs[.]db|desktop[.]ini|__macosx|.*{CACHED}",
-    re.IGNORECASE | re.DOTALL,
+COPIES = r"~\$.*|.*~|#.*\#|.*[.](?:bak|orig|save|sw[op]|tmp)"
+"""Names of copies that editors and office programs keep."""
+DESKTOPS = (
+    r"thumbs[.]db|desktop[.]ini|__macosx|\$recycle[.]bin|system volume information|lost\+found"
 )
+NOT_TEXT = re.compile(rf"[.].*|{COPIES}|{DESKTOPS}|.*{CACHED}", re.IGNORECASE | re.DOTALL)
 """Names of files and folders that are not texts: hidden ones, copies that editors keep, notes of
 desktops, and corpora that this package has cached."""
 LONGEST = 300

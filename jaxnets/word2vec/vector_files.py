@@ -78,7 +78,8 @@ def load(path: str | PathLike[str], binary: bool = False, errors: str = "strict"
     """Reads the vectors of a file in word2vec's text or binary format, plain or packed.
 
     The file may be packed by gzip, xz or bzip2. In text, numbers may be separated by several spaces
-    or tabs, lines may end in CRLF, and GloVe's files, which lack the first line, are read too.
+    or tabs, lines may end in CRLF, and GloVe's files, which lack the first line, are read too; of
+    these nobody can tell whether they are cut short between two lines.
 
     Args:
         path: the file.

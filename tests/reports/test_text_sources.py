@@ -103,8 +103,17 @@ def test_what_is_neither_a_path_nor_strings_is_refused(name):
 HIDDEN = (
     *(".DS_Store", "._a.txt", ".a.txt.swp", ".#a.txt", ".hidden/a.txt", ".git/objects/aa"),
     *(".ipynb_checkpoints/a-checkpoint.txt", "deeper/.ipynb_checkpoints/a-checkpoint.txt"),
-    *("a.txt~", "#a.txt#", "a.txt.bak", "a.txt.orig", "a.txt.swp", "~$a.docx", "a.TMP"),
-    *("Thumbs.db", "desktop.ini", "__MACOSX/a.txt", "deeper/Desktop.ini"),
+    *(
+        "a.txt~",
+        "#a.txt#",
+        "a.txt.bak",
+        "a.txt.orig",
+        "a.txt.swp",
+        "~$a.docx",
+        "a.TMP",
+        "a.txt.save",
+    ),
+    *("Thumbs.db", "desktop.ini", "__MACOSX/a.txt", "deeper/Desktop.ini", "$RECYCLE.BIN/a.txt"),
 )
 
 
