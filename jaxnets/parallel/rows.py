@@ -10,6 +10,7 @@ from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxnets.host import checks
+from jaxnets.host.forks import require_not_forked
 from jaxnets.parallel.mesh import REPLICATED, ROW_AXIS, device_put, on_first_device
 
 ROWS = PartitionSpec(ROW_AXIS)
@@ -36,6 +37,7 @@ def parallel_map(one: Callable[..., Any], rows: Any, *same: Any, group: int = 8)
     Raises:
         ValueError: no rows, arrays of different lengths, or a group below 1.
     """
+    require_not_forked()
     lengths = {len(leaf) for leaf in jax.tree.leaves(rows)}
     if len(lengths) != 1 or 0 in lengths:
         raise ValueError(

@@ -1,5 +1,6 @@
 """Trains one network: checks, the compiled program, and what goes on around it."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -9,6 +10,7 @@ from jax.sharding import Mesh
 
 from jaxnets import parallel
 from jaxnets.host import checks
+from jaxnets.host.forks import require_not_forked
 from jaxnets.host.memory import out_of_memory_hint
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.training.driver import Job, drive
@@ -49,18 +51,20 @@ def fit(
 
     Raises:
         ValueError, TypeError: data or hyper-parameters that do not fit, before anything compiles.
+        RuntimeError: in a process that was forked after JAX was used.
         DivergedError: a metric, the params or the optimizer's state are not finite; it carries
             the last finite state.
         OutOfMemoryError: the batch and the bytes asked for are named.
         Interrupted, CorruptCheckpoint, CheckpointMismatch, FolderInUseError, DiskFullError: of a
             run with checkpoints, see `jaxnets.training.driver.drive`.
     """
+    require_not_forked()
     checks.require_keys(key, 0, "key")
     if mesh is None and jax.process_count() > 1:
         mesh = parallel.all_devices()
     state_id = state_of(spec)
     data, hparams = prepare(spec, data, hparams, samples=samples, on_host=mesh is not None)
-    found = fingerprint(spec, key, data, hparams) if checkpoints else None
+    found = _fingerprint(spec, key, data, hparams, mesh) if checkpoints else None
     n, first, validated = samples or len(data.train["x"]), data.train["x"][:1], bool(data.valid)
     try:
         if mesh is not None:
@@ -78,6 +82,17 @@ def fit(
         raise out_of_memory_hint(error, *batch_hint(spec, n)) from error
     state = carry.state if mesh is None else parallel.on_first_device(carry.state)
     return state, jax.device_get(carry.history)
+
+
+def _fingerprint(
+    spec: TrainSpec, key: Array, data: Any, hparams: Hparams, mesh: Mesh | None
+) -> dict[str, str]:
+    """Digests a run; the number of devices counts, since the sums of a batch depend on it."""
+    exact, devices = spec.value_and_grad, "1" if mesh is None else str(mesh.size)
+    if isinstance(exact, parallel.FixedOrderGradients):
+        devices = f"any, {exact.shards} micro-shards"
+        spec = replace(spec, value_and_grad=exact.value_and_grad)
+    return fingerprint(spec, key, data, hparams) | {"devices": devices}
 
 
 @partial(jax.jit, static_argnums=(0, 1, 5))

@@ -12,6 +12,7 @@ from jax import Array
 from jax.sharding import Mesh
 
 from jaxnets.host import checks
+from jaxnets.host.forks import require_not_forked
 from jaxnets.host.memory import out_of_memory_hint
 from jaxnets.parallel.rows import layout, map_in_groups
 from jaxnets.storage.checkpoints import CheckpointConfig
@@ -72,6 +73,7 @@ def sweep(
         OutOfMemoryError, Interrupted, CorruptCheckpoint, CheckpointMismatch, FolderInUseError,
             DiskFullError: as in `fit`.
     """
+    require_not_forked()
     checks.require_keys(keys, 1, "keys")
     n = len(keys)
     checks.require_count(n, "the number of keys")

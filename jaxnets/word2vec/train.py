@@ -14,6 +14,7 @@ import numpy as np
 from jax import Array, lax
 from jax.sharding import Mesh
 
+from jaxnets.host.forks import require_not_forked
 from jaxnets.host.progress import progress_bar
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.storage.run_folder import RunWriter
@@ -78,6 +79,7 @@ def train(
         Interrupted, CorruptCheckpoint, CheckpointMismatch, FolderInUseError, DiskFullError: of a
             run with checkpoints, as in `jaxnets.fit`.
     """
+    require_not_forked()
     require_training(settings, key, corpus, devices)
     mesh = _mesh(settings, devices)
     init_key, keep_key, step_key = jax.random.split(key, 3)
