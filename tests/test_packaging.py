@@ -202,7 +202,7 @@ print("resumed from", others[-1])
 """
 
 
-def test_nothing_needs_posix(tmp_path):
+def test_case_35_import_on_windows_needs_nothing_of_posix(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", f"OPTIONAL = {set(EXTRAS)!r}\n{WITHOUT_POSIX}", str(tmp_path)],
         capture_output=True,
