@@ -14,10 +14,10 @@ from jaxnets.host.forks import require_not_forked
 from jaxnets.host.memory import out_of_memory_hint
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.training.driver import Job, drive
-from jaxnets.training.fingerprint import fingerprint, state_of
+from jaxnets.training.fingerprint import fingerprint
 from jaxnets.training.finite import gradient_overflows
 from jaxnets.training.loop import Carry, History, Hparams, State, TrainSpec, advance, begin
-from jaxnets.training.validate import batch_hint, prepare
+from jaxnets.training.validate import batch_hint, prepare, program_state
 
 
 def fit(
@@ -62,7 +62,7 @@ def fit(
     checks.require_keys(key, 0, "key")
     if mesh is None and jax.process_count() > 1:
         mesh = parallel.all_devices()
-    state_id = state_of(spec)
+    state_id = program_state(spec)
     data, hparams = prepare(spec, data, hparams, samples=samples, on_host=mesh is not None)
     found = _fingerprint(spec, key, data, hparams, mesh) if checkpoints else None
     n, first, validated = samples or len(data.train["x"]), data.train["x"][:1], bool(data.valid)

@@ -17,7 +17,7 @@ from jaxnets.host.memory import out_of_memory_hint
 from jaxnets.parallel.rows import layout, map_in_groups
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.training.driver import Job, drive
-from jaxnets.training.fingerprint import fingerprint, state_of
+from jaxnets.training.fingerprint import fingerprint
 from jaxnets.training.loop import (
     Carry,
     History,
@@ -28,7 +28,7 @@ from jaxnets.training.loop import (
     begin,
     split_key,
 )
-from jaxnets.training.validate import batch_hint, prepare
+from jaxnets.training.validate import batch_hint, prepare, program_state
 
 CACHE_BYTES = 2**22
 """What the networks trained side by side on one core may take, so that they stay in its cache."""
@@ -94,7 +94,7 @@ def sweep(
     try:
         shared_key = split_key(keys[0]).order if shared_order else None
         (keys, hparams), (data, shared_key) = at.place((keys, hparams), (data, shared_key))
-        static = (spec, state_of(spec), at.group, at.mesh)
+        static = (spec, program_state(spec), at.group, at.mesh)
         # As in `fit`: programs must not wait for inputs that could not be allocated.
         begun = _begin(*static, keys, data.train["x"], hparams, validated)
         carry, order_keys = jax.block_until_ready(begun)

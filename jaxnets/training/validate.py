@@ -2,8 +2,9 @@
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import fields
-from functools import lru_cache
+from dataclasses import fields, is_dataclass
+from functools import lru_cache, partial
+from types import FunctionType
 from typing import Any
 
 import jax
@@ -12,8 +13,41 @@ import numpy as np
 import optax
 
 from jaxnets.host import checks
+from jaxnets.losses import get_loss
 from jaxnets.objective import PENALTIES, as_part
+from jaxnets.training.fingerprint import state_of
 from jaxnets.training.loop import Hparams, TrainSpec
+
+PACKAGES = ("flax", "jax", "jaxnets", "numpy", "optax")
+"""Their functions and classes stay as they are while a program runs."""
+
+
+def program_state(spec: TrainSpec) -> str:
+    """Returns a digest of what a spec refers to that may have changed since it was compiled."""
+    return "" if is_fixed(spec) and is_fixed(get_loss(spec.loss)) else state_of(spec)
+
+
+def is_fixed(value: Any) -> bool:
+    """Tells whether a choice refers only to values and functions that nobody changes."""
+    if value is None or type(value) in (bool, float, int, str):
+        return True
+    if type(value) is partial:
+        return is_fixed((value.func, *value.args, *value.keywords.values()))
+    if type(value) is not tuple and _package(value) not in PACKAGES:
+        return False
+    if isinstance(value, tuple):
+        return all(is_fixed(part) for part in value)
+    if isinstance(value, type):
+        return True
+    if is_dataclass(value):
+        names = (field.name for field in fields(value) if field.name != "parent")
+        return all(is_fixed(getattr(value, name)) for name in names)
+    cells = value.__closure__ or () if isinstance(value, FunctionType) else None
+    return cells is not None and all(is_fixed(cell.cell_contents) for cell in cells)
+
+
+def _package(value: Any) -> str:
+    return str(getattr(value, "__module__", None)).partition(".")[0]
 
 
 def prepare(
