@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -41,9 +42,17 @@ def as_samples(model: Any, x: Any, name: str) -> Any:
     return getattr(model, "check_samples", checks.as_features)(x, name)
 
 
-@lru_cache(maxsize=256)
 def _outputs(model: Any, shape: tuple[int, ...], dtype: np.dtype) -> int:
-    """How many outputs the model has for a sample of that shape."""
+    """How many outputs the model has for a sample of that shape.
+
+    Saved for a Flax module, which is frozen; another model may have changed.
+    """
+    count = _count_outputs if isinstance(model, nn.Module) else _count_outputs.__wrapped__
+    return count(model, shape, dtype)
+
+
+@lru_cache(maxsize=256)
+def _count_outputs(model: Any, shape: tuple[int, ...], dtype: np.dtype) -> int:
     x = jax.ShapeDtypeStruct((1, *shape), dtype)
     outputs = jax.eval_shape(lambda x: model.apply(model.init(jax.random.key(0), x), x), x)
     return outputs.shape[-1]

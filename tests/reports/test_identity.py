@@ -506,6 +506,25 @@ def test_no_program_outlives_what_it_was_compiled_from(make, train, compilations
     np.testing.assert_array_equal(after, fresh)
 
 
+def test_labels_are_checked_for_the_model_as_it_is_now(key):
+    class Plain:
+        classes = 3
+
+        def init(self, key, x):
+            return {"w": jnp.zeros((x.shape[1], self.classes))}
+
+        def apply(self, params, x, rngs=None):
+            return x @ params["w"]
+
+    model = Plain()
+    spec = TrainSpec(model, "softmax_cross_entropy", epochs=1)
+    data = Dataset({"x": X, "y": np.arange(8) % 3})
+    fit(spec, key, data, RATE)
+    model.classes = 2
+    with pytest.raises(ValueError, match="is 2, but 2 classes are labelled"):
+        fit(spec, key, data, RATE)
+
+
 def test_fields_that_are_equal_but_compute_otherwise_share_no_program(key):
     """`0.0 == -0.0` and `1 == True`, so that Flax takes the two modules for equal."""
 
