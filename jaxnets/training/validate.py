@@ -133,7 +133,7 @@ def _require_hparams(spec: TrainSpec, hparams: Mapping[str, Any], networks: int 
             spec.model.check_hparams(**{name: value})
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=32)
 def _require_updates(
     model: Any,
     optimizer: Any,

@@ -212,3 +212,11 @@ def test_a_network_of_a_sweep_whose_moments_overflow_leaves_the_others(key):
         alone, _ = fit(spec_with(), keys[row], SMALL, RATE)
         of_sweep = jax.tree.map(lambda a, row=row: a[row], state.params)
         chex.assert_trees_all_close(of_sweep, alone.params, atol=3e-6)
+
+
+def test_attack_misc2_nan_in_the_last_of_many_entries(key):
+    x = np.zeros((200_000, 10), np.float32)
+    x[-1, -1] = np.nan
+    data = Dataset({"x": x, "y": np.zeros((200_000, 1), np.float32)})
+    with pytest.raises(ValueError, match="train x has nan at row 199999, column 9"):
+        fit(spec_with(), key, data, RATE)

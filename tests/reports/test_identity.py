@@ -4,11 +4,13 @@ import collections
 import dataclasses
 import enum
 import functools
+import gc
 import importlib.util
 import os
 import subprocess
 import sys
 import types
+import weakref
 from functools import partial
 from pathlib import Path
 
@@ -555,3 +557,18 @@ def test_large_arrays_are_digested_without_a_copy():
     finally:
         tracemalloc.stop()
     assert peak < array.nbytes / 4
+
+
+def test_attack_misc2_many_fits_leave_nothing(key):
+    """Case attack_misc2: neither arrays of one run, nor objects of runs whose programs are gone."""
+    spec = plain_with(augment=Noise(0.1))
+    fit(spec, key, DATA, RATE)
+    arrays = len(jax.live_arrays())
+    for _ in range(100):
+        fit(spec, key, DATA, RATE)
+    assert len(jax.live_arrays()) <= arrays
+    noise = weakref.ref(spec.augment)
+    del spec
+    jax.clear_caches()
+    gc.collect()
+    assert noise() is None
