@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+from jaxnets.classical.scaling import exact_features
 from jaxnets.host import checks
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -13,8 +14,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 def checked(function: F) -> F:
     """Makes a function of samples `x` and labels `y` of two classes take what `fit` takes.
 
-    Both are converted and checked, `x_test` and `y_test` too. Under `jit` or `vmap` shapes and
-    types are.
+    Both are converted and checked, `x_test` and `y_test` too; double precision is preserved. Under
+    `jit` or `vmap` shapes and types are.
     """
     signature = inspect.signature(function)
     optional = [name for name, p in signature.parameters.items() if p.default is None]
@@ -25,7 +26,7 @@ def checked(function: F) -> F:
         given = bound.arguments
         for x, y in (("x", "y"), ("x_test", "y_test")):
             if x in given and (given[x] is not None or x not in optional):
-                given[x] = checks.as_features(given[x], x)
+                given[x] = exact_features(given[x], x)
             if y in given and (given[y] is not None or y not in optional):
                 given[y] = checks.as_labels(given[y], 2, y)
             if given.get(x) is not None and given.get(y) is not None:

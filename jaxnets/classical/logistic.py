@@ -4,9 +4,11 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 
 from jaxnets.classical.checked import checked
+from jaxnets.classical.scaling import is_traced, linear_scores, measure, require_alike
 from jaxnets.classical.threshold import signs
 
 Params = dict[str, Array]
@@ -19,7 +21,7 @@ def logistic_loss(params: Params, x: Array, y: Array, l2: float = 0.0) -> Array:
     Here `y` is in {-1, 1} as in L2; the value equals L0's binary cross entropy, whose targets are
     0 and 1. L2 sums over samples; with the mean one learning rate suits any `N`.
     """
-    margins = signs(y) * (x @ params["w"] + params["b"])
+    margins = signs(y) * linear_scores(params, x)
     return jnp.mean(jax.nn.softplus(-margins)) + l2 * params["w"] @ params["w"]
 
 
@@ -31,12 +33,11 @@ def logistic_gradient(params: Params, x: Array, y: Array, l2: float = 0.0) -> Pa
     $-u_n$ and $\partial w$ that of $-v_n$, plus $2 \lambda w$.
     """
     y = signs(y)
-    u = y * jax.nn.sigmoid(-y * (x @ params["w"] + params["b"]))
+    u = y * jax.nn.sigmoid(-y * linear_scores(params, x))
     return {"w": -(u @ x) / len(x) + 2 * l2 * params["w"], "b": -jnp.mean(u)}
 
 
 @checked
-@partial(jax.jit, static_argnames="steps")
 def logistic_regression(
     x: Array,
     y: Array,
@@ -61,7 +62,23 @@ def logistic_regression(
 
     Returns:
         `{"w": [features], "b": []}`, and the `loss` before each step, `[steps]`.
+
+    Raises:
+        ValueError: features from which gradient descent cannot learn as they are: too unlike each
+            other, too far from 0, or of a size that does not suit the learning rate. Their names
+            are in the message. Nothing is checked under a trace.
     """
+    require_alike(x)
+    _require_moving(x, learning_rate, steps)
+    params, history = _descend(x, y, learning_rate, steps, l2, init)
+    _require_descent(x, history["loss"], logistic_loss(params, x, y, l2))
+    return params, history
+
+
+@partial(jax.jit, static_argnames="steps")
+def _descend(
+    x: Array, y: Array, learning_rate: float, steps: int, l2: float, init: Params | None
+) -> tuple[Params, dict[str, Array]]:
     start = {"w": jnp.zeros(x.shape[1]), "b": jnp.zeros(())} if init is None else init
 
     def step(params, _):
@@ -73,7 +90,34 @@ def logistic_regression(
     return params, {"loss": losses}
 
 
+def _require_moving(x: Array, learning_rate: float, steps: int) -> None:
+    """Refuses features so small that all steps together cannot move their margins by 1e-9."""
+    if is_traced(x, learning_rate):
+        return
+    found = measure(x)
+    sizes = np.maximum(np.abs(found.centre), found.typical)
+    still = (learning_rate * steps * sizes**2 < 1e-9) & (sizes < 1e-3)
+    for j in np.flatnonzero(~found.constant & still):
+        raise ValueError(
+            f"feature {j} varies by only about {found.typical[j]:.3g}: {steps} steps with learning "
+            f"rate {learning_rate} cannot learn from it; divide it by its standard deviation first"
+        )
+
+
+def _require_descent(x: Array, losses: Array, last: Array) -> None:
+    """Refuses a loss that ended above its start, and names the largest feature."""
+    if is_traced(x, losses, last) or not len(losses) or last <= losses[0] + 1e-3:
+        return
+    sizes = np.abs(np.asarray(x)).max(axis=0)
+    j = int(np.argmax(sizes))
+    raise ValueError(
+        f"the loss rose from {losses[0]:.3g} to {last:.3g}: the learning rate is too high for "
+        f"feature {j} with values up to {sizes[j]:.3g}; lower it, or subtract the mean of every "
+        "feature and divide by its standard deviation first"
+    )
+
+
 @checked
 def logistic_probabilities(params: Params, x: Array) -> Array:
     r"""Computes $P(Y = 1 | X = x) = \sigma(w \cdot x + b)$, `[samples]`; class 1 from 1/2 up."""
-    return jax.nn.sigmoid(x @ params["w"] + params["b"])
+    return jax.nn.sigmoid(jnp.asarray(linear_scores(params, x)))

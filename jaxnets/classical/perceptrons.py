@@ -10,14 +10,22 @@ from jax import Array, lax
 from scipy.optimize import nnls
 
 from jaxnets.classical.checked import checked
+from jaxnets.classical.scaling import (
+    doubles,
+    is_traced,
+    require_alike,
+    require_single,
+    unlike_features,
+)
 from jaxnets.classical.threshold import linear_predict, signs
 from jaxnets.host import checks
 
 Params = dict[str, Array]
 
 
-def _augment(x: Array, constant: float) -> Array:
-    return jnp.concatenate([x, jnp.full((len(x), 1), constant)], axis=1)
+def _augment(x: Any, constant: Any) -> Any:
+    xp = np if isinstance(x, np.ndarray) and not is_traced(constant) else jnp
+    return xp.concatenate([x, xp.full((len(x), 1), constant)], axis=1)
 
 
 def _split(w: Array, constant: float) -> Params:
@@ -31,7 +39,6 @@ def _visit(w: Array, sample: tuple[Array, Array]) -> tuple[Array, Array]:
 
 
 @checked
-@partial(jax.jit, static_argnames="max_epochs")
 def perceptron(
     x: Array,
     y: Array,
@@ -51,6 +58,9 @@ def perceptron(
     integer-valued features whose products stay below 2**24. Otherwise a sample within rounding of
     the boundary may count as either side, as in any floating-point program.
 
+    The rule depends on the units of the features: one whose values are small takes many updates to
+    count. `CLASSIFIERS["perceptron"]` scales them first.
+
     Args:
         x: `[samples, features]`.
         y: class indices 0 or 1, `[samples]`.
@@ -66,12 +76,30 @@ def perceptron(
         the last epoch repeat its values.
 
     Raises:
-        ValueError: `max_epochs` below 1, or only one of `x_test` and `y_test`.
+        ValueError: `max_epochs` below 1, only one of `x_test` and `y_test`, features that do not
+            fit in single precision, or an end without separation whose likely cause is features
+            that are very unlike. Features are not checked under a trace.
     """
     if max_epochs < 1:
         raise ValueError(f"max_epochs is {max_epochs}; it must be 1 or more")
     if (x_test is None) != (y_test is None):
         raise ValueError("a test set needs both x_test and y_test, got only one of them")
+    require_single(x)
+    params, history = _visit_all(x, y, max_epochs, constant, x_test, y_test)
+    if not is_traced(history) and history["changes"][-1] > 0 and (unlike := unlike_features(x)):
+        raise ValueError(f"{max_epochs} epochs did not separate the classes, and {unlike}")
+    return params, history
+
+
+@partial(jax.jit, static_argnames="max_epochs")
+def _visit_all(
+    x: Array,
+    y: Array,
+    max_epochs: int,
+    constant: float,
+    x_test: Array | None,
+    y_test: Array | None,
+) -> tuple[Params, dict[str, Array]]:
     inputs, targets = _augment(x, constant), signs(y)
     sets = {"train_error": (x, y)}
     if x_test is not None and y_test is not None:
@@ -99,7 +127,6 @@ def perceptron(
 
 
 @checked
-@partial(jax.jit, static_argnames="constant")
 def perceptron_bound(
     x: Array, y: Array, separator: Params, *, constant: float = 1.0
 ) -> dict[str, Array]:
@@ -119,12 +146,23 @@ def perceptron_bound(
         Scalars `radius`, `gamma` and `bound`; the bound is infinite if `separator` does not
         separate the classes.
     """
+    x, w, b = doubles(x, separator["w"], separator["b"])
+    xp = jnp if is_traced(x, y, w) else np
     inputs = _augment(x, constant)
-    w = jnp.append(separator["w"], separator["b"] / constant if constant else 0.0)
-    margin = jnp.min(signs(y) * (inputs @ w)) / jnp.linalg.norm(w)
-    radius = jnp.max(jnp.linalg.norm(inputs, axis=1))
-    bound = jnp.where(margin > 0, (radius / margin) ** 2, jnp.inf)
-    return {"radius": radius, "gamma": 2 * margin, "bound": bound}
+    size = _or_one(xp.max(xp.abs(inputs)))  # the squares of what remains fit in any precision
+    w = xp.append(w, b / constant if constant else 0.0)
+    w = w / _or_one(xp.max(xp.abs(w)))
+    targets = xp.where(xp.asarray(y) > 0, 1.0, -1.0)
+    margin = xp.min(targets * (inputs / size @ w)) / _or_one(xp.linalg.norm(w))
+    radius = xp.max(xp.linalg.norm(inputs / size, axis=1))
+    ratio = radius / xp.where(margin > 0, margin, 1.0)
+    bound = xp.where(margin > 0, ratio**2, xp.inf)
+    return {"radius": radius * size, "gamma": 2 * margin * size, "bound": bound}
+
+
+def _or_one(value: Any) -> Any:
+    """Replaces 0 by 1, to divide by it."""
+    return value + (value == 0)
 
 
 @checked
@@ -147,12 +185,14 @@ def max_margin(x: Any, y: Any, *, constant: float = 1.0) -> Params:
     Raises:
         ValueError: classes that are not linearly separable, or malformed data.
     """
-    z = np.where(y > 0, 1, -1)[:, None] * np.asarray(_augment(x, constant), np.float64)
-    z = z / np.linalg.norm(z, axis=1).max()
+    (x,) = doubles(x)
+    z = np.where(y > 0, 1, -1)[:, None] * _augment(x, constant)
+    z = z / _or_one(np.abs(z).max())
+    z = z / _or_one(np.linalg.norm(z, axis=1).max())
     w = nnls(np.vstack([z.T, np.ones(len(z))]), np.append(np.zeros(z.shape[1]), 1.0))[0] @ z
     if (z @ w).min() <= 0:
         raise ValueError("no hyperplane separates the two classes: their margin is not positive")
-    return _split(jnp.asarray(w / np.linalg.norm(w)), constant)
+    return _split(w / np.linalg.norm(w), constant)
 
 
 _SLOPES = {
@@ -162,7 +202,6 @@ _SLOPES = {
 
 
 @checked
-@partial(jax.jit, static_argnames=("epochs", "loss"))
 def perceptron_gd(
     key: Array, x: Array, y: Array, *, learning_rate: float, epochs: int, loss: str = "squared"
 ) -> tuple[Params, dict[str, Array]]:
@@ -185,9 +224,28 @@ def perceptron_gd(
         `{"w": [features], "b": []}` and `train_error` after each epoch, `[epochs]`.
 
     Raises:
-        ValueError: an unknown loss.
+        ValueError: an unknown loss, features that are too unlike for gradient descent, or a
+            learning rate that is too high for them. Features are not checked under a trace.
     """
-    slope = checks.lookup(_SLOPES, loss, "loss")
+    checks.require_known([loss], _SLOPES, "loss")
+    require_alike(x)
+    params, history = _descend(key, x, y, learning_rate, epochs, loss)
+    if not is_traced(params) and not np.isfinite(np.append(params["w"], params["b"])).all():
+        sizes = np.abs(np.asarray(x)).max(axis=0)
+        j = int(np.argmax(sizes))
+        raise ValueError(
+            f"the weights are not finite: learning_rate={learning_rate} is too high for feature "
+            f"{j} with values up to {sizes[j]:.3g}; lower it, or divide the feature by its "
+            "standard deviation first"
+        )
+    return params, history
+
+
+@partial(jax.jit, static_argnames=("epochs", "loss"))
+def _descend(
+    key: Array, x: Array, y: Array, learning_rate: float, epochs: int, loss: str
+) -> tuple[Params, dict[str, Array]]:
+    slope = _SLOPES[loss]
     start = jax.random.normal(key, (x.shape[1] + 1,))
 
     def visit(params, sample):

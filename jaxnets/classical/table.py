@@ -1,12 +1,15 @@
 """The table of all classical classifiers, with one interface, and two scikit-learn baselines."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.svm import SVC
 
 from jaxnets.classical.boosting import (
@@ -17,6 +20,7 @@ from jaxnets.classical.boosting import (
 )
 from jaxnets.classical.logistic import logistic_regression
 from jaxnets.classical.perceptrons import perceptron
+from jaxnets.classical.scaling import exact_features, measure
 from jaxnets.classical.svm import linear_svm
 from jaxnets.classical.threshold import linear_predict
 from jaxnets.host import checks
@@ -59,8 +63,19 @@ def _as_given(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     return x, y if y.ndim == 1 else checks.as_labels(y, 2)
 
 
+class _Scaler(BaseEstimator, TransformerMixin):
+    """The `Scaling` of this package as the first step of a scikit-learn pipeline."""
+
+    def fit(self, x: np.ndarray, y: Any = None) -> "_Scaler":
+        self.scaling_ = measure(x)
+        return self
+
+    def transform(self, x: np.ndarray) -> np.ndarray:
+        return self.scaling_.apply(x)
+
+
 def _features(x: ArrayLike) -> np.ndarray:
-    found = checks.as_features(x)
+    found = exact_features(x)
     return found.reshape(len(found), -1)
 
 
@@ -82,11 +97,36 @@ def _classifier(
     return Classifier(fit, lambda params, x: np.asarray(predict(params, _features(x))))
 
 
+def _linear(train: Callable[[np.ndarray, np.ndarray], Any]) -> Classifier:
+    """Trains on scaled features, and returns the params for the features as they were given."""
+
+    def fit(key: Array, x: np.ndarray, y: np.ndarray) -> Any:
+        scaling = measure(x)
+        return scaling.restore(train(scaling.apply(x), y))
+
+    return _classifier(fit, linear_predict)
+
+
+def _baseline(model: Callable[[], Any]) -> Classifier:
+    def fit(key: Array, x: np.ndarray, y: np.ndarray) -> Any:
+        return make_pipeline(_Scaler(), model()).fit(x, y)
+
+    return _classifier(fit, _predict_sklearn, binary=False)
+
+
+def _logistic(x: np.ndarray, y: np.ndarray) -> Any:
+    """Uses the largest rate that never raises the loss: 4 over the largest eigenvalue."""
+    rows = np.append(x, np.ones((len(x), 1)), axis=1)
+    gram = rows @ rows.T if len(rows) < rows.shape[1] else rows.T @ rows
+    rate = 4 * len(x) / float(np.linalg.norm(gram, 2))
+    return logistic_regression(x, y, learning_rate=rate, steps=1000)[0]
+
+
 def _adaboost(key: Array, x: np.ndarray, y: np.ndarray) -> Any:
     features = x.shape[1]
     plane = features == 2
     directions = even_directions(64) if plane else random_directions(key, 256, features)
-    return adaboost(x, y, directions)[0]
+    return adaboost(x, y, np.asarray(directions, np.float64) / measure(x).typical)[0]
 
 
 def _predict_sklearn(model: Any, x: np.ndarray) -> np.ndarray:
@@ -94,17 +134,15 @@ def _predict_sklearn(model: Any, x: np.ndarray) -> np.ndarray:
 
 
 CLASSIFIERS: dict[str, Classifier] = {
-    "perceptron": _classifier(
-        lambda key, x, y: perceptron(x, y, max_epochs=100)[0], linear_predict
-    ),
-    "logistic_regression": _classifier(
-        lambda key, x, y: logistic_regression(x, y, steps=1000)[0], linear_predict
-    ),
+    "perceptron": _linear(lambda x, y: perceptron(x, y, max_epochs=100)[0]),
+    "logistic_regression": _linear(_logistic),
     "adaboost": _classifier(_adaboost, adaboost_predict),
-    "linear_svm": _classifier(lambda key, x, y: linear_svm(x, y, l2=1e-3)[0], linear_predict),
-    "rbf_svm": _classifier(lambda key, x, y: rbf_svm(x, y), _predict_sklearn, binary=False),
-    "knn": _classifier(lambda key, x, y: knn(x, y), _predict_sklearn, binary=False),
+    "linear_svm": _linear(lambda x, y: linear_svm(x, y, l2=1e-3)[0]),
+    "rbf_svm": _baseline(partial(SVC, C=10.0)),
+    "knn": _baseline(KNeighborsClassifier),
 }
 """Name to classifier with sensible defaults; call the functions themselves to choose settings.
 
-The params of the first four are pytrees, those of `rbf_svm` and `knn` are scikit-learn models."""
+Features are centred and scaled first, each by itself and in double precision, so that no result
+depends on their units. The params of the first four are pytrees for the features as given, those of
+`rbf_svm` and `knn` are scikit-learn pipelines."""

@@ -7,6 +7,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxnets.classical.checked import checked
+from jaxnets.classical.scaling import linear_scores
 from jaxnets.host import checks
 
 OR = {"w": np.array([1.0, 1.0], np.float32), "b": np.float32(-0.5)}
@@ -49,13 +50,13 @@ def threshold_unit(x: ArrayLike, w: ArrayLike, b: ArrayLike) -> Array:
 
 
 @checked
-@jax.jit
 def linear_predict(params: dict[str, Array], x: ArrayLike) -> Array:
     """Predicts class 1 on and above the hyperplane `w.x + b = 0`, class 0 below, `[samples]`.
 
-    The decision rule of every linear classifier here; params are `{"w": [features], "b": []}`.
+    The decision rule of every linear classifier here; params are `{"w": [features], "b": []}`. It
+    is computed in double precision on the host, or in JAX's precision under a trace.
     """
-    return threshold_unit(x, params["w"], params["b"])
+    return jnp.asarray(linear_scores(params, x) >= 0).astype(jnp.int32)
 
 
 def truth_table_network(table: ArrayLike) -> list[dict[str, Array]]:
