@@ -7,6 +7,7 @@ direction, and thus of a coordinate, is arbitrary.
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxnets.host import checks
@@ -38,12 +39,14 @@ def pca(x: Array, dimensions: int = 2, *, centre: bool = True) -> Principal:
     Raises:
         ValueError: anything but a matrix of two or more samples, or more dimensions than it has.
     """
-    x = jnp.asarray(checks.as_numbers(x, "x"))
+    traced = checks.is_traced(x)
+    x, xp = checks.as_numbers(x, "x", exact=True), jnp if traced else np
+    x = x if traced else x.astype(np.float64)
     if x.ndim != 2 or len(x) < 2:
         raise ValueError(f"x has shape {x.shape}; expected [samples, features], 2 samples or more")
     _check(dimensions, min(x.shape), f"data of shape {x.shape}")
-    mean = jnp.mean(x, axis=0) if centre else jnp.zeros_like(x[0])
-    _, values, directions = jnp.linalg.svd(x - mean[None], full_matrices=False)
+    mean = xp.mean(x, axis=0) if centre else xp.zeros_like(x[0])
+    _, values, directions = xp.linalg.svd(x - mean[None], full_matrices=False)
     variances = values[:dimensions] ** 2 / (len(x) - 1)
     return Principal(mean, directions[:dimensions], variances)
 

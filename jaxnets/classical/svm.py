@@ -104,8 +104,9 @@ def _train(
         q, b = problem.from_w @ w, b + w @ centre
     q, b, losses = _minimise(problem.rows, problem.penalty, y, q, b, steps)
     if not (is_traced(x, y, l2, q) or losses.size == 0):
+        q, b = doubles(q, b)
         factor, loss = _best_multiple(problem, y, q, b)
-        q, b, losses = factor * np.asarray(q), factor * b, losses.at[-1].set(loss)
+        q, b, losses = factor * q, factor * b, losses.at[-1].set(loss)
     to_w, centre, q, b = doubles(problem.to_w, problem.centre, q, b)
     w = to_w @ q
     return {"w": w, "b": b - w @ centre}, {"loss": losses}

@@ -174,8 +174,10 @@ def _from_pixels(x: Any) -> Any:
     return np.divide(x, dtype.type(255), dtype=dtype)
 
 
-def as_numbers(x: Any, name: str) -> Any:
+def as_numbers(x: Any, name: str, *, exact: bool = False) -> Any:
     """Converts real numbers of any shape and type to finite floats of JAX's default precision.
+
+    `exact` preserves double precision as in `as_features`.
 
     Raises:
         TypeError: anything but real numbers.
@@ -186,7 +188,7 @@ def as_numbers(x: Any, name: str) -> Any:
         x = x.astype(jax.dtypes.canonicalize_dtype(float) if is_traced(x) else np.float64)
     if not is_float(x.dtype):
         raise TypeError(f"{name} has dtype {x.dtype}, {_advice(x.dtype, name)}")
-    return _as_floats(x, name)
+    return _as_floats(x, name, exact)
 
 
 def _as_floats(x: Any, name: str, exact: bool = False) -> Any:

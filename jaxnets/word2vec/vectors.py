@@ -42,6 +42,18 @@ class Vectors:
         if not np.isfinite(self.matrix).all():
             row = int(np.argwhere(~np.isfinite(self.matrix))[0, 0])
             raise ValueError(f"the vector of {self.words[row]!r} is not finite in float32")
+        self._require_digits(matrix)
+
+    def _require_digits(self, matrix: Any) -> None:
+        """Refuses vectors whose direction is lost because float32 has no numbers so small."""
+        largest, kept = (
+            np.abs(m).max(axis=1, initial=0) for m in (np.asarray(matrix), self.matrix)
+        )
+        for row in np.flatnonzero((largest > kept) & (kept < np.finfo(np.float32).tiny)):
+            raise ValueError(
+                f"the vector of {self.words[row]!r} has no entry above {largest[row]:.3g}, too "
+                "small for float32: multiply the matrix by a large number; cosines stay the same"
+            )
 
     def row(self, word: str) -> int | None:
         """Returns the row of a word, or None if it has none."""
@@ -52,9 +64,14 @@ class Vectors:
 
     @cached_property
     def unit(self) -> np.ndarray:
-        """The rows scaled to norm 1; a row of zeros is unchanged."""
-        norms = np.linalg.norm(self.matrix, axis=1, keepdims=True)
-        return self.matrix / np.where(norms > 0, norms, 1)
+        """The rows scaled to norm 1, whatever their scale; a row of zeros is unchanged.
+
+        Each row is divided by its largest entry first, so that no square overflows or vanishes.
+        """
+        largest = np.abs(self.matrix).max(axis=1, keepdims=True, initial=0)
+        rows = self.matrix / np.where(largest > 0, largest, 1)
+        norms = np.linalg.norm(rows, axis=1, keepdims=True)
+        return rows / np.where(norms > 0, norms, 1)
 
     def numbers(self, words: Iterable[str]) -> np.ndarray:
         """Returns the row of each word.
@@ -104,17 +121,32 @@ def require_vectors(vectors: Any) -> None:
 
 
 def similarities(vectors: Vectors, words: Sequence[str]) -> np.ndarray:
-    """Computes the cosines of all pairs, `[words, words]`."""
+    """Computes the cosines of all pairs, `[words, words]`; 0 for a vector of zeros."""
     require_vectors(vectors)
     rows = vectors.unit[vectors.numbers(words)]
     return rows @ rows.T
 
 
+def _rows_of(vectors: Vectors, words: Sequence[str]) -> np.ndarray:
+    """Returns the rows of words that are compared with all others; zeros point nowhere."""
+    rows = vectors.numbers(words)
+    for word, row in zip(words, rows, strict=True):
+        if not vectors.matrix[row].any():
+            raise ValueError(f"the vector of {word!r} is zero: it has no direction, and no cosines")
+    return rows
+
+
 def most_similar(vectors: Vectors, word: str, n: int = 10) -> list[tuple[str, float]]:
-    """Returns the n other words of the largest cosine with a word, and these cosines."""
+    """Returns the n other words of the largest cosine with a word, and these cosines.
+
+    Another word whose vector is zero has cosine 0.
+
+    Raises:
+        ValueError: the word's own vector is zero.
+    """
     require_vectors(vectors)
     checks.require_count(n, "n")
-    (row,) = vectors.numbers([word])
+    (row,) = _rows_of(vectors, [word])
     return _best(vectors, vectors.unit @ vectors.unit[row], np.asarray([row]), n)
 
 
@@ -126,11 +158,14 @@ def analogy(
     "add" is 3CosAdd, `cos(x, b) - cos(x, a) + cos(x, c)` (Mikolov et al., 2013); "multiply" is
     3CosMul, `cos(x, b) cos(x, c) / (cos(x, a) + 0.001)` with cosines moved to 0..1 (Levy and
     Goldberg, 2014).
+
+    Raises:
+        ValueError: a vector of a, b or c that is zero.
     """
     require_vectors(vectors)
     checks.require_count(n, "n")
     score = checks.lookup(METHODS, method, "method")
-    rows = vectors.numbers([a, b, c])
+    rows = _rows_of(vectors, [a, b, c])
     return _best(vectors, score(*(vectors.unit @ vectors.unit[rows].T).T), rows, n)
 
 
