@@ -53,7 +53,7 @@ def pca(x: Array, dimensions: int = 2, *, centre: bool = True) -> Principal:
 
 def project(principal: Principal, x: Array) -> Array:
     """Computes the coordinates `[samples, dimensions]` of samples `[samples, features]`."""
-    x = jnp.asarray(checks.as_numbers(x, "x"))
+    x = checks.as_numbers(x, "x", exact=True)
     return (x - principal.mean[None]) @ principal.directions.T
 
 

@@ -3,15 +3,13 @@
 import inspect
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from jaxnets.classical.scaling import exact_features
 from jaxnets.host import checks
 
-F = TypeVar("F", bound=Callable[..., Any])
 
-
-def checked(function: F) -> F:
+def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     """Makes a function of samples `x` and labels `y` of two classes take what `fit` takes.
 
     Both are converted and checked, `x_test` and `y_test` too; double precision is preserved. Under
@@ -33,4 +31,4 @@ def checked(function: F) -> F:
                 checks.require_same_length(given[x], given[y], (x, y))
         return function(*bound.args, **bound.kwargs)
 
-    return cast(F, call)
+    return call

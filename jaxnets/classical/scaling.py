@@ -70,7 +70,7 @@ class Scaling(NamedTuple):
         return {**params, "w": w, "b": b - w @ self.centre}
 
 
-def measure(x: np.ndarray) -> Scaling:
+def measure(x: Any) -> Scaling:
     """Measures the features of finite samples `[samples, features]`.
 
     Raises:
@@ -88,8 +88,8 @@ def measure(x: np.ndarray) -> Scaling:
     safe = np.where(constant, 1, largest)
     scale = np.where(constant, 1, safe * (differences / safe).std(axis=0))
     typical = np.ones(x.shape[1])
-    for j in np.flatnonzero(~constant):
-        typical[j] = np.median(distances[:, j][distances[:, j] > 0])
+    for k in np.flatnonzero(~constant):
+        typical[k] = np.median(distances[:, k][distances[:, k] > 0])
     return Scaling(centre, scale, typical, constant)
 
 

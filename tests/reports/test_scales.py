@@ -147,7 +147,7 @@ def svm_loss(x, w, b, l2):
     return l2 * w @ w + np.mean(np.maximum(0, 1 - (2 * Y - 1) * (x @ w + b)))
 
 
-@pytest.mark.parametrize("l2", [1e-2, 1e-4, 1e-6, 1e-9])
+@pytest.mark.parametrize("l2", [1e-2, 1e-5, 1e-9])
 @pytest.mark.parametrize("features", [*sorted(SINGULAR.keys() - {"sum of two"}), *OVERLAPPING])
 def test_the_svm_reaches_scikit_learns_loss_in_any_unit(features, l2):
     """scikit-learn gets the same problem in units that suit it."""
@@ -156,7 +156,7 @@ def test_the_svm_reaches_scikit_learns_loss_in_any_unit(features, l2):
     scaled = (x - x.mean(axis=0)) / unit
     strength = l2 / unit**2
     if features in OVERLAPPING and l2 < 1e-3:
-        optimum, rtol = least_hinge(scaled), 2e-2 if l2 > 1e-5 else 2e-3
+        optimum, rtol = least_hinge(scaled), 2e-3
     else:
         optimum, rtol = separating_loss(scaled, strength), 1e-3
     params, history = linear_svm(x, Y, l2=l2)
@@ -277,7 +277,7 @@ NAMES = [*CLASSIFIERS, "adaboost stumps", "linear_svm function"]
     shifts=st.tuples(st.integers(-3, 24), st.integers(-3, 24)),
     signs=st.tuples(st.sampled_from([-1, 0, 1]), st.sampled_from([-1, 0, 1])),
 )
-@settings(max_examples=12)
+@settings(max_examples=8)
 def test_powers_of_two_change_no_prediction(name, exponents, shifts, signs):
     """Scaled by 2^-60 to 2^60, after moving by up to 2^24: all numbers are exact in doubles."""
     if name == "linear_svm function":
