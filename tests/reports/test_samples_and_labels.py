@@ -308,7 +308,7 @@ MERGED = r"single precision merges different values of feature 1 .*standardise"
 WITH_TIMES = np.hstack([np.ones((100, 1)), TIMES])
 
 
-@pytest.mark.parametrize("entry", ["fit", "predictions", "perceptron", "pca"])
+@pytest.mark.parametrize("entry", ["fit", "predictions"])
 def test_merged_values_are_named_where_they_are_cast(entry):
     y = np.arange(100) % 2
     model, params = linear()
@@ -316,11 +316,16 @@ def test_merged_values_are_named_where_they_are_cast(entry):
     calls = {
         "fit": lambda: jn.fit(spec, KEY, from_arrays(WITH_TIMES, y), {"learning_rate": 0.1}),
         "predictions": lambda: evaluate.predictions(model, spec.loss, params, WITH_TIMES),
-        "perceptron": lambda: perceptron(WITH_TIMES, y, max_epochs=2),
-        "pca": lambda: projections.pca(WITH_TIMES),
     }
     with pytest.warns(UserWarning, match=MERGED):
         calls[entry]()
+
+
+def test_what_cannot_be_merged_is_refused_or_computed_in_double_precision():
+    with pytest.raises(ValueError, match="feature 1 varies by only 99 around"):
+        perceptron(WITH_TIMES, np.arange(100) % 2, max_epochs=2)
+    variances = projections.pca(WITH_TIMES).variances
+    np.testing.assert_allclose(variances, [np.arange(100.0).var(ddof=1), 0], rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize(
