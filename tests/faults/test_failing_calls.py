@@ -77,7 +77,7 @@ def check_error(told, failed, error, victim):
 
 @EACH
 @pytest.mark.parametrize("step", [3, 2], ids=["a new step", "the same step again"])
-def test_any_call_of_a_save_fails(zygote, tmp_path, record_property, step, error, action):
+def test_any_call_of_a_save_fails(zygote, tmp_path, step, error, action):
     """The step before is intact or the new one is, and the next save works and cleans up."""
     begun = tmp_path / "begun" / "run"
     zygote.perform(tmp_path / "first", piece("save", begun, 1, 9), piece("save", begun, 2, 9))
@@ -96,11 +96,11 @@ def test_any_call_of_a_save_fails(zygote, tmp_path, record_property, step, error
         assert last.after("restored") == saved.after("save"), victim
         assert all(name.startswith("step_") for name in names(victim)), victim
     assert faults > 50
-    record_property("faults", f"{faults} failing calls of a save")
+    print(f"{faults} failing calls of a save")
 
 
 @EACH
-def test_any_call_of_a_runs_start_and_end_fails(zygote, tmp_path, record_property, error, action):
+def test_any_call_of_a_runs_start_and_end_fails(zygote, tmp_path, error, action):
     """The run resumes from its last checkpoint, in the same process, to the same bits."""
     zygote.perform(tmp_path / "first", piece("start_and_end", tmp_path / "whole"))
     (undisturbed,) = told_by(tmp_path / "first")
@@ -123,4 +123,4 @@ def test_any_call_of_a_runs_start_and_end_fails(zygote, tmp_path, record_propert
         assert digest == digests[step], victim
         assert resumed.after("ended") == undisturbed.after("ended"), (victim, resumed)
     assert faults > 100
-    record_property("faults", f"{faults} failing calls of a run")
+    print(f"{faults} failing calls of a run")

@@ -51,14 +51,14 @@ SAVES = {"a first step": ((), 3), "a new step": ((1, 2), 3), "the same step agai
 
 @pytest.mark.parametrize("action", [KILL, TEAR], ids=["before", "within"])
 @pytest.mark.parametrize(("before", "step"), SAVES.values(), ids=SAVES)
-def test_killed_at_any_call_of_a_save(zygote, tmp_path, record_property, before, step, action):
+def test_killed_at_any_call_of_a_save(zygote, tmp_path, before, step, action):
     begun = tmp_path / "begun" / "run"
     digests = {}
     if before:
         zygote.perform(tmp_path / "first", *(piece("save", begun, old, old) for old in before))
         digests = {told.after("save")[0][1] for told in told_by(tmp_path / "first")[-1:]}
     killed = killed_at_every_call(zygote, tmp_path, begun, "save", step, 9, 1, action=action)
-    record_property("kills", f"{len(killed)} at the calls of a save")
+    print(f"{len(killed)} at the calls of a save")
     assert len(killed) > 50
     possible = {("2", *digests)} if before else {("0", "-")}
     possible.add((str(step), killed[-1][1].after("save")[0][1]))
@@ -80,7 +80,7 @@ def test_killed_at_any_call_of_a_save(zygote, tmp_path, record_property, before,
     assert seen == possible
 
 
-def test_killed_at_any_call_of_a_runs_start_and_end(zygote, tmp_path, record_property):
+def test_killed_at_any_call_of_a_runs_start_and_end(zygote, tmp_path):
     """In a run folder: its lock, its configuration, metrics, two checkpoints, and all that ends."""
     whole = tmp_path / "whole" / "run"
     whole.parent.mkdir()
@@ -88,10 +88,10 @@ def test_killed_at_any_call_of_a_runs_start_and_end(zygote, tmp_path, record_pro
     (undisturbed,) = told_by(tmp_path / "first")
     killed = killed_at_every_call(zygote, tmp_path, tmp_path / "nothing", "start_and_end")
     check(zygote, tmp_path, whole, undisturbed, killed)
-    record_property("kills", f"{len(killed)} at the calls of a run")
+    print(f"{len(killed)} at the calls of a run")
 
 
-def test_killed_at_any_call_of_a_resumed_runs_start_and_end(zygote, tmp_path, record_property):
+def test_killed_at_any_call_of_a_resumed_runs_start_and_end(zygote, tmp_path):
     """The run that resumes had been killed within its second save."""
     whole, begun = tmp_path / "whole" / "run", tmp_path / "begun" / "run"
     for folder in (whole, begun):
@@ -103,7 +103,7 @@ def test_killed_at_any_call_of_a_resumed_runs_start_and_end(zygote, tmp_path, re
     assert told_by(tmp_path / "second")[0].after("saved") == [["1"]]
     killed = killed_at_every_call(zygote, tmp_path, begun, "start_and_end")
     check(zygote, tmp_path, whole, undisturbed, killed, floor=1)
-    record_property("kills", f"{len(killed)} at the calls of a resumed run")
+    print(f"{len(killed)} at the calls of a resumed run")
 
 
 def check(zygote, folder, whole, undisturbed, killed, floor=0):

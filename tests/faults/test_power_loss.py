@@ -84,10 +84,10 @@ def last_saved(told):
 
 
 @pytest.mark.slow_faults
-def test_a_save_that_returned_survives_a_loss_of_power(zygote, tmp_path, record_property):
+def test_a_save_that_returned_survives_a_loss_of_power(zygote, tmp_path):
     """Three steps, of which one stays, and one of them is saved again."""
     undisturbed, losses = after_power_loss(zygote, tmp_path, "saves", then="load")
-    record_property("losses", f"{len(losses)} losses of power around four saves")
+    print(f"{len(losses)} losses of power around four saves")
     digests = {(step, found) for step, found in undisturbed.after("save")} | {("0", "-")}
     assert len(losses) > 300
     for victim, told, loaded in losses:
@@ -98,9 +98,9 @@ def test_a_save_that_returned_survives_a_loss_of_power(zygote, tmp_path, record_
 
 
 @pytest.mark.slow_faults
-def test_a_run_survives_a_loss_of_power(zygote, tmp_path, record_property):
+def test_a_run_survives_a_loss_of_power(zygote, tmp_path):
     undisturbed, losses = after_power_loss(zygote, tmp_path, "start_and_end", then="start_and_end")
-    record_property("losses", f"{len(losses)} losses of power during a run")
+    print(f"{len(losses)} losses of power during a run")
     assert len(losses) > 300
     digests = dict(undisturbed.after("save")) | {"0": "-"}
     for victim, told, resumed in losses:
