@@ -16,7 +16,7 @@ SET ?=
 EXPERIMENTS := $(shell grep -oE '"[a-z0-9_]+"' experiments/lab/registry.py | tr -d '"' | awk '!seen[$$0]++')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-faults lint types format hooks gradcheck bench experiments scorecard gallery \
+.PHONY: help install install-locked lock audit sbom demo test test-faults lint types format hooks gradcheck bench experiments scorecard gallery \
         gallery-check package clean $(EXPERIMENTS)
 
 help:  ## list every target
@@ -33,6 +33,35 @@ $(ENV): pyproject.toml constraints.txt
 	@touch $@
 
 install: $(ENV)  ## create the environment (.venv/VERSION)
+
+PIP := $(RUN) -m pip install --quiet --disable-pip-version-check
+
+install-locked:  ## as install, with every package by its hash from requirements-ci.txt (CI)
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(PIP) --require-hashes -r requirements-ci.txt
+	$(if $(findstring bench,$(EXTRAS)),$(PIP) -c constraints.txt '$(shell grep -oE 'torch==[0-9.]+' pyproject.toml)')
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $(ENV)
+
+# For all versions of Python at once; the backend is there because the project is built without
+# isolation, gensim for the tests that compare with it. PyTorch is left out: its builds differ.
+lock: pyproject.toml constraints.txt  ## write requirements-ci.txt: versions of constraints.txt, with hashes
+	$(MAKE) install EXTRAS=audit
+	printf 'hatchling>=1.27\nsetuptools\ngensim>=4.4\n' | $(VENV)/bin/uv pip compile pyproject.toml - \
+	  --extra dev -c constraints.txt --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+	  --no-annotate --custom-compile-command 'make lock' --quiet -o requirements-ci.txt
+
+audit:  ## ask the vulnerability service about every package of requirements-ci.txt
+	$(MAKE) install EXTRAS=audit
+	@mkdir -p .cache; status=0; $(VENV)/bin/pip-audit --strict --progress-spinner off --disable-pip \
+	  --require-hashes -r requirements-ci.txt > .cache/audit.txt 2>&1 || status=$$?; \
+	  if grep -E '^(Found|No known)' .cache/audit.txt; then cat .cache/audit.txt; exit $$status; fi; \
+	  echo "audit: nothing is known: the service did not answer for every package; see .cache/audit.txt"; exit 1
+
+sbom: package  ## the packages that the wheel installs, as CycloneDX: dist/jaxnets.cdx.json
+	$(MAKE) install EXTRAS=audit
+	$(VENV)/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library --output-reproducible \
+	  --of JSON -o dist/jaxnets.cdx.json .cache/wheel
 
 demo: $(ENV)  ## the main job on embedded data: train, compare, check, draw results/index.html
 	$(RUN) -m experiments demo

@@ -128,10 +128,32 @@ def test_every_tested_version_is_pinned():
     assert [pin for pin in pins if not re.match(r"[\w.-]+==[\w.]+($|; )", pin)] == []
     extras = PROJECT["optional-dependencies"]
     parts = [
-        extras[name] for name in ("dev", "experiments", "plots", "release", "tensorboard", "tfds")
+        extras[name]
+        for name in ("audit", "dev", "experiments", "plots", "release", "tensorboard", "tfds")
     ]
     needed = names(sum(parts, PROJECT["dependencies"])) - {"jaxnets"}
     assert needed <= names(pins), needed - names(pins)
+
+
+def test_ci_installs_the_tested_versions_by_their_hashes():
+    """Every pin of the lock is that of the constraints, and has a hash."""
+    lock = (ROOT / "requirements-ci.txt").read_text(encoding="utf-8")
+    blocks = re.findall(r"^([^\s#].*?)(?=^\S|\Z)", lock, re.MULTILINE | re.DOTALL)
+    pins = {}
+    for block in blocks:
+        assert "--hash=sha256:" in block, block
+        name, version = re.match(r"([\w.-]+)(?:\[[^]]*\])?==([\w.]+)", block).groups()
+        pins.setdefault(re.sub(r"[-_.]+", "-", name).lower(), set()).add(version)
+    tested = {}
+    for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()[1:]:
+        name, version = re.match(r"([\w.-]+)==([\w.]+)", line).groups()
+        tested.setdefault(re.sub(r"[-_.]+", "-", name).lower(), set()).add(version)
+    assert {name for name in pins if not pins[name] <= tested.get(name, pins[name])} == set()
+    extras = PROJECT["optional-dependencies"]
+    needed = names(PROJECT["dependencies"] + extras["dev"] + extras["experiments"] + extras["tfds"])
+    assert needed - {"jaxnets"} <= pins.keys()
+    assert "install-locked" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "--require-hashes" in (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def test_every_file_named_in_the_readme_exists():
