@@ -177,7 +177,7 @@ def test_folders_in_the_way_are_named(tmp_path):
     ("words", "matrix", "message"),
     [
         ("ab", np.eye(2), "must be a list of str"),
-        ({"a", "b"}, np.eye(2), "must be a list of str"),
+        ({"a"}, np.eye(2), "must be a list of str"),
         ({"a": 0, "b": 1}, np.eye(2), "must be a list of str"),
         (None, np.eye(2), "must be a list of str"),
         ([b"a", "b"], np.eye(2), "words must be str, got b'a'"),
