@@ -32,6 +32,7 @@ from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.storage.digest import digest_of_file
 
 from .claims import Result
+from .config import require_valid
 from .fingerprint import digest, path_of
 from .notes import read, read_arrays
 from .registry import EXPERIMENTS
@@ -71,9 +72,13 @@ def perform(
 
     With checkpoints, the runs of an experiment whose `run` takes them are saved and resumed. Where
     several processes run it together, process 0 writes.
+
+    Raises:
+        TypeError, ValueError: a value of the configuration that the experiment cannot use.
     """
     module = load(name)
     config = config or module.Config()
+    require_valid(config)
     saves = "checkpoints" in inspect.signature(module.run).parameters
     options = {"checkpoints": checkpoints} if saves else {}
     print(f"\n=== {name}: {title(name)}", flush=True)

@@ -4,10 +4,15 @@ import numpy as np
 
 COMPARED_ROWS, COMPARED_ENTRIES = 1000, 2**21
 """How many rows, and entries in all, are compared."""
+LEVELS = 2**14
+"""Values that a feature's range must have room for: beyond, they differ by rounding alone."""
 
 
 def find_merged(x: np.ndarray, cast: np.ndarray) -> str | None:
-    """Describes the feature of which a cast merges most values, if that is 5 % of them or more."""
+    """Describes the feature of which a cast merges most values, if that is 5 % of them or more.
+
+    A feature counts only if its range has few values after the cast, as that of time stamps has.
+    """
     if not (x.ndim and x.size):
         return None
     before, after = (a.reshape(len(a), -1) for a in (x, cast))
@@ -18,8 +23,9 @@ def find_merged(x: np.ndarray, cast: np.ndarray) -> str | None:
     if (before == after).all():
         return None
     distinct, left = (_count_distinct(a) for a in (before, after))
-    worst = int(np.argmin(left / distinct))
-    if left[worst] > 0.95 * distinct[worst]:
+    share = np.where(_is_coarse(after), left / distinct, 1.0)
+    worst = int(np.argmin(share))
+    if share[worst] > 0.95:
         return None
     where = ", ".join(map(str, np.unravel_index(worst, x.shape[1:]))) if x.ndim > 1 else "0"
     return f"{where} ({distinct[worst]} values become {left[worst]})"
@@ -28,3 +34,9 @@ def find_merged(x: np.ndarray, cast: np.ndarray) -> str | None:
 def _count_distinct(x: np.ndarray) -> np.ndarray:
     """Counts the distinct values of each column."""
     return 1 + (np.diff(np.sort(x, axis=0), axis=0) != 0).sum(axis=0)
+
+
+def _is_coarse(x: np.ndarray) -> np.ndarray:
+    """Whether the range of each column has room for less than `LEVELS` different values."""
+    largest = np.maximum(x.max(axis=0), -x.min(axis=0))
+    return np.ptp(x, axis=0) < LEVELS * np.spacing(largest)

@@ -76,7 +76,7 @@ def test_case_29_npz_with_other_members(tmp_path, kind):
     other = other_members(tmp_path / "harm")[kind]
     path = archive(tmp_path / "a.npz", [other, ("x.npy", X), ("y.npy", Y)], zipfile.ZIP_DEFLATED)
     assert same_as_arrays(path)
-    np.testing.assert_array_equal(np.load(path)["x"], X)
+    np.testing.assert_array_equal(np.load(path, allow_pickle=False)["x"], X)
     assert not (tmp_path / "harm").exists()
 
 

@@ -441,9 +441,12 @@ def changing_array():
 
 
 def changing_global():
-    space = {}
-    exec("S = 1.0\ndef augment(key, x):\n    return x * S", space)
-    return plain_with(augment=space["augment"]), lambda: space.update(S=9.0)
+    def scale(key, x):
+        return x * S  # noqa: F821
+
+    space = {"S": 1.0}
+    augment = types.FunctionType(scale.__code__, space)
+    return plain_with(augment=augment), lambda: space.update(S=9.0)
 
 
 def changing_model():

@@ -214,7 +214,7 @@ def test_what_orbax_says_of_the_disk_is_an_oserror(folder, monkeypatch, text, nu
             pass
 
     monkeypatch.setattr(arrays, "_orbax", Broken)
-    with pytest.raises(OSError, match=r"Error writing|free some space") as caught:
+    with pytest.raises(OSError, match=r"arrays|free some space") as caught:
         checkpoints.save(folder, 1, {"x": np.zeros(3)})
     assert caught.value.errno == number
 
