@@ -16,8 +16,8 @@ SET ?=
 EXPERIMENTS := $(shell grep -oE '"[a-z0-9_]+"' experiments/lab/registry.py | tr -d '"' | awk '!seen[$$0]++')
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-locked lock audit sbom demo test test-faults lint types format hooks gradcheck bench experiments scorecard gallery \
-        gallery-check package clean $(EXPERIMENTS)
+.PHONY: help install install-locked lock audit sbom demo test test-faults fuzz lint types format hooks \
+        gradcheck bench experiments scorecard gallery gallery-check package clean $(EXPERIMENTS)
 
 help:  ## list every target
 	@grep -hE '^[a-z$$()A-Z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/$$(EXPERIMENTS)/NAME/' \
@@ -71,6 +71,9 @@ test: $(ENV)  ## all tests, with coverage
 
 test-faults: $(ENV)  ## the long tests: faults, many processes, killed checkpointed runs
 	$(RUN) -m pytest -n 2 --dist load -m slow_faults -rP
+
+fuzz: $(ENV)  ## damaged files to every reader, 30 minutes; options: MINUTES=5
+	$(RUN) -m tests.fuzz --minutes $(or $(MINUTES),30)
 
 lint: $(ENV)  ## ruff: rules and format
 	$(VENV)/bin/ruff check .

@@ -1,14 +1,11 @@
 """Saved results as they are on disk: the note of each, or what is wrong with it."""
 
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
-
+from jaxnets.data.npz import read_npz
 from jaxnets.host.files import require_file
 from jaxnets.host.paths import as_path
 
@@ -85,10 +82,8 @@ def read_arrays(path: Path, command: str) -> Result:
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: run `{command}` first")
     try:
-        require_file(path)
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (*UNREADABLE, AttributeError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        return read_npz(path)
+    except UNREADABLE as error:
         raise DamagedResult(f"{path} is damaged ({error}): run `{command}`") from error
 
 

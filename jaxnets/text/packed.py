@@ -41,9 +41,9 @@ DAMAGED = (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error)
 class Unpacked(io.BufferedReader):
     """Reads what a file unpacks to; raises a ValueError for damage, and for more than a text."""
 
-    def __init__(self, path: Path, packed: IO[bytes], unpacked: IO[bytes]) -> None:
-        """Reads from `unpacked`, which reads `packed`, the file at `path`."""
-        super().__init__(_Bounded(path, unpacked))
+    def __init__(self, path: Path, packed: IO[bytes], unpacked: IO[bytes], most: int) -> None:
+        """Reads from `unpacked`, which reads `packed`, the file at `path`; see `open_packed`."""
+        super().__init__(_Bounded(path, unpacked, most))
         self._packed = packed
 
     @property
@@ -53,19 +53,21 @@ class Unpacked(io.BufferedReader):
 
 
 @contextmanager
-def open_packed(path: Path) -> Iterator[Unpacked]:
+def open_packed(path: Path, most: int = MOST) -> Iterator[Unpacked]:
     """Opens a file, plain or packed by gzip, xz or bzip2, whatever its name.
+
+    It may unpack to `most` times its size, plus `ALWAYS`.
 
     Raises:
         FileNotFoundError: no such file.
         ValueError: a folder, device or pipe; an archive of another kind; and, while reading, a
-            damaged archive, or one that unpacks to `MOST` times its size and more.
+            damaged archive, or one that unpacks to more.
     """
     require_file(path)
     with path.open("rb") as packed:
         opener = _opener(path, packed.read(10))
         packed.seek(0)
-        with opener(packed) as unpacked, Unpacked(path, packed, unpacked) as file:
+        with opener(packed) as unpacked, Unpacked(path, packed, unpacked, most) as file:
             yield file
 
 
@@ -83,9 +85,9 @@ def _opener(path: Path, start: bytes) -> Callable[[IO[bytes]], Any]:
 
 
 class _Bounded(io.RawIOBase):
-    def __init__(self, path: Path, unpacked: Any) -> None:
-        self.path, self.unpacked = path, unpacked
-        self.done, self.most = 0, MOST * path.stat().st_size + ALWAYS
+    def __init__(self, path: Path, unpacked: Any, times: int) -> None:
+        self.path, self.unpacked, self.times = path, unpacked, times
+        self.done, self.most = 0, times * path.stat().st_size + ALWAYS
 
     def readable(self) -> bool:
         return True
@@ -102,8 +104,8 @@ class _Bounded(io.RawIOBase):
         self.done += n
         if self.done > self.most:
             raise ValueError(
-                f"{self.path} unpacks to more than {MOST} times its size, unlike usual texts: "
-                "if it is text, unpack it yourself"
+                f"{self.path} unpacks to more than {self.times} times its size, unlike usual "
+                "files of its kind: if it is whole, unpack it yourself"
             )
         return n
 

@@ -1,7 +1,9 @@
 """The quality of word vectors: accuracy on analogies, and correlation with human judgements."""
 
+import codecs
+import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -14,6 +16,8 @@ from jaxnets.text.word_rule import spell
 from jaxnets.word2vec.vectors import METHODS, Vectors, require_vectors
 
 Analogy = tuple[str, str, str, str]
+LARGEST = 2**25
+"""Bytes of a file of analogies or pairs; those in use have less than a tenth."""
 
 
 class Score(NamedTuple):
@@ -88,7 +92,7 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Analogy]]:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: a line without four words, or a file that is not UTF-8.
+        ValueError: a line without four words, or a file that is not UTF-8 or beyond `LARGEST`.
     """
     groups: dict[str, list[Analogy]] = {}
     name = ""
@@ -98,7 +102,7 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Analogy]]:
         elif line.strip():
             words = spell(line).split()
             if len(words) != 4:
-                raise ValueError(f"{path}, line {number}: expected four words, got {line!r}")
+                raise ValueError(f"{path}, line {number}: expected four words, got {line!r:.60}")
             groups.setdefault(name, []).append((words[0], words[1], words[2], words[3]))
     return groups
 
@@ -134,7 +138,7 @@ def read_similarities(path: str | PathLike[str]) -> list[tuple[str, str, float]]
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: any other line, or a file that is not UTF-8.
+        ValueError: any other line, or a file that is not UTF-8 or beyond `LARGEST`.
     """
     pairs = []
     for number, line in enumerate(_lines(path), start=1):
@@ -147,17 +151,22 @@ def read_similarities(path: str | PathLike[str]) -> list[tuple[str, str, float]]
                 raise ValueError(f"the score is {score}")
         except ValueError as error:
             raise ValueError(
-                f"{path}, line {number}: expected word, tab, word, tab, number, got {line!r}"
+                f"{path}, line {number}: expected word, tab, word, tab, number, got {line!r:.60}"
             ) from error
     return pairs
 
 
-def _lines(path: str | PathLike[str]) -> list[str]:
-    """Reads a file, plain or packed, and splits it at line breaks alone."""
+def _lines(path: str | PathLike[str]) -> Iterator[str]:
+    """Reads a file, plain or packed, and yields its lines, which end at line breaks alone."""
     path = as_path(path)
     with open_packed(path) as file:
-        content = file.read()
-    try:
-        return content.decode("utf-8-sig").replace("\r\n", "\n").split("\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is not UTF-8 ({error.reason}): convert it") from error
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise ValueError(
+            f"{path} has more than {LARGEST} bytes: it holds something else than questions or pairs"
+        )
+    for line in io.BytesIO(content.removeprefix(codecs.BOM_UTF8)):
+        try:
+            yield line.decode().removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} is not UTF-8 ({error.reason}): convert it") from error

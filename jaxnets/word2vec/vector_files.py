@@ -14,6 +14,8 @@ from jaxnets.word2vec.vectors import Vectors, require_vectors
 
 ERRORS = ("strict", "replace", "backslashreplace", "ignore")
 """What to do with a word that is not UTF-8, as in `bytes.decode`."""
+MOST = 20
+"""A file may be this many times as large as its archive; 3 times is usual for numbers."""
 SEPARATORS = {False: re.compile(r"[ \t\n]"), True: re.compile(r"[ \n]")}
 """Characters that no word of the text and of the binary format can have."""
 
@@ -95,6 +97,6 @@ def load(path: str | PathLike[str], binary: bool = False, errors: str = "strict"
     """
     checks.require_known([errors], ERRORS, "errors")
     path = as_path(path)
-    with open_packed(path) as file:
+    with open_packed(path, MOST) as file:
         content = file.read()
     return vector_formats.parse(content, path, bool(binary), errors)

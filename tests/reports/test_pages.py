@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from dataclasses import asdict
 from html.parser import HTMLParser
 
@@ -151,6 +152,27 @@ def test_damaged_arrays_are_named(tmp_path, content):
     (tmp_path / "xor.npz").write_bytes(content)
     with pytest.raises(notes.DamagedResult, match=rf"xor\.npz is damaged .*{run.COMMAND} xor"):
         run.redraw("xor", tmp_path)
+
+
+@pytest.mark.parametrize("shape", ["(300000000,)", "(-1,)", "(2**40, 2**40)", "(10**30,)"])
+def test_a_header_of_arrays_that_promises_too_much_is_named(tmp_path, shape):
+    header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".encode()
+    with zipfile.ZipFile(tmp_path / "xor.npz", "w") as archive:
+        start = b"\x93NUMPY\1\0" + len(header).to_bytes(2, "little")
+        archive.writestr("a.npy", start + header + bytes(72))
+    with pytest.raises(notes.DamagedResult, match=r"xor\.npz is damaged"):
+        run.saved("xor", tmp_path)
+
+
+def test_other_members_of_an_archive_are_no_arrays_of_a_result(tmp_path):
+    np.savez(tmp_path / "xor.npz", loss=np.arange(3), data="digits")
+    with zipfile.ZipFile(tmp_path / "xor.npz", "a") as archive:
+        archive.writestr("readme.txt", b"text")
+        archive.writestr("__MACOSX/._loss.npy", b"junk")
+    found = run.saved("xor", tmp_path)
+    assert sorted(found) == ["data", "loss"]
+    assert found["data"] == "digits"
+    np.testing.assert_array_equal(found["loss"], [0, 1, 2])
 
 
 def test_changed_bytes_of_arrays_are_named(tmp_path):

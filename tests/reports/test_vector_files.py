@@ -330,7 +330,7 @@ def test_what_is_not_a_file_is_refused(tmp_path, read):
 
 
 BOMBS = {
-    "one number": (b"1 1\na " + b"1" * 2**27, "unpacks to more than 200 times its size"),
+    "one number": (b"1 1\na " + b"1" * 2**27, "unpacks to more than 20 times its size"),
     "one line": (b"a" + b" 1" * 2**22, "not in word2vec's format"),
     "one line after a header": (b"1 4194304\na" + b" 1" * 2**22 + b"\n", "line 2 has more than"),
     "one word": (b"4194304 1\n" + b"a 1\n" * 2**22, "line 2 and line 3 have the same word"),
@@ -343,6 +343,22 @@ def test_a_bomb_is_not_unpacked(tmp_path, name):
     (tmp_path / "v").write_bytes(gzip.compress(content))
     with pytest.raises(ValueError, match=message):
         load(tmp_path / "v")
+
+
+@pytest.mark.parametrize("read", [word2vec.read_analogies, word2vec.read_similarities])
+@pytest.mark.parametrize("line", [b"\n", b"a b c d\n", b"a\tb\t1\n", b"1"], ids=ascii)
+def test_a_bomb_of_questions_is_not_unpacked(tmp_path, read, line):
+    (tmp_path / "q").write_bytes(gzip.compress(line * (2**25 // len(line) + 2), 1))
+    with pytest.raises(ValueError, match="has more than 33554432 bytes"):
+        read(tmp_path / "q")
+
+
+@pytest.mark.parametrize("read", [word2vec.read_analogies, word2vec.read_similarities])
+def test_a_long_line_of_questions_is_shown_in_part(tmp_path, read):
+    (tmp_path / "q").write_bytes(b"word " * 10_000)
+    with pytest.raises(ValueError, match="line 1") as refused:
+        read(tmp_path / "q")
+    assert len(str(refused.value)) < 500
 
 
 def test_case_25_total_of_nothing():

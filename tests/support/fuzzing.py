@@ -1,6 +1,7 @@
-"""What the random tests share: wild values, damaged bytes, and what counts as a right answer."""
+"""What the random tests share: wild values, damaged files, and what counts as a right answer."""
 
 import contextlib
+import random
 import signal
 import traceback
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 import experiments
 import jaxnets
+from tests.fuzz.damage import damage_files
 
 OURS = tuple(str(Path(package.__file__).parent) for package in (jaxnets, experiments))
 ERRORS = (
@@ -157,22 +159,6 @@ def _changed(array, names):
     return array
 
 
-@st.composite
-def damaged(draw, intact):
-    """The bytes of a file after up to three damages, or any bytes."""
-    if draw(st.integers(0, 9)) == 0:
-        return draw(st.binary(max_size=60))
-    content = bytearray(intact)
-    for kind in draw(st.lists(st.sampled_from(["flip", "cut", "add", "take", "put"]), max_size=3)):
-        at = draw(st.integers(0, max(len(content) - 1, 0)))
-        if kind == "flip" and content:
-            content[at] ^= draw(st.integers(1, 255))
-        elif kind == "cut":
-            del content[at:]
-        elif kind == "add":
-            content += draw(st.binary(min_size=1, max_size=9))
-        elif kind == "take":
-            del content[at : at + draw(st.integers(1, 9))]
-        else:
-            content[at:at] = draw(st.binary(min_size=1, max_size=9))
-    return bytes(content)
+def damaged(files):
+    """A folder's files, `{name: content}`, after random damage."""
+    return st.integers(0, 2**32).map(lambda seed: damage_files(random.Random(seed), files))
