@@ -13,7 +13,7 @@ from typing import IO, Any, NamedTuple
 
 from jaxnets.host.files import require_file
 
-MOST, ALWAYS = 200, 2**26
+MOST, ALWAYS = 50, 2**26
 """A text may be this many times as large as its archive, plus these bytes; 10 times is usual."""
 
 

@@ -163,7 +163,7 @@ def _lines(path: str | PathLike[str]) -> Iterator[str]:
         content = file.read(LARGEST + 1)
     if len(content) > LARGEST:
         raise ValueError(
-            f"{path} has more than {LARGEST} bytes: it holds something else than questions or pairs"
+            f"{path} has more than {LARGEST} bytes: it is not a file of questions or pairs"
         )
     for line in io.BytesIO(content.removeprefix(codecs.BOM_UTF8)):
         try:

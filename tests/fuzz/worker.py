@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from tests.fuzz.damage import damage_files
 from tests.fuzz.readers import READERS, try_files
-from tests.support.fuzzing import SECONDS
+from tests.support import fuzzing
 
+WAIT = fuzzing.WAIT + 10
 MOST = 2**30
 """Bytes of memory that reading damaged files may take."""
 
@@ -50,8 +51,8 @@ class Worker:
             self._start()
         began = time.monotonic()
         self.pipe.send((name, seed))
-        wrong = f"no answer within {SECONDS + 10} s"
-        if self.pipe.poll(SECONDS + 10):
+        wrong = f"no answer within {WAIT} s"
+        if self.pipe.poll(WAIT):
             with contextlib.suppress(EOFError, ConnectionError):
                 return self.pipe.recv()
             self.process.join()

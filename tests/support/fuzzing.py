@@ -23,7 +23,9 @@ ERRORS = (
 )
 """`DivergedError` is a FloatingPointError, `OutOfMemoryError` a MemoryError."""
 SECONDS = 60
-"""What a call may take, compiling included."""
+"""What a call may take of a core, compiling included."""
+WAIT = 4 * SECONDS
+"""What it may take on a busy machine."""
 MANY = 14
 """How many times as many examples the long tests have."""
 
@@ -49,16 +51,22 @@ def answer(call, *also):
 
 @contextlib.contextmanager
 def _deadline():
-    def give_up(*_):
-        raise RuntimeError(f"no answer within {SECONDS} s")
+    def give_up(number, _):
+        worked = number == signal.SIGPROF
+        raise RuntimeError(
+            f"no answer within {f'{SECONDS} s of a core' if worked else f'{WAIT} s'}"
+        )
 
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(SECONDS)
+    before = {number: signal.signal(number, give_up) for number in (signal.SIGPROF, signal.SIGALRM)}
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.alarm(WAIT)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def refused(value):
