@@ -4,6 +4,7 @@ import argparse
 import os
 import platform
 import statistics
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from importlib.metadata import version
@@ -23,6 +24,7 @@ from benchmarks import (
     words,
 )
 from benchmarks.harness import Goal, Race, Timing, best, race, ratio
+from jaxnets.host.console import output_may_close
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 PACKAGES = ("jax", "flax", "optax", "torch", "scikit-learn", "gensim", "numpy")
@@ -95,6 +97,7 @@ def _machine() -> str:
 
 
 def main(names: list[str]) -> None:
+    machine = _machine()
     sections = []
     for name in names or RACES:
         for build in RACES[name]:
@@ -104,7 +107,7 @@ def main(names: list[str]) -> None:
             print(sections[-1], flush=True)
     head = (
         "# Benchmarks\n\n"
-        f"`make bench` on {date.today()}: {_machine()}.\n\n"
+        f"`make bench` on {date.today()}: {machine}.\n\n"
         "Each contender runs in its own process, in turn; a ratio is the median over rounds of\n"
         "two times of the same round. `prepare` is data, compilation and the first run together;\n"
         "`compile` in the notes is compilation alone.\n"
@@ -126,4 +129,11 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser("python -m benchmarks", description="Runs races.")
     text = f"one of {', '.join(RACES)}; by default all run, and {RESULTS.name} is written"
     parser.add_argument("names", nargs="*", metavar="NAME", type=_race_name, help=text)
-    main(parser.parse_args().names)
+    chosen = parser.parse_args().names
+    with output_may_close():
+        try:
+            main(chosen)
+        except ModuleNotFoundError as error:
+            sys.exit(f"error: {error}: pip install 'jaxnets[bench]'")
+        except OSError as error:
+            sys.exit(f"error: {error}")

@@ -5,6 +5,7 @@ import sys
 
 import jaxnets
 from jaxnets import DivergedError, parallel
+from jaxnets.host.console import output_may_close
 from jaxnets.host.paths import as_path
 from jaxnets.host.signals import interrupt_on_signals
 from jaxnets.storage import run_folder
@@ -39,10 +40,12 @@ def main() -> int:
         parser.error("--tensorboard needs --run or --resume, and a folder")
     jaxnets.use_all_cores()
     run.only_process_0_prints(parallel.start())
-    jaxnets.cache_compilations()
+    _cache_compilations()
     try:
         with interrupt_on_signals():
-            return _dispatch(options, parser)
+            code = _dispatch(options, parser)
+            sys.stdout.flush()
+            return code
     except DivergedError as error:
         print(f"error: {error}", file=sys.stderr)
         return 3
@@ -57,6 +60,14 @@ def main() -> int:
     except (ValueError, OSError, run_folder.FolderInUseError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+
+def _cache_compilations() -> None:
+    """Caches compiled programs; a user without a home folder compiles them every time."""
+    try:
+        jaxnets.cache_compilations()
+    except ValueError as error:
+        print(f"programs are not cached: {error}", file=sys.stderr)
 
 
 def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
@@ -99,4 +110,6 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
 
 
 if __name__ == "__main__":
-    parallel.exit_process(main())
+    with output_may_close():
+        code = main()
+    parallel.exit_process(code)

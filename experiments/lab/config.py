@@ -15,7 +15,8 @@ LEAST = {
 """The least value of an integer; of any other it is 1. An interval needs two seeds."""
 MOST = 2**31 - 1
 """The largest integer; that of `seed` is `LARGEST_SEED`."""
-LARGEST_SEED = 2**63 - 1
+LARGEST_SEED = 2**32 - 1
+"""JAX takes the lowest 32 bits of a seed: 2**32 would give the numbers of 0."""
 MAY_BE_ZERO = {"dropout", "epsilons", "flip", "gap", "l2", "lambdas", "noise"}
 SHARES = {"dropout", "flip"}
 """Floats below 1."""

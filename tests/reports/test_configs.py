@@ -4,6 +4,7 @@ import dataclasses
 import math
 import typing
 
+import jax
 import pytest
 
 from experiments.lab.config import LEAST, MAY_BE_ZERO, configure, require_valid
@@ -70,6 +71,15 @@ def test_settings_are_refused_in_one_line(settings, message):
         configure(load("xor").Config(), settings)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("seed", [2**32, 2**32 + 5, 2**63 - 1])
+def test_a_seed_that_would_repeat_another_is_refused(seed):
+    same = jax.random.key(seed), jax.random.key(seed % 2**32)
+    assert (jax.random.key_data(same[0]) == jax.random.key_data(same[1])).all()
+    with pytest.raises(ValueError, match=f"seed is {seed}; it must be in 0 to 4294967295"):
+        configure(load("xor").SMOKE, [f"seed={seed}"])
+    assert configure(load("xor").SMOKE, ["seed=4294967295"]).seed == 2**32 - 1
 
 
 def test_an_experiment_is_checked_before_it_runs(tmp_path):
