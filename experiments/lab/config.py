@@ -18,6 +18,7 @@ MOST = 2**31 - 1
 LARGEST_SEED = 2**32 - 1
 """JAX takes the lowest 32 bits of a seed: 2**32 would give the numbers of 0."""
 MAY_BE_ZERO = {"dropout", "epsilons", "flip", "gap", "l2", "lambdas", "noise"}
+MAY_BE_EMPTY = {"images"}
 SHARES = {"dropout", "flip"}
 """Floats below 1."""
 
@@ -63,7 +64,7 @@ def require_valid(config: Any) -> None:
         if typing.get_origin(kind) is not tuple:
             _require(name, kind, value)
             continue
-        if not isinstance(value, tuple) or not value:
+        if not isinstance(value, tuple) or not (value or name in MAY_BE_EMPTY):
             raise ValueError(f"{name} is {value!r}; it must be a tuple of at least one")
         of = typing.get_args(kind)[0]
         for item in value:

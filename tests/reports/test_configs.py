@@ -7,7 +7,8 @@ import typing
 import jax
 import pytest
 
-from experiments.lab.config import LEAST, MAY_BE_ZERO, configure, require_valid
+from experiments import demo
+from experiments.lab.config import LEAST, MAY_BE_EMPTY, MAY_BE_ZERO, configure, require_valid
 from experiments.lab.registry import EXPERIMENTS
 from experiments.lab.run import load, perform
 
@@ -30,7 +31,8 @@ def bad_values(field, kind):
         of = typing.get_args(kind)[0]
         good = ("relu",) if of is str else (of(3),)
         entries = [*bad_values(field, of), *(["no such name"] if of is str else [])]
-        return [(), [3], None, 3, "3", *((*good, bad) for bad in entries)]
+        empty = [] if field in MAY_BE_EMPTY else [()]
+        return [*empty, [3], None, 3, "3", *((*good, bad) for bad in entries)]
     more = {int: [LEAST.get(field, 1) - 1], float: [] if field in MAY_BE_ZERO else [0.0], str: []}
     return BAD[kind] + more[kind]
 
@@ -42,6 +44,11 @@ def test_what_no_experiment_can_use_is_refused_by_name(name, field, kind, compil
         with pytest.raises((TypeError, ValueError), match=field):
             require_valid(dataclasses.replace(config, **{field: bad}))
     assert compilations() == 0
+
+
+@pytest.mark.parametrize("name", demo.RUNS)
+def test_the_configurations_of_the_demo_are_valid(name):
+    require_valid(demo.RUNS[name])
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
