@@ -123,6 +123,16 @@ def require_count(value: Any, name: str) -> None:
         raise ValueError(f"{name} is {value}; it must be below 2^31, the range of JAX's int32")
 
 
+def as_batch_size(size: int | None, samples: int) -> int:
+    """Returns the size of a batch, all samples for None; raises a ValueError if it is larger."""
+    if size is not None and size > samples:
+        raise ValueError(
+            f"batch_size {size} is larger than the {samples} training samples: "
+            "use batch_size=None for the full set"
+        )
+    return size or samples
+
+
 def require_callable(value: Any, name: str, example: str) -> None:
     """Raises a TypeError unless the value can be called."""
     if not callable(value):

@@ -289,7 +289,7 @@ def _epoch(
     Without bounds the loop is a scan, which can be differentiated through.
     """
     n = len(samples["x"])
-    size = spec.batch_size or n
+    size = checks.as_batch_size(spec.batch_size, n)
     full, left = divmod(n, size)
 
     def update(now: tuple[State, Metrics], rows: Array | None) -> tuple[State, Metrics]:

@@ -86,12 +86,7 @@ def prepare(
     names = {*hparams} - {*PENALTIES, *getattr(spec.model, "hparam_names", ())}
     sample = train["x"].shape[1:], train["x"].dtype
     _require_updates(spec.model, spec.optimizer, tuple(sorted(names)), *sample)
-    n = len(train["x"]) if samples is None else samples
-    if spec.batch_size is not None and spec.batch_size > n:
-        raise ValueError(
-            f"batch_size {spec.batch_size} is larger than the {n} training samples: "
-            "use batch_size=None for the full set"
-        )
+    checks.as_batch_size(spec.batch_size, len(train["x"]) if samples is None else samples)
     data = type(data)(**(dict.fromkeys(data._fields) | {"train": train, "valid": valid}))
     if not on_host:
         data = jax.tree.map(jnp.asarray, data)

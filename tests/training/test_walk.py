@@ -44,7 +44,7 @@ def sweep(key):
     return jn.sweep(SPEC, jax.random.split(key, 4), DATA, RATE)
 
 
-@pytest.mark.parametrize(("run", "files", "functions"), [(fit, 12, 90), (sweep, 13, 90)])
+@pytest.mark.parametrize(("run", "files", "functions"), [(fit, 12, 91), (sweep, 13, 91)])
 def test_a_new_run_is_a_short_walk(key, run, files, functions):
     """Compilation included: every function of the model and the loss is entered."""
     jax.clear_caches()
