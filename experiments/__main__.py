@@ -18,6 +18,13 @@ from .lab.run import RESULTS, load, perform, redraw, title
 DRAWING = ("matplotlib", "skimage")
 """Packages that the wheel alone does not bring."""
 
+OPTIONS = ("set", "smoke", "redraw", "run", "resume", "tensorboard")
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "all": ("set",),
+    **dict.fromkeys(("demo", "scorecard", "gallery", "gallery-check"), ()),
+}
+"""What can be asked for beyond one experiment, and the options that it takes."""
+
 
 def main() -> int:
     """Parses the command line, arranges the devices, then runs what was asked for."""
@@ -38,6 +45,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.tensorboard and options.run is None and options.resume is None:
         parser.error("--tensorboard needs --run or --resume, and a folder")
+    _require_options(options, parser)
     jaxnets.use_all_cores()
     run.only_process_0_prints(parallel.start())
     _cache_compilations()
@@ -60,6 +68,15 @@ def main() -> int:
     except (ValueError, OSError, run_folder.FolderInUseError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+
+
+def _require_options(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
+    """Refuses options that would be ignored."""
+    takes = COMMANDS.get(options.name, ("redraw",) if options.redraw else OPTIONS)
+    ignored = [f"--{name}" for name in OPTIONS if getattr(options, name) and name not in takes]
+    if ignored:
+        what = options.name if options.name in COMMANDS else "--redraw"
+        parser.error(f"{what} does not take {', '.join(ignored)}")
 
 
 def _cache_compilations() -> None:

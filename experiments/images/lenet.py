@@ -213,7 +213,7 @@ def _draw_filters(axes: Axes, result: Result) -> None:
     shown = axes.imshow(tiles, cmap="gray", vmin=-most, vmax=most)
     bar = axes.get_figure().colorbar(shown, ax=axes, orientation="horizontal", shrink=0.7)
     bar.set_label("weight")
-    axes.set(xticks=[], yticks=[], title="the 6 filters of the first layer (seed 0)")
+    axes.set(xticks=[], yticks=[], title="the 6 filters of the first layer (first seed)")
     axes.grid(visible=False)
 
 

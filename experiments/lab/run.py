@@ -32,10 +32,10 @@ from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.storage.digest import digest_of_file
 
 from .claims import Result
-from .config import require_valid
 from .fingerprint import digest, path_of
 from .notes import read, read_arrays
 from .registry import EXPERIMENTS
+from .rules import require_usable
 
 RESULTS = Path("results")
 SUFFIXES = (".npz", ".json", ".png")
@@ -78,18 +78,19 @@ def perform(
     """
     module = load(name)
     config = config or module.Config()
-    require_valid(config)
+    require_usable(name, config)
     saves = "checkpoints" in inspect.signature(module.run).parameters
     options = {"checkpoints": checkpoints} if saves else {}
     print(f"\n=== {name}: {title(name)}", flush=True)
     inputs = inputs_of(module, config)
+    results = as_path(results, "results")
+    if not jax.process_index():
+        _require_writable(results, name)
     start = time.perf_counter()
     result = module.run(config, jax.random.key(config.seed), **options)
     seconds = time.perf_counter() - start
     if jax.process_index():
         return result
-    results = as_path(results, "results")
-    make_folder(results)
     note = {
         "experiment": name,
         "config": dataclasses.asdict(config),
@@ -107,6 +108,16 @@ def perform(
     redraw(name, results)
     print(f"({seconds:.1f} s; figure and numbers in {results}/{name}.*)", flush=True)
     return result
+
+
+def _require_writable(results: Path, name: str) -> None:
+    """Makes the folder of the results; raises an OSError if a result could not be written there."""
+    make_folder(results)
+    taken = [path for suffix in SUFFIXES if (path := results / f"{name}{suffix}").is_dir()]
+    if taken:
+        raise IsADirectoryError(f"{taken[0]} is a folder: a file of the result goes there")
+    if not os.access(results, os.W_OK):
+        raise PermissionError(f"{results} cannot be written to: the result goes there")
 
 
 def inputs_of(module: Any, config: Any) -> str:
@@ -137,6 +148,7 @@ def perform_in(
     to the results and to the folder, the figure to the folder's `figures`.
 
     Raises:
+        TypeError, ValueError: a value of the configuration that the experiment cannot use.
         ValueError: the folder has a run already, or one of another experiment.
         FileNotFoundError: there is nothing to resume.
         ModuleNotFoundError: TensorBoard is asked for without the extra.
@@ -144,6 +156,7 @@ def perform_in(
     folder, results = as_path(folder, "folder"), as_path(results, "results")
     if resume:
         config = _config_of(folder, name, config)
+    require_usable(name, config)
     with run_folder.open_run_folder(folder, tensorboard) as opened:
         first = jax.process_index() == 0
         if not resume and first and run_folder.has_run(folder):

@@ -14,10 +14,13 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+from jaxnets.host import checks
+
 from .config import configure
 from .fingerprint import digest
 from .notes import DamagedResult, read
 from .registry import EXPERIMENTS, LONGEST, TIMED
+from .rules import require_usable
 from .run import PROGRAM, RESULTS, has_own_arrays, inputs_of, load
 
 MOST = 4
@@ -35,7 +38,11 @@ def main(settings: list[str], results: Path = RESULTS) -> int:
     share of the cores: one core each wastes less than all cores for one at a time. A setting
     `field=value` applies to the experiments that have the field. Results are written atomically,
     so whatever stops one experiment leaves the others intact.
+
+    Raises:
+        ValueError: a setting that no experiment takes, or that one of them cannot use.
     """
+    _require_settings(settings)
     waiting = [name for name in EXPERIMENTS if not up_to_date(name, settings, results)]
     print(f"{len(EXPERIMENTS) - len(waiting)} of {len(EXPERIMENTS)} experiments are up to date.")
     untimed = sorted(set(waiting) - set(TIMED), key=[*LONGEST, *EXPERIMENTS].index)
@@ -56,6 +63,15 @@ def main(settings: list[str], results: Path = RESULTS) -> int:
     if failed:
         print(f"\nFailed (the others have run): {', '.join(failed)}", file=sys.stderr)
     return int(bool(failed))
+
+
+def _require_settings(settings: list[str]) -> None:
+    """Raises a ValueError unless some experiment has the field, and all that do can use it."""
+    every = [load(name).Config for name in EXPERIMENTS]
+    fields = {field.name for config in every for field in dataclasses.fields(config)}
+    checks.require_known([setting.partition("=")[0] for setting in settings], fields, "field")
+    for name in EXPERIMENTS:
+        require_usable(name, configure(load(name).Config(), settings_of(name, settings)))
 
 
 def _shares() -> Shares:

@@ -64,7 +64,7 @@ class Config:
     seed: int = 0
 
 
-SMOKE = Config((2, 4), (0.0, 1e-2), (16,), seeds=3, samples=32, updates=8)
+SMOKE = Config((2, 4), (0.0, 1e-2), (16, 32), seeds=3, samples=32, updates=8)
 
 
 def run(config: Config, key: Array) -> Result:

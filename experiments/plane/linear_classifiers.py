@@ -142,7 +142,7 @@ def _draw_errors(axes: Axes, result: Result) -> None:
         at = positions + 0.15 * (i - 2)
         axes.errorbar(at, errors.mean(axis=1), errors.std(axis=1, ddof=1), **look)
     axes.axhline(100 * TOLERANCE, color="#777777", linewidth=0.8)
-    axes.set_xticks(positions, ["a line", "5 outliers", "region"])
+    axes.set_xticks(positions, ["a line", "outliers", "region"])
     axes.set(ylabel="test error [%]", title=f"test error (± 1 std, {_seeds(result)}); line: 5 %")
     axes.legend(fontsize="small", loc="upper left")
 
@@ -161,7 +161,7 @@ def _draw_starts(axes: Axes, result: Result) -> None:
     for i, (curve, style) in enumerate(zip(result["svm_curves"], plots.styles(), strict=False)):
         axes.plot(steps, curve, label=f"start {i + 1}", **style | {"marker": ""})
     axes.set(xscale="log", xlabel="step", ylabel="loss, lowest so far", ylim=(0, None))
-    axes.set_title("SVM from random starts (5 outliers)")
+    axes.set_title("SVM from random starts (with outliers)")
     axes.legend(fontsize="small")
 
 

@@ -14,7 +14,7 @@ from jaxnets.data.toy import Points, rosenbrock_region
 
 Params = dict[str, Array]
 
-PROBLEMS = {"line": "a line", "outliers": "a line, 5 outliers", "region": "Rosenbrock region"}
+PROBLEMS = {"line": "a line", "outliers": "a line, outliers", "region": "Rosenbrock region"}
 CLASSIFIERS = {
     "squared": "perceptron, squared loss",
     "perceptron": "perceptron, perceptron loss",

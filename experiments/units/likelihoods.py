@@ -205,7 +205,9 @@ def _draw_objectives(axes: Axes, result: Result) -> None:
     axes.annotate("", (end, bottom), (end, top), arrowprops={"arrowstyle": "<->"})
     note = f"entropy of the data\n{result['entropy'][0]:.3f} nats "
     axes.text(end, (top + bottom) / 2, note, ha="right", va="center", size="small")
-    axes.set(xlabel="step of gradient descent", ylabel="nats", title="a categorical model (seed 0)")
+    axes.set(
+        xlabel="step of gradient descent", ylabel="nats", title="a categorical model (first seed)"
+    )
     axes.legend(fontsize="small")
 
 

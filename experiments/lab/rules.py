@@ -1,0 +1,188 @@
+"""What an experiment asks of its configuration beyond the types and ranges of single values.
+
+A verdict or figure that looks for a certain value, the lowest of several or a share of the data
+has a rule here, so that a configuration without it is refused before anything runs.
+"""
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from .config import LARGEST_SEED, require_valid
+
+
+class Rule(NamedTuple):
+    """What holds for a field of a configuration."""
+
+    field: str
+    holds: Callable[[Any], bool]
+    """Whether a configuration is as it must be."""
+    must: str
+    """The words after "must", such as "begin with 0"."""
+
+
+def require_usable(name: str, config: Any) -> None:
+    """Raises unless an experiment can use its configuration, by its values and by its rules.
+
+    Raises:
+        TypeError: a value of another type than its field.
+        ValueError: a value out of range, or one that a figure or verdict cannot use.
+    """
+    require_valid(config)
+    for rule in RULES.get(name, ()):
+        if not rule.holds(config):
+            value = getattr(config, rule.field)
+            raise ValueError(f"{rule.field} is {value!r}; for {name} it must {rule.must}")
+
+
+def _entries(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _at_least(field: str, least: int) -> Rule:
+    return Rule(field, lambda c: min(_entries(getattr(c, field))) >= least, f"be {least} or more")
+
+
+def _at_most(field: str, most: int) -> Rule:
+    return Rule(field, lambda c: max(_entries(getattr(c, field))) <= most, f"be {most} or less")
+
+
+def _rise(field: str, count: int = 1) -> Rule:
+    def holds(config: Any) -> bool:
+        values = getattr(config, field)
+        return len(values) >= count and all(low < high for low, high in pairwise(values))
+
+    return Rule(field, holds, f"have {count} or more values, each above the one before")
+
+
+def _has(field: str, *values: Any) -> Rule:
+    words = " and ".join(map(str, values))
+    return Rule(field, lambda c: set(values) <= set(getattr(c, field)), f"have {words} among them")
+
+
+def _is_of(field: str, *values: Any) -> Rule:
+    words = ", ".join(map(str, values))
+    return Rule(field, lambda c: set(_entries(getattr(c, field))) <= set(values), f"be of {words}")
+
+
+def _begins(field: str, value: float) -> Rule:
+    return Rule(field, lambda c: getattr(c, field)[0] == value, f"begin with {value}")
+
+
+def _once(field: str) -> Rule:
+    def holds(config: Any) -> bool:
+        return len(set(getattr(config, field))) == len(getattr(config, field))
+
+    return Rule(field, holds, "have every value once")
+
+
+IN_BATCHES = Rule("batch_size", lambda c: c.batch_size <= c.samples, "be at most `samples`")
+DIGITS = 1079
+"""Of scikit-learn's digits, those to train on."""
+XOR_RECORDS = 10
+OF_DIGITS = _at_most("batch_size", DIGITS)
+LECTURE_TWO, LECTURE_RBF = (10, 20, 40, 60, 80, 100), (100, 400, 1600)
+"""Sizes of the networks and kernels of which the lecture gives the accuracy on random points."""
+
+RULES: dict[str, tuple[Rule, ...]] = {
+    "activation_choice": (
+        OF_DIGITS,
+        _once("activations"),
+        _has("activations", "relu", "tanh", "sigmoid"),
+        Rule("activations", lambda c: len(c.activations) > 3, "have an alternative to ReLU"),
+    ),
+    "adversarial": (_begins("epsilons", 0), _rise("epsilons", 2)),
+    "approximation": (
+        _rise("units", 2),
+        _rise("written", 2),
+        Rule("written", lambda c: all(n % 4 == 0 for n in c.written), "be multiples of 4"),
+        Rule("written", lambda c: bool({*c.written} & {*c.units}), "have one of `units`"),
+    ),
+    "backward_cost": (
+        _once("networks"),
+        Rule("networks", lambda c: c.networks != ("784-100-10",), "have one of 3 or more layers"),
+        _rise("batches"),
+        _at_least("rounds", 2),
+    ),
+    "batch_size": (_once("sizes"), _at_least("rounds", 2)),
+    "checkerboard": (IN_BATCHES, _rise("widths")),
+    "decision_regions": (IN_BATCHES, _rise("units", 2)),
+    "digits_sweep": (OF_DIGITS, _once("rates"), _rise("widths")),
+    "feature_maps": (_at_least("neighbours", 41),),
+    "gradient_descent": (
+        _at_most("samples", DIGITS),
+        _rise("sizes"),
+        Rule("sizes", lambda c: max(c.sizes) < c.samples, "be below `samples`"),
+        _has("rates", 0.001, 0.1),
+        Rule("steps", lambda c: c.steps > 200, "be more than the 200 that take all terms"),
+    ),
+    "image_surface": (_once("networks"),),
+    "likelihoods": (IN_BATCHES,),
+    "linear_classifiers": (
+        _at_most("gap", 1),
+        Rule("outliers", lambda c: c.outliers <= c.samples, "be at most `samples`"),
+    ),
+    "linear_regions": (_at_least("widths", 2), _at_least("depth", 2), _at_least("samples", 32)),
+    "looking_at_data": (
+        _at_least("samples", 2),
+        Rule("seed", lambda c: c.seed + c.subsamples <= LARGEST_SEED + 1, "leave some for t-SNE"),
+    ),
+    "loss_landscape": (_at_least("points", 3), _at_least("segments", 4)),
+    "many_networks": (
+        OF_DIGITS,
+        _rise("counts"),
+        Rule("counts", lambda c: max(*c.counts, c.loop) > 1, "have 2 networks, or `loop`"),
+        _at_least("rounds", 2),
+    ),
+    "mnist_width": (_rise("widths", 2),),
+    "overfitting": (
+        _rise("widths", 2),
+        _begins("lambdas", 0),
+        _rise("lambdas", 2),
+        _rise("sizes", 2),
+        _has("sizes", 16),
+        Rule("sizes", lambda c: c.sizes[-1] == c.samples, "end with `samples`"),
+        Rule("updates", lambda c: c.updates * c.sizes[0] >= c.samples, "make an epoch of batches"),
+    ),
+    "perceptron_mnist": (_at_least("orders", 2),),
+    "random_points": (
+        _is_of("searched", *LECTURE_TWO),
+        _is_of("others", *LECTURE_TWO),
+        Rule("others", lambda c: not {*c.others} & {*c.searched}, "have none of `searched`"),
+        Rule(
+            "others",
+            lambda c: {20, 100} <= {*c.searched, *c.others},
+            "have 20 and 100",
+        ),
+        _has("one_layer", 125),
+        Rule(
+            "one_layer",
+            lambda c: {*c.searched, *c.others} <= {*c.one_layer},
+            "have all of `searched` and `others`",
+        ),
+        _is_of("kernels", *LECTURE_RBF),
+        _has("kernels", 100),
+        Rule("updates", lambda c: c.updates % c.records == 0, "be a multiple of `records`"),
+    ),
+    "random_wiring": (
+        Rule("levels", lambda c: sum(c.levels) == sum(c.layers), "have as many units as `layers`"),
+        Rule(
+            "board_levels",
+            lambda c: sum(c.board_levels) == sum(c.board_layers),
+            "have as many units as `board_layers`",
+        ),
+    ),
+    "rosenbrock_region": (IN_BATCHES, _rise("widths")),
+    "rosenbrock_regression": (_rise("nodes", 2), _is_of("nodes", 2, 3, 4)),
+    "threshold_units": (_rise("inputs"), _at_most("inputs", 4)),
+    "vanishing_gradients": (
+        _rise("depths"),
+        Rule("batch_size", lambda c: 1024 % c.batch_size == 0, "divide the 1024 samples"),
+    ),
+    "xor": (
+        _begins("widths", 2),
+        _rise("widths", 2),
+        Rule("steps", lambda c: c.steps % XOR_RECORDS == 0, f"be a multiple of {XOR_RECORDS}"),
+    ),
+}
+"""Of each experiment; one without a row can use all values that are valid alone."""

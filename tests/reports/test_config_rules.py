@@ -1,0 +1,238 @@
+"""Configurations whose values are valid alone, but that a figure or verdict could not use."""
+
+import dataclasses
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+import jaxnets as jn
+from experiments import __main__ as command
+from experiments import demo
+from experiments.functions import rosenbrock_regression
+from experiments.lab import run, run_all
+from experiments.lab.registry import EXPERIMENTS
+from experiments.lab.rules import RULES, require_usable
+from jaxnets.data import Dataset
+
+BROKEN = [
+    ("activation_choice", "activations", ("relu", "tanh", "elu", "softplus")),
+    ("activation_choice", "activations", ("relu", "tanh", "sigmoid")),
+    ("activation_choice", "activations", ("relu", "tanh", "sigmoid", "elu", "elu")),
+    ("activation_choice", "batch_size", 1080),
+    ("adversarial", "epsilons", (0.1, 0.2)),
+    ("adversarial", "epsilons", (0.0,)),
+    ("approximation", "units", (4,)),
+    ("approximation", "written", (4,)),
+    ("approximation", "written", (4, 6)),
+    ("approximation", "written", (12, 16)),
+    ("backward_cost", "networks", ("784-100-10",)),
+    ("backward_cost", "networks", ("LeNet-5", "LeNet-5")),
+    ("backward_cost", "batches", (64, 1)),
+    ("backward_cost", "rounds", 1),
+    ("batch_size", "sizes", (50, 50)),
+    ("batch_size", "rounds", 1),
+    ("checkerboard", "batch_size", 129),
+    ("checkerboard", "widths", (10, 4)),
+    ("decision_regions", "samples", 16),
+    ("decision_regions", "units", (3,)),
+    ("digits_sweep", "batch_size", 5000),
+    ("digits_sweep", "rates", (0.1, 0.1)),
+    ("digits_sweep", "widths", (8, 4)),
+    ("feature_maps", "neighbours", 40),
+    ("gradient_descent", "samples", 2000),
+    ("gradient_descent", "sizes", (5, 1)),
+    ("gradient_descent", "sizes", (1, 32)),
+    ("gradient_descent", "rates", (0.1, 1.0)),
+    ("gradient_descent", "steps", 200),
+    ("image_surface", "networks", ("1 x 50", "1 x 50")),
+    ("likelihoods", "batch_size", 101),
+    ("linear_classifiers", "gap", 1000.0),
+    ("linear_classifiers", "outliers", 10**6),
+    ("linear_regions", "widths", (1,)),
+    ("linear_regions", "depth", 1),
+    ("linear_regions", "samples", 31),
+    ("looking_at_data", "samples", 1),
+    ("looking_at_data", "seed", 2**32 - 1),
+    ("loss_landscape", "points", 2),
+    ("loss_landscape", "segments", 3),
+    ("many_networks", "batch_size", 1080),
+    ("many_networks", "counts", (4, 1)),
+    ("many_networks", "rounds", 1),
+    ("mnist_width", "widths", (40, 20)),
+    ("overfitting", "widths", (4, 2)),
+    ("overfitting", "lambdas", (0.01, 0.1)),
+    ("overfitting", "lambdas", (0.0,)),
+    ("overfitting", "sizes", (16,)),
+    ("overfitting", "sizes", (8, 32)),
+    ("overfitting", "sizes", (16, 64)),
+    ("overfitting", "updates", 1),
+    ("perceptron_mnist", "orders", 1),
+    ("random_points", "searched", (30,)),
+    ("random_points", "others", (30,)),
+    ("random_points", "others", (20, 100)),
+    ("random_points", "others", (60,)),
+    ("random_points", "one_layer", (20, 100)),
+    ("random_points", "one_layer", (20, 125)),
+    ("random_points", "kernels", (200,)),
+    ("random_points", "kernels", (400,)),
+    ("random_points", "updates", 9),
+    ("random_wiring", "levels", (8, 8)),
+    ("random_wiring", "board_levels", (8, 8)),
+    ("rosenbrock_region", "samples", 16),
+    ("rosenbrock_region", "widths", (4, 4)),
+    ("rosenbrock_regression", "nodes", (2,)),
+    ("rosenbrock_regression", "nodes", (2, 5)),
+    ("threshold_units", "inputs", (2, 1)),
+    ("threshold_units", "inputs", (4, 5)),
+    ("vanishing_gradients", "depths", (4, 2)),
+    ("vanishing_gradients", "batch_size", 100),
+    ("xor", "widths", (3, 4)),
+    ("xor", "widths", (2,)),
+    ("xor", "steps", 5),
+]
+
+
+@pytest.mark.parametrize(("name", "field", "value"), BROKEN, ids=str)
+def test_what_a_verdict_cannot_use_is_refused_by_name(name, field, value, tmp_path, compilations):
+    config = dataclasses.replace(run.load(name).SMOKE, **{field: value})
+    with pytest.raises(ValueError, match=rf"; for {name} it must "):
+        run.perform(name, config, tmp_path / "results")
+    assert compilations() == 0
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_the_experiments_own_configurations_are_usable(name):
+    require_usable(name, run.load(name).Config())
+    require_usable(name, run.load(name).SMOKE)
+
+
+@pytest.mark.parametrize("name", demo.RUNS)
+def test_the_configurations_of_the_demo_are_usable(name):
+    require_usable(name, demo.RUNS[name])
+
+
+def test_every_rule_is_of_an_experiment_and_refuses_something():
+    assert set(RULES) <= set(EXPERIMENTS)
+    for name, rules in RULES.items():
+        smoke = run.load(name).SMOKE
+        others = [dataclasses.replace(smoke, **{f: v}) for n, f, v in BROKEN if n == name]
+        if name == "many_networks":
+            others.append(dataclasses.replace(smoke, counts=(1,), loop=1))
+        for rule in rules:
+            assert any(not rule.holds(config) for config in others), (name, rule)
+
+
+def test_no_folder_of_a_run_begins_with_an_unusable_configuration(tmp_path):
+    config = dataclasses.replace(run.load("xor").SMOKE, widths=(3, 4))
+    with pytest.raises(ValueError, match="for xor it must begin with 2"):
+        run.perform_in(tmp_path / "run", "xor", config)
+    assert not (tmp_path / "run").exists()
+
+
+def losses_of(nodes):
+    losses = np.full((3, len(nodes), 4, 2), 1e-9) / np.arange(1, len(nodes) + 1)[:, None, None]
+    domains = np.asarray(rosenbrock_regression.DOMAINS)
+    return {
+        "nodes": np.asarray(nodes),
+        "domains": domains,
+        "losses": losses,
+        "iterations": np.asarray([1, 20]),
+    }
+
+
+def test_a_claim_on_three_sizes_is_not_tested_by_two():
+    """Two of the lecture's three losses were enough to reproduce all three."""
+    more, *slides = [claim.judge(losses_of((2, 3))) for claim in rosenbrock_regression.CLAIMS]
+    assert [judged.status for judged in slides] == ["not tested"] * 2
+    assert more.ours.startswith("best loss over 2, 3 nodes: ")
+    every = [claim.judge(losses_of((2, 3, 4))) for claim in rosenbrock_regression.CLAIMS]
+    assert [judged.status for judged in every] == ["reproduced"] * 3
+
+
+def test_training_refuses_batches_beyond_the_data_when_it_is_traced(key):
+    spec = jn.TrainSpec(jn.MLP((3,)), "binary_cross_entropy", 1, batch_size=32)
+    data = Dataset({"x": np.zeros((4, 2), np.float32), "y": np.zeros(4, np.int32)})
+    for train in (jn.train, jax.jit(jn.train, static_argnums=0)):
+        with pytest.raises(ValueError, match="batch_size 32 is larger than the 4 training samples"):
+            train(spec, key, data, {"learning_rate": 0.1})
+
+
+@pytest.mark.parametrize("blocked", ["file", "folder of a result", "read-only"])
+def test_where_results_cannot_be_written_nothing_is_computed(tmp_path, monkeypatch, blocked):
+    results = tmp_path / "results"
+    if blocked == "file":
+        results.touch()
+    elif blocked == "folder of a result":
+        (results / "activations.npz").mkdir(parents=True)
+    else:
+        monkeypatch.setattr(run.os, "access", lambda *args: False)
+    module = run.load("activations")
+    monkeypatch.setattr(module, "run", lambda config, key: pytest.fail("it was computed"))
+    with pytest.raises(OSError, match="results"):
+        run.perform("activations", module.SMOKE, results)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["sede=1"], "unknown field 'sede'; did you mean 'seeds?'"),
+        (["foo=1"], "unknown field 'foo'"),
+        (["seeds"], "takes field=value"),
+        (["seeds=1"], "seeds is 1"),
+        (["gap=5"], "for linear_classifiers it must be 1 or less"),
+    ],
+)
+def test_settings_of_all_experiments_are_refused_before_one_starts(
+    tmp_path, monkeypatch, settings, message
+):
+    """A misspelt field was ignored, and all experiments ran without it."""
+    monkeypatch.setattr(run_all, "_run", lambda *args: pytest.fail("one was started"))
+    with pytest.raises(ValueError, match=message):
+        run_all.main(settings, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("all --smoke", "all does not take --smoke"),
+        ("all --run there", "all does not take --run"),
+        ("gallery --set seed=1", "gallery does not take --set"),
+        ("scorecard --smoke --redraw", "scorecard does not take --smoke, --redraw"),
+        ("xor --redraw --set seeds=3", "--redraw does not take --set"),
+    ],
+)
+def test_options_that_would_be_ignored_are_refused(monkeypatch, capsys, arguments, message):
+    def started(*args):
+        raise AssertionError("it started")
+
+    monkeypatch.setattr(sys, "argv", ["experiments", *arguments.split()])
+    monkeypatch.setattr(command.jaxnets, "use_all_cores", started)
+    with pytest.raises(SystemExit) as ended:
+        command.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith(f"error: {message}\n")
+
+
+LEAST = {
+    "linear_classifiers": {"samples": 5, "steps": 1, "chords": 1, "tested": 1},
+    "linear_regions": {"widths": (2,), "depth": 2, "samples": 32, "seeds": 2},
+    "looking_at_data": {"samples": 2, "subsamples": 2},
+    "loss_landscape": {"points": 3, "segments": 4, "slices": 1, "steps": 1, "grid": 2},
+    "overfitting": {"updates": 2, "seeds": 2},
+    "perceptron_mnist": {"orders": 2, "sets": 2, "max_epochs": 1},
+    "threshold_units": {"inputs": (1,)},
+    "xor": {"steps": 10, "seeds": 2},
+}
+"""The least that is accepted, of experiments that take seconds."""
+
+
+@pytest.mark.parametrize("name", LEAST)
+def test_the_least_that_is_accepted_gives_numbers_and_a_figure(tmp_path, name, capsys):
+    config = dataclasses.replace(run.load(name).SMOKE, **LEAST[name])
+    run.perform(name, config, tmp_path)
+    assert (tmp_path / f"{name}.png").stat().st_size > 1000
+    shown = capsys.readouterr().out.lower()
+    assert "nan" not in shown.split("figure and numbers")[0].replace("covariance", "")
