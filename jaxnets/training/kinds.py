@@ -57,8 +57,8 @@ DESCRIPTORS = (
     type(vars(inspect.FullArgSpec)["args"]),  # of the fields of a NamedTuple
 )
 WORD = struct.calcsize("P")
-HEAP_TYPE, MANAGED_DICT, MANAGED_WEAKREF = 1 << 9, 1 << 4, 1 << 3
-"""Flags of types in C: made at run time; attributes and weak references outside the object."""
+IMMUTABLE_TYPE, MANAGED_DICT, MANAGED_WEAKREF = 1 << 8, 1 << 4, 1 << 3
+"""Flags of types: written in C; attributes and weak references outside the object."""
 
 
 def write(enc: Encoder, value: Any, place: str) -> Node:
@@ -80,7 +80,7 @@ def write(enc: Encoder, value: Any, place: str) -> Node:
 def _of_object(enc: Encoder, value: Any, place: str) -> Node:
     """Encodes an object by its class, what it contains and its attributes."""
     kind = type(value)
-    solid = next(base for base in kind.__mro__ if not base.__flags__ & HEAP_TYPE)
+    solid = next(base for base in kind.__mro__ if base.__flags__ & IMMUTABLE_TYPE)
     if _has_hidden_state(kind, solid):
         return enc.refuse(value, place)
     if isinstance(value, Mapping) and (solid is not object or installed_name(kind)):
