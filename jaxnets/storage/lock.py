@@ -11,7 +11,7 @@ from typing import NamedTuple
 from filelock import BaseFileLock, FileLock, Timeout
 
 from jaxnets.host.paths import as_path
-from jaxnets.storage.atomic import disk_full_errors, remove_stale, write_text
+from jaxnets.storage.atomic import DiskFullError, disk_full_errors, remove_stale, write_text
 
 LOCK, HOLDER = "lock", "lock.pid"
 
@@ -61,7 +61,7 @@ def lock_folder(folder: str | Path) -> Iterator[FolderLock]:
 
     Raises:
         FolderInUseError: another process, or another place in this one, holds it.
-        RunFolderError: the lock is a symbolic link, or not a file.
+        RunFolderError: the lock is a symbolic link, not a file, or cannot be acquired.
         DiskFullError: there is no space for it.
     """
     folder = as_path(folder, "folder")
@@ -85,6 +85,12 @@ def _acquire(folder: Path) -> BaseFileLock:
     except Timeout as error:
         raise FolderInUseError(
             f"{folder} is in use by pid {_holder(folder)}: wait for it, or use another folder"
+        ) from error
+    except DiskFullError:
+        raise
+    except OSError as error:
+        raise RunFolderError(
+            error.errno, f"{folder / LOCK} cannot be locked: {error.strerror}"
         ) from error
     return lock
 
