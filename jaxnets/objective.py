@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, Protocol
 
 import flax.linen as nn
 import jax
@@ -17,9 +17,26 @@ from jaxnets.losses import Loss, get_loss
 Params = Any
 Batch = dict[str, Array]
 Metrics = dict[str, Array]
+Hparams = Mapping[str, Any]
 PENALTIES = ("l1", "l2")
 BLOCK = 500
 """Samples evaluated at a time."""
+
+
+class Narrowable(Protocol):
+    """What a model may offer beyond `init` and `apply`: traced hyper-parameters of its own."""
+
+    hparam_names: tuple[str, ...]
+    """Their names, such as `("width",)`."""
+
+    def check_hparams(self, **own: Any) -> None:
+        """Raises a ValueError for values that one network cannot have."""
+
+    def narrow(self, params: Params, **own: Array) -> Params:
+        """Changes the first params to those of the network that the values describe."""
+
+    def gradient_mask(self, params: Params, **own: Array) -> Params:
+        """Returns ones and zeros, by which the gradients are multiplied."""
 
 
 def as_part(model: Any, loss: str | Loss, part: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -124,6 +141,11 @@ class Objective:
         if not self.penalised:
             return 0.0
         return self.l1 * l1_penalty(params) + self.l2 * l2_penalty(params)
+
+
+def penalised_objective(model: Any, loss: str | Loss, hparams: Hparams) -> Objective:
+    """Builds the objective of a run, with the penalties that are among its hyper-parameters."""
+    return Objective(model, loss, hparams.get("l1", 0.0), hparams.get("l2", 0.0))
 
 
 def weights(params: Any) -> list[Array]:

@@ -8,7 +8,13 @@ import numpy as np
 from jax import Array, lax
 
 from jaxnets.classical.checked import checked
-from jaxnets.classical.scaling import is_traced, linear_scores, measure, require_alike
+from jaxnets.classical.scaling import (
+    is_traced,
+    largest_feature,
+    linear_scores,
+    measure,
+    require_alike,
+)
 from jaxnets.classical.threshold import signs
 
 Params = dict[str, Array]
@@ -108,11 +114,10 @@ def _require_descent(x: Array, losses: Array, last: Array) -> None:
     """Refuses a loss that ended above its start, and names the largest feature."""
     if is_traced(x, losses, last) or not len(losses) or last <= losses[0] + 1e-3:
         return
-    sizes = np.abs(np.asarray(x)).max(axis=0)
-    j = int(np.argmax(sizes))
+    j, size = largest_feature(x)
     raise ValueError(
         f"the loss rose from {losses[0]:.3g} to {last:.3g}: the learning rate is too high for "
-        f"feature {j} with values up to {sizes[j]:.3g}; lower it, or subtract the mean of every "
+        f"feature {j} with values up to {size:.3g}; lower it, or subtract the mean of every "
         "feature and divide by its standard deviation first"
     )
 

@@ -13,6 +13,7 @@ from jaxnets.classical.checked import checked
 from jaxnets.classical.scaling import (
     doubles,
     is_traced,
+    largest_feature,
     require_alike,
     require_single,
     unlike_features,
@@ -231,11 +232,10 @@ def perceptron_gd(
     require_alike(x)
     params, history = _descend(key, x, y, learning_rate, epochs, loss)
     if not is_traced(params) and not np.isfinite(np.append(params["w"], params["b"])).all():
-        sizes = np.abs(np.asarray(x)).max(axis=0)
-        j = int(np.argmax(sizes))
+        j, size = largest_feature(x)
         raise ValueError(
             f"the weights are not finite: learning_rate={learning_rate} is too high for feature "
-            f"{j} with values up to {sizes[j]:.3g}; lower it, or divide the feature by its "
+            f"{j} with values up to {size:.3g}; lower it, or divide the feature by its "
             "standard deviation first"
         )
     return params, history

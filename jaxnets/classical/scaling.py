@@ -18,7 +18,7 @@ _RANGE = (1e-18, 1e18)  # squares of these numbers fit in single precision
 
 def is_traced(*values: Any) -> bool:
     """Checks whether JAX is tracing any of these arrays, whose entries are then unknown."""
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
+    return any(map(checks.is_traced, jax.tree.leaves(values)))
 
 
 def doubles(*values: Any) -> tuple[Any, ...]:
@@ -115,6 +115,13 @@ def require_single(x: Any) -> None:
             f"feature {j} varies by only {spread[j]:.3g} around {x[0, j]:.9g}, which single "
             f"precision cannot tell apart: subtract {x[0, j]:.9g} first"
         )
+
+
+def largest_feature(x: Any) -> tuple[int, float]:
+    """Returns the number of the feature with the largest value, and that value without its sign."""
+    sizes = np.abs(np.asarray(x)).max(axis=0)
+    j = int(np.argmax(sizes))
+    return j, float(sizes[j])
 
 
 def unlike_features(x: Any) -> str | None:

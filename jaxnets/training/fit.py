@@ -12,11 +12,12 @@ from jaxnets import parallel
 from jaxnets.host import checks
 from jaxnets.host.forks import require_not_forked
 from jaxnets.host.memory import out_of_memory_hint
+from jaxnets.objective import Hparams, penalised_objective
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.training.driver import Job, drive
 from jaxnets.training.fingerprint import fingerprint
 from jaxnets.training.finite import gradient_overflows
-from jaxnets.training.loop import Carry, History, Hparams, State, TrainSpec, advance, begin
+from jaxnets.training.loop import Carry, History, State, TrainSpec, advance, begin
 from jaxnets.training.validate import batch_hint, prepare, program_state
 
 
@@ -113,4 +114,6 @@ def _advance(
 def _overflows(spec: TrainSpec, state_id: str, state: State, data: Any, hparams: Hparams) -> Array:
     """Whether the gradient of the first batch overflows."""
     batch = jax.tree.map(lambda a: a[: spec.batch_size], data.train)
-    return gradient_overflows(spec, state.params, batch, hparams, state.key)
+    objective = penalised_objective(spec.model, spec.loss, hparams)
+    _, grads = spec.value_and_grad(objective, has_aux=True)(state.params, batch, state.key)
+    return gradient_overflows(grads)

@@ -4,10 +4,10 @@
 `advance` takes the same epochs any number of steps at a time, for `fit` and `sweep`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,34 +16,27 @@ from jax import Array, lax
 
 from jaxnets.host import checks
 from jaxnets.losses import Loss, get_loss
-from jaxnets.objective import PENALTIES, Batch, Metrics, Objective, Params, metrics_of, outputs_of
+from jaxnets.objective import (
+    PENALTIES,
+    Batch,
+    Hparams,
+    Metrics,
+    Objective,
+    Params,
+    metrics_of,
+    outputs_of,
+    penalised_objective,
+)
 from jaxnets.training.finite import stays_finite
 from jaxnets.training.optimizers import require_functions
 from jaxnets.training.permutation import permutation
 
-Hparams = Mapping[str, Any]
 History = dict[str, Any]
 Step = Callable[["State", Batch], tuple["State", Metrics]]
 
 
-class Narrowable(Protocol):
-    """What a model may offer beyond `init` and `apply`: traced hyper-parameters of its own."""
-
-    hparam_names: tuple[str, ...]
-    """Their names, such as `("width",)`."""
-
-    def check_hparams(self, **own: Any) -> None:
-        """Raises a ValueError for values that one network cannot have."""
-
-    def narrow(self, params: Params, **own: Array) -> Params:
-        """Changes the first params to those of the network that the values describe."""
-
-    def gradient_mask(self, params: Params, **own: Array) -> Params:
-        """Returns ones and zeros, by which the gradients are multiplied."""
-
-
 def own_hparams(model: Any, hparams: Hparams) -> dict[str, Any]:
-    """Returns those hyper-parameters that the model itself takes, see `Narrowable`."""
+    """Returns those hyper-parameters that the model itself takes, see `objective.Narrowable`."""
     return {name: hparams[name] for name in getattr(model, "hparam_names", ()) if name in hparams}
 
 
@@ -335,12 +328,11 @@ def _optimizer_and_step(
     spec: TrainSpec, params: Params, hparams: Hparams
 ) -> tuple[optax.GradientTransformation, Step]:
     """The optimizer and the step of a run; of the params only their shapes matter."""
-    penalties = {name: hparams[name] for name in PENALTIES if name in hparams}
     own = own_hparams(spec.model, hparams)
-    tx = spec.optimizer(**{k: v for k, v in hparams.items() if k not in penalties | own})
+    tx = spec.optimizer(**{k: v for k, v in hparams.items() if k not in {*PENALTIES, *own}})
     if own:
         tx = optax.chain(_masked_gradients(spec.model.gradient_mask(params, **own)), tx)
-    objective = Objective(spec.model, spec.loss, **penalties)
+    objective = penalised_objective(spec.model, spec.loss, hparams)
     return tx, make_step(objective, tx, spec.value_and_grad, spec.augment)
 
 

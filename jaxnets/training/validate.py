@@ -14,9 +14,9 @@ import optax
 
 from jaxnets.host import checks
 from jaxnets.losses import get_loss
-from jaxnets.objective import PENALTIES, as_part
+from jaxnets.objective import PENALTIES, Hparams, as_part
 from jaxnets.training.fingerprint import state_of
-from jaxnets.training.loop import Hparams, TrainSpec
+from jaxnets.training.loop import TrainSpec, own_hparams
 
 PACKAGES = ("flax", "jax", "jaxnets", "numpy", "optax")
 """Their functions and classes stay as they are while a program runs."""
@@ -33,7 +33,8 @@ def is_fixed(value: Any) -> bool:
         return True
     if type(value) is partial:
         return is_fixed((value.func, *value.args, *value.keywords.values()))
-    if type(value) is not tuple and _package(value) not in PACKAGES:
+    package = str(getattr(value, "__module__", None)).partition(".")[0]
+    if type(value) is not tuple and package not in PACKAGES:
         return False
     if isinstance(value, tuple):
         return all(is_fixed(part) for part in value)
@@ -44,10 +45,6 @@ def is_fixed(value: Any) -> bool:
         return all(is_fixed(getattr(value, name)) for name in names)
     cells = value.__closure__ or () if isinstance(value, FunctionType) else None
     return cells is not None and all(is_fixed(cell.cell_contents) for cell in cells)
-
-
-def _package(value: Any) -> str:
-    return str(getattr(value, "__module__", None)).partition(".")[0]
 
 
 def prepare(
@@ -83,7 +80,7 @@ def prepare(
             f"train samples have shape {train['x'].shape[1:]}, validation samples "
             f"{valid['x'].shape[1:]}: both go through the same first layer"
         )
-    names = {*hparams} - {*PENALTIES, *getattr(spec.model, "hparam_names", ())}
+    names = {*hparams} - {*PENALTIES, *own_hparams(spec.model, hparams)}
     sample = train["x"].shape[1:], train["x"].dtype
     _require_updates(spec.model, spec.optimizer, tuple(sorted(names)), *sample)
     checks.as_batch_size(spec.batch_size, len(train["x"]) if samples is None else samples)
