@@ -13,8 +13,9 @@ import numpy as np
 
 from experiments.lab import gallery, notes, run, run_all, scorecard
 from experiments.lab.claims import Status
-from jaxnets.storage import arrays, checkpoints, run_folder
+from jaxnets.storage import checkpoints, run_folder
 from jaxnets.storage.digest import digest_of_file
+from tests.support.bits import bits_of
 from tests.support.damage import vouch
 
 MARK = {"model": "small"}
@@ -31,14 +32,6 @@ def tree(step):
         "key": jax.random.key(step),
         "none": jnp.zeros((0, 3)),
     }
-
-
-def _bits(found):
-    plain = [
-        jax.random.key_data(leaf) if arrays.is_key(leaf) else leaf
-        for leaf in jax.tree.leaves(found)
-    ]
-    return [(a.dtype, np.shape(a), np.asarray(a).tobytes()) for a in plain]
 
 
 def _files(folder):
@@ -60,7 +53,7 @@ def restore_exactly(folder):
     found = checkpoints.restore(folder, tree(0), MARK)
     if found is None:
         return "nothing is left"
-    assert _bits(found.tree) == _bits(tree(found.step))
+    assert bits_of(found.tree) == bits_of(tree(found.step))
     return found
 
 
@@ -72,7 +65,7 @@ def restore_signed(folder):
     found = checkpoints.restore(folder, tree(0), MARK)
     if found is None:
         return "nothing is left"
-    assert [bit[:2] for bit in _bits(found.tree)] == [bit[:2] for bit in _bits(tree(0))]
+    assert [bit[:2] for bit in bits_of(found.tree)] == [bit[:2] for bit in bits_of(tree(0))]
     return found
 
 

@@ -1,5 +1,6 @@
 """A lock follows no link, belongs to one process, and notices that its folder was replaced."""
 
+import errno
 import multiprocessing
 import os
 import shutil
@@ -9,19 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from jaxnets.storage.lock import FolderInUseError, RunFolderError, lock_folder
 from jaxnets.storage.run_folder import open_run_folder
 
 ROOT = Path(__file__).parents[2]
 NAMES = pytest.mark.parametrize("name", ["lock", "lock.pid"])
-
-
-@pytest.fixture
-def folder(tmp_path):
-    path = tmp_path / "run"
-    path.mkdir()
-    return path
 
 
 @NAMES
@@ -202,3 +197,15 @@ def test_a_folder_that_is_no_longer_there_is_noticed(folder, lose):
         lose(folder)
         with pytest.raises(RunFolderError, match="replaced"):
             held.require_held()
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.EMFILE, errno.ENOLCK])
+def test_a_lock_that_cannot_be_acquired_is_our_error(folder, monkeypatch, number):
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(FileLock, "acquire", fail)
+    said = f"lock cannot be locked: {os.strerror(number)}"
+    with pytest.raises(RunFolderError, match=said) as caught, lock_folder(folder):
+        pytest.fail("locked")
+    assert caught.value.errno == number

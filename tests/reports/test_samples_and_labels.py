@@ -1,7 +1,5 @@
 """Samples, labels and types that gave silent wrong answers in reports, with the right ones."""
 
-from types import SimpleNamespace
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,22 +7,13 @@ import pytest
 from scipy import special
 
 import jaxnets as jn
-from jaxnets import ops
 from jaxnets.analysis import evaluate, projections
 from jaxnets.backprop import value_and_grad
 from jaxnets.classical import (
-    CLASSIFIERS,
-    adaboost,
-    knn,
-    linear_predict,
-    linear_svm,
-    logistic_regression,
     perceptron,
-    signs,
 )
 from jaxnets.data import Dataset, from_arrays, from_npz, hold_out, split, standardise
-from jaxnets.models import CNN, AveragePool, Conv, Dense, Flatten, MaxPool, WordNet
-from jaxnets.output_units import OUTPUT_UNITS
+from jaxnets.models import CNN, Conv, Dense, Flatten, WordNet
 
 KEY = jax.random.key(0)
 RNG = np.random.default_rng(0)
@@ -333,177 +322,3 @@ def test_what_cannot_be_merged_is_refused_or_computed_in_double_precision():
 )
 def test_ordinary_doubles_are_cast_without_a_word(x):
     assert from_arrays(x, np.arange(len(x)) % 2, fractions=(1, 0, 0)).train["x"].dtype == np.float32
-
-
-# types
-
-
-NET = CNN((Conv(4, 3), MaxPool(2), Conv(3, 2), AveragePool(2), Flatten(), Dense(3)))
-IMAGES = RNG.normal(size=(2, 10, 10, 1)).astype(np.float32)
-
-
-@pytest.mark.parametrize(
-    ("x_type", "p_type", "wide"),
-    [
-        (jnp.bfloat16, np.float32, False),
-        (np.float32, jnp.bfloat16, False),
-        (np.float16, jnp.bfloat16, True),
-        (np.float64, np.float32, True),
-    ],
-)
-def test_case_20_half_precision_cnn_under_jit(x_type, p_type, wide):
-    with jax.enable_x64(wide):
-        params = jax.tree.map(lambda a: jnp.asarray(a, p_type), NET.init(KEY, IMAGES))
-        x = jnp.asarray(IMAGES, x_type) if x_type != np.float64 else IMAGES.astype(x_type)
-        plain, jitted = NET.apply(params, x), jax.jit(NET.apply)(params, x)
-        assert plain.dtype == jitted.dtype == jnp.result_type(x, p_type)
-        np.testing.assert_allclose(plain.astype(float), jitted.astype(float), atol=0.05)
-        exact = NET.apply(jax.tree.map(lambda a: a.astype(float), params), x.astype(float))
-        np.testing.assert_allclose(plain.astype(float), exact, atol=0.08)
-        predicted = evaluate.predictions(NET, "softmax_cross_entropy", params, x)
-        assert predicted.shape == (2,)
-
-
-@pytest.mark.parametrize("p_type", [jnp.bfloat16, np.float16])
-def test_gradients_by_hand_of_half_precision_equal_jax(p_type):
-    params = jax.tree.map(lambda a: a.astype(p_type), NET.init(KEY, IMAGES))
-    batch = {"x": IMAGES, "y": np.array([0, 2])}
-    objective = jn.Objective(NET, "softmax_cross_entropy")
-    ours = jax.jit(value_and_grad(objective))(params, batch)
-    theirs = jax.jit(jax.value_and_grad(objective, has_aux=True))(params, batch)
-    for a, b in zip(jax.tree.leaves(ours), jax.tree.leaves(theirs), strict=True):
-        assert a.dtype == b.dtype
-        np.testing.assert_allclose(a.astype(float), b.astype(float), atol=0.05)
-
-
-def test_the_gradients_of_convolution_promote_under_jit():
-    x, kernel = jnp.asarray(IMAGES, jnp.bfloat16), np.ones((3, 3, 1, 2), np.float32)
-    g = np.ones((2, 8, 8, 2), np.float16)
-    at = (1, "VALID")
-    one = jax.jit(lambda g, k: ops.convolve_input_grad(g, k, IMAGES.shape, *at))(g, kernel)
-    other = jax.jit(lambda x, g: ops.convolve_kernel_grad(x, g, (3, 3), *at))(x, g)
-    assert one.dtype == other.dtype == jnp.float32
-
-
-LIKELY = {
-    "sigmoid": ([[0.0], [1.0], [0.0], [1.0]], [0, 1, 1, 0], [0, 0, -np.inf, -np.inf]),
-    "softmax": ([[1.0, 0.0], [1.0, 0.0]], [0, 1], [0, -np.inf]),
-    "multilabel": ([[0.0, 1.0], [1.0, 1.0]], [[0, 1], [0, 1]], [0, -np.inf]),
-}
-
-
-@pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16, np.float32])
-@pytest.mark.parametrize("name", LIKELY)
-def test_likelihoods_of_probabilities_0_and_1(name, dtype):
-    p, y, truth = LIKELY[name]
-    p, likelihood = jnp.asarray(p, dtype), OUTPUT_UNITS[name].log_likelihood
-    for labels in (np.array(y), np.array(y, np.uint8)):
-        np.testing.assert_array_equal(likelihood(p, labels).astype(float), truth)
-        slope = jax.grad(lambda p, labels=labels: likelihood(p, labels).sum())(p)
-        assert not np.isnan(slope.astype(float)).any()
-
-
-def test_far_targets_of_a_gaussian_have_a_finite_likelihood():
-    mean, target = jnp.zeros((1, 1)), jnp.full((1, 1), 40.0)
-    found = OUTPUT_UNITS["gaussian"].log_likelihood((mean, mean + 1), target)
-    np.testing.assert_allclose(found, -800 - 0.5 * np.log(2 * np.pi), rtol=1e-6)
-
-
-@pytest.mark.parametrize("name", jn.LOSSES)
-@pytest.mark.parametrize("dtype", [np.float16, jnp.bfloat16])
-def test_losses_of_half_precision_have_no_nan(name, dtype):
-    ends = jnp.asarray([-6e4, -20, -1, 0, 1, 20, 6e4], dtype)
-    k = {"gaussian": 2, "softmax_cross_entropy": 2, "squared_error": 1}.get(name, 1)
-    outputs = jnp.stack([ends, ends[::-1]], 1)[:, :k]
-    y = np.arange(7) % 2
-    if name in ("squared_error", "gaussian", "multilabel_cross_entropy"):
-        y = y.astype(dtype)[:, None]
-    loss = jn.LOSSES[name]
-    for wrap in (lambda f: f, jax.jit):
-        found = wrap(loss.value)(outputs, y), wrap(loss.grad)(outputs, y)
-        assert [a.dtype for a in found] == [dtype, dtype]
-        assert not any(np.isnan(a.astype(float)).any() for a in found)
-
-
-# other libraries
-
-
-def test_case_33_bfloat16_and_requires_grad():
-    y = np.arange(10) % 2
-    made = from_arrays(jnp.full((10, 2), 1.5, jnp.bfloat16), y, fractions=(1, 0, 0))
-    np.testing.assert_array_equal(made.train["x"], np.full((10, 2), 1.5, np.float32), strict=True)
-    with pytest.raises(TypeError, match=r"y has dtype timedelta64\[s\]"):
-        from_arrays(np.ones((10, 2)), np.arange(10).astype("m8[s]"))
-    with pytest.raises(
-        TypeError, match=r"x is a tensor that requires gradients: use x\.detach\(\)"
-    ):
-        from_arrays(SimpleNamespace(requires_grad=True), y)
-
-
-def test_case_33_tensors():
-    torch = pytest.importorskip("torch")
-    y = np.arange(10) % 2
-    for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
-        x = torch.full((10, 2), 0.5, dtype=dtype)
-        made = from_arrays(x, torch.tensor(y), fractions=(1, 0, 0)).train
-        np.testing.assert_array_equal(made["x"], np.full((10, 2), 0.5, np.float32), strict=True)
-    with pytest.raises(TypeError, match=r"x\.detach\(\)"):
-        from_arrays(torch.ones(10, 2, requires_grad=True), y)
-    with pytest.raises(TypeError, match="detach"):
-        from_arrays([*torch.ones(10, 2, requires_grad=True)], y)
-
-
-# classical functions
-
-
-LINE = np.arange(10.0)[:, None] - 4.5
-SIDE = (LINE[:, 0] > 0).astype(int)
-
-
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [(2 * SIDE - 1, r"y\[0\] is -1"), (SIDE + 1, r"y\[5\] is 2"), (SIDE[:, None], r"y\.ravel\(\)")],
-)
-def test_case_34_unchecked_classical_labels(y, message):
-    for train, options in (
-        (perceptron, {"max_epochs": 50}),
-        (logistic_regression, {"steps": 9}),
-        (linear_svm, {"l2": 1e-3}),
-        (adaboost, {"directions": np.eye(1)}),
-    ):
-        with pytest.raises(ValueError, match=message):
-            train(LINE, y, **options)
-        assert np.mean(linear_predict(perceptron(LINE, SIDE, max_epochs=50)[0], LINE) != SIDE) == 0
-
-
-def test_the_test_set_of_the_perceptron_is_checked_too():
-    with pytest.raises(ValueError, match=r"y_test\[0\] is -1"):
-        perceptron(LINE, SIDE, max_epochs=2, x_test=LINE, y_test=2 * SIDE - 1)
-
-
-def test_classical_functions_work_under_jit_and_vmap():
-    y = np.stack([SIDE, 1 - SIDE])
-    train = jax.vmap(lambda y: perceptron(LINE, y, max_epochs=50)[0])
-    for params in (train(y), jax.jit(train)(y.astype(np.uint8))):
-        found = jax.vmap(linear_predict, (0, None))(params, LINE)
-        np.testing.assert_array_equal(found, y)
-    with pytest.raises(ValueError, match="class labels are"):
-        jax.jit(lambda y: perceptron(LINE, y, max_epochs=5))(SIDE[:, None])
-
-
-def test_baselines_and_signs_refuse_what_would_broadcast_or_count_as_another_class():
-    with pytest.raises(ValueError, match="ravel"):
-        knn(LINE, SIDE[:, None])
-    with pytest.raises(ValueError, match="labels have 2"):
-        signs([1, 2])
-
-
-@pytest.mark.parametrize("name", CLASSIFIERS)
-def test_classifiers_learn_from_any_label_type(name):
-    truth = CLASSIFIERS[name].fit(KEY, LINE, SIDE)
-    for dtype in (np.uint8, np.uint64, np.bool_):
-        params = CLASSIFIERS[name].fit(KEY, LINE, SIDE.astype(dtype))
-        for x in (LINE, LINE.tolist(), jnp.asarray(LINE, jnp.bfloat16)):
-            np.testing.assert_array_equal(
-                CLASSIFIERS[name].predict(params, x), CLASSIFIERS[name].predict(truth, LINE)
-            )

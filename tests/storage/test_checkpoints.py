@@ -23,6 +23,7 @@ from jaxnets.storage.checkpoints import (
     restore,
     save,
 )
+from tests.support.bits import bits_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,16 +39,8 @@ def tree(step=0):
     }
 
 
-def bits(found):
-    plain = [
-        jax.random.key_data(leaf) if arrays.is_key(leaf) else leaf
-        for leaf in jax.tree.leaves(found)
-    ]
-    return [(a.dtype, np.shape(a), np.asarray(a).tobytes()) for a in plain]
-
-
 def same(found, step):
-    return bits(found) == bits(tree(step))
+    return bits_of(found) == bits_of(tree(step))
 
 
 def test_what_is_restored_is_what_was_saved(tmp_path):
