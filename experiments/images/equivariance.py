@@ -47,6 +47,8 @@ NETWORKS = {
 }
 EQUAL = 1e-5
 """The largest relative difference that counts as rounding in float32."""
+IMAGES = 32
+"""Images whose maps are compared."""
 KINDS = ("trained", "random")
 NEAR = 3
 JUDGED = 2
@@ -169,7 +171,7 @@ def moves(stride: int) -> list[tuple[int, int]]:
 
 def _maps(config: Config, key: Array, model: CNN, trained: Any, x: np.ndarray) -> Result:
     """Largest differences `[seeds, stages]`, trained and random, and the maps of one image."""
-    x = np.asarray(x[:32])
+    x = np.asarray(x[:IMAGES])
     keys = jax.random.split(key, config.seeds)
     drawn = jax.jit(jax.vmap(lambda key: model.init(key, x[:1])))(keys)
     found = list(stages(model))
@@ -289,7 +291,7 @@ def _seeds(result: Result) -> str:
 def _maps_move(result: Result) -> Verdict:
     largest = {kind: result[f"difference_{kind}"].max() for kind in KINDS}
     ours = ", ".join(f"{kind} {value:.1e}" for kind, value in largest.items())
-    samples = f"{len(result['difference_random'])} networks of each kind, 32 images"
+    samples = f"{len(result['difference_random'])} networks of each kind, {IMAGES} images"
     holds = max(largest.values()) <= EQUAL
     return verdict(holds, f"largest relative difference: {ours}", samples)
 

@@ -105,7 +105,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _at_least("rounds", 2),
     ),
     "batch_size": (_once("sizes"), _at_least("rounds", 2)),
-    "checkerboard": (IN_BATCHES, _rise("widths")),
+    "checkerboard": (IN_BATCHES, _rise("widths"), _has("widths", 10)),
     "decision_regions": (IN_BATCHES, _rise("units", 2)),
     "digits_sweep": (OF_DIGITS, _once("rates"), _rise("widths")),
     "feature_maps": (_at_least("neighbours", 41),),

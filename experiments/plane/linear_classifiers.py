@@ -68,6 +68,7 @@ def run(config: Config, key: Array) -> Result:
         "svm_curves": result["svm"][0, 1],
         "points": np.asarray(train["x"][0]),
         "labels": np.asarray(train["y"][0]),
+        "eta": np.asarray(config.eta),
     }
 
 
@@ -143,7 +144,7 @@ def _draw_errors(axes: Axes, result: Result) -> None:
         axes.errorbar(at, errors.mean(axis=1), errors.std(axis=1, ddof=1), **look)
     axes.axhline(100 * TOLERANCE, color="#777777", linewidth=0.8)
     axes.set_xticks(positions, ["a line", "outliers", "region"])
-    axes.set(ylabel="test error [%]", title=f"test error (± 1 std, {_seeds(result)}); line: 5 %")
+    axes.set(ylabel="test error [%]", title=f"test error (± 1 std, {_seeds(result)}); line: {TOLERANCE:.0%}")
     axes.legend(fontsize="small", loc="upper left")
 
 
@@ -152,7 +153,9 @@ def _draw_descent(axes: Axes, result: Result) -> None:
         look = style | {"marker": ""}
         plots.spread(axes, result["iterations"], result["losses"][:, i], label, look)
     axes.set(xscale="log", xlabel="step", ylabel="cross entropy [nats per sample]")
-    axes.set(ylim=(0, None), title=r"logistic regression, $\eta$ = 0.1 on 100 points")
+    points = result["labels"].shape[-1]
+    eta = rf"$\eta$ = {float(result['eta']):g}"
+    axes.set(ylim=(0, None), title=f"logistic regression, {eta} on {points} points")
     axes.legend(fontsize="small", title="± 1 std over seeds", loc="center right")
 
 

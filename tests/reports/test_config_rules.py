@@ -35,6 +35,7 @@ BROKEN = [
     ("batch_size", "rounds", 1),
     ("checkerboard", "batch_size", 129),
     ("checkerboard", "widths", (10, 4)),
+    ("checkerboard", "widths", (4, 20)),
     ("decision_regions", "samples", 16),
     ("decision_regions", "units", (3,)),
     ("digits_sweep", "batch_size", 5000),
