@@ -144,7 +144,8 @@ def _draw_errors(axes: Axes, result: Result) -> None:
         axes.errorbar(at, errors.mean(axis=1), errors.std(axis=1, ddof=1), **look)
     axes.axhline(100 * TOLERANCE, color="#777777", linewidth=0.8)
     axes.set_xticks(positions, ["a line", "outliers", "region"])
-    axes.set(ylabel="test error [%]", title=f"test error (± 1 std, {_seeds(result)}); line: {TOLERANCE:.0%}")
+    title = f"test error (± 1 std, {_seeds(result)}); line: {TOLERANCE:.0%}"
+    axes.set(ylabel="test error [%]", title=title)
     axes.legend(fontsize="small", loc="upper left")
 
 
