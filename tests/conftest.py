@@ -1,6 +1,7 @@
 """Tests run stricter than users: four CPU devices, no silent broadcasting, warnings are errors."""
 
 import os
+import signal
 from importlib.metadata import version
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -11,6 +12,10 @@ if version("jaxlib") < "0.11":
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false")
 else:
     os.environ.setdefault("XLA_FLAGS", "--xla_disable_hlo_passes=fusion-wrapper")
+
+# `nohup make test` ignores hang-ups, and what the tests start would inherit that.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 import hypothesis
 import jax
