@@ -48,6 +48,7 @@ ALLOWED = {
     "models": {"activations", "host", "ops"},
     "backprop": {"activations", "host", "losses", "models", "objective", "ops"},
     "storage": {"host", "parallel"},
+    "claims": {"host", "plots", "storage"},
     "data": {"host", "storage"},
     "text": {"data", "host", "storage"},
     "training": {"host", "losses", "objective", "parallel", "storage"},
