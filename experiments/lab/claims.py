@@ -11,7 +11,15 @@ from .escape import as_markdown
 Result = dict[str, Any]
 
 
-Status = Literal["reproduced", "not reproduced", "not tested"]
+Status = Literal[
+    "reproduced",
+    "refuted",
+    "inconclusive",
+    "not comparable",
+    "not judged",
+    "not reproduced",
+    "not tested",
+]
 
 
 class Verdict(NamedTuple):

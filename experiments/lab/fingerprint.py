@@ -1,12 +1,16 @@
-"""Which program computed a result: the sha256 of an experiment's source."""
+"""Which program computed a result: the sha256 of an experiment's source, and of what it imports."""
 
 import ast
 import hashlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jaxnets
+
 FOLDER = Path(__file__).parent.parent
+LIBRARY = Path(jaxnets.__file__).parent
 LAB = Path(__file__).parent
 """Modules behind every experiment, on which no number depends."""
 
@@ -25,6 +29,51 @@ def digest(name: str) -> str:
     for path in sorted(_collect(path_of(name), set()), key=lambda path: path.stem):
         found.update(f"{path.stem} {_text(_source(path))}".encode())
     return found.hexdigest()
+
+
+def library_digest(name: str) -> str:
+    """Hashes the modules of `jaxnets` that an experiment uses, directly or through others."""
+    seen: set[Path] = set()
+    for path in _collect(path_of(name), set()):
+        for used in _used(path):
+            _collect_used(used, seen)
+    found = hashlib.sha256()
+    for path in sorted(seen):
+        found.update(f"{path.relative_to(LIBRARY)} {_text_of_library(path)}".encode())
+    return found.hexdigest()
+
+
+@cache
+def _text_of_library(path: Path) -> str:
+    return _text(_source(path))
+
+
+def _collect_used(path: Path, seen: set[Path]) -> None:
+    if path not in seen:
+        seen.add(path)
+        for used in _used(path):
+            _collect_used(used, seen)
+
+
+def _used(path: Path) -> Iterator[Path]:
+    """The files of `jaxnets` that a file imports; those of a package are its `__init__`'s too."""
+    for name in _imported(path):
+        first, *rest = name.split(".")
+        file = LIBRARY.joinpath(*rest)
+        both = [file / "__init__.py", *([file.with_suffix(".py")] if rest else [])]
+        yield from (found for found in both if first == "jaxnets" and found.is_file())
+
+
+@cache
+def _imported(path: Path) -> tuple[str, ...]:
+    """The modules that a file imports by their full names, and what it takes from them."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(names)
 
 
 def _text(node: Any) -> str:

@@ -32,7 +32,8 @@ from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.storage.digest import digest_of_file
 
 from .claims import Result
-from .fingerprint import digest, path_of
+from .fingerprint import digest, library_digest, path_of
+from .judging import judge_all, registered
 from .notes import read, read_arrays
 from .registry import EXPERIMENTS
 from .rules import require_usable
@@ -82,7 +83,7 @@ def perform(
     saves = "checkpoints" in inspect.signature(module.run).parameters
     options = {"checkpoints": checkpoints} if saves else {}
     print(f"\n=== {name}: {title(name)}", flush=True)
-    inputs = inputs_of(module, config)
+    inputs, claims = inputs_of(module, config), registered(name)
     results = as_path(results, "results")
     if not jax.process_index():
         _require_writable(results, name)
@@ -95,7 +96,9 @@ def perform(
         "experiment": name,
         "config": dataclasses.asdict(config),
         "program": digest(name),
+        "library": library_digest(name),
         "inputs": inputs,
+        "registered": {claim.name: claim.digest for claim in claims.values()},
         "seconds": round(seconds, 1),
         "date": date.today().isoformat(),
         "machine": f"{os.cpu_count()} x {platform.machine()}, {jax.devices()[0].device_kind}",
@@ -207,11 +210,7 @@ def redraw(name: str, results: Path = RESULTS) -> None:
             f"{results / name}.npz is not the result that {path} describes: run `{COMMAND} {name}`"
         )
     try:
-        note["claims"] = [
-            {"row": claim.row, "statement": claim.statement, "lecture": claim.lecture}
-            | claim.judge(result)._asdict()
-            for claim in module.CLAIMS
-        ]
+        note["claims"] = claims_of(name, result, note.get("registered"))
         figure = module.plot(result)
     except KeyError as error:
         raise ValueError(
@@ -225,6 +224,20 @@ def redraw(name: str, results: Path = RESULTS) -> None:
     for claim in note["claims"]:
         print(f"  [{claim['status']}] {claim['row']}: {claim['statement']}")
         print(f"      lecture: {claim['lecture']}; ours: {claim['ours']} ({claim['samples']})")
+
+
+def claims_of(
+    name: str, result: Result, at_start: dict[str, str] | None = None
+) -> list[dict[str, Any]]:
+    """Judges the claims of an experiment by its result, see `judging.judge_all`."""
+    measures = load(name).CLAIMS
+    if isinstance(measures, dict):
+        return judge_all(name, measures, result, at_start)
+    return [
+        {"row": claim.row, "statement": claim.statement, "lecture": claim.lecture}
+        | claim.judge(result)._asdict()
+        for claim in measures
+    ]
 
 
 def only_process_0_prints(process: int) -> None:

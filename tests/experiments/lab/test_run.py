@@ -110,38 +110,6 @@ def test_interval_is_students(key):
     assert ours.std == pytest.approx(np.std(values, ddof=1))
 
 
-def test_claims_are_not_reproduced_by_contrary_numbers():
-    """Every judge of the plane can say both: numbers for and against the lecture."""
-    board, region = run.load("checkerboard"), run.load("rosenbrock_region")
-    jitter = np.linspace(-0.01, 0.01, 8)
-    widths = np.asarray([4, 10])
-
-    def result(mlp, adaboost, weak):
-        return {
-            "widths": widths,
-            "mlp": jitter[:, None] + np.asarray(mlp),
-            "adaboost": jitter[::-1] + adaboost,
-            "adaboost_stumps": jitter + 0.5,
-            "logistic": jitter + 0.6,
-            "first_weak": jitter + weak,
-            "first_stump": jitter + 0.5,
-        }
-
-    agreeing = result([0.8, 0.95], 0.56, 0.5)
-    contrary = result([0.55, 0.5], 0.95, 0.7)
-    for claim in board.CLAIMS:
-        assert claim.judge(agreeing).status == "reproduced", claim.statement
-        assert claim.judge(contrary).status == "not reproduced", claim.statement
-    assert [c.judge(result([0.8, 0.95], 0.7, 0.5)).status for c in region.CLAIMS] == [
-        "reproduced"
-    ] * 3
-    assert [c.judge(result([0.8, 0.7], 0.55, 0.5)).status for c in region.CLAIMS] == [
-        "not reproduced",
-        "reproduced",
-        "not reproduced",
-    ]
-
-
 def test_command_line(tmp_path):
     command = [sys.executable, "-m", "experiments"]
     options = {"capture_output": True, "text": True, "cwd": tmp_path}

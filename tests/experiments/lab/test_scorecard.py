@@ -1,5 +1,6 @@
 """Scorecard, gallery and its check, and what is up to date, on made-up results."""
 
+import csv
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from experiments.lab import fingerprint, gallery, gallery_check, run, run_all, scorecard
+from experiments.lab import fingerprint, gallery, gallery_check, judging, run, run_all, scorecard
 from experiments.lab.registry import EXPERIMENTS, LECTURES
 from jaxnets.host.signals import Interrupted
 
@@ -25,15 +26,27 @@ NEEDS_CHROMIUM = pytest.mark.skipif(
 )
 
 
+def claims_of(name):
+    """Rows of all claims of an experiment, as a note has them, without a result."""
+    claims = run.load(name).CLAIMS
+    if not isinstance(claims, dict):
+        return [
+            {"row": c.row, "statement": c.statement, "lecture": c.lecture, "samples": "32 seeds"}
+            for c in claims
+        ]
+
+    def refuse(result):
+        raise judging.NotMeasured("made up")
+
+    return judging.judge_all(name, dict.fromkeys(claims, refuse), {})
+
+
 def make_up(name, folder, status="reproduced"):
-    claims = [
-        {"row": c.row, "statement": c.statement, "lecture": c.lecture}
-        | {"status": status, "ours": "1 < 2 & 3", "samples": "32 seeds"}
-        for c in run.load(name).CLAIMS
-    ]
+    claims = [claim | {"status": status, "ours": "1 < 2 & 3"} for claim in claims_of(name)]
     note = {"experiment": name, "config": asdict(run.load(name).Config()), "claims": claims}
     note |= {"seconds": 1.5, "date": "2026-01-01", "machine": "2 x cores", "versions": {"jax": "1"}}
     note["program"] = fingerprint.digest(name)
+    note["library"] = fingerprint.library_digest(name)
     note["inputs"] = run.inputs_of(run.load(name), run.load(name).Config())
     (folder / f"{name}.json").write_text(json.dumps(note))
     matplotlib.image.imsave(folder / f"{name}.png", np.eye(900))
@@ -52,21 +65,44 @@ def test_every_experiment_belongs_to_one_lecture():
 
 def test_scorecard_lists_every_claim(results):
     table = scorecard.scorecard(results)
-    claims = [claim for name in EXPERIMENTS for claim in run.load(name).CLAIMS]
-    assert len(table.splitlines()) == len(claims) + 2
+    claims = [claim for name in EXPERIMENTS for claim in claims_of(name)]
+    assert len(table.splitlines()) == len(claims) + 4
     saved = json.loads((results / "scorecard.json").read_text())
-    assert sorted(c["row"] for c in saved) == sorted(c.row for c in claims)
+    assert sorted(c["row"] for c in saved) == sorted(c["row"] for c in claims)
+
+
+def test_other_settings_and_older_code_are_shown(results):
+    """The scorecard took any settings, and said nothing about their age."""
+    smoke = json.loads((results / "xor.json").read_text())
+    smoke["config"] = asdict(run.load("xor").SMOKE)
+    (results / "xor.json").write_text(json.dumps(smoke))
+    for name, field in (("checkerboard", "program"), ("likelihoods", "library")):
+        note = json.loads((results / f"{name}.json").read_text())
+        (results / f"{name}.json").write_text(json.dumps(note | {field: "another"}))
+    scorecard.scorecard(results)
+    rows = json.loads((results / "scorecard.json").read_text())
+    found = {name: [row for row in rows if row["experiment"] == name] for name in EXPERIMENTS}
+    assert {row["status"] for row in found["xor"]} == {"not judged"}
+    assert all("not the experiment's own settings: " in row["ours"] for row in found["xor"])
+    assert {row["age"] for row in found["checkerboard"]} == {"older than its experiment"}
+    assert {row["age"] for row in found["likelihoods"]} == {"older than jaxnets"}
+    assert {row["age"] for row in found["activations"]} == {""}
+    table = list(csv.DictReader((results / "scorecard.csv").read_text().splitlines()))
+    assert tuple(table[0]) == scorecard.COLUMNS
+    assert {row["claim"] for row in table if row["experiment"] == "checkerboard"} == {
+        claim["claim"] for claim in claims_of("checkerboard")
+    }
 
 
 def test_gallery_shows_every_figure_and_claim(results):
-    make_up("checkerboard", results, "not reproduced")
+    make_up("checkerboard", results, "refuted")
     page = gallery.write(results).read_text()
     for name in EXPERIMENTS:
         assert f'src="{name}.png"' in page
         assert f"<code>make {name}</code>" in page
     claims = sum(len(run.load(name).CLAIMS) for name in EXPERIMENTS)
     assert page.count("1 &lt; 2 &amp; 3") == claims
-    assert page.count('class="verdict not-reproduced"') == len(run.load("checkerboard").CLAIMS)
+    assert page.count('class="verdict refuted"') == len(run.load("checkerboard").CLAIMS)
     assert all(f'<h2 id="{key.partition(":")[0].replace(" ", "-")}"' in page for key in LECTURES)
 
 
