@@ -17,7 +17,7 @@ EXPERIMENTS := $(shell grep -oE '"[a-z0-9_]+"' experiments/lab/registry.py | tr 
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-locked lock audit sbom demo test test-faults fuzz lint types format hooks \
-        gradcheck bench experiments scorecard gallery gallery-check package clean $(EXPERIMENTS)
+        gradcheck bench experiments scorecard multiverse calibration gallery gallery-check package clean $(EXPERIMENTS)
 
 help:  ## list every target
 	@grep -hE '^[a-z$$()A-Z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/$$(EXPERIMENTS)/NAME/' \
@@ -106,6 +106,12 @@ experiments: $(ENV)  ## all experiments whose results are not up to date
 
 scorecard: $(ENV)  ## run what has no result yet, then judge every claim: results/scorecard.md
 	$(RUN) -m experiments scorecard
+
+multiverse: $(ENV)  ## a claim at every setting its lecture leaves open; options: CLAIM=F2 (a row, or all)
+	$(RUN) -m experiments multiverse --claim $(or $(CLAIM),all)
+
+calibration: $(ENV)  ## how often each kind of judge is wrong, in simulated studies
+	$(RUN) -m experiments calibration
 
 gallery: $(ENV)  ## every figure on one page: results/index.html
 	$(RUN) -m experiments gallery

@@ -10,7 +10,7 @@ from jaxnets.host.paths import as_path
 from jaxnets.host.signals import interrupt_on_signals
 from jaxnets.storage import run_folder
 
-from .lab import gallery, gallery_check, run, run_all, scorecard
+from .lab import calibration, gallery, gallery_check, multiverse, run, run_all, scorecard
 from .lab.config import configure
 from .lab.registry import EXPERIMENTS
 from .lab.run import RESULTS, load, perform, redraw, title
@@ -18,10 +18,11 @@ from .lab.run import RESULTS, load, perform, redraw, title
 DRAWING = ("matplotlib", "skimage")
 """Packages that the wheel alone does not bring."""
 
-OPTIONS = ("set", "smoke", "redraw", "run", "resume", "tensorboard")
+OPTIONS = ("set", "smoke", "redraw", "run", "resume", "tensorboard", "claim")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "all": ("set",),
-    **dict.fromkeys(("demo", "scorecard", "gallery", "gallery-check"), ()),
+    "multiverse": ("claim",),
+    **dict.fromkeys(("calibration", "demo", "scorecard", "gallery", "gallery-check"), ()),
 }
 """What can be asked for beyond one experiment, and the options that it takes."""
 
@@ -29,13 +30,12 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 def main() -> int:
     """Parses the command line, arranges the devices, then runs what was asked for."""
     parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description=__doc__)
-    parser.add_argument(
-        "name", nargs="?", help="an experiment, all, demo, scorecard, gallery or gallery-check"
-    )
+    parser.add_argument("name", nargs="?", help=f"an experiment, or one of {', '.join(COMMANDS)}")
     parser.add_argument("--list", action="store_true", help="list the experiments")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     parser.add_argument("--smoke", action="store_true", help="a variant that takes seconds")
     parser.add_argument("--redraw", action="store_true", help="redraw the saved result")
+    parser.add_argument("--claim", metavar="ROW", help="of the multiverse: F2, or all")
     folder = parser.add_mutually_exclusive_group()
     folder.add_argument("--run", metavar="FOLDER", help="save checkpoints there")
     folder.add_argument("--resume", metavar="FOLDER", help="resume such a run")
@@ -72,10 +72,11 @@ def main() -> int:
 
 def _require_options(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     """Refuses options that would be ignored."""
-    takes = COMMANDS.get(options.name, ("redraw",) if options.redraw else OPTIONS)
+    own = tuple(name for name in OPTIONS if name != "claim")
+    takes = COMMANDS.get(options.name, ("redraw",) if options.redraw else own)
     ignored = [f"--{name}" for name in OPTIONS if getattr(options, name) and name not in takes]
     if ignored:
-        what = options.name if options.name in COMMANDS else "--redraw"
+        what = "--redraw" if options.redraw and options.name not in COMMANDS else options.name
         parser.error(f"{what} does not take {', '.join(ignored)}")
 
 
@@ -105,6 +106,10 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
             if not (RESULTS / f"{name}.json").exists():
                 perform(name)
         print(f"\n{scorecard.scorecard()}")
+    elif options.name == "calibration":
+        return calibration.main()
+    elif options.name == "multiverse":
+        return multiverse.main(options.claim or "all")
     elif options.name == "gallery":
         print(gallery.write())
     elif options.name == "gallery-check":

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from jaxnets.claims import Claim, Finding, Record, Sample, judge, load_all
 
 from .claims import Result
+from .settings_tried import Counts
 
 FOLDER = Path(__file__).parents[1] / "claims"
 REFUTING = 0.9
@@ -43,7 +44,7 @@ def judge_all(
     measures: Mapping[str, Measure],
     result: Result,
     at_start: Mapping[str, str] | None = None,
-    failing: Mapping[str, float] | None = None,
+    tried: Mapping[str, Counts] | None = None,
 ) -> list[dict[str, Any]]:
     """Judges the registered claims of an experiment.
 
@@ -53,7 +54,7 @@ def judge_all(
         result: its arrays.
         at_start: the digests of the claims' files when it was run; a claim whose file has changed
             since is not judged, unless it says what is exploratory.
-        failing: for each claim the share of its open settings that refute it, see `settle`.
+        tried: for each claim, in how many of its open settings it is what, see `settle`.
 
     Raises:
         ValueError: a file without a function, or a function without a file.
@@ -62,17 +63,18 @@ def judge_all(
     if found.keys() != measures.keys():
         odd = ", ".join(sorted(found.keys() ^ measures.keys()))
         raise ValueError(f"claims of {name} with a file only or a function only: {odd}")
-    before, shares = at_start or {}, failing or {}
+    before, counts = at_start or {}, tried or {}
     rows = []
     for claim in found.values():
         changed = before.get(claim.name, claim.digest) != claim.digest and not claim.exploratory
-        row = _row(claim, measures[claim.name], result, changed, shares.get(claim.name))
-        rows.append(row)
+        count = counts.get(claim.name, {})
+        row = _row(claim, measures[claim.name], result, changed, count)
+        rows.append(row | {"multiverse": count})
     return rows
 
 
 def _row(
-    claim: Claim, measure: Measure, result: Result, changed: bool, failing: float | None
+    claim: Claim, measure: Measure, result: Result, changed: bool, count: Counts
 ) -> dict[str, Any]:
     if changed:
         return _unjudged(claim, "the claim has changed since the run: run it again")
@@ -84,7 +86,7 @@ def _row(
     missing = _missing(claim, samples)
     if missing:
         return _unjudged(claim, f"the configuration has no {', '.join(missing)}")
-    record = settle(judge(claim, samples), failing)
+    record = settle(judge(claim, samples), count)
     sizes = {f"{finding.n}" for finding in record.findings}
     about = {"ours": describe(record), "samples": f"n = {', '.join(sorted(sizes, key=int))}"}
     return _as_note(record) | about | {"converged": converged}
@@ -97,17 +99,18 @@ def _missing(claim: Claim, samples: Samples) -> list[str]:
     return [part.name for part in claim.parts if part.name not in samples]
 
 
-def settle(record: Record, failing: float | None) -> Record:
+def settle(record: Record, count: Counts) -> Record:
     """Returns the record, where "refuted" needs settings that the lecture itself gives.
 
     Where it leaves some open, the claim must fail in most of the plausible ones.
 
     Args:
         record: the verdict at the settings of the experiment.
-        failing: the share of the plausible settings in which the claim was refuted, None before
+        count: the plausible settings in which the claim was refuted, and all `settings`; {} before
             they were tried.
     """
-    if record.verdict == "refuted" and record.claim.open and (failing or 0.0) < REFUTING:
+    settled = bool(count) and count["refuted"] >= REFUTING * count["settings"]
+    if record.verdict == "refuted" and record.claim.open and not settled:
         return record._replace(verdict="inconclusive")
     return record
 

@@ -37,6 +37,7 @@ from .judging import judge_all, registered
 from .notes import read, read_arrays
 from .registry import EXPERIMENTS
 from .rules import require_usable
+from .settings_tried import counts_of
 
 RESULTS = Path("results")
 SUFFIXES = (".npz", ".json", ".png")
@@ -210,7 +211,7 @@ def redraw(name: str, results: Path = RESULTS) -> None:
             f"{results / name}.npz is not the result that {path} describes: run `{COMMAND} {name}`"
         )
     try:
-        note["claims"] = claims_of(name, result, note.get("registered"))
+        note["claims"] = claims_of(name, result, note.get("registered"), results)
         figure = module.plot(result)
     except KeyError as error:
         raise ValueError(
@@ -227,12 +228,15 @@ def redraw(name: str, results: Path = RESULTS) -> None:
 
 
 def claims_of(
-    name: str, result: Result, at_start: dict[str, str] | None = None
+    name: str,
+    result: Result,
+    at_start: dict[str, str] | None = None,
+    results: Path = RESULTS,
 ) -> list[dict[str, Any]]:
     """Judges the claims of an experiment by its result, see `judging.judge_all`."""
     measures = load(name).CLAIMS
     if isinstance(measures, dict):
-        return judge_all(name, measures, result, at_start)
+        return judge_all(name, measures, result, at_start, counts_of(name, results))
     return [
         {"row": claim.row, "statement": claim.statement, "lecture": claim.lecture}
         | claim.judge(result)._asdict()

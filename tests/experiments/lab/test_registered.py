@@ -64,17 +64,17 @@ AGAINST = judge(OPEN, Sample([-2.0, -2.5, -2.2])), judge(KNOWN, Sample([-2.0, -2
 
 
 @pytest.mark.parametrize(
-    ("record", "failing", "verdict"),
+    ("record", "count", "verdict"),
     [
-        (AGAINST[0], None, "inconclusive"),
-        (AGAINST[0], 0.8, "inconclusive"),
-        (AGAINST[0], 0.9, "refuted"),
-        (AGAINST[1], None, "refuted"),
+        (AGAINST[0], {}, "inconclusive"),
+        (AGAINST[0], {"refuted": 8, "settings": 10}, "inconclusive"),
+        (AGAINST[0], {"refuted": 9, "settings": 10}, "refuted"),
+        (AGAINST[1], {}, "refuted"),
     ],
 )
-def test_refuted_needs_the_lectures_settings_or_most_of_the_plausible(record, failing, verdict):
+def test_refuted_needs_the_lectures_settings_or_most_of_the_plausible(record, count, verdict):
     assert record.verdict == "refuted"
-    assert judging.settle(record, failing).verdict == verdict
+    assert judging.settle(record, count).verdict == verdict
 
 
 @pytest.fixture
