@@ -10,7 +10,7 @@ from jaxnets.host.paths import as_path
 from jaxnets.host.signals import interrupt_on_signals
 from jaxnets.storage import run_folder
 
-from .lab import calibration, gallery, gallery_check, multiverse, run, run_all, scorecard
+from .lab import calibration, gallery, gallery_check, run, run_all, scorecard
 from .lab.config import configure
 from .lab.registry import EXPERIMENTS
 from .lab.run import RESULTS, load, perform, redraw, title
@@ -109,6 +109,8 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
     elif options.name == "calibration":
         return calibration.main()
     elif options.name == "multiverse":
+        from .lab import multiverse
+
         return multiverse.main(options.claim or "all")
     elif options.name == "gallery":
         print(gallery.write())
