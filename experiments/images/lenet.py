@@ -2,11 +2,11 @@
 
 Claim: lecture L4 shows LeNet-5's results in a figure without numbers; the network's authors give
 0.95 % test error without distorted images (LeCun, Bottou, Bengio and Haffner, "Gradient-based
-learning applied to document recognition", 1998). It counts as reproduced if the mean test error
-over the seeds is 0.5 to 1.5 %.
+learning applied to document recognition", 1998). What counts as near it:
+`experiments/claims/lenet/`.
 
 Command: `make lenet`, 5 minutes on one core; without MNIST it uses scikit-learn's digits, a
-smaller network, and the claim stays untested. Protocol: all 60,000 training images, pixels in 0..1;
+smaller network, and the claim is not judged. Protocol: all 60,000 training images, pixels in 0..1;
 the network of `jaxnets.models.lenet5` (61,706 parameters); batches of 128, Adam with a rate that
 falls to zero over 8 epochs, all seeds in one program, nothing chosen on the test images.
 Expect 1.3 %, nine the worst digit, most often read as a four.
@@ -23,11 +23,13 @@ from matplotlib.figure import Figure
 
 from jaxnets import plots
 from jaxnets.analysis import evaluate
+from jaxnets.claims import Sample
 from jaxnets.data import Dataset
 from jaxnets.models import CNN, Activate, AveragePool, Conv, Dense, Flatten, lenet5
 from jaxnets.storage.checkpoints import CheckpointConfig
 
-from ..lab.claims import Claim, Result, Verdict, interval, markdown, on_mnist, verdict
+from ..lab.claims import Result, interval, markdown
+from ..lab.judging import require_mnist
 from ..shared.image_data import mnist_or_digits
 from ..shared.image_networks import LOSS, train
 
@@ -46,7 +48,7 @@ class Config:
     batch_size: int = 128
     learning_rate: float = 2e-3
     data: str = "mnist"
-    seed: int = 0
+    seed: int = 1
 
 
 SMOKE = Config(seeds=2, epochs=2, data="digits")
@@ -243,21 +245,13 @@ def mosaic(tiles: np.ndarray) -> np.ndarray:
     return image[:-1, :-1]
 
 
-def _near_lecun(result: Result) -> Verdict:
-    error = interval(errors(result))
-    holds = 0.005 <= error.mean <= 0.015
-    return on_mnist(result, verdict(holds, error.percent(), _seeds(result)))
-
-
 def _seeds(result: Result) -> str:
     return f"{len(result['confusion'])} seeds"
 
 
-CLAIMS = [
-    Claim(
-        "C5, L4",
-        "LeNet-5 reads MNIST with an error near its authors' (0.5 to 1.5 %)",
-        "0.95 % (LeCun et al., 1998)",
-        _near_lecun,
-    ),
-]
+def _near_its_authors(result: Result) -> Sample:
+    require_mnist(result)
+    return Sample(100 * errors(result))
+
+
+CLAIMS = {"near_its_authors": _near_its_authors}

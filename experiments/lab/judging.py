@@ -31,6 +31,12 @@ class NotMeasured(Exception):
     """Raised by a claim's function where the result has not what the claim is about."""
 
 
+def require_mnist(result: Result) -> None:
+    """Raises `NotMeasured` for a result of another data set, in its `data`."""
+    if result["data"] != "mnist":
+        raise NotMeasured("needs MNIST")
+
+
 Measure = Callable[[Result], Samples | Measured]
 
 
