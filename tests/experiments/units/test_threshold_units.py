@@ -1,9 +1,10 @@
-"""The verdicts of `threshold_units` against Python's logic and linear programming."""
+"""The claims of `threshold_units` against Python's logic and linear programming."""
 
 import numpy as np
 import pytest
 from scipy.optimize import linprog
 
+from experiments.lab import run
 from experiments.units import threshold_units as experiment
 from jaxnets.classical import AND, NOT, OR
 
@@ -14,48 +15,58 @@ def result():
     return experiment.run(experiment.Config(inputs=(1, 2, 3), largest=2), None)
 
 
-def statuses(result):
-    return [claim.judge(result).status for claim in experiment.CLAIMS]
+@pytest.fixture(scope="module")
+def everything(result):
+    """The same with four inputs, whose tables are all computed as they should be."""
+    single = experiment.one_unit(4, 3)["single"]
+    built = dict.fromkeys(("network_4", "gates_4"), np.ones(2**16, bool))
+    four = built | {"single_4": single, "impossible_4": ~single}
+    return result | four | {"inputs": np.asarray([1, 2, 3, 4])}
 
 
-def test_every_claim_holds_for_up_to_three_inputs(result):
-    assert statuses(result) == ["reproduced"] * 3
+def verdicts(result):
+    return {row["claim"]: row["status"] for row in run.claims_of("threshold_units", result)}
 
 
-def flip(result, name, entry=0):
-    changed = result[name].copy()
-    changed[entry] = 1 - changed[entry]
-    return result | {name: changed}
+def test_every_claim_holds_for_up_to_four_inputs(everything):
+    assert set(verdicts(everything).values()) == {"reproduced"}
+
+
+def test_three_inputs_do_not_decide_about_four(result):
+    assert verdicts(result) == {
+        "gates_hold": "reproduced",
+        "builds_all": "not judged",
+        "one_unit": "not judged",
+    }
 
 
 CONTRARY = {
-    "or of 00 is 1": ("or", 0, 0),
-    "and of 01 is 1": ("and", 1, 0),
-    "not of 1 is 1": ("not", 1, 0),
-    "a table missed by two layers": ("network_2", 6, 1),
-    "a table missed by the gates": ("gates_3", 200, 1),
-    "a unit computes xor": ("single_2", 6, 2),
-    "a unit misses or": ("single_2", 14, 2),
-    "no proof for xor": ("impossible_2", 6, 2),
-    "a proof too many": ("impossible_1", 0, 2),
+    "or of 00 is 1": ("or", 0, "gates_hold"),
+    "and of 01 is 1": ("and", 1, "gates_hold"),
+    "not of 1 is 1": ("not", 1, "gates_hold"),
+    "a table missed by two layers": ("network_2", 6, "builds_all"),
+    "a table missed by the gates": ("gates_3", 200, "builds_all"),
+    "a unit computes xor": ("single_2", 6, "one_unit"),
+    "a unit misses or": ("single_2", 14, "one_unit"),
+    "no proof for xor": ("impossible_2", 6, "one_unit"),
+    "a proof too many": ("impossible_1", 0, "one_unit"),
 }
 
 
 @pytest.mark.parametrize(("name", "entry", "failing"), CONTRARY.values(), ids=CONTRARY)
-def test_one_contrary_entry_fails_its_own_claim_only(result, name, entry, failing):
-    judged = statuses(flip(result, name, entry))
-    assert judged.pop(failing) == "not reproduced"
-    assert set(judged) == {"reproduced"}
+def test_one_contrary_entry_refutes_its_own_claim_only(everything, name, entry, failing):
+    changed = everything[name].copy()
+    changed[entry] = 1 - changed[entry]
+    found = verdicts(everything | {name: changed})
+    assert found.pop(failing) == "refuted"
+    assert set(found.values()) == {"reproduced"}
 
 
-def test_agreement_on_a_wrong_count_fails():
+def test_agreement_on_a_wrong_count_fails(everything):
     """Both sides say that one input has three tables only."""
-    wrong = {
-        "inputs": np.asarray([1]),
-        "single_1": np.asarray([True, True, True, False]),
-        "impossible_1": np.asarray([False, False, False, True]),
-    }
-    assert experiment.CLAIMS[2].judge(wrong).status == "not reproduced"
+    single = np.asarray([True, True, True, False])
+    found = verdicts(everything | {"single_1": single, "impossible_1": ~single})
+    assert found["one_unit"] == "refuted"
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
