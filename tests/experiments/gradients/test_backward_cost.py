@@ -8,6 +8,7 @@ import scipy.ndimage
 import jaxnets as jn
 from experiments.gradients import backward_cost
 from experiments.images import equivariance
+from experiments.lab import run
 from jaxnets.models import CNN, Activate, Conv, Dense, Flatten, MaxPool
 from jaxnets.models.cnn import lenet5, residual_cnn, small_cnn
 
@@ -195,44 +196,88 @@ def test_programs_time_the_same_loss_and_gradients(key):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def cost_result(flops, times):
-    """Made-up costs of one shallow network, which must not count, and two deep ones."""
-    jitter = np.linspace(-0.1, 0.1, 5)
-    forward = np.full((3, 3, 5), 2e-3)
-    backward = forward * (np.asarray(times)[:, None, None] + jitter)
-    backward[:, 0] = 20.0
+NETWORKS = (*backward_cost.NETWORKS,)
+DEEP = NETWORKS[1:]
+TIMED = ("twice_the_time_1", "twice_the_time_64", "twice_the_time_512")
+
+
+def cost_result(flops=2.0, times=(2.0, 2.0, 2.0), **changes):
+    """Made-up costs of one shallow network, which must not count, and of the deep ones.
+
+    `times` of each batch; `changes` by network, its ratio of operations and of times.
+    """
+    found = dict.fromkeys(DEEP, (flops, times)) | changes
+    jitter = np.exp(np.linspace(-0.1, 0.1, 21))
+    forward = np.full((3, len(NETWORKS), 21), 2e-3)
+    ratios = np.asarray([(9.0, 9.0, 9.0), *(found[name][1] for name in DEEP)]).T
+    gradient = forward * (1 + ratios[..., None] * jitter)
+    counted = 4.0 * (1 + np.asarray([9.0, *(found[name][0] for name in DEEP)]))
     return {
-        "networks": np.asarray(["shallow", "deep", "deeper"]),
+        "networks": np.asarray(NETWORKS),
         "batches": np.asarray([1, 64, 512]),
-        "layers": np.asarray([2, 3, 9]),
-        "products": np.asarray([5, 5, 5]),
-        "products_ratio": np.asarray([1.0, 1.8, 1.9]),
-        "flops": np.asarray([[4.0] * 3, *[[400.0, 4 + 4 * flops, 4 + 4 * flops]] * 2]),
-        "seconds": np.stack([forward, forward + backward, forward + backward]),
+        "layers": np.asarray([2, 3, 9, 4, 4, 5, 10]),
+        "products_ratio": np.full(7, 1.8),
+        "flops": np.asarray([np.full(7, 4.0), counted, counted]),
+        "seconds": np.stack([forward, gradient, gradient]),
     }
 
 
-YES, NO = "reproduced", "not reproduced"
+def verdicts(result):
+    """Of each claim, whether all its parts are reproduced, or why nothing was judged."""
+    rows = run.claims_of("backward_cost", result)
+    return {
+        row["claim"]: all(part["verdict"] == "reproduced" for part in row["parts"])
+        if row["parts"]
+        else row["ours"]
+        for row in rows
+    }
+
+
+ALL = dict.fromkeys(("twice_the_operations", *TIMED), True)
+NONE = dict.fromkeys(ALL, False)
 COSTS = {
-    "twice": (2.0, (2.0, 2.0, 2.0), [YES, YES, YES, YES]),
-    "at the edges": (1.5, (1.51, 2.49, 2.0), [YES, YES, YES, YES]),
-    "as expensive as forward": (1.0, (1.0, 1.0, 1.0), [NO, NO, NO, NO]),
-    "three times": (3.0, (3.0, 3.0, 3.0), [NO, NO, NO, NO]),
-    "only large batches": (2.0, (0.8, 1.4, 2.0), [YES, NO, NO, YES]),
+    "twice": ({}, ALL),
+    "near the edges": ({"flops": 1.65, "times": (1.7, 2.4, 2.0)}, ALL),
+    "as expensive as forward": ({"flops": 1.0, "times": (1.0, 1.0, 1.0)}, NONE),
+    "three times": ({"flops": 3.0, "times": (3.0, 3.0, 3.0)}, NONE),
+    "only large batches": (
+        {"times": (0.8, 1.4, 2.0)},
+        ALL | {"twice_the_time_1": False, "twice_the_time_64": False},
+    ),
+    "twice on average only": (
+        {
+            name: (ratio, (ratio,) * 3)
+            for name, ratio in zip(DEEP, (0.5, 0.5, 0.5, 3.5, 3.5, 3.5), strict=True)
+        },
+        NONE,
+    ),
 }
 
 
-@pytest.mark.parametrize(("flops", "times", "expected"), COSTS.values(), ids=COSTS)
-def test_claims_on_cost_can_fail(flops, times, expected):
-    assert statuses(backward_cost, cost_result(flops, times)) == expected
+@pytest.mark.parametrize(("made_up", "expected"), COSTS.values(), ids=COSTS)
+def test_claims_on_cost_can_fail(made_up, expected):
+    assert verdicts(cost_result(**made_up)) == expected
 
 
-def test_one_slow_round_does_not_decide():
-    result = cost_result(2.0, (2.0, 2.0, 2.0))
-    result["seconds"][1, :, :, -1] *= 50
-    assert statuses(backward_cost, result) == [YES] * 4
+def test_every_network_of_three_layers_is_judged_and_none_of_two():
+    for row in run.claims_of("backward_cost", cost_result()):
+        assert [part["part"] for part in row["parts"]] == list(DEEP)
+        assert {part["n"] for part in row["parts"]} == {2 if "operations" in row["claim"] else 21}
+
+
+def test_operations_by_hand_count_as_those_of_jax_grad_do():
+    result = cost_result()
+    result["flops"][2] = 4.0 * (1 + 3.0)
+    assert verdicts(result) == ALL | {"twice_the_operations": False}
+
+
+def test_a_round_in_which_the_gradient_was_the_quicker_is_not_judged():
+    result = cost_result()
+    result["seconds"][1, 0, 3, 4] = 1e-3
+    found = {row["claim"]: row["status"] for row in run.claims_of("backward_cost", result)}
+    assert found == dict.fromkeys(ALL, "reproduced") | {"twice_the_time_1": "not judged"}
 
 
 def test_times_of_a_batch_that_was_not_measured_are_not_judged():
-    result = cost_result(2.0, (2.0, 2.0, 2.0)) | {"batches": np.asarray([1, 64, 128])}
-    assert statuses(backward_cost, result) == [YES, YES, YES, "not tested"]
+    result = cost_result() | {"batches": np.asarray([1, 64, 128])}
+    assert verdicts(result) == ALL | {"twice_the_time_512": "needs batches of 512"}
