@@ -5,18 +5,15 @@ with phi = id; "as a safe measure, do not forget to center the data!"; a kernel 
 K <- K - 1K - K1 + 1K1.
 
 Command: `make looking_at_data`, one minute on 2 cores; without MNIST it uses scikit-learn's digits
-and the claims about pictures of MNIST stay untested. Protocol: 32 subsamples of 300 training
+and the claims about pictures of MNIST are not judged. Protocol: 32 subsamples of 300 training
 images, pixels in 0..1, the same for all methods; two dimensions; the kernel exp(-d^2 / m) of the
 distance d, m the median of d^2; scikit-learn's t-SNE of perplexity 30 from the principal
 components. A picture's number is the share of its points whose nearest other point has the same
 label.
 
-Criteria, fixed before any run, with 95 % intervals of paired differences over the subsamples:
-t-SNE's share is above that of PCA and of kernel PCA; without centring, the first direction has an
-|cosine| above 0.9 with the mean image, and the share is lower; the formula gives scikit-learn's
-centred kernel, and the kernel x x^T the coordinates of PCA, to 1e-9 of the largest entry. Expect
-37 % of the points next to one of their label by PCA, 28 % if not centred, 36 % by kernel PCA, and
-81 % by t-SNE, as many as among all pixels.
+What counts is in `experiments/claims/looking_at_data/`; as two subsamples share 0.5 % of their
+images, the intervals are corrected. Expect 37 % of the points next to one of their label by PCA,
+28 % if not centred, 36 % by kernel PCA, and 81 % by t-SNE, as many as among all pixels.
 """
 
 from dataclasses import dataclass
@@ -30,8 +27,10 @@ from matplotlib.figure import Figure
 
 from jaxnets import plots
 from jaxnets.analysis.projections import centre_kernel, kernel_pca, pca, project
+from jaxnets.claims import Sample
 
-from ..lab.claims import Claim, Result, Verdict, interval, markdown, on_mnist, verdict
+from ..lab.claims import Result, interval, markdown
+from ..lab.judging import require_mnist
 from ..shared.image_data import mnist_or_digits
 
 PICTURES = {
@@ -44,7 +43,6 @@ PICTURES = {
 SHARES = PICTURES | {"pixels": "all pixels, no picture", "chance": "labels by chance"}
 DRAWN = ("pca", "pca_uncentred", "kernel", "tsne")
 PERPLEXITY = 30.0
-ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class Config:
     subsamples: int = 32
     samples: int = 300
     data: str = "mnist"
-    seed: int = 0
+    seed: int = 1
 
 
 SMOKE = Config(subsamples=3, samples=60, data="digits")
@@ -201,70 +199,40 @@ def _draw_directions(axes: Axes, result: Result) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _tsne_is_clearest(result: Result) -> Verdict:
-    gaps = [interval(result["share_tsne"] - result[f"share_{name}"]) for name in ("pca", "kernel")]
-    ours = ", ".join(
-        f"{PICTURES[name]} {interval(result[f'share_{name}']).percent()}"
-        for name in ("pca", "kernel", "tsne")
-    )
-    judged = verdict(
-        all(gap.low > 0 for gap in gaps), f"{ours} next to the same label", _samples(result)
-    )
-    return on_mnist(result, judged)
-
-
-def _mean_comes_first(result: Result) -> Verdict:
-    cosine, centred = interval(result["cosine"]), interval(result["cosine_centred"])
-    ours = (
-        f"|cosine| of the first direction with the mean {cosine.decimals(3)}, "
-        f"centred {centred.decimals(2)}"
-    )
-    return on_mnist(result, verdict(cosine.low > 0.9, ours, _samples(result)))
-
-
-def _centring_helps(result: Result) -> Verdict:
-    shares = [result[f"share_{name}"] for name in ("pca", "pca_uncentred")]
-    gain = interval(shares[0] - shares[1])
-    centred, not_centred = (interval(share).percent() for share in shares)
-    ours = f"{centred} next to the same label, not centred {not_centred}"
-    return on_mnist(result, verdict(gain.low > 0, ours, _samples(result)))
-
-
-def _formula(result: Result) -> Verdict:
-    worst = result["formula"].max()
-    ours = f"relative difference from scikit-learn's KernelCenterer at most {worst:.0e}"
-    return verdict(worst < ROUNDING, ours, _samples(result))
-
-
-def _linear_kernel(result: Result) -> Verdict:
-    worst = result["linear"].max()
-    ours = f"relative difference of the coordinates at most {worst:.0e}"
-    return verdict(worst < ROUNDING, ours, _samples(result))
-
-
 def _samples(result: Result) -> str:
     return f"{len(result['cosine'])} subsamples of {len(result['labels'])} images"
 
 
-CLAIMS = [
-    Claim(
-        "A11, L1",
-        "t-SNE keeps a digit's images together better than PCA and kernel PCA",
-        "picture",
-        _tsne_is_clearest,
-    ),
-    Claim(
-        "A11, L1",
-        "center the data: otherwise the first principal direction is the mean's",
-        "'do not forget'",
-        _mean_comes_first,
-    ),
-    Claim(
-        "A11, L1",
-        "center the data: otherwise the picture is worse",
-        "'safe measure'",
-        _centring_helps,
-    ),
-    Claim("A11, L1", "K - 1K - K1 + 1K1 centres a kernel", "formula", _formula),
-    Claim("A11, L1", "PCA is kernel PCA with phi = id", "formula", _linear_kernel),
-]
+def _gain(result: Result, name: str, against: str) -> Sample:
+    return Sample(100 * result[f"share_{name}"], 100 * result[f"share_{against}"])
+
+
+def _tsne_is_clearest(result: Result) -> dict[str, Sample]:
+    require_mnist(result)
+    return {
+        "over PCA": _gain(result, "tsne", "pca"),
+        "over kernel": _gain(result, "tsne", "kernel"),
+    }
+
+
+def _mean_comes_first(result: Result) -> dict[str, Sample]:
+    require_mnist(result)
+    cosine = result["cosine"]
+    return {"not centred": Sample(cosine), "drop": Sample(cosine, result["cosine_centred"])}
+
+
+def _centring_helps(result: Result) -> dict[str, Sample]:
+    require_mnist(result)
+    return {
+        "PCA": _gain(result, "pca", "pca_uncentred"),
+        "kernel PCA": _gain(result, "kernel", "kernel_uncentred"),
+    }
+
+
+CLAIMS = {
+    "tsne_is_clearest": _tsne_is_clearest,
+    "mean_comes_first": _mean_comes_first,
+    "centring_helps": _centring_helps,
+    "kernel_formula": lambda result: Sample(result["formula"]),
+    "pca_is_kernel_pca": lambda result: Sample(result["linear"]),
+}
