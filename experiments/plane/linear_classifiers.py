@@ -6,21 +6,19 @@ regression "can handle a few outliers but not a complex nonlinear boundary" (L0,
 in closed form, minimised with eta = 0.1 on 100 points (L2); the SVM's loss "is convex and has a
 global optimum" (L2). The lectures show pictures without numbers.
 
-Command: `make linear_classifiers`, half a minute on 2 cores. Protocol: 100 points to learn from and
+Command: `make linear_classifiers`, a minute on 2 cores. Protocol: 100 points to learn from and
 1,000 to test on, all around the square [-1, 1]^2: the two sides of a random line, 0.1 or more away
 from it; the same with 5 training labels flipped, but correct test labels; and the Rosenbrock
 region. Each seed draws everything again. Perceptrons visit the samples 500 times with rates 0.01
 (squared) and 0.1, logistic regression takes 2,000 steps of 0.01 on L2's sum, the SVM has lambda =
 1e-3, and the best of all lines of 180 directions shows what any linear classifier could do.
 
-Criteria, fixed before any run. "Separates": no training error in any seed; "cannot": some in every
-seed. "Handles": 5 outliers cost less than 5 points of test accuracy, with the 95 % interval of the
-paired differences; "not a boundary": the test error there is above 5 %, with its interval. Forms of
-a loss and of a gradient agree to 1e-9 in float64. Descent with eta = 0.1 ends with a gradient below
-1e-4 on the sets with outliers (separable ones have no minimum). The SVM: none of 100 random chords
-per set is below its loss by more than 1e-9 of it, and 4 starts end within 1e-3 of one another.
+"Separates" is a share of the sets, "cannot" a training error in every set, of the perceptrons and
+of the best line; the descent with eta = 0.1 is judged on all three problems, by its last gradient,
+and by its last loss where a line separates, since there it has no minimum. Limits and margins are
+in `experiments/claims/linear_classifiers`.
 
-Expect the perceptron loss to separate all 32 sets and Algorithm 1 only 29, since least squares may
+Expect the perceptron loss to separate all sets and Algorithm 1 nine in ten, since least squares may
 sacrifice a sample near the line for distant ones; outliers to cost logistic regression 0.7 points;
 43 % test error on the region, and 31 % for the best line. There eta = 0.1 overshoots forever: the
 sum's curvature is near 100 / 4 where every sample is uncertain, above 2 / eta.
@@ -37,13 +35,12 @@ from matplotlib.figure import Figure
 
 from jaxnets import plots
 from jaxnets.analysis import evaluate
+from jaxnets.claims import Sample
 
-from ..lab.claims import Claim, Result, Verdict, interval, markdown, verdict
+from ..lab.claims import Result, interval, markdown
 from .linear_fits import CLASSIFIERS, PROBLEMS, Config, draw, identities, measure
 
 LIMITS = (-1.1, 1.1, -1.1, 1.1)
-TOLERANCE = 0.05
-"""In accuracy: the most that outliers may cost, and the least that a complex boundary costs."""
 
 SMOKE = Config(seeds=3, tested=200, epochs=20, steps=200, chords=5)
 
@@ -142,10 +139,8 @@ def _draw_errors(axes: Axes, result: Result) -> None:
         look = style | {"linestyle": "", "capsize": 3, "label": CLASSIFIERS[name]}
         at = positions + 0.15 * (i - 2)
         axes.errorbar(at, errors.mean(axis=1), errors.std(axis=1, ddof=1), **look)
-    axes.axhline(100 * TOLERANCE, color="#777777", linewidth=0.8)
     axes.set_xticks(positions, ["a line", "outliers", "region"])
-    title = f"test error (± 1 std, {_seeds(result)}); line: {TOLERANCE:.0%}"
-    axes.set(ylabel="test error [%]", title=title)
+    axes.set(ylabel="test error [%]", title=f"test error (± 1 std, {_seeds(result)})")
     axes.legend(fontsize="small", loc="upper left")
 
 
@@ -173,96 +168,68 @@ def _seeds(result: Result) -> str:
     return f"{len(result['train'])} seeds"
 
 
-def _separates(name: str) -> Callable[[Result], Verdict]:
-    def judge(result: Result) -> Verdict:
-        errors = 1 - _accuracies(result, "train", name, "line")
-        tested = interval(_accuracies(result, "test", name, "line")).percent()
-        ours = (
-            f"{np.sum(errors == 0)} of {len(errors)} sets separated, training error up to "
-            f"{100 * errors.max():.0f} %, test accuracy {tested}"
-        )
-        return verdict((errors == 0).all(), ours, _seeds(result))
+def _separates(name: str) -> Callable[[Result], Sample]:
+    def measure(result: Result) -> Sample:
+        accuracies = _accuracies(result, "train", name, "line")
+        return Sample(np.where(np.isnan(accuracies), np.nan, accuracies == 1))
 
-    return judge
+    return measure
 
 
-def _cannot_separate(result: Result) -> Verdict:
-    names = ("squared", "perceptron", "best")
-    errors = {name: 1 - _accuracies(result, "train", name, "region") for name in names}
-    ours = "training error on the Rosenbrock region: " + ", ".join(
-        f"{CLASSIFIERS[name]} {interval(values).percent()} (least {100 * values.min():.0f} %)"
-        for name, values in errors.items()
-    )
-    holds = min(errors["squared"].min(), errors["perceptron"].min()) > 0
-    return verdict(holds, ours, _seeds(result))
+def _cannot_separate(result: Result) -> dict[str, Sample]:
+    names = {
+        "squared": "squared loss",
+        "perceptron": "perceptron loss",
+        "best": "best of all lines",
+    }
+    return {
+        f"{problem}: {label}": Sample(np.sign(1 - _accuracies(result, "train", name, problem)))
+        for problem in ("outliers", "region")
+        for name, label in names.items()
+    }
 
 
-def _handles_outliers(result: Result) -> Verdict:
+def _handles_outliers(result: Result) -> dict[str, Sample]:
     clean, noisy = (
-        _accuracies(result, "test", "logistic", problem) for problem in ("line", "outliers")
+        100 * _accuracies(result, "test", "logistic", problem) for problem in ("line", "outliers")
     )
-    cost = interval(clean - noisy)
-    ours = (
-        f"test accuracy {interval(clean).percent()} without, {interval(noisy).percent()} with "
-        f"outliers: they cost {cost.percent()} [{100 * cost.low:.2f}, {100 * cost.high:.2f}]"
-    )
-    return verdict(cost.high < TOLERANCE, ours, f"{_seeds(result)}, paired")
+    return {"cost": Sample(clean - noisy), "accuracy": Sample(noisy)}
 
 
-def _fails_on_the_region(result: Result) -> Verdict:
-    error = interval(1 - _accuracies(result, "test", "logistic", "region"))
-    best = interval(1 - _accuracies(result, "test", "best", "region"))
-    ours = (
-        f"test error {error.percent()} [{100 * error.low:.1f}, {100 * error.high:.1f}], best of "
-        f"all lines {best.percent()}"
-    )
-    return verdict(error.low > TOLERANCE, ours, _seeds(result))
+def _fails_on_the_region(result: Result) -> dict[str, Sample]:
+    return {
+        CLASSIFIERS[name]: Sample(100 * (1 - _accuracies(result, "test", name, "region")))
+        for name in ("logistic", "best")
+    }
 
 
-def _one_gradient(result: Result) -> Verdict:
-    forms, gradients = result["forms"], result["gradients"]
-    ours = f"losses differ by at most {forms.max():.0e}, gradients by {gradients.max():.0e}"
-    return verdict(max(forms.max(), gradients.max()) < 1e-9, ours, f"{forms.size} sets, float64")
+def _one_gradient(result: Result) -> dict[str, Sample]:
+    return {"losses": Sample(result["forms"]), "gradients": Sample(result["gradients"])}
 
 
-def _eta(result: Result) -> Verdict:
-    largest = dict(zip(PROBLEMS, result["slopes"].max(axis=0), strict=True))
-    ours = "largest component of the last gradient: " + ", ".join(
-        f"{label} {largest[problem]:.0e}" for problem, label in PROBLEMS.items()
-    )
-    return verdict(largest["outliers"] < 1e-4, ours, _seeds(result))
+def _eta_minimises(result: Result) -> dict[str, Sample]:
+    last = dict(zip(PROBLEMS, result["losses"][..., -1].T, strict=True))
+    slopes = dict(zip(PROBLEMS, result["slopes"].T, strict=True))
+    return {"a line: loss": Sample(last["line"])} | {
+        f"{problem}: gradient": Sample(slopes[problem]) for problem in ("outliers", "region")
+    }
 
 
-def _one_optimum(result: Result) -> Verdict:
+def _one_optimum(result: Result) -> dict[str, Sample]:
     losses = result["svm"]
-    spread = np.ptp(losses, axis=-1) / losses.min(axis=-1)
-    ours = (
-        f"{losses.shape[-1]} starts end within {spread.max():.0e} of one another; at most "
-        f"{result['excess'].max():+.0e} above a chord, relative to it"
-    )
-    holds = spread.max() < 1e-3 and result["excess"].max() < 1e-9
-    return verdict(holds, ours, f"{spread.size} sets")
+    return {
+        "above a chord": Sample(np.maximum(result["excess"], 0)),
+        "spread of the starts": Sample(np.ptp(losses, axis=-1) / losses.min(axis=-1)),
+    }
 
 
-CLAIMS = [
-    Claim(
-        "A4, L1", "the perceptron loss separates linear data", "picture", _separates("perceptron")
-    ),
-    Claim(
-        "A4, L1",
-        "Algorithm 1 (squared loss) separates linear data",
-        "picture",
-        _separates("squared"),
-    ),
-    Claim("A4, L1", "a perceptron cannot separate non-linear data", "picture", _cannot_separate),
-    Claim("A5, L0", "logistic regression handles a few outliers", "picture", _handles_outliers),
-    Claim("A5, L0", "but not a complex non-linear boundary", "picture", _fails_on_the_region),
-    Claim(
-        "A5, L2",
-        "u_n and v_n are the gradient; labels 0, 1 and -1, 1 give one loss",
-        "formula",
-        _one_gradient,
-    ),
-    Claim("A5, L2", "eta = 0.1 minimises the loss on 100 points", "picture", _eta),
-    Claim("A7, L2", "the SVM's loss is convex and has one optimum", "statement", _one_optimum),
-]
+CLAIMS = {
+    "perceptron_loss_separates": _separates("perceptron"),
+    "squared_loss_separates": _separates("squared"),
+    "cannot_separate": _cannot_separate,
+    "handles_outliers": _handles_outliers,
+    "fails_on_the_region": _fails_on_the_region,
+    "one_gradient": _one_gradient,
+    "eta_minimises": _eta_minimises,
+    "one_optimum": _one_optimum,
+}

@@ -26,7 +26,7 @@ CLASSIFIERS = {
 
 @dataclass(frozen=True)
 class Config:
-    seeds: int = 32
+    seeds: int = 64
     samples: int = 100
     tested: int = 1000
     gap: float = 0.1
@@ -39,7 +39,7 @@ class Config:
     l2: float = 1e-3
     starts: int = 4
     chords: int = 100
-    seed: int = 0
+    seed: int = 1
 
 
 def draw(config: Config, key: Array) -> tuple[Points, Points]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from experiments.plane import linear_classifiers as experiment
+from experiments.lab import run
 from experiments.plane import linear_fits as fits
 from jaxnets.classical import logistic_gradient
 from jaxnets.data.toy import rosenbrock
@@ -155,25 +155,40 @@ def test_excess_of_a_parabola_by_hand():
 
 # The judge.
 
-JITTER = np.linspace(-0.01, 0.01, 5)
+SEEDS = 40
+JITTER = np.linspace(-0.01, 0.01, SEEDS)
+OPEN = {
+    "squared_loss_separates",
+    "perceptron_loss_separates",
+    "cannot_separate",
+    "handles_outliers",
+    "fails_on_the_region",
+    "eta_minimises",
+}
+"""Claims of which the lectures leave settings open, so that they are not refuted at once."""
 
 
 def made_up(train=None, test=None, **changes):
-    """Results of 5 seeds as the lectures claim them; errors by (problem, classifier)."""
+    """Results as the lectures claim them, with changed errors by (problem, classifier)."""
     errors = {
-        "train": {("region", name): 0.3 for name in CLASSIFIERS} | (train or {}),
-        "test": {("outliers", "logistic"): 0.03, ("region", "logistic"): 0.3} | (test or {}),
+        "train": {("region", name): 0.3 for name in CLASSIFIERS}
+        | {("outliers", name): 0.05 for name in CLASSIFIERS}
+        | (train or {}),
+        "test": {("outliers", "logistic"): 0.02}
+        | {("region", name): 0.3 for name in CLASSIFIERS}
+        | (test or {}),
     }
     result = {}
     for part, values in errors.items():
-        result[part] = np.ones((5, len(PROBLEMS), len(CLASSIFIERS)))
+        result[part] = np.ones((SEEDS, len(PROBLEMS), len(CLASSIFIERS)))
         for (problem, name), error in values.items():
             result[part][:, PROBLEMS.index(problem), CLASSIFIERS.index(name)] -= error
-        result[part][:, :, CLASSIFIERS.index("logistic")] += JITTER[:, None]
-    sets = (5, len(PROBLEMS))
+    result["test"] += JITTER[:, None, None]
+    sets = (SEEDS, len(PROBLEMS))
     result |= {"forms": np.full(sets, 1e-15), "gradients": np.full(sets, 1e-15)}
     result |= {"excess": np.full(sets, -0.1), "slopes": np.full(sets, 1e-7)}
-    return result | {"svm": np.full((*sets, 4), 0.2)} | changes
+    result |= {"svm": np.full((*sets, 4), 0.2), "losses": np.full((*sets, 3), 1e-3)}
+    return result | changes
 
 
 def entry(array, index, value):
@@ -183,36 +198,45 @@ def entry(array, index, value):
 
 
 def statuses(result):
-    return [claim.judge(result).status for claim in experiment.CLAIMS]
+    return {row["claim"]: row["status"] for row in run.claims_of("linear_classifiers", result)}
 
 
 def test_every_claim_holds_for_results_as_the_lectures_say():
-    assert statuses(made_up()) == ["reproduced"] * len(experiment.CLAIMS)
+    assert set(statuses(made_up()).values()) == {"reproduced"}
 
 
-LEAST = {("region", "perceptron"): 0.0}
+SETS = (SEEDS, 3)
+FEW = np.where(np.arange(SEEDS) < 8, 0.01, 0.0)
 CONTRARY = {
-    "perceptron loss": ({"train": {("line", "perceptron"): 0.01}}, 0),
-    "squared loss": ({"train": {("line", "squared"): 0.01}}, 1),
-    "a separated region": ({"train": LEAST}, 2),
-    "outliers cost 6 points": ({"test": {("outliers", "logistic"): 0.06}}, 3),
-    "a region of 4 %": ({"test": {("region", "logistic"): 0.04}}, 4),
-    "a region of 5.5 % within the spread": ({"test": {("region", "logistic"): 0.055}}, 4),
-    "two losses": ({"forms": np.full((5, 3), 1e-8)}, 5),
-    "two gradients": ({"gradients": np.full((5, 3), 1e-8)}, 5),
-    "no minimum reached": ({"slopes": entry(np.zeros((5, 3)), (4, 1), 2e-4)}, 6),
-    "two optima": ({"svm": entry(np.full((5, 3, 4), 0.2), (2, 0, 3), 0.2003)}, 7),
-    "above a chord": ({"excess": entry(np.full((5, 3), -0.1), (1, 2), 1e-3)}, 7),
+    "perceptron loss": ({"train": {("line", "perceptron"): FEW}}, "perceptron_loss_separates"),
+    "squared loss": ({"train": {("line", "squared"): FEW}}, "squared_loss_separates"),
+    "a separated region": ({"train": {("region", "perceptron"): FEW}}, "cannot_separate"),
+    "a line for the region": ({"train": {("region", "best"): FEW}}, "cannot_separate"),
+    "a line for outliers": ({"train": {("outliers", "best"): FEW}}, "cannot_separate"),
+    "outliers cost 4 points": ({"test": {("outliers", "logistic"): 0.04}}, "handles_outliers"),
+    "chance": (
+        {"test": {(name, "logistic"): 0.5 for name in ("line", "outliers")}},
+        "handles_outliers",
+    ),
+    "a region of 12 %": ({"test": {("region", "logistic"): 0.12}}, "fails_on_the_region"),
+    "a line finds the region": ({"test": {("region", "best"): 0.12}}, "fails_on_the_region"),
+    "two losses": ({"forms": np.full(SETS, 1e-8)}, "one_gradient"),
+    "two gradients": ({"gradients": np.full(SETS, 1e-8)}, "one_gradient"),
+    "a gradient left": ({"slopes": entry(np.zeros(SETS), (4, 1), 2e-4)}, "eta_minimises"),
+    "one on the region": ({"slopes": entry(np.zeros(SETS), (4, 2), 2e-4)}, "eta_minimises"),
+    "a loss left": ({"losses": np.full((*SETS, 3), 0.1)}, "eta_minimises"),
+    "two optima": ({"svm": entry(np.full((*SETS, 4), 0.2), (2, 0, 3), 0.2003)}, "one_optimum"),
+    "above a chord": ({"excess": entry(np.full(SETS, -0.1), (1, 2), 1e-3)}, "one_optimum"),
 }
 
 
 @pytest.mark.parametrize(("changes", "failing"), CONTRARY.values(), ids=CONTRARY)
-def test_one_contrary_number_fails_its_own_claim_only(changes, failing):
+def test_contrary_numbers_fail_their_own_claim_only(changes, failing):
     judged = statuses(made_up(**changes))
-    assert judged.pop(failing) == "not reproduced"
-    assert set(judged) == {"reproduced"}
+    assert judged.pop(failing) == ("inconclusive" if failing in OPEN else "refuted")
+    assert set(judged.values()) == {"reproduced"}
 
 
-def test_only_the_sets_with_outliers_have_a_minimum_to_reach():
-    slopes = entry(np.full((5, 3), 1e-7), (slice(None), [0, 2]), 0.3)
-    assert statuses(made_up(slopes=slopes)) == ["reproduced"] * len(experiment.CLAIMS)
+def test_a_set_that_a_line_separates_has_no_minimum_to_reach():
+    slopes = entry(np.full(SETS, 1e-7), (slice(None), 0), 0.3)
+    assert set(statuses(made_up(slopes=slopes)).values()) == {"reproduced"}
