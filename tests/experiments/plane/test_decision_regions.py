@@ -7,6 +7,7 @@ import pytest
 from scipy.integrate import quad
 
 import jaxnets as jn
+from experiments.lab import run
 from experiments.plane import boundaries, decision_regions
 from experiments.plane.boundaries import PROBLEMS, Problem
 from experiments.plane.decision_regions import Config
@@ -17,7 +18,7 @@ HALVES = Problem(None, (-1.0, 1.0, -2.0, 2.0), lambda x: (x[:, 0] > 0).astype(fl
 """Label 1 right of a vertical line of length 4."""
 
 
-def made_up(distance=(0.02, 0.01), width=(0.04, 0.02), train=(0.6, 0.7, 0.9)):
+def made_up(distance=(0.06, 0.03), width=(0.08, 0.03), train=(0.6, 0.7, 0.9), accuracy=0.9):
     """Lengths of 1 x 100 and 2 x 10 on both problems or on each; accuracies of 3 widths."""
     jitter = np.linspace(-1, 1, 8)
 
@@ -26,7 +27,7 @@ def made_up(distance=(0.02, 0.01), width=(0.04, 0.02), train=(0.6, 0.7, 0.9)):
         return means[..., None] + 0.002 * np.stack([jitter, jitter[::-1]])[:, None]
 
     return {
-        "accuracy": np.full((2, 2, 8), 0.9),
+        "accuracy": np.full((2, 2, 8), accuracy),
         "distance": lengths(distance),
         "width": lengths(width),
         "units": np.asarray([3, 6, 20]),
@@ -34,24 +35,39 @@ def made_up(distance=(0.02, 0.01), width=(0.04, 0.02), train=(0.6, 0.7, 0.9)):
     }
 
 
-CASES = {
-    "as claimed": ({}, set()),
-    "farther": ({"distance": (0.01, 0.02)}, {0, 1}),
-    "wider": ({"width": (0.02, 0.04)}, {0, 1}),
-    "equally far": ({"distance": (0.01, 0.01)}, {0, 1}),
-    "within the spread": ({"distance": (0.011, 0.01)}, {0, 1}),
-    "farther on the board alone": ({"distance": ((0.01, 0.02), (0.02, 0.01))}, {0}),
-    "wider on the region alone": ({"width": ((0.04, 0.02), (0.02, 0.04))}, {1}),
-    "six no better than three": ({"train": (0.7, 0.7, 0.9)}, {2}),
-    "twenty no better than six": ({"train": (0.6, 0.7, 0.705)}, {2}),
+NAMES = {
+    "B": "better_defined_checkerboard",
+    "R": "better_defined_rosenbrock_region",
+    "C": "more_units_more_capacity",
 }
+CASES = {
+    "as claimed": ({}, ""),
+    "farther": ({"distance": (0.03, 0.06)}, "BR"),
+    "wider": ({"width": (0.03, 0.08)}, "BR"),
+    "equally far": ({"distance": (0.03, 0.03)}, "BR"),
+    "nearer by less than the margin": ({"distance": (0.035, 0.03)}, "BR"),
+    "farther on the board alone": ({"distance": ((0.03, 0.06), (0.06, 0.03))}, "B"),
+    "wider on the region alone": ({"width": ((0.08, 0.03), (0.03, 0.08))}, "R"),
+    "six no better than three": ({"train": (0.7, 0.7, 0.9)}, "C"),
+    "twenty no better than six": ({"train": (0.6, 0.7, 0.705)}, "C"),
+    "all at the ceiling": ({"train": (0.98, 0.985, 0.986)}, "C"),
+}
+
+
+def statuses(result):
+    return {row["claim"]: row["status"] for row in run.claims_of("decision_regions", result)}
 
 
 @pytest.mark.parametrize(("changes", "failing"), CASES.values(), ids=CASES)
 def test_contrary_numbers_fail_their_own_claims_only(changes, failing):
-    result = made_up(**changes)
-    judged = [claim.judge(result).status for claim in decision_regions.CLAIMS]
-    assert judged == ["not reproduced" if i in failing else "reproduced" for i in range(3)]
+    expected = {NAMES[c]: "inconclusive" if c in failing else "reproduced" for c in NAMES}
+    assert statuses(made_up(**changes)) == expected
+
+
+def test_boundaries_of_networks_at_chance_and_other_units_are_not_judged():
+    result = made_up(accuracy=0.6)
+    result["units"] = np.asarray([3, 6, 10])
+    assert set(statuses(result).values()) == {"not judged"}
 
 
 @pytest.mark.parametrize("name", PROBLEMS)
