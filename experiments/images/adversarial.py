@@ -10,12 +10,12 @@ step along the sign of the gradient (FGSM; Goodfellow, Shlens and Szegedy, 2015)
 epsilon / 4 with projection onto all images within epsilon (Kurakin et al., 2017; Madry et al.,
 2018, without their random start), and, as a control, along random signs. The smallest epsilon that
 flips a correctly classified image is found on a grid of steps of 0.01 along the direction of the
-single step, and along random signs. Criterion, fixed before any run: at epsilon = 0.1 the accuracy
-that FGSM costs minus what random signs cost is above 10 points, with its entire 95 % interval over
-the paired differences of seeds. Expect at 0.1 a CNN at 77 % instead of 98 % after one step and 54 %
-after ten, an MLP at 12 % and 7 %, and hardly any loss from random signs.
+single step, and along random signs. What counts, at epsilon = 0.1, is in
+`experiments/claims/adversarial/`. Expect at 0.1 a CNN at 77 % instead of 98 % after one step and
+54 % after ten, an MLP at 12 % and 7 %, and hardly any loss from random signs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,20 +28,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxnets import plots
+from jaxnets.claims import Sample
 from jaxnets.models import CNN
 from jaxnets.storage.checkpoints import CheckpointConfig
 
-from ..lab.claims import Claim, Result, Verdict, interval, markdown, on_mnist, verdict
+from ..lab.claims import Result, interval, markdown
+from ..lab.judging import NotMeasured, require_mnist
 from ..shared.image_data import mnist_or_digits
 from ..shared.image_networks import cnn, mlp, train
 
 NETWORKS = {"cnn": "CNN", "mlp": "MLP"}
 ATTACKS = {"random": "random signs", "fgsm": "one signed step", "pgd": "10 projected steps"}
 STEPS = 10
-JUDGED = 0.1
-"""The epsilon of the criterion."""
-MARGIN = 0.1
-"""By how much accuracy the gradient's signs must beat random ones."""
+LEARNED = 0.5
+"""The accuracy below which nothing is judged: what flips a class must have been right before."""
 FINE = 0.01
 SHOWN = 3
 BATCH = 500
@@ -54,10 +54,12 @@ class Config:
     batch_size: int = 64
     learning_rate: float = 1e-3
     epsilons: tuple[float, ...] = (0.0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3)
+    judged: float = 0.1
+    """The epsilon of the claims and of the pictures."""
     every: int = 10
     """Attacks one in `every` images of the test part."""
     data: str = "mnist"
-    seed: int = 0
+    seed: int = 1
 
 
 SMOKE = Config(seeds=2, epochs=2, epsilons=(0.0, 0.1), every=2, data="digits")
@@ -67,7 +69,8 @@ def run(config: Config, key: Array, checkpoints: CheckpointConfig | None = None)
     data, name = mnist_or_digits(config.data, flat=False)
     models = {"cnn": cnn(name), "mlp": mlp()}
     x, y = (np.asarray(data.test[part])[:: config.every] for part in ("x", "y"))
-    result: Result = {"data": np.asarray(name), "epsilons": np.asarray(config.epsilons)}
+    result: Result = {"data": np.asarray(name)}
+    result |= {field: np.asarray(getattr(config, field)) for field in ("epsilons", "judged")}
     keys = jax.random.split(key, (len(models), 2))
     for (train_key, noise_key), (network, model) in zip(keys, models.items(), strict=True):
         print(f"training and attacking the {NETWORKS[network]}", flush=True)
@@ -80,8 +83,11 @@ def run(config: Config, key: Array, checkpoints: CheckpointConfig | None = None)
         for attack in ("random", "fgsm"):
             wrong = [_wrong(attack, model, params, x, y, e, noise) for e in grid]
             result[f"smallest_{network}_{attack}"] = first_flips(np.asarray(wrong), grid)
+            changed = _wrong(attack, model, params, x, y, config.judged, noise)
+            result[f"flips_{network}_{attack}"] = changed & ~wrong[0]
         one = jax.tree.map(lambda a: a[0], params)
-        result |= _pictures(network, model, one, x[:BATCH], y[:BATCH], noise[0, :BATCH])
+        shown = (x[:BATCH], y[:BATCH], noise[0, :BATCH])
+        result |= _pictures(network, model, one, *shown, config.judged)
     return result
 
 
@@ -184,14 +190,20 @@ def first_flips(wrong: np.ndarray, grid: np.ndarray) -> np.ndarray:
 
 
 def _pictures(
-    network: str, model: CNN, params: Any, x: np.ndarray, y: np.ndarray, noise: np.ndarray
+    network: str,
+    model: CNN,
+    params: Any,
+    x: np.ndarray,
+    y: np.ndarray,
+    noise: np.ndarray,
+    epsilon: float,
 ) -> Result:
-    """The first digits that a step of 0.1 flips, with it, with random signs, and the classes.
+    """The first digits that a step of epsilon flips, with it, with random signs, and the classes.
 
     Images `[digits, 4, rows, columns]`: original, signs, changed by them, and the control; labels
     and their probabilities `[digits, 3]`, of all but the signs.
     """
-    shown, probabilities = (np.asarray(a) for a in _examples(model, params, x, y, noise))
+    shown, probabilities = (np.asarray(a) for a in _examples(model, params, x, y, noise, epsilon))
     labels = probabilities.argmax(axis=-1)
     flipped = (labels[:, 0] == y) & (labels[:, 1] != y)
     rows = np.argsort(~flipped, kind="stable")[:SHOWN]
@@ -203,10 +215,12 @@ def _pictures(
 
 
 @partial(jax.jit, static_argnums=0)
-def _examples(model: CNN, params: Any, x: Array, y: Array, noise: Array) -> tuple[Array, Array]:
+def _examples(
+    model: CNN, params: Any, x: Array, y: Array, noise: Array, epsilon: Array
+) -> tuple[Array, Array]:
     """The four images of every digit, and the probabilities `[digits, 3, classes]`."""
     direction = signs(model, params, x, y)
-    inputs = [x, step(x, direction, JUDGED), step(x, noise, JUDGED)]
+    inputs = [x, step(x, direction, epsilon), step(x, noise, epsilon)]
     probabilities = [jax.nn.softmax(model.apply(params, changed)) for changed in inputs]
     inputs.insert(1, direction)
     return jnp.stack(inputs, axis=1), jnp.stack(probabilities, axis=1)
@@ -254,7 +268,7 @@ def plot(result: Result) -> Figure:
         for (attack, text), style in zip(ATTACKS.items(), plots.styles(), strict=False):
             accuracy = 100 * _accuracy(result, network, attack)
             plots.spread(top, result["epsilons"], accuracy, f"{text} (± 1 std)", style)
-        top.axvline(JUDGED, color="#777777", linewidth=0.8, label="epsilon of the criterion")
+        top.axvline(result["judged"], color="#777777", linewidth=0.8, label="epsilon of the claims")
         top.set(
             xlabel="largest change of a pixel, epsilon [share of the pixel range]",
             ylabel="test accuracy [%]",
@@ -268,7 +282,8 @@ def plot(result: Result) -> Figure:
 
 def _draw_pictures(axes: Axes, result: Result, network: str) -> None:
     labels, probabilities = result[f"labels_{network}"], result[f"probabilities_{network}"]
-    titles = ("original", f"{JUDGED:g} x signs", "original + signs", "+ random signs")
+    epsilon = float(result["judged"])
+    titles = ("original", f"{epsilon:g} x signs", "original + signs", "+ random signs")
     for row, tiles in enumerate(result[f"shown_{network}"]):
         for column, image in enumerate(tiles):
             left, top = 1.25 * column, 1.3 * row
@@ -276,8 +291,8 @@ def _draw_pictures(axes: Axes, result: Result, network: str) -> None:
                 image,
                 cmap="gray",
                 extent=(left, left + 1, top + 1, top),
-                vmin=-0.5 / JUDGED if column == 1 else 0,
-                vmax=0.5 / JUDGED if column == 1 else 1,
+                vmin=-0.5 / epsilon if column == 1 else 0,
+                vmax=0.5 / epsilon if column == 1 else 1,
             )
             if column != 1:
                 which = max(column - 1, 0)
@@ -288,7 +303,7 @@ def _draw_pictures(axes: Axes, result: Result, network: str) -> None:
     axes.set(
         xlim=(-0.1, 4.85),
         ylim=(1.3 * SHOWN, -0.25),
-        title=f"{NETWORKS[network]}: the first digits that a step of {JUDGED:g} flips, "
+        title=f"{NETWORKS[network]}: the first digits that a step of {epsilon:g} flips, "
         "predicted class and its probability",
     )
     axes.title.set_fontsize("small")
@@ -303,35 +318,15 @@ def _images(result: Result) -> int:
     return result["smallest_cnn_fgsm"].shape[1]
 
 
-def _flips(result: Result, network: str) -> Verdict:
-    at = np.flatnonzero(np.isclose(result["epsilons"], JUDGED))
-    if not len(at):
-        return Verdict("not tested", f"needs epsilon {JUDGED:g}", "-")
-    accuracy = {attack: _accuracy(result, network, attack)[:, at[0]] for attack in ATTACKS}
-    clean = interval(_accuracy(result, network, "random")[:, 0]).percent()
-    gap = interval(accuracy["random"] - accuracy["fgsm"])
-    parts = [f"{text} {interval(accuracy[attack]).percent()}" for attack, text in ATTACKS.items()]
-    ours = (
-        f"accuracy {clean}, at epsilon {JUDGED:g}: {', '.join(parts)}; the gradient's signs cost "
-        f"[{100 * gap.low:.1f}, {100 * gap.high:.1f}] points more than random ones (95 %); median "
-        f"smallest epsilon {_median(result, network, 'fgsm')}, random signs "
-        f"{_median(result, network, 'random')}"
-    )
-    samples = f"{_seeds(result)}, {_images(result)} images"
-    return on_mnist(result, verdict(gap.low > MARGIN, ours, samples))
+def _flips(network: str) -> Callable[[Result], dict[str, Sample]]:
+    def measure(result: Result) -> dict[str, Sample]:
+        require_mnist(result)
+        if _accuracy(result, network, "random")[:, 0].min() < LEARNED:
+            raise NotMeasured(f"a network ({NETWORKS[network]}) has not learned the digits")
+        signs, random = (100.0 * result[f"flips_{network}_{a}"] for a in ("fgsm", "random"))
+        return {"flipped": Sample(signs), "over random signs": Sample(signs, random)}
+
+    return measure
 
 
-CLAIMS = [
-    Claim(
-        "F15, L4",
-        "a small signed-gradient step flips the class a convolutional network gives a digit",
-        "pictures",
-        lambda result: _flips(result, "cnn"),
-    ),
-    Claim(
-        "F15, L4",
-        "it flips the class that an MLP gives",
-        "pictures",
-        lambda result: _flips(result, "mlp"),
-    ),
-]
+CLAIMS = {f"{network}_flips": _flips(network) for network in NETWORKS}

@@ -1,4 +1,4 @@
-"""The attacks on image networks and their judge."""
+"""The attacks on image networks, and what is taken from them."""
 
 import jax
 import jax.numpy as jnp
@@ -7,14 +7,10 @@ import pytest
 from scipy.optimize import linprog
 
 from experiments.images import adversarial
+from experiments.lab import run
 from experiments.shared import image_networks
 from jaxnets.losses import get_loss
 from jaxnets.models import CNN, Activate, Dense, Flatten
-
-
-def statuses(module, result):
-    return [claim.judge(result).status for claim in module.CLAIMS]
-
 
 LINEAR = CNN((Flatten(), Dense(3)))
 
@@ -151,47 +147,49 @@ def test_blocks_change_nothing(attack, monkeypatch, key):
     np.testing.assert_array_equal(parts, single)
 
 
-# The judge of the attacks.
+# What is judged.
 
 
-def attack_result(costs=None, **changes):
-    """Made-up accuracies of 5 seeds and what each attack costs at epsilon 0.1."""
-    jitter = np.linspace(-0.01, 0.01, 5)
-    result = {
-        "data": np.asarray("mnist"),
-        "epsilons": np.asarray([0, 0.1, 0.3]),
-    }
-    for network in adversarial.NETWORKS:
-        cost = {"random": 0.01, "fgsm": 0.4, "pgd": 0.6} | (costs or {}).get(network, {})
-        for attack, wobble in zip(adversarial.ATTACKS, (jitter, -jitter, 0 * jitter), strict=True):
-            columns = [0.98 + 0 * jitter, 0.98 - cost[attack] + wobble, 0.1 + wobble]
-            result[f"accuracy_{network}_{attack}"] = np.stack(columns, axis=1)
+def attack_result(shares=None, data="mnist", accuracy=0.98):
+    """Made-up flips of 200 digits by 5 networks: a share of the digits, others in each network."""
+    result = {"data": np.asarray(data), "epsilons": np.asarray([0, 0.1, 0.3])}
+    for i, network in enumerate(adversarial.NETWORKS):
+        share = {"random": 0.01, "fgsm": 0.9} | (shares or {}).get(network, {})
+        random = np.random.default_rng(i)
+        for attack in adversarial.ATTACKS:
+            result[f"accuracy_{network}_{attack}"] = np.full((5, 3), accuracy)
         for attack, at in (("fgsm", 0.1), ("random", np.inf)):
-            result[f"smallest_{network}_{attack}"] = np.full((5, 7), at)
-    return result | changes
+            result[f"smallest_{network}_{attack}"] = np.full((5, 200), at)
+            flipped = np.tile(np.arange(200) < 200 * share[attack], (5, 1))
+            result[f"flips_{network}_{attack}"] = random.permuted(flipped, axis=1)
+    return result
+
+
+def judge(result):
+    return {row["claim"]: row for row in run.claims_of("adversarial", result)}
 
 
 ATTACKED = {
-    "as claimed": ({}, "reproduced"),
-    "no better than random signs": ({"random": 0.4}, "not reproduced"),
-    "9 points": ({"fgsm": 0.1}, "not reproduced"),
-    "11 points within the spread": ({"fgsm": 0.12}, "not reproduced"),
-    "16 points": ({"fgsm": 0.17}, "reproduced"),
-    "only projected steps": ({"fgsm": 0.0, "pgd": 0.9}, "not reproduced"),
+    "as claimed": ({}, ["reproduced", "reproduced"]),
+    "no better than random signs": ({"random": 0.9}, ["reproduced", "refuted"]),
+    "not most digits": ({"fgsm": 0.2}, ["refuted", "reproduced"]),
+    "half of them": ({"fgsm": 0.5}, ["inconclusive", "reproduced"]),
+    "nothing": ({"fgsm": 0.0, "random": 0.0}, ["refuted", "refuted"]),
+    "exchanged": ({"fgsm": 0.01, "random": 0.9}, ["refuted", "refuted"]),
 }
 
 
-@pytest.mark.parametrize(("cost", "expected"), ATTACKED.values(), ids=ATTACKED)
+@pytest.mark.parametrize(("share", "expected"), ATTACKED.values(), ids=ATTACKED)
 @pytest.mark.parametrize("network", adversarial.NETWORKS)
-def test_claims_on_attacks_can_fail(network, cost, expected):
-    assert statuses(adversarial, attack_result({network: cost})) == [
-        expected if name == network else "reproduced" for name in adversarial.NETWORKS
-    ]
+def test_claims_on_attacks_can_fail(network, share, expected):
+    for name, row in judge(attack_result({network: share})).items():
+        found = [part["verdict"] for part in row["parts"]]
+        assert found == (expected if name == f"{network}_flips" else ["reproduced"] * 2)
 
 
-def test_attacks_need_mnist_and_the_judged_epsilon():
-    for changes in ({"data": np.asarray("digits")}, {"epsilons": np.asarray([0, 0.05, 0.3])}):
-        assert statuses(adversarial, attack_result(**changes)) == ["not tested"] * 2
+def test_attacks_need_mnist_and_networks_that_learned():
+    for result in (attack_result(data="digits"), attack_result(accuracy=0.1)):
+        assert {row["status"] for row in judge(result).values()} == {"not judged"}
 
 
 def test_a_median_beyond_the_grid_says_so():
@@ -209,8 +207,8 @@ def test_pictures_are_of_digits_that_flip(key):
     x = jax.random.uniform(key, (40, 4, 4, 1))
     y = np.array(LINEAR.apply(params, x).argmax(-1))
     y[0] = (y[0] + 1) % 3
-    result = adversarial._pictures("cnn", LINEAR, params, x, jnp.asarray(y), signs(key, x))
-    changed = adversarial.fgsm(LINEAR, params, x, jnp.asarray(y), adversarial.JUDGED)
+    result = adversarial._pictures("cnn", LINEAR, params, x, jnp.asarray(y), signs(key, x), 0.1)
+    changed = adversarial.fgsm(LINEAR, params, x, jnp.asarray(y), 0.1)
     after = np.asarray(LINEAR.apply(params, changed).argmax(-1))
     before = np.asarray(LINEAR.apply(params, x).argmax(-1))
     rows = np.flatnonzero((before == y) & (after != y))[: adversarial.SHOWN]
@@ -224,3 +222,18 @@ def test_the_mlp_is_two_layers_of_100_units(key):
     params = image_networks.mlp().init(key, jnp.zeros((1, 28, 28, 1)))
     sizes = jax.tree.map(jnp.size, params)
     assert sum(jax.tree.leaves(sizes)) == 785 * 100 + 101 * 100 + 101 * 10
+
+
+def test_only_digits_that_were_right_can_flip(monkeypatch):
+    monkeypatch.setattr(adversarial, "train", zeros)
+    result = adversarial.run(adversarial.SMOKE, jax.random.key(0))
+    assert 0 < result["accuracy_cnn_fgsm"][:, 0].mean() < 0.2
+    for attack in ("random", "fgsm"):
+        assert not result[f"flips_cnn_{attack}"].any()
+    assert result["flips_cnn_fgsm"].shape == result["smallest_cnn_fgsm"].shape
+
+
+def zeros(config, key, data, model, checkpoints=None):
+    """Networks that always answer 0, whatever is changed."""
+    one = jax.eval_shape(model.init, key, data.train["x"][:1])
+    return jax.tree.map(lambda a: jnp.zeros((config.seeds, *a.shape)), one)
