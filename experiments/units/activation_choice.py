@@ -4,17 +4,18 @@ Claims: replacing sigmoid and tanh by ReLU "has significantly boosted performanc
 (L0); "ReLU is now slowly being replaced by better alternatives" (L1); "ReLU is a good default
 choice for most problems" (L3). No lecture has a number for a classification task.
 
-Command: `make activation_choice`, one minute on 2 cores. Protocol: scikit-learn's 1,797 digits of
+Command: `make activation_choice`, two minutes on 2 cores. Protocol: scikit-learn's 1,797 digits of
 8 x 8 pixels, split again for each seed into 1,079 for training, 359 for validation and 359 for
 testing; three hidden layers, as many as in L0's PyTorch class, of 32 units each; weights drawn to
 suit the activation (Glorot or He), mini-batches of 32, Adam at whichever of five rates has the best
-mean validation accuracy for the activation. A seed has the same split for all six. Criteria,
-fixed before any run, by 95 % intervals of paired differences of the test accuracy: ReLU is above
-sigmoid and above tanh (L0); the best of leaky ReLU, ELU and softplus on validation data is above
-ReLU (L1); the best of all others on validation data is less than 0.5 points above ReLU (L3).
-Expect all six between 96.7 and 97.4 % at their own rate, leaky ReLU and ELU half a point above the
-others; what differs is the start: after one epoch ELU and tanh are at 89 %, ReLU at 82 %, sigmoid
-at 29 %.
+mean validation accuracy for the activation. There six networks are trained on each split and their
+test accuracies averaged, since most of the spread is that of the starts. A seed has the same split
+and starts' keys for all six activations. The splits share their samples, so that an interval is as
+wide as Nadeau and Bengio (2003) have it: a point of accuracy can be decided, half a point cannot.
+What counts is in `experiments/claims/activation_choice`.
+
+Expect all six between 96.5 and 97.5 % at their own rate, leaky ReLU and ELU above the others; what
+differs is the start: after one epoch ELU and tanh are at 89 %, ReLU at 82 %, sigmoid at 29 %.
 """
 
 from dataclasses import dataclass
@@ -28,16 +29,18 @@ from matplotlib.figure import Figure
 import jaxnets as jn
 from jaxnets import plots
 from jaxnets.analysis import evaluate
+from jaxnets.claims import Sample
 from jaxnets.parallel.rows import parallel_map
 
-from ..lab.claims import Claim, Interval, Result, Verdict, interval, markdown, verdict
+from ..lab.claims import Result, interval, markdown
 from ..shared.image_data import digits, random_split
 
 LOSS = "softmax_cross_entropy"
 CLASSES = 10
 NAMES = ("relu", "tanh", "sigmoid", "leaky_relu", "elu", "softplus")
 ALTERNATIVES = ("leaky_relu", "elu", "softplus")
-GOOD_ENOUGH = 0.005
+LABELS = {"leaky_relu": "leaky ReLU", "elu": "ELU"}
+"""How the claims write an activation, where not by its name."""
 
 
 @dataclass(frozen=True)
@@ -48,22 +51,28 @@ class Config:
     units: int = 32
     rates: tuple[float, ...] = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
     seeds: int = 32
+    starts: int = 6
+    """Networks whose test accuracies are averaged on each split, at the chosen rate."""
     epochs: int = 40
     batch_size: int = 32
-    seed: int = 0
+    seed: int = 1
 
 
-SMOKE = Config(NAMES[:4], layers=1, units=4, rates=(1e-2,), seeds=2, epochs=2, batch_size=512)
+SMOKE = Config(
+    NAMES[:4], layers=1, units=4, rates=(1e-2,), seeds=2, starts=2, epochs=2, batch_size=512
+)
 
 
 def run(config: Config, key: Array) -> Result:
-    keys = jax.random.split(key, config.seeds)
+    keys = jax.random.split(key, (config.seeds, 1 + config.starts))
     valid, test = [], []
     for name in config.activations:
-        print(f"{len(keys) * len(config.rates)} networks with {name}", flush=True)
-        found = _train(config, keys, name)
-        valid.append(found[0])
-        test.append(found[1])
+        print(f"{config.seeds} splits, {len(config.rates)} rates with {name}", flush=True)
+        curves, _ = _train(config, name, keys[:, :2], config.rates)
+        valid.append(curves[:, :, 0])
+        rate = config.rates[best_rate(valid[-1])]
+        _, accuracy = _train(config, name, keys, (rate,))
+        test.append(accuracy[0].mean(axis=1))
     return {
         "names": np.asarray(config.activations),
         "rates": np.asarray(config.rates),
@@ -72,40 +81,43 @@ def run(config: Config, key: Array) -> Result:
     }
 
 
-def _train(config: Config, keys: Array, activation: str) -> tuple[np.ndarray, np.ndarray]:
-    """Validation accuracies `[rates, seeds, epochs]`, test accuracies `[rates, seeds]`."""
+def _train(
+    config: Config, activation: str, keys: Array, rates: tuple[float, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Trains a network for every rate, seed and start; `keys [seeds, 1 + starts]`.
+
+    The first key of a seed is that of its split. Returns validation accuracies
+    `[rates, seeds, starts, epochs]` and test accuracies `[rates, seeds, starts]`.
+    """
     model = jn.MLP((config.units,) * config.layers, CLASSES, activation)
     spec = jn.TrainSpec(model, LOSS, config.epochs, config.batch_size)
     samples = digits()
 
     def one(row: dict[str, Array]) -> tuple[Array, Array]:
-        split_key, train_key = jax.random.split(row["key"])
-        data = random_split(split_key, samples)
+        data = random_split(row["split"], samples)
         hparams = {"learning_rate": row["learning_rate"]}
-        state, history = jn.train(spec, train_key, data, hparams)
+        state, history = jn.train(spec, row["start"], data, hparams)
         return history["valid_accuracy"], evaluate.accuracy(model, LOSS, state.params, data.test)
 
-    rows = jn.grid(learning_rate=config.rates, seed=range(config.seeds))
-    rows["key"] = keys[rows.pop("seed")]
-    shape = (len(config.rates), config.seeds)
+    seeds, starts = keys.shape[0], keys.shape[1] - 1
+    rows = jn.grid(learning_rate=rates, seed=range(seeds), start=range(starts))
+    seed, start = rows.pop("seed"), rows.pop("start")
+    rows |= {"split": keys[seed, 0], "start": keys[seed, 1 + start]}
     valid, test = jax.device_get(parallel_map(one, rows))
+    shape = (len(rates), seeds, starts)
     return valid.reshape(*shape, -1), test.reshape(shape)
 
 
-def _names(result: Result) -> list[str]:
-    return [str(name) for name in result["names"]]
-
-
-def chosen_rates(result: Result) -> np.ndarray:
-    """Finds the index of the rate with the best mean final validation accuracy, `[activations]`."""
-    return result["valid"][..., -1].mean(axis=2).argmax(axis=1)
+def best_rate(valid: np.ndarray) -> int:
+    """Finds the rate with the best mean final accuracy of `valid [rates, seeds, epochs]`."""
+    return int(valid[..., -1].mean(axis=1).argmax())
 
 
 def accuracies(result: Result) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Returns validation `[seeds, epochs]` and test accuracies `[seeds]` at the chosen rates."""
-    at = list(zip(_names(result), chosen_rates(result), strict=True))
-    valid = {name: result["valid"][i, rate] for i, (name, rate) in enumerate(at)}
-    return valid, {name: result["test"][i, rate] for i, (name, rate) in enumerate(at)}
+    names = [str(name) for name in result["names"]]
+    chosen = [valid[best_rate(valid)] for valid in result["valid"]]
+    return dict(zip(names, chosen, strict=True)), dict(zip(names, result["test"], strict=True))
 
 
 def table(result: Result) -> str:
@@ -113,22 +125,22 @@ def table(result: Result) -> str:
     rows = [
         [
             name,
-            f"{result['rates'][rate]:g}",
+            f"{result['rates'][best_rate(curves)]:g}",
             interval(valid[name][:, 0]).percent(),
             interval(valid[name][:, -1]).percent(),
             interval(test[name]).percent(),
         ]
-        for name, rate in zip(_names(result), chosen_rates(result), strict=True)
+        for name, curves in zip(valid, result["valid"], strict=True)
     ]
     epochs = result["valid"].shape[-1]
     head = ["activation", "rate", "validation accuracy after 1 epoch", f"after {epochs}", "test"]
-    return f"{_seeds(result)}:\n{markdown(head, rows)}"
+    return f"{result['test'].shape[-1]} splits:\n{markdown(head, rows)}"
 
 
 def plot(result: Result) -> Figure:
     canvas, axes = plots.figure(1, 3, size=(4.6, 4.0))
     valid, test = accuracies(result)
-    for i, (name, style) in enumerate(zip(_names(result), plots.styles(), strict=False)):
+    for i, (name, style) in enumerate(zip(valid, plots.styles(), strict=False)):
         epochs = 1 + np.arange(valid[name].shape[1])
         plots.spread(axes[0, 0], epochs, 100 * valid[name], name, style | {"marker": ""})
         final = 100 * result["valid"][i, ..., -1].T
@@ -145,66 +157,44 @@ def plot(result: Result) -> Figure:
 
 
 def _draw_tests(axes: Axes, test: dict[str, np.ndarray]) -> None:
-    """The mean test accuracy with its 95 % interval, the best at the top."""
+    """The test accuracy over the splits, the best at the top."""
     ranked = sorted(test, key=lambda name: test[name].mean())
     looks = dict(zip(test, plots.styles(), strict=False))
     for place, name in enumerate(ranked):
         found = interval(100 * test[name])
-        half = found.high - found.mean
         look = looks[name] | {"linestyle": "none", "markersize": 7}
-        axes.errorbar(found.mean, place, xerr=half, capsize=4, **look)
+        axes.errorbar(found.mean, place, xerr=found.std, capsize=4, **look)
     axes.set_yticks(range(len(ranked)), ranked)
     axes.locator_params(axis="x", nbins=5)
-    title = f"mean of {len(test[ranked[0]])} seeds, 95 % interval"
+    title = f"mean ± std of {len(test[ranked[0]])} splits"
     axes.set(xlabel="test accuracy [%]", title=title, ylim=(-0.5, len(ranked) - 0.5))
 
 
-def _seeds(result: Result) -> str:
-    return f"{result['test'].shape[-1]} seeds"
+def _in_points(result: Result) -> dict[str, np.ndarray]:
+    """Test accuracies `[seeds]` of the activations, in percent."""
+    return {name: 100 * test for name, test in accuracies(result)[1].items()}
 
 
-def _paired_seeds(result: Result) -> str:
-    return f"{_seeds(result)}, paired"
+def _relu_boosts(result: Result) -> dict[str, Sample]:
+    test = _in_points(result)
+    return {f"above {name}": Sample(test["relu"], test[name]) for name in ("sigmoid", "tanh")}
 
 
-def _difference(test: dict[str, np.ndarray], name: str, other: str) -> tuple[Interval, str]:
-    """The test accuracy of one activation minus another's, and its text."""
-    gap = interval(test[name] - test[other])
-    mean, low, high = 100 * gap.mean, 100 * gap.low, 100 * gap.high
-    text = f"{name} minus {other} {mean:+.2f} [{low:+.2f}, {high:+.2f}]"
-    return gap, text
+def _alternatives(result: Result) -> Sample:
+    valid, test = accuracies(result)[0], _in_points(result)
+    known = [name for name in ALTERNATIVES if name in valid]
+    best = max(known, key=lambda name: valid[name][:, -1].mean())
+    return Sample(test[best], test["relu"])
 
 
-def _best_of(valid: dict[str, np.ndarray], names: set[str]) -> str:
-    return max(sorted(names), key=lambda name: valid[name][:, -1].mean())
+def _good_default(result: Result) -> dict[str, Sample]:
+    test = _in_points(result)
+    others = [name for name in test if name != "relu"]
+    return {LABELS.get(name, name): Sample(test["relu"], test[name]) for name in others}
 
 
-def _relu_boosts(result: Result) -> Verdict:
-    _, test = accuracies(result)
-    gaps = [_difference(test, "relu", other) for other in ("sigmoid", "tanh")]
-    ours = "; ".join(text for _, text in gaps)
-    return verdict(all(gap.low > 0 for gap, _ in gaps), f"{ours} points", _paired_seeds(result))
-
-
-def _alternatives(result: Result) -> Verdict:
-    valid, test = accuracies(result)
-    gap, text = _difference(test, _best_of(valid, set(test) & set(ALTERNATIVES)), "relu")
-    return verdict(gap.low > 0, f"{text} points", _paired_seeds(result))
-
-
-def _good_default(result: Result) -> Verdict:
-    valid, test = accuracies(result)
-    gap, text = _difference(test, _best_of(valid, set(test) - {"relu"}), "relu")
-    return verdict(gap.high < GOOD_ENOUGH, f"{text} points", _paired_seeds(result))
-
-
-CLAIMS = [
-    Claim("F17, L0", "ReLU is better than sigmoid and tanh", "statement", _relu_boosts),
-    Claim("F17, L1", "there are better alternatives to ReLU", "CIFAR-10, picture", _alternatives),
-    Claim(
-        "F17, L3",
-        "ReLU is a good default: none is 0.5 points better",
-        "statement",
-        _good_default,
-    ),
-]
+CLAIMS = {
+    "relu_boosts": _relu_boosts,
+    "alternatives": _alternatives,
+    "good_default": _good_default,
+}
