@@ -1,5 +1,6 @@
 """Networks with one ReLU layer on the four points of exclusive or: training, codes, folding."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
@@ -26,6 +27,8 @@ LECTURE: Net = {
 }
 RECORDS = 10
 """Rows of a run's history."""
+STEPS, LENGTH = 1000, 0.01
+"""Of the random steps from a network."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class Config:
     seeds: int = 256
     steps: int = 2000
     learning_rate: float = 0.02
-    seed: int = 0
+    seed: int = 1
 
 
 def train(
@@ -78,6 +81,27 @@ def outputs(net: Net, x: np.ndarray) -> np.ndarray:
     """Computes w.max(0, W x + c) + b of samples `x [samples, 2]`: `[..., samples]`."""
     h = np.maximum(pre_activations(net, x), 0)
     return np.einsum("...su,...u->...s", h, net["w"]) + net["b"][..., None]
+
+
+def largest_falls(net: Net, widths: Sequence[int], random: np.random.Generator) -> np.ndarray:
+    """Computes the most that random steps lower the mean squared error, `[seeds, widths]`.
+
+    Steps have a length of `LENGTH` in all parameters; units beyond a network's width stay idle.
+    """
+    used = (np.arange(net["c"].shape[-1]) < np.asarray(widths)[:, None]).astype(float)
+    free: Net = {"W": used[..., None], "c": used, "w": used, "b": np.ones(len(widths))}
+    before, falls = _squared_error(net), np.full(net["b"].shape, -np.inf)
+    for _ in range(STEPS):
+        step = {k: random.normal(size=v.shape[1:]) * free[k] for k, v in net.items()}
+        squares = [(v**2).reshape(len(widths), -1).sum(axis=1) for v in step.values()]
+        scale = LENGTH / np.sqrt(np.sum(squares, axis=0))
+        near = {k: v + step[k] * scale.reshape(-1, *[1] * (v.ndim - 2)) for k, v in net.items()}
+        falls = np.maximum(falls, before - _squared_error(near))
+    return falls
+
+
+def _squared_error(net: Net) -> np.ndarray:
+    return np.mean((outputs(net, X) - Y) ** 2, axis=-1)
 
 
 def family(t: np.ndarray) -> Net:

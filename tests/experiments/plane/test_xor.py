@@ -8,6 +8,7 @@ import pytest
 from scipy.optimize import linprog, lsq_linear
 
 import jaxnets as jn
+from experiments.lab import run
 from experiments.plane import xor as experiment
 from experiments.plane import xor_nets as nets
 from jaxnets.data.toy import xor_table
@@ -132,6 +133,25 @@ def test_widths_begin_with_the_lectures():
         experiment.run(experiment.Config(widths=(3, 4)), jax.random.key(0))
 
 
+def test_no_step_from_a_minimum_lowers_the_loss_and_some_from_a_saddle_does():
+    """The best constant with three units off for good, or at the kink, where they can be turned on.
+
+    Width 2 is padded with an idle unit that no step may use.
+    """
+    shape = (1, 2)
+    off = {"W": np.zeros((*shape, 3, 2)), "c": np.full((*shape, 3), -1.0)}
+    off |= {"w": np.ones((*shape, 3)), "b": np.full(shape, 0.5)}
+    off["c"][0, 0, 2] = off["w"][0, 0, 2] = 0
+    random = np.random.default_rng(0)
+    falls = nets.largest_falls(off, (2, 3), random)
+    assert (falls < 0).all()
+    assert (falls > -(nets.LENGTH**2)).all()
+    kink = off | {"c": np.zeros((*shape, 3))}
+    assert (nets.largest_falls(kink, (2, 3), random) > 1e-4).all()
+    solved = {k: np.broadcast_to(v, (1, 1, *v.shape)) for k, v in nets.LECTURE.items()}
+    assert nets.largest_falls(solved, (2,), random) < 0
+
+
 # The judge.
 
 
@@ -149,18 +169,23 @@ def made_up(losses=(0.0, 0.125, 0.25), codes=((14, 8), (4, 2), (4, 2)), **change
         "codes": np.tile(np.asarray(codes), (30, 1))[:, None],
         "lecture": nets.Y,
         "family": np.zeros((1000, 4)),
+        "falls": np.full((90, 1), -1e-6),
         "gaps_lecture": np.asarray([0.0, 0.4]),
         "gaps_start": gaps,
         "gaps_end": gaps,
     } | changes
 
 
+OPEN = {"training_finds_others", "many_local_optima", "relu_folds"}
+"""Claims of which the lectures leave settings open, so that they are not refuted at once."""
+
+
 def statuses(result):
-    return [claim.judge(result).status for claim in experiment.CLAIMS]
+    return {row["claim"]: row["status"] for row in run.claims_of("xor", result)}
 
 
 def test_every_claim_holds_for_results_as_the_lectures_say():
-    assert statuses(made_up()) == ["reproduced"] * len(experiment.CLAIMS)
+    assert set(statuses(made_up()).values()) == {"reproduced"}
 
 
 def gaps_with(row, column, value):
@@ -170,34 +195,35 @@ def gaps_with(row, column, value):
 
 
 CONTRARY = {
-    "its table": ({"lecture": np.asarray([0, 0, 0, 1.0])}, 0),
-    "not exact": ({"lecture": nets.Y + 1e-9}, 0),
-    "a family of near solutions": ({"family": np.full((1000, 4), 1e-6)}, 1),
-    "only the lecture's code": ({"codes": [(14, 8)] * 3}, 2),
-    "none solved": ({"solved": np.zeros((90, 1), bool)}, 2),
-    "all at 0": ({"losses": (0.0, 0.0, 0.0)}, 3),
-    "one level": ({"losses": (0.0, 0.25, 0.25)}, 3),
-    "a linear layer separates": (gaps_with(40, 0, 0.1), 4),
-    "a solved network does not": (gaps_with(7, 1, 0.0), 4),
-    "nor does the lecture's": ({"gaps_lecture": np.zeros(2)}, 4),
+    "its table": ({"lecture": np.asarray([0, 0, 0, 1.0])}, "lecture_solves"),
+    "not exact": ({"lecture": nets.Y + 1e-9}, "lecture_solves"),
+    "near solutions": ({"family": np.full((1000, 4), 1e-6)}, "one_of_an_infinity"),
+    "only the lecture's code": ({"codes": [(14, 8)] * 3}, "training_finds_others"),
+    "none solved": ({"solved": np.zeros((90, 1), bool)}, "training_finds_others"),
+    "all at 0": ({"losses": (0.0, 0.0, 0.0)}, "many_local_optima"),
+    "one level": ({"losses": (0.0, 0.25, 0.25)}, "many_local_optima"),
+    "steps lower the loss": ({"falls": np.full((90, 1), 1e-3)}, "many_local_optima"),
+    "a linear layer separates": (gaps_with(40, 0, 0.1), "relu_folds"),
+    "the lecture's does not": ({"gaps_lecture": np.zeros(2)}, "relu_folds"),
+    "no random layer does": ({"gaps_start": np.zeros((90, 1, 2))}, "relu_folds"),
 }
 
 
 @pytest.mark.parametrize(("changes", "failing"), CONTRARY.values(), ids=CONTRARY)
 def test_one_contrary_number_fails_its_own_claim_only(changes, failing):
     judged = statuses(made_up(**changes))
-    assert judged.pop(failing) == "not reproduced"
-    assert set(judged) == {"reproduced"}
+    assert judged.pop(failing) == ("inconclusive" if failing in OPEN else "refuted")
+    assert set(judged.values()) == {"reproduced"}
 
 
 def test_a_loss_that_still_falls_is_not_a_local_optimum():
     result = made_up()
     result["losses"][:, :, : nets.RECORDS // 2] *= 1.5
-    assert statuses(result)[3] == "not reproduced"
+    assert statuses(result)["many_local_optima"] == "inconclusive"
 
 
-def test_an_unsolved_network_need_not_separate():
+def test_a_network_that_diverged_is_no_failure_to_solve():
     result = made_up()
-    assert not result["solved"][40, 0]
-    assert (result["gaps_end"][40, 0] == 0).all()
-    assert statuses(result)[4] == "reproduced"
+    result["losses"][3] = np.nan
+    judged = statuses(result)
+    assert {judged[name] for name in OPEN} == {"not judged"}
