@@ -108,6 +108,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "checkerboard": (IN_BATCHES, _rise("widths"), _has("widths", 10)),
     "decision_regions": (IN_BATCHES, _rise("units", 2)),
     "digits_sweep": (OF_DIGITS, _once("rates"), _rise("widths")),
+    "equivariance": (Rule("judged", lambda c: c.judged <= c.farthest, "be at most `farthest`"),),
     "feature_maps": (_at_least("neighbours", 41),),
     "gradient_descent": (
         _at_most("samples", DIGITS),

@@ -41,6 +41,7 @@ BROKEN = [
     ("digits_sweep", "batch_size", 5000),
     ("digits_sweep", "rates", (0.1, 0.1)),
     ("digits_sweep", "widths", (8, 4)),
+    ("equivariance", "judged", 3),
     ("feature_maps", "neighbours", 40),
     ("gradient_descent", "samples", 2000),
     ("gradient_descent", "sizes", (5, 1)),
