@@ -156,21 +156,31 @@ def eights(
     random: np.random.Generator,
     data: Dataset,
     seeds: int,
-    samples: int,
+    sizes: tuple[int, int],
     counts: tuple[int, ...],
     epochs: int,
 ) -> Result:
     """Trains perceptrons to recognise an 8: training and test errors `[seeds, counts, 2]`.
 
-    Each seed draws new images and pairs of pixels; a larger count includes the smaller ones.
+    Each seed draws new training images, `sizes[0]` of them, and pairs of pixels; a larger count
+    includes the smaller ones. The `sizes[1]` test images are the same for all seeds: `eights_wrong
+    [seeds, counts, images]` says which of them are classified wrongly.
     """
     features = data.train["x"].shape[1]
-    errors = []
+    test = _draw_images(random, data.test, sizes[1])
+    errors, wrong = [], []
     for _ in range(seeds):
-        train, test = (_draw_images(random, part, samples) for part in (data.train, data.test))
+        train = _draw_images(random, data.train, sizes[0])
         pairs = random.integers(features, size=(max(counts), 2))
-        errors.append([_eight(train, test, pairs[:count], epochs) for count in counts])
-    return {"features": features + np.asarray(counts), "eights": np.asarray(errors)}
+        found = [_eight(train, test, pairs[:count], epochs) for count in counts]
+        errors.append([error for error, _ in found])
+        wrong.append([which for _, which in found])
+    tested = np.mean(wrong, axis=-1)
+    return {
+        "features": features + np.asarray(counts),
+        "eights": np.stack([np.asarray(errors), tested], axis=-1),
+        "eights_wrong": np.asarray(wrong),
+    }
 
 
 def _draw_images(random: np.random.Generator, part: dict, n: int) -> Part:
@@ -178,11 +188,12 @@ def _draw_images(random: np.random.Generator, part: dict, n: int) -> Part:
     return part["x"][rows], (part["y"][rows] == 8).astype(np.int32)
 
 
-def _eight(train: Part, test: Part, pairs: np.ndarray, epochs: int) -> list[float]:
+def _eight(train: Part, test: Part, pairs: np.ndarray, epochs: int) -> tuple[float, np.ndarray]:
+    """The training error, and whether each test image is classified wrongly."""
     (x, y), (test_x, test_y) = ((append_products(x, pairs), y) for x, y in (train, test))
     params, history = classical.perceptron(x, y, max_epochs=epochs)
     positive = test_x @ np.asarray(params["w"]) + np.asarray(params["b"]) >= 0
-    return [float(history["train_error"][-1]), float(np.mean(positive != test_y))]
+    return float(history["train_error"][-1]), positive != test_y
 
 
 def neighbours(keys: Array, n: int) -> Result:

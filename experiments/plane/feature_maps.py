@@ -6,25 +6,24 @@ distinguished from the other digits with fewer errors as products of random pair
 added; the radius "allows to cope with label noise" on a task with radial symmetry. The lectures
 show curves and pictures without numbers.
 
-Command: `make feature_maps`, 40 seconds on 2 cores; without MNIST it uses scikit-learn's digits and
-the claim about the "8" stays untested. Protocol, for each of 32 seeds:
+Command: `make feature_maps`, a minute and a half on 2 cores; without MNIST it uses scikit-learn's
+digits and the claim about the "8" stays untested. Protocol, for each of 48 seeds:
 - 400 points of xor and of two circles: logistic regression on the coordinates and on their map;
   Rosenblatt's perceptron on xor's four corners.
 - A continuous function with 8 random corners: least squares on the powers of x from 16 points with
   noise; and without noise from 2,001 points, in Chebyshev's polynomials, which span the same.
-- 2,000 training and 2,000 test images: Rosenblatt's perceptron, 10 epochs at most.
+- 2,000 training images: Rosenblatt's perceptron, 10 epochs at most. All seeds are tested on the
+  same 5,000 images, so that the interval counts both seeds and images.
 - Two circles, 200 points to train and 200 to choose k of 1 to 41, some labels of both wrong, and
   1,000 with correct labels to test: k-NN on the coordinates and on the radius.
 
-Criteria, fixed before any run, with 95 % intervals of paired differences over the seeds: the map's
-accuracy is above that of the coordinates, and on xor's corners only the product leaves no error;
-the training error falls at every degree and ends below 1 % of the noise; the largest error of the
-approximation falls at every doubling of the degree; the test error on the "8" falls from no pairs
-to most, its mean at every step; 30 % of wrong labels cost the radius less accuracy than the
-coordinates. Expect every claim to hold: xor and circles at 99 % where the coordinates are at
-chance; a training error of at most 1e-6 at degree 15, where the validation error is 1e5; 8 % of
-errors on the "8" with the pixels alone and 5 % with 4,000 products; and 30 % of wrong labels to
-cost 12 points on the coordinates and 2 on the radius.
+Maps have to come near every sample right, where a line on the coordinates has at most 75 % (xor) or
+67 % (circles); no further power may raise the training error, which is a theorem, and the last must
+leave none; limits and margins are in `experiments/claims/feature_maps`. Expect every claim to hold:
+xor and circles at 99 % where the coordinates are at chance; a training error of at most 1e-6 at
+degree 15, where the validation error is 1e5; 8 % of errors on the "8" with the pixels alone and 5 %
+with 4,000 products; and 30 % of wrong labels to cost 12 points on the coordinates and 2 on the
+radius.
 """
 
 from dataclasses import dataclass
@@ -34,10 +33,13 @@ import numpy as np
 from jax import Array
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy import stats
 
 from jaxnets import plots
+from jaxnets.claims import Sample
 
-from ..lab.claims import Claim, Result, Verdict, interval, markdown, on_mnist, verdict
+from ..lab.claims import Result, interval, markdown
+from ..lab.judging import NotMeasured
 from ..shared.image_data import mnist_or_digits
 from . import feature_map_problems as problems
 from .feature_map_problems import DEGREES, FLIPS, LIMITS, PLANE
@@ -49,7 +51,7 @@ SPACES = ("coordinates", "radius")
 
 @dataclass(frozen=True)
 class Config:
-    seeds: int = 32
+    seeds: int = 48
     samples: int = 400
     steps: int = 5000
     """Of logistic regression."""
@@ -57,15 +59,17 @@ class Config:
     noise: float = 0.1
     """Of the points of random functions, whose corners have standard deviation 1."""
     images: int = 2000
+    tested: int = 5000
+    """Images to test on, for all seeds."""
     pairs: tuple[int, ...] = (0, 250, 1000, 4000)
     epochs: int = 10
     neighbours: int = 200
     """Training points of k-NN."""
     data: str = "mnist"
-    seed: int = 0
+    seed: int = 1
 
 
-SMOKE = Config(seeds=3, steps=200, images=300, pairs=(0, 50), epochs=3, data="digits")
+SMOKE = Config(seeds=3, steps=200, images=300, tested=300, pairs=(0, 50), epochs=3, data="digits")
 
 
 def run(config: Config, key: Array) -> Result:
@@ -79,11 +83,9 @@ def run(config: Config, key: Array) -> Result:
     result |= problems.neighbours(jax.random.split(circles_key, config.seeds), config.neighbours)
     data, name = mnist_or_digits(config.data, valid=0)
     print(f"{name}: perceptrons with {config.pairs} products of pixels", flush=True)
-    return (
-        result
-        | {"data": np.asarray(name)}
-        | problems.eights(random, data, config.seeds, config.images, config.pairs, config.epochs)
-    )
+    sizes = (config.images, config.tested)
+    found = problems.eights(random, data, config.seeds, sizes, config.pairs, config.epochs)
+    return result | {"data": np.asarray(name)} | found
 
 
 def table(result: Result) -> str:
@@ -184,79 +186,63 @@ def _draw_neighbours(axes: Axes, result: Result) -> None:
     axes.legend(fontsize="small")
 
 
-def _map_is_better(result: Result, problem: str) -> tuple[bool, str]:
-    before, after = result[f"linear_{problem}"].T
-    accuracies = interval(before).percent(), interval(after).percent()
-    text = "{} on the coordinates, {} on the map".format(*accuracies)
-    return interval(after - before).low > 0, text
+def _on_the_map(result: Result, problem: str) -> dict[str, Sample]:
+    before, after = 100 * result[f"linear_{problem}"].T
+    return {"coordinates": Sample(before), "map": Sample(after)}
 
 
-def _xor(result: Result) -> Verdict:
-    better, text = _map_is_better(result, "xor")
+def _xor(result: Result) -> dict[str, Sample]:
     without, mapped = result["corner_errors"]
-    ours = f"{text}; errors on the corners {100 * without:.0f} %, mapped {100 * mapped:.0f} %"
-    return verdict(better and mapped == 0 and without > 0, ours, _seeds(result))
+    return _on_the_map(result, "xor") | {
+        "corners, coordinates": Sample([np.sign(without)]),
+        "corners, map": Sample([mapped]),
+    }
 
 
-def _circles(result: Result) -> Verdict:
-    return verdict(*_map_is_better(result, "circles"), _seeds(result))
+def _circles(result: Result) -> dict[str, Sample]:
+    return _on_the_map(result, "circles")
 
 
-def _capacity(result: Result) -> Verdict:
-    training, validation = np.moveaxis(result["fits"], 2, 0)
-    falls = [interval(gap).low > 0 for gap in (training[:, :-1] - training[:, 1:]).T]
-    last, noise = training[:, -1].max(), float(result["noise"])
-    middle = np.median(validation, axis=0)
-    ours = (
-        f"median training error {np.median(training[:, 0]):.2f} at degree 0, at most {last:.0e} at "
-        f"{len(falls)}, falling at {sum(falls)} of {len(falls)} steps; in validation "
-        f"{middle.min():.2f} at degree {middle.argmin()}, {middle[-1]:.2g} at the end"
-    )
-    return verdict(all(falls) and last < 0.01 * noise, ours, _seeds(result))
+def _capacity(result: Result) -> dict[str, Sample]:
+    training = result["fits"][..., 0]
+    return {
+        "rise": Sample(np.maximum(np.diff(training, axis=1), 0)),
+        "left": Sample(training[:, -1] / training[:, 0]),
+    }
 
 
-def _approximation(result: Result) -> Verdict:
+def _approximation(result: Result) -> dict[str, Sample]:
     farthest = result["farthest"]
-    falls = [interval(gap).low > 0 for gap in (farthest[:, :-1] - farthest[:, 1:]).T]
-    ours = "largest error " + ", ".join(
-        f"{error:.3f} at degree {degree}"
-        for degree, error in zip(DEGREES, farthest.mean(axis=0), strict=True)
-    )
-    return verdict(all(falls), ours, f"{len(farthest)} random functions")
+    trend = [stats.spearmanr(DEGREES, errors).statistic for errors in farthest]
+    return {
+        "trend": Sample(trend),
+        "log ratio": Sample(np.log(farthest[:, -1] / farthest[:, 0])),
+    }
 
 
-def _pairs_help(result: Result) -> Verdict:
-    errors = result["eights"][..., 1]
-    gain = interval(errors[:, 0] - errors[:, -1])
-    ours = "test error " + ", ".join(
-        f"{interval(column).percent()} with {features:,} features"
-        for features, column in zip(result["features"], errors.T, strict=True)
-    )
-    holds = gain.low > 0 and (np.diff(errors.mean(axis=0)) < 0).all()
-    return on_mnist(result, verdict(holds, ours, _seeds(result)))
+def _eights(result: Result) -> dict[str, Sample]:
+    if result["data"] != "mnist":
+        raise NotMeasured("needs MNIST")
+    wrong = 100.0 * result["eights_wrong"]
+    trend = [stats.spearmanr(result["features"], e).statistic for e in result["eights"][..., 1]]
+    return {"gain": Sample(wrong[:, 0], wrong[:, -1]), "trend": Sample(trend)}
 
 
-def _radius_copes(result: Result) -> Verdict:
-    clean, noisy = result["k_nn"][:, 0], result["k_nn"][:, FLIPS.index(JUDGED)]
-    costs = clean - noisy
-    spared = interval(costs[:, 0] - costs[:, 1])
-    ours = f"{100 * JUDGED:g} % of wrong labels cost " + ", ".join(
-        f"the {name} {100 * interval(cost).mean:.2f} ± {100 * interval(cost).std:.2f}"
-        for name, cost in zip(SPACES, costs.T, strict=True)
-    )
-    text = f"{ours} points; difference in [{100 * spared.low:.2f}, {100 * spared.high:.2f}] (95 %)"
-    return verdict(spared.low > 0, text, _seeds(result))
+def _radius(result: Result) -> dict[str, Sample]:
+    noisy = 100 * result["k_nn"][:, FLIPS.index(JUDGED)]
+    coordinates, radius = (100 * result["k_nn"][:, 0] - noisy).T
+    return {"spared": Sample(coordinates - radius), "radius": Sample(noisy[:, 1])}
 
 
 def _seeds(result: Result) -> str:
     return f"{len(result['k_nn'])} seeds"
 
 
-CLAIMS = [
-    Claim("A9, L2", "xor is linear in (x_u, x_v, x_u x_v), not in (x_u, x_v)", "picture", _xor),
-    Claim("A9, L3", "circles are linear in polar coordinates", "picture", _circles),
-    Claim("A9, L2", "powers of x make the capacity as high as we want", "statement", _capacity),
-    Claim("A9, L2", "polynomials approximate a continuous function", "theorem", _approximation),
-    Claim("A9, L2", "8 or not: errors fall as pairs of pixels are added", "curve", _pairs_help),
-    Claim("A9, L2", "the radius lets k-NN cope with wrong labels", "pictures", _radius_copes),
-]
+CLAIMS = {
+    "xor_is_linear_in_the_product": _xor,
+    "circles_are_linear_in_polar_coordinates": _circles,
+    "powers_raise_the_capacity": _capacity,
+    "polynomials_approximate": _approximation,
+    "pairs_help_to_tell_eights": _eights,
+    "radius_copes_with_label_noise": _radius,
+}
