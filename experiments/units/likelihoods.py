@@ -7,18 +7,17 @@ two classes the cross entropy is -(y log p + (1 - y) log(1 - p)). Maximising the
 minimising the cross entropy and minimising KL(data, model) are the same. (`activations` tests what
 clipping a linear unit does.)
 
-Command: `make likelihoods`, half a minute on 2 cores. Protocol: x uniform on [-1, 1], targets from
+Command: `make likelihoods`, a minute on 2 cores. Protocol: x uniform on [-1, 1], targets from
 a known distribution of the unit's kind whose parameters are smooth functions of x; a perceptron of
-20 tanh units, 2,000 samples, 100 epochs of Adam with a rate that falls to zero; each of 32 seeds
+20 tanh units, 2,000 samples, 600 epochs of Adam with a rate that falls to zero; each of 32 seeds
 draws its own data and weights. The error of a learned parameter is its distance from the true one,
-averaged over x. A unit passes if the upper end of the error's 95 % interval is below 0.05 for
-probabilities, 0.1 for the mean of real targets (whose noise has a deviation of 0.05 to 0.45) and
-10 % for their deviation. Equalities: float64, random outputs and targets, and 32 samples of
-a categorical variable; they hold if values and gradients agree to 1e-12, and minimisers to 1e-9.
+averaged over x; real targets have means from -1 to 1 and deviations of 0.05 to 0.45. Equalities:
+float64, random outputs and targets, and 32 samples of a categorical variable. What counts is in
+`experiments/claims/likelihoods`.
 
-Expect everything to hold except the deviation: errors of 0.02 to 0.05 for probabilities and means,
-but 22 % for the deviation, whose peak and ends all seeds miss in the same way (the best constant:
-117 %).
+Expect everything to hold: errors of 0.02 for probabilities and means, 8 % for the deviation (the
+best constant: 117 %). After 100 epochs the deviation is still 22 % off: its peak and ends come
+last.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,17 +31,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxnets import plots
+from jaxnets.claims import Sample
 
-from ..lab.claims import Claim, Result, Verdict, interval, markdown, verdict
+from ..lab.claims import Result, interval, markdown
 from . import known_distributions as known
 from . import likelihood_identities as identities
 from .known_distributions import KNOWN, X, reliability
 
 CLASSIFIERS = {"sigmoid": "sigmoid", "softmax": "softmax", "multilabel": "a sigmoid per label"}
-PROBABILITY, MEAN, DEVIATION = 0.05, 0.1, 0.1
-"""Limits of the errors of learned probabilities, means and (relative) deviations."""
-EQUAL, FOUND = 1e-12, 1e-9
-"""Limits of differences: between values or gradients, and between minimisers."""
 TRUTH: plots.Style = {"color": "black", "linestyle": "--", "linewidth": 1.2}
 
 
@@ -51,11 +47,11 @@ class Config:
     seeds: int = 32
     samples: int = 2000
     units: int = 20
-    epochs: int = 100
+    epochs: int = 600
     batch_size: int = 100
     learning_rate: float = 0.02
     steps: int = 500
-    seed: int = 0
+    seed: int = 1
 
 
 SMOKE = Config(seeds=2, samples=100, epochs=2, steps=50)
@@ -103,20 +99,25 @@ def calibration(result: Result, name: str) -> np.ndarray:
     return np.abs(predicted - true).mean(axis=1)
 
 
-def differences(result: Result) -> dict[str, float]:
-    """Computes how far likelihood, cross entropy and KL divergence differ as objectives."""
+def differences(result: Result) -> dict[str, np.ndarray]:
+    """Computes how likelihood, cross entropy and KL divergence differ as objectives."""
     values, entropy = result["values"], result["entropy"][:, None]
     return {
-        "gradients": np.ptp(result["gradients"][:, :3], axis=1).max(),
-        "minimisers": np.ptp(result["minimisers"][:, :3], axis=1).max(),
-        "likelihood minus cross entropy": np.abs(values[:, 0] - values[:, 1]).max(),
-        "cross entropy minus KL minus entropy": np.abs(values[:, 1] - values[:, 2] - entropy).max(),
+        "gradients": np.ptp(result["gradients"][:, :3], axis=1),
+        "minimisers": np.ptp(result["minimisers"][:, :3], axis=1),
+        "likelihood minus cross entropy": values[:, 0] - values[:, 1],
+        "cross entropy minus KL minus entropy": values[:, 1] - values[:, 2] - entropy,
     }
 
 
+def deviation_errors(result: Result) -> tuple[np.ndarray, np.ndarray]:
+    """Computes relative errors of the learned deviation and of the best constant, `[seeds]`."""
+    learned = relative_errors(result, result["learned_gaussian"][..., 1])
+    return learned, relative_errors(result, constant_deviation(result)[:, None])
+
+
 def table(result: Result) -> str:
-    deviation = relative_errors(result, result["learned_gaussian"][..., 1])
-    constant = relative_errors(result, constant_deviation(result)[:, None])
+    deviation, constant = deviation_errors(result)
     rows = [
         ["linear", "mean", interval(errors(result, "linear")[:, 0]).decimals(4), "-"],
         ["Gaussian", "mean", interval(errors(result, "gaussian")[:, 0]).decimals(4), "-"],
@@ -129,12 +130,13 @@ def table(result: Result) -> str:
             [label, "probabilities", error, interval(calibration(result, name)).decimals(4)]
         )
     exact = {
-        "Gaussian of variance 1 minus least squares": result["least_squares"].max(),
-        "softmax of two minus binary cross entropy": result["two_classes"].max(),
+        "Gaussian of variance 1 minus least squares": result["least_squares"],
+        "softmax of two minus binary cross entropy": result["two_classes"],
         **differences(result),
+        "minimisers, of KL(model, data) instead": np.diff(result["minimisers"][:, 2:], axis=1),
     }
     units = markdown(["unit", "parameter", "mean error", "calibration error"], rows)
-    equal = [[f"{value:.1e}", name] for name, value in exact.items()]
+    equal = [[f"{np.abs(values).max():.1e}", name] for name, values in exact.items()]
     return f"{units}\n\n{markdown(['largest difference', 'of'], equal)}"
 
 
@@ -215,88 +217,46 @@ def _line(style: Iterator[plots.Style]) -> plots.Style:
     return next(style) | {"marker": ""}
 
 
-def _below(name: str, values: np.ndarray, limit: float) -> tuple[bool, str]:
-    """Whether the 95 % interval of the mean of `values [seeds]` is below a limit, and its text."""
-    found = interval(values)
-    words = f"{name} {found.decimals(4)}, at most {found.high:.4f} (95 %)"
-    return found.high < limit, f"{words}, limit {limit:g}"
+def _regression(result: Result) -> Sample:
+    return Sample(errors(result, "linear")[:, 0])
 
 
-def _regression(result: Result) -> Verdict:
-    holds, ours = _below("error of the mean", errors(result, "linear")[:, 0], MEAN)
-    return verdict(holds, ours, _seeds(result))
+def _gaussian(result: Result) -> dict[str, Sample]:
+    learned, constant = deviation_errors(result)
+    return {
+        "mean": Sample(errors(result, "gaussian")[:, 0]),
+        "deviation": Sample(learned),
+        "against a constant": Sample(np.log(learned / constant)),
+        "positive": Sample(result["learned_gaussian"][..., 1] > 0),
+    }
 
 
-def _diagonal(result: Result) -> Verdict:
-    mean_holds, mean = _below("error of the mean", errors(result, "gaussian")[:, 0], MEAN)
-    learned = result["learned_gaussian"][..., 1]
-    relative = relative_errors(result, learned)
-    holds, deviation = _below("relative error of the deviation", relative, DEVIATION)
-    constant = relative_errors(result, constant_deviation(result)[:, None]).mean()
-    ours = f"{deviation}; of the best constant {constant:.2f}; {mean}"
-    return verdict(mean_holds and holds and (learned > 0).all(), ours, _seeds(result))
+def _classifies(name: str) -> Callable[[Result], dict[str, Sample]]:
+    def measure(result: Result) -> dict[str, Sample]:
+        found = {
+            "error": Sample(errors(result, name).max(axis=1)),
+            "calibration": Sample(calibration(result, name)),
+            "in [0, 1]": Sample(result[f"learned_{name}"]),
+        }
+        if name == "softmax":
+            found["sum"] = Sample(result["learned_softmax"].sum(axis=-1))
+        return found
+
+    return measure
 
 
-def _classifies(name: str) -> Callable[[Result], Verdict]:
-    def judge(result: Result) -> Verdict:
-        error = errors(result, name).mean(axis=1)
-        holds, ours = _below("error of the probabilities", error, PROBABILITY)
-        ours += f"; calibration error {interval(calibration(result, name)).decimals(4)}"
-        return verdict(holds, ours, _seeds(result))
-
-    return judge
+def _difference(name: str) -> Callable[[Result], Sample]:
+    return lambda result: Sample(result[name])
 
 
-def _equal(name: str) -> Callable[[Result], Verdict]:
-    def judge(result: Result) -> Verdict:
-        largest = result[name].max()
-        ours = f"values and gradients differ by at most {largest:.0e}"
-        return verdict(largest <= EQUAL, ours, f"{len(result[name])} random batches of 50")
-
-    return judge
+def _one_objective(result: Result) -> dict[str, Sample]:
+    return {name: Sample(values) for name, values in differences(result).items()}
 
 
-def _one_objective(result: Result) -> Verdict:
-    found = differences(result)
-    limits = {name: FOUND if name == "minimisers" else EQUAL for name in found}
-    ours = "largest differences: " + ", ".join(f"{name} {v:.0e}" for name, v in found.items())
-    away = np.linalg.norm(result["minimisers"][:, 3] - result["minimisers"][:, 0], axis=1)
-    ours += f"; KL(model, data) has its minimum elsewhere, {interval(away).decimals(4)} away"
-    holds = all(found[name] <= limit for name, limit in limits.items())
-    return verdict(holds, ours, f"{len(away)} samples of 1,000, {result['values'].shape[2]} steps")
-
-
-def _seeds(result: Result) -> str:
-    return f"{len(result['learned_linear'])} seeds"
-
-
-CLAIMS = [
-    Claim("B2, L1", "linear units suit regression: they give the mean", "-", _regression),
-    Claim(
-        "B2, L1",
-        "linear units give the mean and a diagonal, positive variance of a Gaussian",
-        "-",
-        _diagonal,
-    ),
-    Claim(
-        "B2, L1",
-        "maximum likelihood is least squares where the covariance is the identity",
-        "-",
-        _equal("least_squares"),
-    ),
-    Claim("B2, L1", "a sigmoid unit models a Bernoulli variable", "-", _classifies("sigmoid")),
-    Claim("B2, L1", "softmax units model one of several classes", "-", _classifies("softmax")),
-    Claim("B2, L1", "a sigmoid per label models several labels", "-", _classifies("multilabel")),
-    Claim(
-        "B4, L1",
-        "for two classes the cross entropy is -(y log p + (1 - y) log(1 - p))",
-        "-",
-        _equal("two_classes"),
-    ),
-    Claim(
-        "B4, L1",
-        "maximum likelihood, least cross entropy and least KL(data, model) are the same",
-        "derivation",
-        _one_objective,
-    ),
-]
+CLAIMS = {
+    "regression": _regression,
+    "gaussian": _gaussian,
+    "least_squares": _difference("least_squares"),
+    "two_classes": _difference("two_classes"),
+    "one_objective": _one_objective,
+} | {name: _classifies(name) for name in CLASSIFIERS}
