@@ -14,17 +14,17 @@ of four widths, sampled on the pixels, in steps of 15 degrees, centred on one of
 pixels. Nothing is subtracted from a filter, and only its norm is divided out. Energy is the share
 of a filter's squared norm in the best combination of the six derivatives of one width and centre.
 Controls against the same bank: the same filters before training, Gaussian noise, and the learned
-filters with their entries shuffled. Criterion, fixed before any run: the mean similarity of learned
-filters is above that before training and above that of noise, the 95 % intervals of both paired
-differences above 0. Expect filters that look almost as random as before training: similarities of
-0.57 against 0.54 on MNIST; on the photographs, whose rotations are hardly learned (29 % of the test
-patches where chance is 25 %), 0.37 to 0.39 and no gain over noise. No filter of any network exceeds
-0.8: on MNIST they are more like derivatives than random filters, not "very similar".
+filters with their entries shuffled. What counts is in `experiments/claims/first_filters/`: "some"
+are the four most similar of a network's 32 filters, "very similar" is a cosine of 0.9. Expect
+filters that look almost as random as before training: similarities of 0.57 against 0.54 on MNIST;
+on the photographs, whose rotations are hardly learned (29 % of the test patches where chance is
+25 %), 0.37 to 0.39 and no gain over noise. No filter of any network exceeds 0.8: on MNIST they are
+more like derivatives than random filters, not "very similar".
 """
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -36,14 +36,15 @@ from matplotlib.figure import Figure
 import jaxnets as jn
 from jaxnets import plots
 from jaxnets.analysis import evaluate
-from jaxnets.data import Dataset, photographs
-from jaxnets.models import CNN, Activate, Conv, Dense, Flatten, MaxPool
-from jaxnets.models.cnn import small_cnn
+from jaxnets.claims import Sample
+from jaxnets.models import CNN
 from jaxnets.training.loop import init_state
 
-from ..lab.claims import Claim, Result, Verdict, interval, markdown, on_mnist, verdict
-from ..shared.image_data import mnist_or_digits
+from ..lab.claims import Result, interval, markdown
+from ..lab.judging import NotMeasured, require_mnist
 from ..shared.image_networks import adam_cosine_spec
+from . import filter_tasks
+from .filter_tasks import Task
 from .gaussian_bank import bank, energy, match, unit
 
 NETWORKS = {"digits": "digits", "rotation": "rotated patches", "noise": "noisy patches"}
@@ -53,11 +54,13 @@ KINDS = {
     "random": "Gaussian noise",
     "shuffled": "learned, entries shuffled",
 }
-CONTROLS = ("initial", "random")
-"""The kinds that the criterion compares with."""
-PATCH = 24
-FILTERS = 32
+CONTROLS = {"over the start": "initial", "over noise": "random"}
+"""What learned filters are compared with, by the parts of the claims."""
 SHOWN = 10
+SOME = 4
+"""The filters of a network that are most similar, of 32."""
+LEARNED = 0.5
+"""The accuracy on digits below which nothing is judged: its filters were not learned."""
 
 
 @dataclass(frozen=True)
@@ -71,24 +74,16 @@ class Config:
     batch_size: int = 128
     learning_rate: float = 1e-3
     data: str = "mnist"
-    seed: int = 0
+    seed: int = 1
 
 
 SMOKE = Config(seeds=2, epochs=2, patch_epochs=1, patches=256, data="digits")
 
 
-class Task(NamedTuple):
-    """What a network learns."""
-
-    model: CNN
-    loss: str
-    epochs: int
-    data: Dataset
-
-
 def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = None) -> Result:
-    result: Result = {}
-    for name, task in _tasks(config, result).items():
+    tasks, data = filter_tasks.tasks(config)
+    result: Result = {"data": np.asarray(data)}
+    for name, task in tasks.items():
         print(f"learning from {NETWORKS[name]}", flush=True)
         learned, initial, score = _train(
             config, jax.random.fold_in(key, len(result)), task, checkpoints=checkpoints
@@ -96,76 +91,6 @@ def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = No
         result |= _compare(name, learned, initial, np.random.default_rng(config.seed))
         result[f"score_{name}"] = score
     return result
-
-
-def _tasks(config: Config, result: Result) -> dict[str, Task]:
-    digits, name = mnist_or_digits(config.data, flat=False)
-    result["data"] = np.asarray(name)
-    model = small_cnn() if name == "mnist" else _tiny_cnn()
-    entropy = "softmax_cross_entropy"
-    rotated, noisy = patches(config.patches, config.noise, config.seed)
-    return {
-        "digits": Task(model, entropy, config.epochs, digits),
-        "rotation": Task(_classifier(), entropy, config.patch_epochs, rotated),
-        "noise": Task(_denoiser(), "squared_error", config.patch_epochs, noisy),
-    }
-
-
-def _tiny_cnn() -> CNN:
-    """For scikit-learn's digits, which are too small for L2's network."""
-    layers = (Conv(FILTERS, 3), Activate("relu"), MaxPool(2), Flatten(), Dense(10, "lecun"))
-    return CNN(layers)
-
-
-def _classifier() -> CNN:
-    """24 x 24 to 18, pooled 9, 6, pooled 3."""
-    return CNN(
-        (
-            *(Conv(FILTERS, 7), Activate("relu"), MaxPool(2)),
-            *(Conv(48, 4), Activate("relu"), MaxPool(2)),
-            Flatten(),
-            *(Dense(64), Activate("relu")),
-            Dense(4, "lecun"),
-        )
-    )
-
-
-def _denoiser() -> CNN:
-    """16 x 16 to the 4 x 4 pixels in the middle, whose windows are inside the patch."""
-    return CNN((Conv(FILTERS, 7), Activate("relu"), Conv(1, 7, gain="lecun"), Flatten()))
-
-
-def patches(n: int, noise: float, seed: int) -> tuple[Dataset, Dataset]:
-    """Cuts rotated patches with their quarter turns, and noisy ones with their clean middles.
-
-    n of them from the left three quarters of the photographs to train on, n / 4 from the rest to
-    test on; grey, of mean 0 and variance 1 over all pixels of both photographs.
-    """
-    random = np.random.default_rng(seed)
-    parts = zip(photographs.sides(_grey()), (n, n // 4), strict=True)
-    clean = [photographs.crops(random, part, count, PATCH) for part, count in parts]
-    rotated = [_rotate(random, x) for x in clean]
-    noisy = [_add_noise(random, x, noise) for x in clean]
-    return Dataset(rotated[0], test=rotated[1]), Dataset(noisy[0], test=noisy[1])
-
-
-def _grey() -> np.ndarray:
-    """`[photographs, rows, columns]`, float32."""
-    colour = photographs.load(photographs.SCIKIT_LEARN)
-    grey = np.stack([photograph.mean(axis=-1) for photograph in colour])
-    return ((grey - grey.mean()) / grey.std()).astype(np.float32)
-
-
-def _rotate(random: np.random.Generator, x: np.ndarray) -> dict[str, np.ndarray]:
-    turns = random.integers(4, size=len(x))
-    turned = np.stack([np.rot90(patch, k) for patch, k in zip(x, turns, strict=True)])
-    return {"x": turned[..., None], "y": turns.astype(np.int32)}
-
-
-def _add_noise(random: np.random.Generator, x: np.ndarray, noise: float) -> dict[str, np.ndarray]:
-    x = x[:, 4:-4, 4:-4]
-    noisy = x + noise * random.standard_normal(x.shape, np.float32)
-    return {"x": noisy[..., None].astype(np.float32), "y": x[:, 6:-6, 6:-6].reshape(len(x), -1)}
 
 
 def _train(
@@ -313,39 +238,24 @@ def _seeds(result: Result) -> str:
     return f"{len(result['score_digits'])} seeds"
 
 
-def _more_similar(result: Result, name: str) -> Verdict:
-    means = {kind: result[f"similarity_{name}_{kind}"].mean(axis=1) for kind in KINDS}
-    gaps = {kind: interval(means["learned"] - means[kind]) for kind in KINDS if kind != "learned"}
-    similarities = {kind: interval(mean) for kind, mean in means.items()}
-    ours = ", ".join(f"{KINDS[k]} {v.decimals(3)}" for k, v in similarities.items())
-    differences = ", ".join(
-        f"{KINDS[kind]} [{gap.low:+.3f}, {gap.high:+.3f}]" for kind, gap in gaps.items()
-    )
-    filters = result[f"similarity_{name}_learned"].shape[1]
-    return verdict(
-        all(gaps[kind].low > 0 for kind in CONTROLS),
-        f"mean similarity: {ours}; learned minus (95 %) {differences}",
-        f"{_seeds(result)} of {filters} filters",
-    )
+def _very_similar(result: Result, name: str) -> dict[str, Sample]:
+    """Similarities: of the most similar filters of each network, and means against controls."""
+    of = {kind: result[f"similarity_{name}_{kind}"] for kind in KINDS}
+    some = np.sort(of["learned"], axis=1)[:, -SOME:].mean(axis=1)
+    means = {kind: similarity.mean(axis=1) for kind, similarity in of.items()}
+    gains = {part: Sample(means["learned"], means[kind]) for part, kind in CONTROLS.items()}
+    return {"some": Sample(some)} | gains
 
 
-CLAIMS = [
-    Claim(
-        "F14, L4",
-        "filters learned from MNIST look more like derivatives of a Gaussian than random ones",
-        "pictures",
-        lambda result: on_mnist(result, _more_similar(result, "digits")),
-    ),
-    Claim(
-        "F14, L4",
-        "so do filters learned from rotated patches of photographs",
-        "pictures",
-        lambda result: _more_similar(result, "rotation"),
-    ),
-    Claim(
-        "F14, L4",
-        "so do filters learned from noisy patches of photographs",
-        "pictures",
-        lambda result: _more_similar(result, "noise"),
-    ),
-]
+def _of_digits(result: Result) -> dict[str, Sample]:
+    require_mnist(result)
+    if result["score_digits"].min() < LEARNED:
+        raise NotMeasured("a network has not learned the digits")
+    return _very_similar(result, "digits")
+
+
+CLAIMS = {
+    "of_digits": _of_digits,
+    "of_rotated_patches": partial(_very_similar, name="rotation"),
+    "of_noisy_patches": partial(_very_similar, name="noise"),
+}
