@@ -16,8 +16,8 @@ float64, random outputs and targets, and 32 samples of a categorical variable. W
 `experiments/claims/likelihoods`.
 
 Expect everything to hold: errors of 0.02 for probabilities and means, 8 % for the deviation (the
-best constant: 117 %). After 100 epochs the deviation is still 22 % off: its peak and ends come
-last.
+best constant: 117 %). The deviation learns slowly, its peak and ends last: it is 22 % off after
+100 epochs, 8 % after 600, 4 % after 1,800.
 """
 
 from collections.abc import Callable, Iterator
