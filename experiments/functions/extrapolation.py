@@ -7,13 +7,10 @@ tanh network is constant and a ReLU network a straight line.
 Command: `make extrapolation`, twenty seconds on 2 cores. Protocol: a sine, a parabola and a
 straight line on [-2, 2], scaled there to mean 0 and variance 1; 64 evenly spaced points without
 noise; two hidden layers of 32 units, full batches, Adam with a rate that falls to zero, 32 starts.
-Errors are root mean squares, inside between the training points, outside at 2 < |x| <= 4. Criteria,
-fixed before any run, on 95 % intervals over the starts: interpolation is good if every error inside
-is below 0.05; a network extrapolates badly if on both curves, sine and parabola, its error outside
-is above 0.5 and more than 10 times its error inside; far out is |x| = 2^21, and there the largest
-change (tanh) or departure from a straight line (ReLU) between x and 2 x is below 1e-3 of the
-values. Expect errors of 0.01 inside and 2 to 4 outside; only on the line does a ReLU network
-continue as well as it began, since it becomes a line.
+Errors are root mean squares, inside between the training points, outside at 2 < |x| <= 4; far out
+is |x| = 2^21. What counts is in `experiments/claims/extrapolation`. Expect errors of 0.01 inside
+and 2 to 4 outside; only on the line does a ReLU network continue as well as it began, since it
+becomes a line.
 """
 
 from collections.abc import Callable
@@ -28,10 +25,11 @@ from matplotlib.figure import Figure
 import jaxnets as jn
 from jaxnets import plots
 from jaxnets.analysis import evaluate
+from jaxnets.claims import Sample
 from jaxnets.data import Dataset
 from jaxnets.training.optimizers import adam_cosine
 
-from ..lab.claims import Claim, Result, Verdict, interval, markdown, verdict
+from ..lab.claims import Result, markdown
 
 LOSS = "squared_error"
 Measure = Callable[[np.ndarray], np.ndarray]
@@ -56,7 +54,7 @@ class Config:
     seeds: int = 32
     steps: int = 3000
     learning_rate: float = 1e-2
-    seed: int = 0
+    seed: int = 1
 
 
 SMOKE = Config(widths=(8,), samples=16, seeds=3, steps=20)
@@ -204,54 +202,34 @@ def _draw_far(axes: Axes, result: Result) -> None:
     axes.legend(fontsize="small")
 
 
-def _interpolates(result: Result) -> Verdict:
-    inside = {
-        f"{label} {name}": interval(errors(result, activation, name)[0])
+def _interpolates(result: Result) -> dict[str, Sample]:
+    return {
+        f"{label}, {name}": Sample(errors(result, activation, name)[0])
         for activation, label in ACTIVATIONS.items()
         for name in FUNCTIONS
     }
-    ours = "error inside: " + ", ".join(f"{key} {i.mean:.2g}" for key, i in inside.items())
-    return verdict(all(i.high < 0.05 for i in inside.values()), ours, _starts(result))
 
 
-def _extrapolates_badly(activation: str) -> Callable[[Result], Verdict]:
-    def judge(result: Result) -> Verdict:
-        found, bad = [], []
-        for name in FUNCTIONS:
+def _extrapolates_badly(activation: str) -> Callable[[Result], dict[str, Sample]]:
+    def measure(result: Result) -> dict[str, Sample]:
+        found = {}
+        for name in CURVES:
             inside, outside = errors(result, activation, name)
-            ratio = interval(np.log10(outside / inside))
-            bad.append(ratio.low > 1 and interval(outside).low > 0.5)
-            found.append(f"{name} {_text(outside)}, {10**ratio.mean:.0f} times the error inside")
-        holds = all(b for b, name in zip(bad, FUNCTIONS, strict=True) if name in CURVES)
-        return verdict(holds, "error outside: " + "; ".join(found), _starts(result))
+            found[f"{name}, outside"] = Sample(outside)
+            found[f"{name}, against inside"] = Sample(np.log(outside / inside))
+        return found
 
-    return judge
+    return measure
 
 
-def _far_out(activation: str, measure: Measure) -> Callable[[Result], Verdict]:
-    def judge(result: Result) -> Verdict:
-        nearest, *_, farthest = _far(result, activation, measure).max(axis=0)
-        ours = (
-            f"largest {measure.__name__} from x to 2 x: {nearest:.0e} at |x| = {DISTANCES[0]:g}, "
-            f"{farthest:.0e} at {DISTANCES[-1]:.0e}"
-        )
-        return verdict(farthest < 1e-3, ours, f"{_starts(result)}, 3 functions, 2 sides")
-
-    return judge
+def _far_out(activation: str, measure: Measure) -> Callable[[Result], Sample]:
+    return lambda result: Sample(_far(result, activation, measure)[:, -1])
 
 
-def _starts(result: Result) -> str:
-    return f"{len(result['tanh_sine'])} starts"
-
-
-CLAIMS = [
-    Claim("F11, L0", "MLPs are very good at interpolating", "statement", _interpolates),
-    Claim(
-        "F11, L0", "tanh networks do not extrapolate well", "picture", _extrapolates_badly("tanh")
-    ),
-    Claim(
-        "F11, L0", "ReLU networks do not extrapolate well", "picture", _extrapolates_badly("relu")
-    ),
-    Claim("F11, theory", "far out a tanh network is constant", "-", _far_out("tanh", change)),
-    Claim("F11, theory", "far out a ReLU network is a straight line", "-", _far_out("relu", bend)),
-]
+CLAIMS = {
+    "interpolates": _interpolates,
+    "tanh_extrapolates_badly": _extrapolates_badly("tanh"),
+    "relu_extrapolates_badly": _extrapolates_badly("relu"),
+    "tanh_constant": _far_out("tanh", change),
+    "relu_straight": _far_out("relu", bend),
+}

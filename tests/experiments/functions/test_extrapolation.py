@@ -1,4 +1,4 @@
-"""`extrapolation`: limits of networks in closed form; its judges on made-up outputs."""
+"""`extrapolation`: limits of networks in closed form; its claims on made-up outputs."""
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +8,7 @@ import pytest
 import jaxnets as jn
 from experiments.functions import extrapolation
 from experiments.functions.extrapolation import FUNCTIONS, bend, change, errors, far_points
+from experiments.lab import run
 
 
 def test_far_points_are_on_both_sides():
@@ -69,8 +70,9 @@ def made_up(inside=0.01, outside=None, tanh_far=0.0, relu_far=0.0):
     return result
 
 
-def statuses(result):
-    return [claim.judge(result).status for claim in extrapolation.CLAIMS]
+def judged(result):
+    rows = run.claims_of("extrapolation", result)
+    return {row["claim"]: {part["part"]: part["verdict"] for part in row["parts"]} for row in rows}
 
 
 def test_errors_by_a_loop():
@@ -89,23 +91,49 @@ def test_errors_by_a_loop():
 
 def test_every_claim_holds_for_good_outputs():
     """A line may be continued: the claim is on curves."""
-    assert statuses(made_up()) == ["reproduced"] * 5
+    found = judged(made_up())
+    assert {name: len(parts) for name, parts in found.items()} == {
+        "interpolates": 6,
+        "tanh_extrapolates_badly": 4,
+        "relu_extrapolates_badly": 4,
+        "tanh_constant": 1,
+        "relu_straight": 1,
+    }
+    assert {verdict for parts in found.values() for verdict in parts.values()} == {"reproduced"}
 
 
+BADLY = ("tanh_extrapolates_badly", "relu_extrapolates_badly")
+EVERY = tuple(f"{label}, {name}" for label in ("tanh", "ReLU") for name in FUNCTIONS)
 CONTRARY = {
-    "bad inside": ({"inside": 0.06, "outside": {"sine": 3.0}}, [0]),
-    "less than half outside": ({"outside": {"sine": 0.4}}, [1, 2]),
-    "less than ten times": ({"inside": 0.04, "outside": {"parabola": 0.39}}, [1, 2]),
-    "half, but only five times": ({"inside": 0.14, "outside": {"sine": 0.7}}, [0, 1, 2]),
-    "tanh still moves": ({"tanh_far": 0.01}, [3]),
-    "ReLU bends": ({"relu_far": 0.01}, [4]),
+    "bad inside": (
+        {"inside": 0.06, "outside": {"sine": 3.0}},
+        {"interpolates": EVERY},
+    ),
+    "less than half outside": (
+        {"outside": {"sine": 0.4}},
+        dict.fromkeys(BADLY, ("sine, outside",)),
+    ),
+    "less than ten times": (
+        {"inside": 0.04, "outside": {"parabola": 0.35}},
+        dict.fromkeys(BADLY, ("parabola, outside", "parabola, against inside")),
+    ),
+    "half, but only five times": (
+        {"inside": 0.14, "outside": {"sine": 0.7}},
+        {"interpolates": EVERY} | dict.fromkeys(BADLY, ("sine, against inside",)),
+    ),
+    "tanh still moves": ({"tanh_far": 0.01}, {"tanh_constant": ("far out",)}),
+    "ReLU bends": ({"relu_far": 0.01}, {"relu_straight": ("far out",)}),
 }
 
 
 @pytest.mark.parametrize(("changes", "failing"), CONTRARY.values(), ids=CONTRARY)
-def test_contrary_outputs_fail_their_claims_only(changes, failing):
-    expected = ["not reproduced" if i in failing else "reproduced" for i in range(5)]
-    assert statuses(made_up(**changes)) == expected
+def test_contrary_outputs_refute_their_parts_only(changes, failing):
+    found = {
+        claim: refuted
+        for claim, parts in judged(made_up(**changes)).items()
+        if (refuted := tuple(name for name, verdict in parts.items() if verdict == "refuted"))
+    }
+    assert found == failing
 
 
 def test_a_program_serves_all_functions(key, compilations):
