@@ -1,4 +1,4 @@
-"""Runs of `overfitting` against single ones; its judges on made-up results."""
+"""Runs of `overfitting` against single ones; what it measures on made-up results."""
 
 from functools import partial
 
@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import jaxnets as jn
+from experiments.lab import run
 from experiments.optimisation import overfitting
 from experiments.optimisation.overfitting import Config
 from jaxnets.analysis.evaluate import accuracy
@@ -71,16 +72,16 @@ def test_the_lowest_validation_loss_is_chosen():
     np.testing.assert_array_equal(overfitting.choose(fields, "lambda", "test"), [0.1, 0.4])
 
 
-def test_slopes_are_those_of_least_squares():
+def test_trends_are_rank_correlations():
     widths = np.asarray([1, 2, 4, 16])
-    errors = np.random.default_rng(0).uniform(size=(3, 4))
-    found = overfitting.slopes({"widths": widths, "test_width": errors}, "test")
-    design = np.stack([np.log2(widths), np.ones(4)], axis=1)
-    expected = np.linalg.lstsq(design, errors.T, rcond=None)[0][0]
-    np.testing.assert_allclose(found, expected)
+    errors = np.asarray([[0.1, 0.2, 0.2, 0.9], [0.4, 0.3, 0.2, 0.1], [0.2, 0.2, 0.2, 0.2]])
+    found = overfitting.trends({"widths": widths, "test_width": errors}, "test")
+    tied = 4.5 / np.sqrt(5 * 4.5)  # of the ranks 1, 2, 3, 4 and 1, 2.5, 2.5, 4
+    np.testing.assert_allclose(found, [tied, -1, 0])
 
 
-JITTER = np.linspace(-0.01, 0.01, 6)[:, None]
+JITTER = np.linspace(-0.005, 0.005, 6)[:, None]
+REVERSED = np.asarray([[0.15, 0.1, 0.05]]) + JITTER
 
 
 def result(**changes):
@@ -90,7 +91,7 @@ def result(**changes):
         "lambdas": np.asarray([0.0, 1e-3, 1e-1]),
         "sizes": np.asarray([4, 16, 64]),
         "train_width": np.asarray([[0.25, 0.2, 0.1]]) + JITTER,
-        "test_width": np.asarray([[0.1, 0.05, 0.2]]) + JITTER,
+        "test_width": np.asarray([[0.05, 0.1, 0.2]]) + JITTER,
         "test_lambda": np.asarray([[0.2, 0.1, 0.15]]) - JITTER,
         "test_dropout": 0.1 - JITTER,
     }
@@ -101,24 +102,58 @@ def result(**changes):
     return fields | changes
 
 
+def judged(**changes):
+    """The verdicts on all parts, and those of them that are not reproduced."""
+    rows = run.claims_of("overfitting", result(**changes))
+    parts = {(row["claim"], part["part"]): part["verdict"] for row in rows for part in row["parts"]}
+    assert len(parts) == 10
+    return {name: verdict for name, verdict in parts.items() if verdict != "reproduced"}
+
+
 def test_every_claim_holds_for_good_numbers():
-    judged = [claim.judge(result()).status for claim in overfitting.CLAIMS]
-    assert judged == ["reproduced"] * 6
+    assert judged() == {}
 
 
-REVERSED = np.asarray([[0.15, 0.1, 0.05]]) + JITTER
+NO, OPEN = "refuted", "inconclusive"
 CONTRARY = {
-    "the widest is as good": ({"test_width": np.asarray([[0.1, 0.2, 0.2]]) + JITTER}, {0}),
-    "and has not learned more": ({"train_width": np.asarray([[0.9, 0.2, 0.2]]) + JITTER}, {0}),
-    "errors fall": ({"test_width": np.asarray([[0.3, 0.05, 0.15]]) + JITTER}, {1}),
-    "batches are no better": ({"test_size_10": REVERSED}, {2}),
-    "nor with two layers": ({"test_size_10_10": REVERSED}, {3}),
-    "no use of decay": ({"test_lambda": np.asarray([[0.1, 0.1, 0.0]]) - JITTER}, {4}),
-    "no use of dropout": ({"test_dropout": 0.2 + JITTER}, {5}),
+    "the widest is as good": (
+        {"test_width": np.asarray([[0.1, 0.2, 0.2]]) + JITTER},
+        {("can_overfit", "test error"): NO},
+    ),
+    "and has not learned more": (
+        {"train_width": np.asarray([[0.3, 0.2, 0.2]]) + JITTER},
+        {("can_overfit", "training error"): NO},
+    ),
+    "training errors rise": (
+        {"train_width": np.asarray([[0.1, 0.2, 0.3]]) + JITTER},
+        {
+            ("can_overfit", "training error"): NO,
+            ("more_neurons", "training trend"): NO,
+            ("more_neurons", "training gain"): NO,
+        },
+    ),
+    "test errors fall at first": (
+        {"test_width": np.asarray([[0.1, 0.05, 0.2]]) + JITTER},
+        {("more_neurons", "test trend"): OPEN},
+    ),
+    "test errors fall": (
+        {"test_width": np.asarray([[0.3, 0.05, 0.15]]) + JITTER},
+        {("more_neurons", "test trend"): NO, ("more_neurons", "test gain"): NO},
+    ),
+    "test errors rise by a point": (
+        {"test_width": np.asarray([[0.19, 0.195, 0.2]]) + JITTER},
+        {("can_overfit", "test error"): NO, ("more_neurons", "test gain"): NO},
+    ),
+    "batches are worse": ({"test_size_10": REVERSED}, {("randomness_10", "gain"): NO}),
+    "so with two layers": ({"test_size_10_10": REVERSED}, {("randomness_10_10", "gain"): NO}),
+    "no use of decay": (
+        {"test_lambda": np.asarray([[0.1, 0.1, 0.0]]) - JITTER},
+        {("decay_helps", "gain"): NO},
+    ),
+    "no use of dropout": ({"test_dropout": 0.2 + JITTER}, {("dropout_helps", "gain"): NO}),
 }
 
 
-@pytest.mark.parametrize(("changes", "failing"), CONTRARY.values(), ids=CONTRARY)
-def test_contrary_numbers_fail_their_own_claim(changes, failing):
-    judged = [claim.judge(result(**changes)).status for claim in overfitting.CLAIMS]
-    assert {i for i, status in enumerate(judged) if status != "reproduced"} == failing
+@pytest.mark.parametrize(("changes", "expected"), CONTRARY.values(), ids=CONTRARY)
+def test_contrary_numbers_fail_their_own_parts(changes, expected):
+    assert judged(**changes) == expected
