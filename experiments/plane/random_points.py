@@ -220,7 +220,7 @@ def log_ratio_of_updates(result: Result, one: int, two: int) -> np.ndarray:
     """Computes the log of two layers' updates to 0.9 of one's final gain over one's, `[seeds]`.
 
     Raises:
-        NotMeasured: one layer has not learned, so that its gain is no level to reach.
+        NotMeasured: one layer has not learned, so that its gain says nothing.
     """
     final = final_accuracies(result, 1, one)
     if final.mean() <= LEARNED:

@@ -124,6 +124,14 @@ def test_an_eight_needs_the_products_it_is_made_of(random):
     np.testing.assert_allclose(result["eights_wrong"].mean(axis=-1), result["eights"][..., 1])
 
 
+def test_products_of_dark_pixels_are_taken_as_they_are(random):
+    """One pixel tells nothing and the other varies a million times less; no line separates."""
+    x = random.uniform(size=(200, 2)).astype(np.float32) * np.asarray([1, 1e-6], np.float32)
+    part = {"x": x, "y": np.where(random.integers(2, size=200), 8, 3)}
+    result = problems.eights(random, Dataset(part, test=part), 1, (150, 50), (0, 3), 2)
+    assert (result["eights"][..., 0] > 0).all()
+
+
 # The judges.
 
 SEEDS, IMAGES = 8, 400
