@@ -35,6 +35,7 @@ Packages
     word2vec            word vectors: training, neighbours, analogies, files
     classical           perceptron, logistic regression, AdaBoost, SVMs, k-NN
     analysis, plots     accuracy, linear regions, loss landscapes, projections; figures
+    converge            L-BFGS and Levenberg-Marquardt from many starts: what a network can find
     estimator           MLPClassifier and MLPRegressor for scikit-learn
     parallel, launch    one run on many devices, processes and machines
     storage             checkpoints, run folders, TensorBoard scalars

@@ -31,7 +31,7 @@ HEAVY = {
 }
 # What each room may import of the others: lower ones only. A new room needs a row. `host` serves
 # anyone; `storage` and `parallel` know no training; `objective` serves backprop, training and
-# analysis; `analysis` imports no training.
+# analysis; `analysis` and `converge` import no training.
 ALLOWED = {
     "host": set(),
     "plots": set(),
@@ -45,6 +45,7 @@ ALLOWED = {
     "objective": {"host", "losses"},
     "output_units": {"losses"},
     "analysis": {"host", "losses", "objective"},
+    "converge": {"host", "losses", "objective", "plots"},
     "models": {"activations", "host", "ops"},
     "backprop": {"activations", "host", "losses", "models", "objective", "ops"},
     "storage": {"host", "parallel"},
