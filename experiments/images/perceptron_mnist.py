@@ -4,14 +4,15 @@ Claims: the algorithm converges to zero training error in about ten epochs, with
 0.1 to 0.2 %; it makes at most 4 R^2 / gamma^2 updates, and scaling the data leaves that unchanged.
 
 Command: `make perceptron_mnist`, one minute on 2 cores; it needs MNIST (without it, scikit-learn's
-digits are used and the claims about MNIST stay untested). Protocol: "0" is the negative class,
-pixels as stored (0 to 255) with a constant component of 1; first in the order of the
-files, as the lecture's program visits them, then in 32 random orders. The bound takes its
-separator from the hard margin, on MNIST and on 32 random separable sets. "About ten epochs" is
-read as 5 to 20 on average. Expect 13 epochs in the order of the files, 16 in random ones.
+digits are used and the claims about MNIST are not judged). What counts:
+`experiments/claims/perceptron_mnist/`. Protocol: "0" is the negative class, pixels as stored (0 to
+255) with a constant component of 1; first in the order of the files, as the lecture's program
+visits them, then in 32 random orders. The bound takes its separator from the hard margin, on MNIST
+and on 32 random separable sets. Expect 13 epochs in the order of the files, 16 in random ones.
 
-The lecture's printed counts do not follow from its program on these data: none of 22 scalings of
-the pixels, with and without bias, in several orders, starts with 64.
+The lecture's printed counts are one run of a program without chance, on data of which it gives
+neither order nor scaling: none of 420 scalings, orders and biases gives them, and only pixels in
+-1 to 1 or standardised ones start near 64. So they cannot be compared.
 """
 
 from dataclasses import dataclass
@@ -23,8 +24,10 @@ from jax import Array
 from matplotlib.figure import Figure
 
 from jaxnets import classical, plots
+from jaxnets.claims import Sample
 
-from ..lab.claims import Claim, Result, Verdict, interval, markdown, on_mnist, verdict
+from ..lab.claims import Result, interval, markdown
+from ..lab.judging import require_mnist
 from ..shared.image_data import mnist_or_digits
 
 LECTURE = {
@@ -40,7 +43,7 @@ class Config:
     max_epochs: int = 50
     sets: int = 32
     data: str = "mnist"
-    seed: int = 0
+    seed: int = 1
 
 
 SMOKE = Config(orders=3, sets=3, data="digits")
@@ -112,8 +115,12 @@ def table(result: Result) -> str:
         lecture = [column[i] if i < len(column) else "-" for column in LECTURE.values()]
         rows.append([i, changes, f"{100 * train:.2f}", f"{100 * test:.2f}", *lecture])
     head = ["epoch", "changes", "train error [%]", "test error [%]"]
-    return f"{result['data']}, in the order of the files:\n" + markdown(
-        [*head, "lecture: changes", "train", "test"], rows
+    epochs, test = interval(result["order_epochs"]), interval(result["order_test_error"])
+    return (
+        f"{result['data']}, in the order of the files:\n"
+        f"{markdown([*head, 'lecture: changes', 'train', 'test'], rows)}\n\n"
+        f"{len(result['order_epochs'])} random orders: {epochs.decimals(1)} epochs, "
+        f"test error {test.percent()}"
     )
 
 
@@ -145,55 +152,43 @@ def plot(result: Result) -> Figure:
     return canvas
 
 
-def _converges(result: Result) -> Verdict:
-    epochs, test = interval(result["order_epochs"]), interval(result["order_test_error"])
-    ours = (
-        f"in file order {len(result['changes'])} epochs, test error "
-        f"{100 * result['test_error'][-1]:.2f} %; random orders {epochs.mean:.1f} ± "
-        f"{epochs.std:.1f} epochs, test error {test.percent()}"
-    )
-    about_ten = 5 <= epochs.mean <= 20
-    holds = result["order_train_error"].max() == 0 and about_ten and test.mean <= 0.002
-    return on_mnist(result, verdict(holds, ours, f"{len(result['order_epochs'])} orders"))
+def _converges(result: Result) -> dict[str, Sample]:
+    require_mnist(result)
+    return {
+        "no training error": Sample(result["order_train_error"] == 0),
+        "epochs": Sample(np.log(result["order_epochs"])),
+        "test error": Sample(100 * result["order_test_error"]),
+    }
 
 
-def _same_numbers(result: Result) -> Verdict:
-    changes = tuple(int(c) for c in result["changes"])
-    ours = "changes per epoch " + ", ".join(map(str, changes))
-    judged = verdict(changes == LECTURE["changes"], ours, "1 order, that of the files")
-    return on_mnist(result, judged)
+def _printed_trace(result: Result) -> Sample:
+    require_mnist(result)
+    ours, lecture = result["changes"], LECTURE["changes"]
+    difference = np.zeros(max(len(ours), len(lecture)))
+    difference[: len(ours)] += ours
+    difference[: len(lecture)] -= lecture
+    return Sample(difference)
 
 
-def _bound_holds(result: Result) -> Verdict:
-    share = np.append(
-        result["set_updates"] / result["set_bounds"], result["updates"] / result["bound"]
-    )
-    ours = (
-        f"updates at most {share.max():.3f} of the bound; {result['data']}: "
-        f"{int(result['updates'].max())} of {float(result['bound']):.0f}"
-    )
-    return verdict(share.max() <= 1, ours, f"{len(share)} runs")
+def _bound_holds(result: Result) -> dict[str, Sample]:
+    return {
+        "random sets": Sample(_excess(result["set_updates"], result["set_bounds"])),
+        "zeros and ones": Sample(_excess(result["updates"], result["bound"])),
+    }
 
 
-def _scale_free(result: Result) -> Verdict:
-    change = np.abs(result["set_bounds_scaled"] / result["set_bounds"] - 1).max()
-    ours = f"bound changes by {change:.0e} at most when the data are scaled tenfold"
-    return verdict(change < 1e-4, ours, f"{len(result['set_bounds'])} sets")
+def _excess(updates: np.ndarray, bound: np.ndarray) -> np.ndarray:
+    """By how much more than the bound, as a share of it; NaN for a bound that is not finite."""
+    return np.where(np.isfinite(bound), np.maximum(updates / bound - 1, 0), np.nan)
 
 
-CLAIMS = [
-    Claim(
-        "A2, L2",
-        "zero training error in about ten epochs, test error near 0.1 to 0.2 %",
-        "9 epochs, 0.14 %",
-        _converges,
-    ),
-    Claim(
-        "A2, L2",
-        "the printed changes per epoch",
-        ", ".join(map(str, LECTURE["changes"])),
-        _same_numbers,
-    ),
-    Claim("A3, L2", "at most 4 R^2 / gamma^2 updates", "theorem", _bound_holds),
-    Claim("A3, L2", "scaling the population leaves the bound unchanged", "theorem", _scale_free),
-]
+def _scale_free(result: Result) -> Sample:
+    return Sample(result["set_bounds_scaled"] / result["set_bounds"])
+
+
+CLAIMS = {
+    "converges": _converges,
+    "printed_trace": _printed_trace,
+    "bound_holds": _bound_holds,
+    "scale_free": _scale_free,
+}
