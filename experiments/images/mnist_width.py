@@ -4,14 +4,16 @@ Claims: test accuracy grows with width; "two-layer MLP yield better accuracy wit
 initially, one-layer MLP eventually catches up"; an SVM reaches 98.6 % and k-NN 96.8 %.
 
 Command: `make mnist_width`, 9 minutes on one core; without MNIST it uses scikit-learn's digits
-and the claims stay untested. Protocol: 50,000 training, 10,000 validation, 10,000 test
-images; ReLU, mini-batches of 64, Adam with a rate that falls to zero over 12 epochs; all seeds of
-a width train in one program. The RBF SVM (C = 10) sees the same 50,000 images, k-NN
-(3 neighbours) too. Expect 96 % at 20 units and 98 % at 120.
+and no claim is judged. What counts: `experiments/claims/mnist_width/`. Protocol: 50,000 training,
+10,000 validation, 10,000 test images (the slide says 5,000); ReLU, mini-batches of 64, Adam with a
+rate that falls to zero over 12 epochs; all seeds of a width train in one program. The RBF SVM
+(C = 10) sees the same 50,000 images, k-NN (3 neighbours) too. Intervals are over seeds and test
+images, those of the SVM and of k-NN over test images. Expect 96 % at 20 units and 98 % at 120.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import jax
@@ -19,19 +21,21 @@ import numpy as np
 from jax import Array
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from scipy.stats import spearmanr
 
 import jaxnets as jn
 from jaxnets import classical, plots
 from jaxnets.analysis import evaluate
+from jaxnets.claims import Sample
 from jaxnets.data import Dataset
 
-from ..lab.claims import Claim, Result, Verdict, interval, markdown, on_mnist, verdict
+from ..lab.claims import Result, interval, markdown
+from ..lab.judging import require_mnist
 from ..shared.image_data import mnist_or_digits
 from ..shared.image_networks import adam_cosine_spec
 
-DEPTHS = (1, 2)
+LAYERS = {1: "one layer", 2: "two layers"}
 PEERS = {"svm": "RBF SVM", "knn": "k-NN"}
-LECTURE = {"svm": 0.986, "knn": 0.968}
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,10 @@ class Config:
     epochs: int = 12
     batch_size: int = 64
     learning_rate: float = 2e-3
+    svm_penalty: float = 10.0
+    neighbours: int = 3
     data: str = "mnist"
-    seed: int = 0
+    seed: int = 1
 
 
 SMOKE = Config(widths=(20, 40), seeds=2, epochs=2, data="digits")
@@ -51,19 +57,22 @@ SMOKE = Config(widths=(20, 40), seeds=2, epochs=2, data="digits")
 def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = None) -> Result:
     data, name = mnist_or_digits(config.data)
     result: Result = {"data": np.asarray(name), "widths": np.asarray(config.widths)}
-    for depth in DEPTHS:
+    for depth in LAYERS:
         own = jax.random.fold_in(key, depth)
-        accuracies = [
+        right = [
             _train(config, own, data, depth, width, checkpoints=checkpoints)
             for width in config.widths
         ]
-        result[f"test_{depth}"] = np.stack(accuracies, axis=1)
+        result[f"right_{depth}"] = np.stack(right, axis=1)
         result[f"weights_{depth}"] = np.asarray([_weights(data, n, depth) for n in config.widths])
-    for peer, fit in (("svm", classical.rbf_svm), ("knn", classical.knn)):
+    peers = {
+        "svm": partial(classical.rbf_svm, C=config.svm_penalty),
+        "knn": partial(classical.knn, n_neighbors=config.neighbours),
+    }
+    for peer, fit in peers.items():
         print(f"fitting the {PEERS[peer]} of scikit-learn", flush=True)
-        neighbours = {"n_neighbors": 3} if peer == "knn" else {}
-        machine = fit(data.train["x"], data.train["y"], **neighbours)
-        result[peer] = np.asarray(machine.score(data.test["x"], data.test["y"]))
+        machine = fit(data.train["x"], data.train["y"])
+        result[peer] = machine.predict(data.test["x"]) == data.test["y"]
     return result
 
 
@@ -75,7 +84,7 @@ def _train(
     width: int,
     checkpoints: jn.CheckpointConfig | None = None,
 ) -> np.ndarray:
-    """Test accuracy `[seeds]` of networks with `depth` hidden layers of `width` units."""
+    """Which test images `[seeds, images]` networks of `depth` layers of `width` units read."""
     model = jn.MLP((width,) * depth, 10, "relu")
     spec = adam_cosine_spec(model, "softmax_cross_entropy", config.epochs, config.batch_size, data)
     keys = jax.random.split(jax.random.fold_in(key, width), config.seeds)
@@ -83,7 +92,8 @@ def _train(
     states, _ = jn.sweep(
         spec, keys, Dataset(data.train), rate, progress=True, checkpoints=checkpoints
     )
-    return evaluate.accuracies(model, spec.loss, states.params, data.test)
+    predicted = evaluate.all_predictions(model, spec.loss, states.params, data.test["x"])
+    return predicted == data.test["y"]
 
 
 def _weights(data: Dataset, width: int, depth: int) -> int:
@@ -91,15 +101,19 @@ def _weights(data: Dataset, width: int, depth: int) -> int:
     return sum(after * (before + 1) for before, after in pairwise(sizes))
 
 
+def accuracies(result: Result, depth: int) -> np.ndarray:
+    """Computes the test accuracy `[seeds, widths]` of networks with `depth` hidden layers."""
+    return result[f"right_{depth}"].mean(-1)
+
+
 def table(result: Result) -> str:
     rows = []
-    for depth in DEPTHS:
+    for depth in LAYERS:
         for i, width in enumerate(result["widths"]):
-            accuracy = interval(result[f"test_{depth}"][:, i]).percent()
+            accuracy = interval(accuracies(result, depth)[:, i]).percent()
             rows.append([f"{depth} x {width}", f"{result[f'weights_{depth}'][i]:,}", accuracy])
-    rows += [[PEERS[peer], "-", f"{100 * result[peer]:.2f} %"] for peer in PEERS]
-    seeds = len(result["test_1"])
-    return f"{result['data']}, {seeds} seeds:\n" + markdown(
+    rows += [[PEERS[peer], "-", f"{100 * result[peer].mean():.2f} %"] for peer in PEERS]
+    return f"{result['data']}, {_seeds(result)}:\n" + markdown(
         ["hidden layers x units", "weights", "test accuracy"], rows
     )
 
@@ -107,7 +121,7 @@ def table(result: Result) -> str:
 def plot(result: Result) -> Figure:
     canvas, axes = plots.figure(1, 2, size=(5.0, 3.8))
     _draw(axes[0, 0], result, [result["widths"]] * 2, "units in each hidden layer")
-    counts = [result[f"weights_{depth}"] for depth in DEPTHS]
+    counts = [result[f"weights_{depth}"] for depth in LAYERS]
     _draw(axes[0, 1], result, counts, "weights and biases")
     axes[0, 0].set_ylabel(f"test accuracy on {result['data']} [%]")
     axes[0, 0].legend(fontsize="small")
@@ -116,61 +130,62 @@ def plot(result: Result) -> Figure:
 
 def _draw(axes: Axes, result: Result, xs: list[np.ndarray], label: str) -> None:
     style = plots.styles()
-    names = ("one hidden layer (± 1 std)", "two hidden layers (± 1 std)")
-    for depth, x, name in zip(DEPTHS, xs, names, strict=True):
-        plots.spread(axes, x, 100 * result[f"test_{depth}"], name, next(style))
+    for (depth, name), x in zip(LAYERS.items(), xs, strict=True):
+        label = f"{name.replace(' ', ' hidden ')} (± 1 std)"
+        plots.spread(axes, x, 100 * accuracies(result, depth), label, next(style))
     for peer, name in PEERS.items():
-        plots.level(axes, 100 * float(result[peer]), name, next(style))
+        plots.level(axes, 100 * float(result[peer].mean()), name, next(style))
     axes.set_xlabel(label)
 
 
-def _accuracy_grows(result: Result) -> Verdict:
-    steps = [interval(result[f"test_{d}"][:, -1] - result[f"test_{d}"][:, 0]) for d in DEPTHS]
-    ends = [[interval(result[f"test_{d}"][:, i]).percent() for i in (0, -1)] for d in DEPTHS]
-    first, last = result["widths"][[0, -1]]
-    ours = "; ".join(
-        f"{d} layer(s): n={first} {low}, n={last} {high}"
-        for d, (low, high) in zip(DEPTHS, ends, strict=True)
-    )
-    return on_mnist(result, verdict(all(s.low > 0 for s in steps), ours, _seeds(result)))
+def _accuracy_grows(result: Result) -> dict[str, Sample]:
+    require_mnist(result)
+    found = {}
+    for depth, name in LAYERS.items():
+        trend = [spearmanr(result["widths"], seed).statistic for seed in accuracies(result, depth)]
+        right = 100.0 * result[f"right_{depth}"]
+        found[f"trend, {name}"] = Sample(trend)
+        found[f"gain, {name}"] = Sample(right[:, -1], right[:, 0])
+    return found
 
 
-def _two_layers_first(result: Result) -> Verdict:
-    """At equal weights: the one-layer curve interpolated at the two-layer networks' weights."""
-    one = np.asarray(
-        [np.interp(result["weights_2"], result["weights_1"], seed) for seed in result["test_1"]]
-    )
-    common = result["weights_2"] <= result["weights_1"].max()
-    gaps = [interval(gap) for gap in (result["test_2"] - one).T[common]]
-    ours = "two layers minus one at equal weights: " + ", ".join(
-        f"{weights:,} {100 * gap.mean:+.2f} ± {100 * gap.std:.2f}"
-        for weights, gap in zip(result["weights_2"][common], gaps, strict=True)
-    )
-    holds = gaps[0].low > 0 and gaps[-1].low <= 0
-    return on_mnist(result, verdict(holds, ours + " points", _seeds(result)))
+def _two_layers_first(result: Result) -> dict[str, Sample]:
+    require_mnist(result)
+    common = np.flatnonzero(result["weights_2"] <= result["weights_1"].max())
+    ends = {"fewest weights": common[0], "most weights": common[-1]}
+    return {
+        name: Sample(100.0 * result["right_2"][:, i], 100 * at_weights(result, i))
+        for name, i in ends.items()
+    }
+
+
+def at_weights(result: Result, i: int) -> np.ndarray:
+    """One layer at the weights of two layers of the i-th width, between the nearest widths.
+
+    `[seeds, images]`: whether an image is read correctly, interpolated as the accuracy is.
+    """
+    weights, sought = result["weights_1"], result["weights_2"][i]
+    below = min(int(np.searchsorted(weights, sought, "right")), len(weights) - 1) - 1
+    share = (sought - weights[below]) / (weights[below + 1] - weights[below])
+    right = result["right_1"]
+    return (1 - share) * right[:, below] + share * right[:, below + 1]
 
 
 def _seeds(result: Result) -> str:
-    return f"{len(result['test_1'])} seeds"
+    return f"{len(result['right_1'])} seeds"
 
 
-def _baseline(peer: str) -> Callable[[Result], Verdict]:
-    def judge(result: Result) -> Verdict:
-        holds = abs(result[peer] - LECTURE[peer]) <= 0.005
-        ours = f"{100 * result[peer]:.2f} %"
-        return on_mnist(result, verdict(holds, ours, "1 split, within 0.5 points"))
+def _peer(peer: str) -> Callable[[Result], Sample]:
+    def measure(result: Result) -> Sample:
+        require_mnist(result)
+        return Sample(result[peer])
 
-    return judge
+    return measure
 
 
-CLAIMS = [
-    Claim("F7, L0", "accuracy grows with width, for one and two layers", "curve", _accuracy_grows),
-    Claim(
-        "F7, L0",
-        "two layers are better at few weights, one layer catches up",
-        "curve",
-        _two_layers_first,
-    ),
-    Claim("A8, L0", "accuracy of an SVM on MNIST", "98.6 %", _baseline("svm")),
-    Claim("A8, L0", "accuracy of k-NN on MNIST", "96.8 %", _baseline("knn")),
-]
+CLAIMS = {
+    "accuracy_grows": _accuracy_grows,
+    "two_layers_first": _two_layers_first,
+    "svm": _peer("svm"),
+    "knn": _peer("knn"),
+}
