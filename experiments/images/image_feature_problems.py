@@ -33,6 +33,8 @@ SHALLOW = {
 }
 CONTENDERS = SHALLOW | {"network": "network on pixels"}
 DIGITS = {"pixels": "raw pixels", "hog": "HOG", "orientations": "HOG averaged over cells"}
+MEASURED = ("photographs", "colour_change", "moved")
+"""What is measured on patches for every seed."""
 SHIFTS = (0, 1, 2)
 SHOWN = 6
 """Patches of each photograph in the figure."""
@@ -60,7 +62,8 @@ def patches(
     """Measures accuracies `[contenders, 2]` on test patches, and with their pixels shuffled.
 
     A seed's patches come from either side of an edge through the photographs, which it turns.
-    Also the first test patches of each photograph and the visual words.
+    Also the largest change of a colour histogram by shuffling, the share of pixels that it moves,
+    the first test patches of each photograph, and the visual words.
     """
     random = np.random.default_rng([config.seed, seed])
     turned = [np.rot90(picture, seed)[None] for picture in pictures]
@@ -80,8 +83,11 @@ def patches(
     accuracies = [_shallow(features[name], train, tests) for name in SHALLOW]
     accuracies.append(_network(config, key, train, valid, tests, checkpoints=checkpoints))
     print(f"seed {seed}: {np.round(100 * np.asarray(accuracies)[:, 0])} %", flush=True)
+    colours, of_shuffled = (features["colours"](part["x"]) for part in tests)
     return {
         "photographs": np.asarray(accuracies),
+        "colour_change": np.abs(of_shuffled - colours).max(),
+        "moved": (tests[0]["x"] != tests[1]["x"]).any(axis=-1).mean(),
         "shown": test["x"].reshape(len(pictures), -1, SIZE, SIZE, 3)[:, :SHOWN],
         "book": book.cluster_centers_.reshape(WORDS, WINDOW, WINDOW, 3).astype(np.uint8),
     }

@@ -6,25 +6,24 @@ changes"; a colour histogram "ignores texture, spatial positions"; such features
 words, and a linear classifier are "shallow learning", to which L3 opposes networks that learn from
 pixels. The lectures give no accuracies.
 
-Command: `make image_features`, 80 seconds on 2 cores; it needs scikit-image, and without MNIST it
-uses scikit-learn's digits and the claims about MNIST stay untested. Protocol: ten photographs of
+Command: `make image_features`, minutes on 2 cores; it needs scikit-image, and without MNIST it uses
+scikit-learn's digits and the claims about MNIST are not judged. Protocol: ten photographs of
 scikit-learn and scikit-image; a patch of 32 x 32 pixels is classified by the photograph it comes
-from. For each of 32 seeds, 30 patches of each photograph from three quarters of it to train on, 15
+from. For each of 32 seeds, 60 patches of each photograph from three quarters of it to train on, 60
 from the rest to test on; which side the rest is changes with the seed. Colours in 4 x 4 x 4 boxes;
 HOG of 4 x 4 cells and 9 directions, each cell divided by its sum; 64 words by k-means on windows of
 8 x 8 pixels, counted every 4 pixels. The linear classifier is scikit-learn's ridge classifier on
 standardised features, its penalty chosen by leave-one-out validation. The network, two convolutions
-and a linear layer, learns from the same patches, the better of two rates chosen on 15 more of each
+and a linear layer, learns from the same patches, the better of two rates chosen on 60 more of each
 photograph. MNIST: for each seed 800 of 3,200 images to train on and 800 of 1,600 to test on, HOG in
 cells of 4 x 4 pixels.
 
-Criteria, fixed before any run, with 95 % intervals of paired differences over the seeds: the better
-accuracy is the one that each claim says; shuffling the pixels of the test patches leaves the
-accuracy of the colour histogram exactly the same and lowers that of HOG; averaging HOG over its
-cells lowers its accuracy; shifts of up to 2 pixels cost it less than raw pixels; the network beats
-the best of the features. Expect 35 % of the patches right by raw pixels, 50 % by colours, 57 % by
-visual words, 61 % by the network, and only 24 % by HOG, which does not see what tells these
-photographs apart, their colours; on MNIST 92 % by HOG and 84 % by raw pixels.
+What counts is in `experiments/claims/image_features/`. As the same photographs and images are
+divided again for every seed, the intervals are corrected: the photographs as in repeated
+cross-validation with four folds (Bouckaert and Frank, 2004). Expect 39 % of the patches right by
+raw pixels, 50 % by colours, 61 % by visual words, 70 % by the network, and only 26 % by HOG, which
+does not see what tells these photographs apart, their colours; on MNIST 92 % by HOG and 84 % by raw
+pixels.
 """
 
 from collections.abc import Callable
@@ -38,27 +37,33 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxnets import plots
+from jaxnets.claims import Sample
 from jaxnets.data import photographs
 from jaxnets.storage.checkpoints import CheckpointConfig
 
-from ..lab.claims import Claim, Result, Verdict, interval, markdown, on_mnist, verdict
+from ..lab.claims import Result, interval, markdown
+from ..lab.judging import NotMeasured, require_mnist
 from . import image_descriptors as descriptors
 from . import image_feature_problems as problems
 from .image_feature_problems import CELL, CONTENDERS, DIGITS, SHALLOW, SHIFTS
+
+LECTURES_CELLS = (30, 40, 9)
+LEARNED = 0.5
+"""The accuracy on digits below which nothing is judged: there is hardly any to lose."""
 
 
 @dataclass(frozen=True)
 class Config:
     seeds: int = 32
-    train: int = 30
-    test: int = 15
+    train: int = 60
+    test: int = 60
     """Patches of each photograph; as many as for testing choose the network's rate."""
     epochs: int = 20
     batch_size: int = 32
     rates: tuple[float, ...] = (1e-3, 4e-3)
     images: int = 800
     data: str = "mnist"
-    seed: int = 0
+    seed: int = 1
 
 
 SMOKE = Config(seeds=2, train=8, test=6, epochs=1, rates=(1e-3,), images=100, data="digits")
@@ -74,7 +79,7 @@ def run(config: Config, key: Array, checkpoints: CheckpointConfig | None = None)
     example = pictures[0][:240, :320]
     return rows[0] | {
         "names": np.asarray(photographs.KNOWN),
-        "photographs": np.stack([row["photographs"] for row in rows]),
+        **{name: np.stack([row[name] for row in rows]) for name in problems.MEASURED},
         "example": example,
         "example_hog": descriptors.oriented_gradients(example[None], CELL)[0],
         **problems.digits(config, digits_key),
@@ -162,75 +167,66 @@ def _draw_shifts(axes: Axes, result: Result) -> None:
     axes.legend(fontsize="small", loc="lower left")
 
 
-def _hog_size(result: Result) -> Verdict:
-    shape = result["example_hog"].shape
-    ours = f"{' x '.join(map(str, shape))} = {np.prod(shape):,}"
-    return verdict(shape == (30, 40, 9), ours, "1 image, exact")
-
-
-def _patch(result: Result, name: str, test: int = 0) -> np.ndarray:
-    return result["photographs"][:, list(CONTENDERS).index(name), test]
-
-
-def _digit(result: Result, name: str, shift: int = 0) -> np.ndarray:
-    return result["digits"][:, list(DIGITS).index(name), SHIFTS.index(shift)]
-
-
-def _above(result: Result, pairs: list[tuple[str, np.ndarray]]) -> Verdict:
-    """Whether the second accuracies are above the first."""
-    gain = interval(pairs[1][1] - pairs[0][1])
-    ours = ", ".join(f"{name} {interval(values).percent()}" for name, values in pairs)
-    bounds = f"difference in [{100 * gain.low:+.2f}, {100 * gain.high:+.2f}] points (95 %)"
-    return verdict(gain.low > 0, f"{ours}; {bounds}", _seeds(result))
-
-
-def _beats_pixels(name: str) -> Callable[[Result], Verdict]:
-    names = ("pixels", name)
-    return lambda result: _above(result, [(SHALLOW[n], _patch(result, n)) for n in names])
-
-
-def _network_is_best(result: Result) -> Verdict:
-    best = max(SHALLOW, key=lambda name: _patch(result, name).mean())
-    return _above(result, [(CONTENDERS[n], _patch(result, n)) for n in (best, "network")])
-
-
-def _ignores_positions(result: Result) -> Verdict:
-    changes = {n: _patch(result, n, 0) - _patch(result, n, 1) for n in ("colours", "hog")}
-    ours = ", ".join(f"{SHALLOW[n]} {interval(c).percent()}" for n, c in changes.items())
-    holds = not changes["colours"].any() and interval(changes["hog"]).low > 0
-    return verdict(holds, f"shuffled pixels cost {ours}", _seeds(result))
-
-
-def _better_on_digits(*names: str) -> Callable[[Result], Verdict]:
-    def judge(result: Result) -> Verdict:
-        pairs = [(DIGITS[name], _digit(result, name)) for name in names]
-        return on_mnist(result, _above(result, pairs))
-
-    return judge
-
-
-def _robust(result: Result) -> Verdict:
-    costs = {n: _digit(result, n) - _digit(result, n, SHIFTS[-1]) for n in ("pixels", "hog")}
-    spared = interval(costs["pixels"] - costs["hog"])
-    losses = ", ".join(f"{DIGITS[n]} {interval(cost).percent()}" for n, cost in costs.items())
-    ours = f"shifts of up to {SHIFTS[-1]} pixels cost {losses}"
-    return on_mnist(result, verdict(spared.low > 0, ours, _seeds(result)))
-
-
 def _seeds(result: Result) -> str:
     return f"{len(result['photographs'])} seeds"
 
 
-CLAIMS = [
-    Claim("A10, L3", "HOG turns 320 x 240 pixels into 10,800 numbers", "30 * 40 * 9", _hog_size),
-    Claim("A10, L3", "a colour histogram ignores texture and positions", "-", _ignores_positions),
-    Claim(
-        "A10, L3", "HOG captures position (MNIST)", "-", _better_on_digits("orientations", "hog")
-    ),
-    Claim("A10, L3", "HOG is robust to small image changes (MNIST)", "-", _robust),
-    Claim("A10, L2", "HOG beats raw pixels (MNIST)", "-", _better_on_digits("pixels", "hog")),
-    Claim("A10, L2", "HOG beats raw pixels (photographs)", "-", _beats_pixels("hog")),
-    Claim("A10, L3", "a colour histogram beats raw pixels", "-", _beats_pixels("colours")),
-    Claim("A10, L3", "a bag of visual words beats raw pixels", "-", _beats_pixels("words")),
-    Claim("A10, L3", "a network beats hand-made features", "picture", _network_is_best),
-]
+def _hog_size(result: Result) -> dict[str, Sample]:
+    shape = result["example_hog"].shape
+    return {"shape": Sample(shape, LECTURES_CELLS), "numbers": Sample([np.prod(shape)])}
+
+
+def _patch(result: Result, name: str) -> np.ndarray:
+    """Accuracies [%] on patches of photographs."""
+    return 100 * result["photographs"][:, list(CONTENDERS).index(name), 0]
+
+
+def _digit(result: Result, name: str, shift: int = 0) -> np.ndarray:
+    """Accuracies [%] on digits moved by up to a shift."""
+    return 100 * result["digits"][:, list(DIGITS).index(name), SHIFTS.index(shift)]
+
+
+def _beats_pixels(name: str) -> Callable[[Result], Sample]:
+    return lambda result: Sample(_patch(result, name), _patch(result, "pixels"))
+
+
+def _network_is_best(result: Result) -> dict[str, Sample]:
+    network = _patch(result, "network")
+    return {f"over {name}": Sample(network, _patch(result, name)) for name in SHALLOW}
+
+
+def _ignores_positions(result: Result) -> dict[str, Sample]:
+    return {"change": Sample(result["colour_change"]), "moved": Sample(100 * result["moved"])}
+
+
+def _better_on_digits(against: str) -> Callable[[Result], Sample]:
+    def measure(result: Result) -> Sample:
+        require_mnist(result)
+        return Sample(_digit(result, "hog"), _digit(result, against))
+
+    return measure
+
+
+def _robust(result: Result) -> dict[str, Sample]:
+    require_mnist(result)
+    still = {name: _digit(result, name) for name in ("pixels", "hog")}
+    if min(accuracy.min() for accuracy in still.values()) < 100 * LEARNED:
+        raise NotMeasured("a classifier has not learned the digits")
+    samples = {"loss": Sample(still["hog"] - _digit(result, "hog", SHIFTS[1]))}
+    for shift in SHIFTS[1:]:
+        losses = [still[name] - _digit(result, name, shift) for name in still]
+        samples[f"spared, {shift} px"] = Sample(*losses)
+    return samples
+
+
+CLAIMS = {
+    "hog_size": _hog_size,
+    "colours_ignore_positions": _ignores_positions,
+    "hog_captures_position": _better_on_digits("orientations"),
+    "hog_is_robust": _robust,
+    "hog_beats_pixels_of_digits": _better_on_digits("pixels"),
+    "hog_beats_pixels_of_photographs": _beats_pixels("hog"),
+    "colours_beat_pixels": _beats_pixels("colours"),
+    "words_beat_pixels": _beats_pixels("words"),
+    "network_is_best": _network_is_best,
+}
