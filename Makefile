@@ -17,7 +17,7 @@ EXPERIMENTS := $(shell grep -oE '"[a-z0-9_]+"' experiments/lab/registry.py | tr 
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-locked lock audit sbom demo test test-faults fuzz lint types format hooks \
-        gradcheck bench experiments scorecard multiverse calibration gallery gallery-check package clean $(EXPERIMENTS)
+        gradcheck bench experiments scorecard multiverse report calibration gallery gallery-check package clean $(EXPERIMENTS)
 
 help:  ## list every target
 	@grep -hE '^[a-z$$()A-Z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/$$(EXPERIMENTS)/NAME/' \
@@ -109,6 +109,9 @@ scorecard: $(ENV)  ## run what has no result yet, then judge every claim: result
 
 multiverse: $(ENV)  ## a claim at every setting its lecture leaves open; options: CLAIM=F2 (a row, or all)
 	$(RUN) -m experiments multiverse --claim $(or $(CLAIM),all)
+
+report: $(ENV)  ## what holds, lecture by lecture, as Markdown and PDF: results/reports/
+	$(RUN) -m experiments report
 
 calibration: $(ENV)  ## how often each kind of judge is wrong, in simulated studies
 	$(RUN) -m experiments calibration

@@ -15,14 +15,14 @@ from .lab.config import configure
 from .lab.registry import EXPERIMENTS
 from .lab.run import RESULTS, load, perform, redraw, title
 
-DRAWING = ("matplotlib", "skimage")
+DRAWING = ("fpdf", "matplotlib", "skimage")
 """Packages that the wheel alone does not bring."""
 
 OPTIONS = ("set", "smoke", "redraw", "run", "resume", "tensorboard", "claim")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "all": ("set",),
     "multiverse": ("claim",),
-    **dict.fromkeys(("calibration", "demo", "scorecard", "gallery", "gallery-check"), ()),
+    **dict.fromkeys(("calibration", "demo", "scorecard", "report", "gallery", "gallery-check"), ()),
 }
 """What can be asked for beyond one experiment, and the options that it takes."""
 
@@ -108,6 +108,10 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
         print(f"\n{scorecard.scorecard()}")
     elif options.name == "calibration":
         return calibration.main()
+    elif options.name == "report":
+        from .lab import report
+
+        return report.main()
     elif options.name == "multiverse":
         from .lab import multiverse
 

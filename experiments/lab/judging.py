@@ -137,7 +137,8 @@ def _as_note(record: Record) -> dict[str, Any]:
         "status": record.verdict,
         "estimand": claim.estimand,
         "line": claim.line,
-        "open": sorted(claim.open),
+        "open": dict(sorted(claim.open.items())),
+        "fixed": dict(claim.fixed),
     }
 
 

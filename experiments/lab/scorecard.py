@@ -38,19 +38,25 @@ def scorecard(results: Path = RESULTS) -> str:
 
     Claims whose experiment was run with other settings than its own are not judged.
     """
-    notes, damaged = read_all(results, COMMAND)
-    claims = sorted((_claim(c, n) for n in notes for c in n["claims"]), key=lambda c: c["row"])
-    for claim, q in zip(claims, with_q_values([_number(c.get("p")) for c in claims]), strict=True):
-        claim["q"] = None if math.isnan(q) else q
+    claims, damaged = claims_of(results)
     lines = [markdown(HEAD, [_cells(claim) for claim in claims])]
     lines += [f"Not shown: {as_markdown(reason)}" for reason in damaged]
     table = "\n\n".join(lines)
-    about = sorted({f"{note['date']} on {note['machine']}" for note in notes})
+    about = sorted({f"{claim['date']} on {claim['machine']}" for claim in claims})
     text = f"Measured {as_markdown(', '.join(about))}.\n\n{_summary(claims)}\n\n{table}\n"
     write_text(results / "scorecard.md", f"# Scorecard\n\n{text}")
     write_text(results / "scorecard.json", json.dumps(claims, indent=1))
     write_text(results / "scorecard.csv", _csv(claims))
     return f"{table}\n\n{_summary(claims)}"
+
+
+def claims_of(results: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Reads the claims of all results with their q-values, and says which results are damaged."""
+    notes, damaged = read_all(results, COMMAND)
+    claims = sorted((_claim(c, n) for n in notes for c in n["claims"]), key=lambda c: c["row"])
+    for claim, q in zip(claims, with_q_values([_number(c.get("p")) for c in claims]), strict=True):
+        claim["q"] = None if math.isnan(q) else q
+    return claims, damaged
 
 
 def _claim(claim: dict[str, Any], note: dict[str, Any]) -> dict[str, Any]:

@@ -2,25 +2,26 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from .fingerprint import digest
 
 Counts = dict[str, int]
 
 
-def counts_of(name: str, results: Path) -> dict[str, Counts]:
-    """Counts, for each claim of an experiment, the settings with each verdict, and all of them.
-
-    A multiverse of another program of the experiment does not count.
-    """
+def tried(name: str, results: Path) -> list[dict[str, Any]]:
+    """Reads the combinations of a saved multiverse; one of another program does not count."""
     path = results / "multiverse" / f"{name}.json"
     if not path.exists():
-        return {}
+        return []
     note = json.loads(path.read_text(encoding="utf-8"))
-    if note.get("program") != digest(name):
-        return {}
+    return note["rows"] if note.get("program") == digest(name) else []
+
+
+def counts_of(name: str, results: Path) -> dict[str, Counts]:
+    """Counts, for each claim of an experiment, the settings with each verdict, and all of them."""
     counts: dict[str, Counts] = {}
-    for row in note["rows"]:
+    for row in tried(name, results):
         for claim, found in row["claims"].items():
             count = counts.setdefault(claim, {"settings": 0, "reproduced": 0, "refuted": 0})
             count["settings"] += 1
