@@ -36,6 +36,6 @@ def as_pdf(blocks: Iterable[tuple[str, str]]) -> bytes:
         if kind in ("h1", "h2"):
             page.ln(3)
             page.start_section(text, level=int(kind[1]) - 1)
-        page.multi_cell(page.epw, SIZES[kind] * 0.5, text, new_x="LMARGIN", new_y="NEXT")
+        page.multi_cell(page.epw, SIZES[kind] * 0.5, text, align="L", new_x="LMARGIN", new_y="NEXT")
         page.ln(2 if kind == "p" else 1)
     return bytes(page.output())

@@ -32,8 +32,8 @@ class Part:
         deviation: the standard deviation that is expected of them, for the power.
         divided: for `resampled`, the ratio of test to training samples.
         arms: the names of the two that are compared, () if the effect is measured directly.
-        floor: an arm of which the mean is no higher has collapsed, and nothing is judged.
-        ceiling: likewise an arm of which the mean is no lower, such as the loss of a constant.
+        floor: an arm of which the mean is this or less has collapsed: nothing is judged.
+        ceiling: likewise an arm of which the mean is this or more, such as the loss of a constant.
         may_collapse: why the claim is also about arms that collapse, "" if it is not.
     """
 
