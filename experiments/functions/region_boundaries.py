@@ -22,18 +22,18 @@ from jaxnets.training.optimizers import adam_cosine
 from ..lab.claims import Result
 
 NETWORKS = {"1 x 20": (20,), "2 x 10": (10, 10)}
-LOSS, LEARNING_RATE, BATCH, NOISE = "binary_cross_entropy", 0.03, 32, 0.02
+LOSS, LEARNING_RATE, BATCH = "binary_cross_entropy", 0.03, 32
 LIMITS = (-1.2, 1.2, -1.2, 1.2)
 MAP = 160
 
 
-def learn(key: Array, seeds: int, samples: int, epochs: int) -> Result:
+def learn(key: Array, seeds: int, samples: int, noise: float, epochs: int) -> Result:
     """Trains on spirals: test accuracies, boundary pieces `[networks, seeds]`, seed 0's pictures.
 
     Every seed draws new data, the same for both networks, and new parameters.
     """
     keys = jax.random.split(key, seeds)
-    found = parallel_map(partial(_spirals, samples, epochs), keys, group=1)
+    found = parallel_map(partial(_spirals, samples, noise, epochs), keys, group=1)
     found = jax.tree.map(np.asarray, found)
     result: Result = {"accuracy": np.stack([found[name]["accuracy"] for name in NETWORKS])}
     pieces = []
@@ -52,10 +52,10 @@ def _model(widths: Sequence[int]) -> jn.MLP:
     return jn.MLP(widths, 1, "relu")
 
 
-def _spirals(samples: int, epochs: int, key: Array) -> dict[str, Any]:
+def _spirals(samples: int, noise: float, epochs: int, key: Array) -> dict[str, Any]:
     """New data, and of each network the parameters and the test accuracy after training."""
     data_key, init_key = jax.random.split(key)
-    drawn = TOY["spirals"](data_key, 5 * samples, noise=NOISE)
+    drawn = TOY["spirals"](data_key, 5 * samples, noise=noise)
     data = Dataset(jax.tree.map(lambda a: a[:samples], drawn))
     test = jax.tree.map(lambda a: a[samples:], drawn)
     optimizer = adam_cosine(epochs * -(-samples // BATCH))
