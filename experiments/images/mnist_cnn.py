@@ -1,10 +1,11 @@
 """MNIST by lecture L2's convolutional network: its own SGD, Adam, augmented images (row C4; L2).
 
 Claim: with SGD at rate 1e-2, "training time < 10 s (GPU), error about 1 %". Our goals: at most
-0.80 % test error without augmentation and 0.50 % with it, each the mean over 5 seeds.
+0.80 % test error without augmentation and 0.50 % with it. What counts as reached:
+`experiments/claims/mnist_cnn/`.
 
 Command: `make mnist_cnn`, 25 minutes on 2 cores, 45 on one; without MNIST it uses scikit-learn's
-digits, a smaller network, and the claims stay untested. Protocol: all 60,000 training images,
+digits, a smaller network, and no claim is judged. Protocol: all 60,000 training images,
 pixels in 0..1; the network of `jaxnets.models.small_cnn` (120,458 parameters), no weight decay:
 - the lecture's SGD at 1e-2, of which it gives neither batches nor epochs: batches of 64 ("a few
   tens of samples") for 10 epochs;
@@ -15,11 +16,12 @@ pixels in 0..1; the network of `jaxnets.models.small_cnn` (120,458 parameters), 
 Adam's settings were fixed by runs of one seed on 50,000 images, judged on the other 10,000: 0.89 %
 without dropout (12 epochs), 0.81 % with it (15 epochs); with shifts 0.66 %, with shifts and dropout
 0.63 % (15 epochs) and 0.61 % (20 epochs), with all augmentations and dropout 0.60 % (20 epochs).
-The error is taken at the last epoch; those of SGD before it are only drawn. "About 1 %" is a mean
-of 0.5 to 1.5 %. The seconds include evaluation on the test images for SGD, and compilation in the
-first seed. Expect 1.3 to 2.5 % with SGD, whose error still jumps by half a percent from epoch to
-epoch, 0.6 to 0.7 % with Adam. With augmented images the same five keys, whose rounding differs,
-gave 0.48 +- 0.01 % on two cores and 0.55 +- 0.02 % on one: expect 0.42 to 0.57 %.
+The error is that of the last epoch, for SGD the mean of the last five, as it still jumps by half a
+percent from epoch to epoch. It is that of MNIST's own 10,000 test images, as in all published
+numbers. The seconds include evaluation on the test images for SGD, and compilation in the first
+seed. Expect 1.3 to 2.5 % with SGD, 0.6 to 0.7 % with Adam. With augmented images the same five
+keys, whose rounding differs, gave 0.48 +- 0.01 % on two cores and 0.55 +- 0.02 % on one: expect
+0.42 to 0.57 %.
 """
 
 import time
@@ -38,10 +40,12 @@ import jaxnets as jn
 from jaxnets import plots
 from jaxnets.analysis import evaluate
 from jaxnets.augment import affine
+from jaxnets.claims import Sample
 from jaxnets.data import Dataset
 from jaxnets.models import CNN, Dropout
 
-from ..lab.claims import Claim, Result, Verdict, interval, markdown, on_mnist, verdict
+from ..lab.claims import Result, interval, markdown
+from ..lab.judging import NotMeasured, require_mnist
 from ..shared.image_data import mnist_or_digits
 from ..shared.image_networks import LOSS, adam_cosine_spec, cnn
 
@@ -52,7 +56,8 @@ RUNS = {
 }
 GOALS = {"adam": 0.0080, "augmented": 0.0050}
 ABOUT_ONE_PERCENT = (0.005, 0.015)
-LECTURE_SECONDS = 10.0
+LAST = 5
+"""Epochs at the end over which the error of SGD is averaged."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ class Config:
     dropout: float = 0.5
     batch_size: int = 128
     data: str = "mnist"
-    seed: int = 0
+    seed: int = 1
 
 
 SMOKE = Config(seeds=2, sgd_epochs=2, adam_epochs=2, augmented_epochs=2, pixels=1, data="digits")
@@ -182,39 +187,34 @@ def _draw_errors(axes: Axes, result: Result) -> None:
     axes.set(ylabel="test error at the end [%]", xlim=(-0.5, 2.9), ylim=(0, None))
 
 
-def _about_one_percent(result: Result) -> Verdict:
-    low, high = ABOUT_ONE_PERCENT
-    error = interval(result["test_sgd"])
-    ours = f"{error.percent()} after {result['epochs_sgd']} epochs"
-    return on_mnist(result, verdict(low <= error.mean <= high, ours, _seeds(result, "sgd")))
+def _about_one_percent(result: Result) -> Sample:
+    require_mnist(result)
+    return Sample(100 * result["curve_sgd"][:, -LAST:].mean(1))
 
 
-def _fast_training(result: Result) -> Verdict:
-    """By the median seed, since the first one compiles."""
-    seconds = np.median(result["seconds_sgd"])
-    ours = f"{seconds:.1f} s for {result['epochs_sgd']} epochs on {result['device']}"
-    judged = verdict(seconds < LECTURE_SECONDS, ours, f"median of {_seeds(result, 'sgd')}")
-    on_gpu = result["backend"] in ("gpu", "cuda", "rocm")
-    return on_mnist(result, judged if on_gpu else judged._replace(status="not tested"))
+def _fast_training(result: Result) -> Sample:
+    """Without the first seed, which compiles."""
+    require_mnist(result)
+    if result["backend"] not in ("gpu", "cuda", "rocm"):
+        raise NotMeasured(f"needs a GPU; {np.median(result['seconds_sgd']):.1f} s without")
+    return Sample(np.log(result["seconds_sgd"][1:]))
 
 
-def _goal(kind: str) -> Callable[[Result], Verdict]:
-    def judge(result: Result) -> Verdict:
-        error = interval(result[f"test_{kind}"])
-        ours = f"{error.percent()} after {result[f'epochs_{kind}']} epochs"
-        judged = verdict(error.mean <= GOALS[kind], ours, _seeds(result, kind))
-        return on_mnist(result, judged)
+def _goal(kind: str) -> Callable[[Result], Sample]:
+    def measure(result: Result) -> Sample:
+        require_mnist(result)
+        return Sample(100 * result[f"test_{kind}"])
 
-    return judge
+    return measure
 
 
 def _seeds(result: Result, kind: str) -> str:
     return f"{len(result[f'test_{kind}'])} seeds"
 
 
-CLAIMS = [
-    Claim("C4, L2", "SGD at rate 1e-2: the error is about 1 %", "1 %", _about_one_percent),
-    Claim("C4, L2", "training takes less than 10 s on a GPU", "< 10 s", _fast_training),
-    Claim("C4, goal", "at most 0.80 % error without augmentation", "-", _goal("adam")),
-    Claim("C4, goal", "at most 0.50 % error with augmentation", "-", _goal("augmented")),
-]
+CLAIMS = {
+    "about_one_percent": _about_one_percent,
+    "fast_training": _fast_training,
+    "goal_plain": _goal("adam"),
+    "goal_augmented": _goal("augmented"),
+}
