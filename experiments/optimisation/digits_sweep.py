@@ -2,7 +2,8 @@
 
 Claim, beyond the lectures: an ensemble of networks, seeds and learning rates is one vmapped
 program, so that every curve comes with its spread. L0's "the learning rate must be carefully
-chosen" is judged on the way.
+chosen" is judged on the way, at the widest layer: the rate that validation data choose against the
+smallest and the largest, over seeds and over test images (`experiments/claims/digits_sweep`).
 
 Command: `make digits_sweep`, half a minute on 2 cores. Protocol: scikit-learn's 1,797 digits of
 8 x 8 pixels, 1,079 for training, 359 for validation, 359 for testing; one hidden ReLU layer,
@@ -19,9 +20,10 @@ from matplotlib.figure import Figure
 import jaxnets as jn
 from jaxnets import plots
 from jaxnets.analysis import evaluate
+from jaxnets.claims import Sample
 from jaxnets.data import load
 
-from ..lab.claims import Claim, Result, Verdict, interval, markdown, verdict
+from ..lab.claims import Result, interval, markdown
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Config:
     seeds: int = 32
     epochs: int = 40
     batch_size: int = 32
-    seed: int = 0
+    seed: int = 1
 
 
 SMOKE = Config(widths=(4, 8), rates=(1e-3, 1e-2), seeds=2, epochs=2)
@@ -48,11 +50,13 @@ def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = No
         spec, keys, data._replace(test=None), hparams, progress=True, checkpoints=checkpoints
     )
     shape = (config.seeds, len(config.rates), len(config.widths))
-    accuracies = evaluate.accuracies(model, spec.loss, states.params, data.test)
+    predicted = evaluate.all_predictions(model, spec.loss, states.params, data.test["x"])
+    right = (predicted == data.test["y"]).reshape(*shape, -1)
     return {
         "widths": np.asarray(config.widths),
         "rates": np.asarray(config.rates),
-        "test": accuracies.reshape(shape),
+        "test": right.mean(axis=-1),
+        "right": right[:, :, -1],
         "train_loss": np.asarray(history["train_loss"]).reshape(*shape, -1),
         "valid_loss": np.asarray(history["valid_loss"]).reshape(*shape, -1),
     }
@@ -96,16 +100,12 @@ def plot(result: Result) -> Figure:
     return canvas
 
 
-def _rate_matters(result: Result) -> Verdict:
-    widest = result["test"][..., -1]
-    best, worst = widest.mean(axis=0).argmax(), widest.mean(axis=0).argmin()
-    gap = interval(widest[:, best] - widest[:, worst])
-    ours = ", ".join(
-        f"rate {result['rates'][r]:g}: {interval(widest[:, r]).percent()}" for r in (best, worst)
-    )
-    return verdict(gap.low > 0.01, ours, f"{len(widest)} seeds")
+def _rate_matters(result: Result) -> dict[str, Sample]:
+    right = 100 * result["right"].astype(np.float64)
+    last = np.nan_to_num(result["valid_loss"][:, :, -1, -1], nan=np.inf).mean(axis=0)
+    chosen = right[:, last.argmin()]
+    ends = {"too small": result["rates"].argmin(), "too large": result["rates"].argmax()}
+    return {name: Sample(chosen, right[:, end]) for name, end in ends.items()}
 
 
-CLAIMS = [
-    Claim("E3, L0", "the learning rate must be carefully chosen", "statement", _rate_matters),
-]
+CLAIMS = {"rate_matters": _rate_matters}

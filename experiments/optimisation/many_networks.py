@@ -47,7 +47,7 @@ CONTENDERS = {"loop": "loop over single runs", "vmap": "one vmap", "sweep": "jax
 DIFFERENCES = np.linspace(0.003, 0.03, 28)
 JUDGED_DIFFERENCE, JUDGED_SEEDS = 0.01, 32
 DIVIDED = {"one split": 0.0, "a split per seed": HELD_OUT / 1079}
-"""Test samples over training samples where the same digits are divided anew."""
+"""Test samples over training samples where the same digits are divided again."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,50 @@
+"""What `digits_sweep` measures of learning rates, on made-up results."""
+
+import numpy as np
+import pytest
+
+from experiments.lab import run
+
+RATES = [1e-4, 1e-2, 1e-1]
+
+
+def made_up(accuracy=(0.9, 0.99, 0.94), valid=(0.5, 0.1, 0.3), rates=RATES):
+    """Four seeds and 400 test images, the same of which are wrong for every seed."""
+    right = np.arange(400)[None] < 400 * np.asarray(accuracy)[:, None]
+    return {
+        "rates": np.asarray(rates),
+        "right": np.tile(right, (4, 1, 1)),
+        "valid_loss": np.tile(np.asarray(valid)[:, None, None], (4, 1, 2, 3)),
+    }
+
+
+YES, NO, OPEN = "reproduced", "refuted", "inconclusive"
+CASES = {
+    "as claimed": ({}, (YES, OPEN)),
+    "far too large": ({"accuracy": (0.9, 0.99, 0.5)}, (YES, YES)),
+    "rates in another order": (
+        {"accuracy": (0.5, 0.9, 0.99), "valid": (0.5, 0.4, 0.1), "rates": [1e-1, 1e-4, 1e-2]},
+        (YES, YES),
+    ),
+    "one that does as well": ({"accuracy": (0.985, 0.99, 0.5)}, (NO, YES)),
+    "the smallest is chosen": ({"valid": (0.1, 0.2, 0.3)}, (NO, NO)),
+    "one that validation data do not show": (
+        {"accuracy": (0.99, 0.9, 0.5), "valid": (0.2, 0.1, np.nan)},
+        (NO, YES),
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "expected"), CASES.values(), ids=CASES)
+def test_the_chosen_rate_is_compared_with_both_ends(changes, expected):
+    (row,) = run.claims_of("digits_sweep", made_up(**changes))
+    assert [part["part"] for part in row["parts"]] == ["too small", "too large"]
+    assert tuple(part["verdict"] for part in row["parts"]) == expected
+
+
+def test_test_images_count_as_well_as_seeds():
+    """Seeds that agree on every image leave the uncertainty of the images."""
+    (row,) = run.claims_of("digits_sweep", made_up())
+    part = row["parts"][0]
+    assert part["estimate"] == pytest.approx(9.0)
+    assert 2 < part["high"] - part["estimate"] < 4
