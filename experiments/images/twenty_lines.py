@@ -7,11 +7,10 @@ the book they follow uses Fashion-MNIST in batches of 256.
 Command: `make twenty_lines`, one to two minutes on 2 cores. Protocol: `outputs` and `train` below
 are the complete program, loop included, and what is run; their lines with code are counted, without
 docstrings, blank lines and comments. Fashion-MNIST if its files are found, else MNIST, else
-scikit-learn's digits, where the second claim stays untested. All training images, pixels in 0..1.
-A linear classifier, trained by the library in the same way, shows what the hidden layer adds.
-Criteria, fixed before any run: fewer than 20 lines; test accuracy above the linear classifier's, by
-the 95 % interval of the difference over seeds. Expect 19 lines, 95.0 % on MNIST after 10 epochs,
-and 91.7 % by the linear classifier.
+scikit-learn's digits, where the second claim is not judged. All training images, pixels in 0..1.
+A linear classifier, trained by the library in the same way, shows what the hidden layer adds. What
+counts: `experiments/claims/twenty_lines/`. Expect 19 lines, 95.0 % on MNIST after 10 epochs, and
+91.7 % by the linear classifier.
 """
 
 import ast
@@ -29,10 +28,13 @@ from matplotlib.figure import Figure
 
 import jaxnets as jn
 from jaxnets import plots
+from jaxnets.analysis import evaluate
+from jaxnets.claims import Sample
 from jaxnets.data import Dataset, images, load, prepared, registry
 from jaxnets.parallel.rows import parallel_map
 
-from ..lab.claims import Claim, Result, Verdict, interval, markdown, verdict
+from ..lab.claims import Result, interval, markdown
+from ..lab.judging import NotMeasured
 from ..shared.image_data import mnist_or_digits
 
 FASHION = "fashion_mnist"
@@ -48,7 +50,7 @@ class Config:
     seeds: int = 8
     data: str = "mnist"
     """With "mnist", Fashion-MNIST takes precedence."""
-    seed: int = 0
+    seed: int = 1
 
 
 SMOKE = Config(hidden=16, epochs=2, batch_size=64, seeds=2, data="digits")
@@ -104,19 +106,23 @@ def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = No
     data, name = _images(config.data)
     keys = jax.random.split(key, config.seeds)
     print(f"{config.hidden} hidden units on {name}", flush=True)
-    network = parallel_map(partial(_accuracies, config), {"key": keys}, data, group=1)
+    network, right = parallel_map(partial(_results, config), {"key": keys}, data, group=1)
     print("a linear classifier", flush=True)
     linear = jn.TrainSpec(
         jn.MLP((), 10), "softmax_cross_entropy", config.epochs, config.batch_size, optax.sgd
     )
-    _, history = jn.sweep(
+    states, history = jn.sweep(
         linear, keys, data, {"learning_rate": config.rate}, checkpoints=checkpoints
     )
+    test = data.valid
+    predicted = evaluate.all_predictions(linear.model, linear.loss, states.params, test["x"])
     return {
         "data": np.asarray(name),
         "code": np.asarray(code(outputs, train)),
         "network": np.asarray(network),
         "linear": np.asarray(history["valid_accuracy"]),
+        "right_network": np.asarray(right),
+        "right_linear": predicted == test["y"],
     }
 
 
@@ -133,11 +139,12 @@ def _is_available(name: str) -> bool:
     return prepared.is_prepared(name) or len(images.find(name)) == len(registry.FILES[name])
 
 
-def _accuracies(config: Config, row: dict[str, Array], data: Dataset) -> Array:
-    """The accuracy on the test images after each epoch, `[epochs]`."""
+def _results(config: Config, row: dict[str, Array], data: Dataset) -> tuple[Array, Array]:
+    """The accuracy on the test images after each epoch, `[epochs]`, and those right at the end."""
     after = train(config, row["key"], data.train["x"], data.train["y"])
     test = data.valid
-    return lax.map(lambda p: jnp.mean(outputs(p, test["x"]).argmax(1) == test["y"]), after)
+    right = lax.map(lambda params: outputs(params, test["x"]).argmax(1) == test["y"], after)
+    return right.mean(1), right[-1]
 
 
 CONTENDERS = {"network": "the program", "linear": "linear classifier"}
@@ -172,20 +179,18 @@ def _seeds(result: Result) -> str:
     return f"{len(result['network'])} seeds"
 
 
-def _few_lines(result: Result) -> Verdict:
-    lines = len(result["code"])
-    reached = f"{interval(result['network'][:, -1]).percent()} on {result['data']}"
-    return verdict(lines < LIMIT, f"{lines} lines reach {reached}", _seeds(result))
+def _few_lines(result: Result) -> dict[str, Sample]:
+    return {
+        "lines too many": Sample([float(max(len(result["code"]) - (LIMIT - 1), 0))]),
+        "accuracy": Sample(100.0 * result["network"][:, -1]),
+    }
 
 
-def _beats_linear(result: Result) -> Verdict:
-    network, linear = (result[name][:, -1] for name in CONTENDERS)
-    ours = f"{interval(network).percent()}, linear {interval(linear).percent()}"
-    judged = verdict(interval(network - linear).low > 0, ours, _seeds(result))
-    return judged if result["data"] in ("mnist", FASHION) else judged._replace(status="not tested")
+def _beats_linear(result: Result) -> Sample:
+    if result["data"] not in ("mnist", FASHION):
+        raise NotMeasured("needs MNIST or Fashion-MNIST")
+    network, linear = (100.0 * result[f"right_{name}"] for name in CONTENDERS)
+    return Sample(network, linear)
 
 
-CLAIMS = [
-    Claim("F13, L3", "a neural net in fewer than 20 lines", "< 20", _few_lines),
-    Claim("F13, L3", "it is better than a linear classifier", "-", _beats_linear),
-]
+CLAIMS = {"few_lines": _few_lines, "beats_linear": _beats_linear}

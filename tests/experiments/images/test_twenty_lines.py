@@ -10,6 +10,7 @@ from sklearn.metrics import accuracy_score
 import jaxnets as jn
 from experiments.images import twenty_lines
 from experiments.images.twenty_lines import Config
+from experiments.lab import run
 from experiments.shared import image_data
 from jaxnets.data import Dataset
 
@@ -54,12 +55,13 @@ def test_the_program_trains_as_the_library_does(key):
 def test_accuracies_are_those_after_each_epoch(key):
     x, y = samples(40)
     data = Dataset({"x": x[:30], "y": y[:30]}, {"x": x[30:], "y": y[30:]})
-    found = twenty_lines._accuracies(CONFIG, {"key": key}, data)
+    found, right = twenty_lines._results(CONFIG, {"key": key}, data)
     after = twenty_lines.train(CONFIG, key, x[:30], y[:30])
     assert found.shape == (3,)
     for epoch in range(3):
         predicted = twenty_lines.outputs([leaf[epoch] for leaf in after], x[30:]).argmax(1)
         assert float(found[epoch]) == pytest.approx(accuracy_score(y[30:], predicted))
+    np.testing.assert_array_equal(right, predicted == y[30:])
 
 
 def documented(a):
@@ -116,6 +118,12 @@ def test_fashion_takes_precedence_over_mnist_if_available(monkeypatch, here, nam
 
 
 JITTER = np.linspace(-0.01, 0.01, 5)[:, None]
+IMAGES = np.arange(1000)
+
+
+def right(accuracy):
+    """Which images five networks read right, each a few others."""
+    return (IMAGES + 3 * np.arange(5)[:, None]) % 1000 < 1000 * accuracy
 
 
 def result(lines=19, network=0.97, linear=0.9, data="mnist"):
@@ -124,19 +132,31 @@ def result(lines=19, network=0.97, linear=0.9, data="mnist"):
         "code": np.asarray(["pass"] * lines),
         "network": np.asarray([[0.5, network]]) + JITTER,
         "linear": np.asarray([[0.5, linear]]) - JITTER,
+        "right_network": right(network),
+        "right_linear": right(linear),
     }
 
 
+AS_CLAIMED = ["reproduced"] * 3
 JUDGED = {
-    "as claimed": ({}, ("reproduced", "reproduced")),
-    "on fashion": ({"data": "fashion_mnist"}, ("reproduced", "reproduced")),
-    "twenty": ({"lines": 20}, ("not reproduced", "reproduced")),
-    "no better": ({"network": 0.91}, ("reproduced", "not reproduced")),
-    "on digits": ({"data": "digits"}, ("reproduced", "not tested")),
+    "as claimed": ({}, AS_CLAIMED),
+    "on fashion": ({"data": "fashion_mnist"}, AS_CLAIMED),
+    "twenty": ({"lines": 20}, ["refuted", "reproduced", "reproduced"]),
+    "learns nothing": ({"network": 0.1, "linear": 0.6}, ["reproduced", "refuted", "not judged"]),
+    "no better": ({"network": 0.9}, ["reproduced", "reproduced", "refuted"]),
+    "worse": ({"network": 0.8}, ["reproduced", "reproduced", "refuted"]),
+    "a little better": ({"network": 0.912}, ["reproduced", "reproduced", "inconclusive"]),
 }
 
 
 @pytest.mark.parametrize(("changes", "expected"), JUDGED.values(), ids=JUDGED)
 def test_claims_can_fail(changes, expected):
-    judged = tuple(claim.judge(result(**changes)).status for claim in twenty_lines.CLAIMS)
-    assert judged == expected
+    found = {row["claim"]: row["parts"] for row in run.claims_of("twenty_lines", result(**changes))}
+    parts = [*found["few_lines"], *found["beats_linear"]]
+    assert [part["verdict"] for part in parts] == expected
+
+
+def test_a_linear_classifier_is_not_beaten_on_digits():
+    rows = {row["claim"]: row for row in run.claims_of("twenty_lines", result(data="digits"))}
+    assert rows["few_lines"]["status"] == "reproduced"
+    assert rows["beats_linear"]["ours"] == "needs MNIST or Fashion-MNIST"
