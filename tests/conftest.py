@@ -13,6 +13,9 @@ if version("jaxlib") < "0.11":
 else:
     os.environ.setdefault("XLA_FLAGS", "--xla_disable_hlo_passes=fusion-wrapper")
 
+# The threads of LAPACK's BLAS spin while they wait; beside other work they take 100 times as long.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # `nohup make test` ignores hang-ups, and what the tests start would inherit that.
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -3,6 +3,8 @@
 `levenberg_marquardt` and `minimise` search from one start, `converge` from many.
 """
 
+from jaxnets.converge.gap import Gap as Gap
+from jaxnets.converge.gap import gap as gap
 from jaxnets.converge.lbfgs import minimise as minimise
 from jaxnets.converge.levenberg_marquardt import levenberg_marquardt as levenberg_marquardt
 from jaxnets.converge.minimum import Minimum as Minimum

@@ -68,7 +68,8 @@ def by_cholesky(jacobian: Residuals) -> Way:
 
     def solve(w: Array, r: Array, at: Linearised, scale: Array, damping: Array) -> Array:
         scaled = at.matrix / scale[:, None] / scale[None]
-        factor = jnp.linalg.cholesky(scaled + damping * jnp.eye(w.size, dtype=w.dtype))
+        raised = scaled + damping * jnp.eye(w.size, dtype=w.dtype)
+        factor = lax.linalg.cholesky(raised, symmetrize_input=False)
         return -cho_solve((factor, True), at.gradient / scale) / scale
 
     return Way(linearise, solve)

@@ -46,6 +46,9 @@ def minimise(
     Each step's length satisfies the strong Wolfe conditions (Nocedal and Wright, 2006, algorithms
     3.5 and 3.6), as `optax.lbfgs` searches for it.
 
+        import jax.numpy as jnp
+        from jaxnets.converge import minimise
+
         found = minimise(lambda w: jnp.sum((w - 1.0) ** 4 + w**2), jnp.zeros(3))
 
     It is a pure function: `jax.vmap(lambda start: minimise(objective, start))` searches from many

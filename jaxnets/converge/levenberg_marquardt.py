@@ -68,13 +68,19 @@ def levenberg_marquardt(
     that the path does not depend on the units of the weights. A step is taken only if the loss
     falls; mu follows the ratio of its fall to the predicted one (Nielsen, 1999).
 
+        import jax.numpy as jnp
+        from jaxnets.converge import levenberg_marquardt
+
         def residuals(params, x, y):
             return params["a"] * jnp.exp(-params["b"] * x) - y
 
+        x = jnp.linspace(0.0, 2.0, 20)
+        y = 3 * jnp.exp(-0.5 * x)
         found = levenberg_marquardt(residuals, {"a": 1.0, "b": 0.1}, x, y)
 
     It is a pure function: `jax.vmap(lambda start: levenberg_marquardt(residuals, start, x, y))`
-    searches from many starts at once. Float64 params need `jax.enable_x64`.
+    searches from many starts at once. Float64 params need `jax.enable_x64`; equal functions share a
+    compiled program, so define the residuals once.
 
     Args:
         residuals: `(params, *args) -> [m]`, pure.

@@ -49,8 +49,17 @@ def converge(
 ) -> Converged:
     """Trains a network on all samples at once until its gradient is small, from many starts.
 
-        found = converge(jn.MLP((8,)), "squared_error", jax.random.key(0), data, starts=8,
+        import jax, numpy as np, jaxnets as jn
+        from jaxnets.converge import converge
+        from jaxnets.data import from_arrays
+
+        x = np.linspace(-3.0, 3.0, 100)[:, None]
+        data = from_arrays(x, np.sin(x))
+        found = converge(jn.MLP((4,)), "squared_error", jax.random.key(0), data, starts=4,
                          method="levenberg_marquardt")
+
+    Threads of BLAS wait for each other: where a machine has other work to do, set
+    OPENBLAS_NUM_THREADS=1, which makes Levenberg-Marquardt several times faster there.
 
     Args:
         model: a Flax module, or a hashable object with `init(key, x) -> params` and

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 import jaxnets as jn
+from experiments.functions.image_surface import SIDE, photographs, standardise
+from jaxnets.analysis import evaluate
 from jaxnets.converge import best_of, converge
 from jaxnets.data import Dataset
 
@@ -103,6 +105,18 @@ def test_wrong_choices_are_named(key, message):
     options = {"loss": "squared_error"} | WRONG[message]
     with pytest.raises(ValueError, match=message):
         converge(jn.MLP((2,)), options.pop("loss"), key, Dataset(part), **options)
+
+
+def test_one_layer_of_100_units_learns_the_image(x64, key):
+    """Row F6: 0.11 after Adam with any number of units; an image of variance 1."""
+    x = evaluate.plane((-1.0, 1.0, -1.0, 1.0), SIDE).astype(float)
+    image, _ = standardise(photographs()[0].astype(float))
+    part = {"x": (x - x.mean(axis=0)) / x.std(axis=0), "y": image.reshape(-1, 1)}
+    found = converge(
+        jn.MLP((100,)), "squared_error", key, Dataset(part), starts=1, steps=240,
+        method="levenberg_marquardt",
+    )  # fmt: skip
+    assert found.train_loss < 0.034
 
 
 def test_the_network_of_four_tanh_units_fits_the_sine(x64, key):
