@@ -83,6 +83,8 @@ XOR_RECORDS = 10
 OF_DIGITS = _at_most("batch_size", DIGITS)
 LECTURE_TWO, LECTURE_RBF = (10, 20, 40, 60, 80, 100), (100, 400, 1600)
 """Sizes of the networks and kernels of which the lecture gives the accuracy on random points."""
+DOMAINS = ("[-1, 1] x [-1, 1]", "[0, 2] x [0, 3]", "[-2, 2] x [-1, 3]")
+"""Of the Rosenbrock function."""
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "activation_choice": (
@@ -174,7 +176,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "rosenbrock_region": (IN_BATCHES, _rise("widths")),
-    "rosenbrock_regression": (_rise("nodes", 2), _is_of("nodes", 2, 3, 4)),
+    "rosenbrock_regression": (
+        _rise("nodes", 2),
+        _is_of("nodes", 2, 3, 4),
+        _at_least("starts", 8),
+        Rule("domain", lambda c: c.domain in DOMAINS, f"be one of {'; '.join(DOMAINS)}"),
+    ),
     "threshold_units": (_rise("inputs"), _at_most("inputs", 4)),
     "vanishing_gradients": (
         _rise("depths"),
