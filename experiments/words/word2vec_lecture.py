@@ -4,16 +4,17 @@ Claim: trained to predict a word from the words around it, the network "associat
 vector" whose geometry answers "Beijing is to China what Bern is to Switzerland". The lecture shows
 this for vectors of Google News; here the language is a grammar of 27 sentence patterns about 12
 countries, 10 pairs of kin and 10 of opposites (`jaxnets.text.tiny_language`), so that every answer
-is known, and chance is one word in about 190.
+is known, and chance is one word in about 190. The grammar was written with these answers: the
+claims say that the network finds a structure that is there, not that real texts have it.
 
-Command: `make word2vec_lecture`, under a minute on 2 cores. Protocol: 10,000 sentences, 3 words on
-either side of each word, `jaxnets.models.WordNet` with 128 hidden units, 5 epochs of Adam at 3e-3
-in batches of 128, all seeds in one program. An analogy (a is to b as c is to ?) is solved if the
-best answer by 3CosAdd on the input vectors, among all other words, is right; all ordered pairs of
-rows are asked, 312. The settings come from trials with one seed of their own (key 0 of another
-split): the share of kin grew from 0.81 with 64 units to 0.96 with 128. Criteria: at least 95 % of
-all analogies, and the lecture's analogy, in the mean and in every seed. Expect nearly all solved,
-kin the hardest, and none before training.
+Command: `make word2vec_lecture`, two minutes on 2 cores. Protocol: 10,000 sentences, of which the
+last tenth only tests whether a word is predicted; 3 words on either side of each word,
+`jaxnets.models.WordNet` with 128 hidden units, 5 epochs of Adam at 3e-3 in batches of 128, all
+seeds in one program. An analogy (a is to b as c is to ?) is solved if the best answer by 3CosAdd on
+the input vectors, among all other words, is right; all ordered pairs of rows are asked, 312. The
+settings come from trials with one seed of their own (key 0 of another split): the share of kin grew
+from 0.81 with 64 units to 0.96 with 128. What counts: `experiments/claims/word2vec_lecture/`.
+Expect nearly all solved, kin the hardest, and none before training.
 """
 
 from dataclasses import dataclass
@@ -27,27 +28,30 @@ from matplotlib.figure import Figure
 
 import jaxnets as jn
 from jaxnets import plots, word2vec
+from jaxnets.claims import Sample
 from jaxnets.data import Dataset
 from jaxnets.models import WordNet
 from jaxnets.text import corpus, tiny_language
 
-from ..lab.claims import Claim, Result, Verdict, interval, markdown, verdict
+from ..lab.claims import Result, interval, markdown
+from ..lab.judging import NotMeasured
 
 TOPICS = tuple(tiny_language.TOPICS)
 LECTURE = ("beijing", "china", "bern", "switzerland")
-ENOUGH = 0.95
+HELD_OUT = 0.1
+"""The share of the text, its end, on which the network is tested."""
 
 
 @dataclass(frozen=True)
 class Config:
-    seeds: int = 8
+    seeds: int = 16
     sentences: int = 10_000
     reach: int = 3
     dimensions: int = 128
     epochs: int = 5
     batch_size: int = 128
     learning_rate: float = 3e-3
-    seed: int = 0
+    seed: int = 1
 
 
 SMOKE = Config(seeds=2, sentences=600, dimensions=8, epochs=2)
@@ -58,6 +62,8 @@ def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = No
         tiny_language.sentences(config.sentences, config.seed), min_count=1
     )
     x, y = corpus.contexts(ids, config.reach)
+    first = round((1 - HELD_OUT) * len(y))
+    data = Dataset({"x": x[:first], "y": y[:first]}, {"x": x[first:], "y": y[first:]})
     spec = jn.TrainSpec(
         WordNet(len(spelling), config.dimensions),
         "softmax_cross_entropy",
@@ -65,20 +71,18 @@ def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = No
         config.batch_size,
     )
     keys, rate = jax.random.split(key, config.seeds), {"learning_rate": config.learning_rate}
-    states, history = jn.sweep(
-        spec, keys, Dataset({"x": x, "y": y}), rate, progress=True, checkpoints=checkpoints
-    )
+    states, history = jn.sweep(spec, keys, data, rate, progress=True, checkpoints=checkpoints)
     one = jnp.asarray(x[:1])
     initial = [spec.model.init(seed, one) for seed in keys]
     learned = np.asarray(states.params["params"]["embedding"])
     return {
-        "loss": history["train_loss"],
+        "loss": history["valid_loss"],
         "words": np.asarray(len(spelling)),
         "contexts": np.asarray(len(y)),
         "share": np.stack([_shares(spelling, matrix) for matrix in learned]),
         "before": np.stack([_shares(spelling, p["params"]["embedding"]) for p in initial]),
         "answers": np.asarray([_lecture_answer(spelling, matrix) for matrix in learned]),
-        "frequent": np.asarray(frequent_loss(y)),
+        "frequent": np.asarray(frequent_loss(y[:first], y[first:], len(spelling))),
     }
 
 
@@ -95,11 +99,13 @@ def _lecture_answer(spelling: tuple[str, ...], matrix: Array) -> str:
     return word
 
 
-def frequent_loss(y: np.ndarray) -> float:
-    """Computes the cross entropy of predicting the words' frequencies: their entropy, in nats."""
-    share = np.bincount(y) / len(y)
-    share = share[share > 0]
-    return float(-(share * np.log(share)).sum())
+def frequent_loss(seen: np.ndarray, y: np.ndarray, words: int) -> float:
+    """Computes the cross entropy of predicting words y by the frequencies of those seen, in nats.
+
+    Each of the different `words` counts as seen once more (Laplace), as one may be new.
+    """
+    counts = np.bincount(seen, minlength=words) + 1
+    return float(-np.log(counts[y] / counts.sum()).mean())
 
 
 def table(result: Result) -> str:
@@ -110,9 +116,11 @@ def table(result: Result) -> str:
         )
     ]
     head = ["analogies", "solved", "before training"]
+    a, b, c, _ = LECTURE
+    answers = ", ".join(dict.fromkeys(result["answers"].tolist()))
     return (
         f"{result['words']} words, {result['contexts']:,} contexts, {_seeds(result)}:\n"
-        f"{markdown(head, rows)}"
+        f"{markdown(head, rows)}\n\n{a} is to {b} what {c} is to {answers}"
     )
 
 
@@ -127,7 +135,7 @@ def _draw_loss(axes: Axes, result: Result) -> None:
     epochs, style = np.arange(1, result["loss"].shape[1] + 1), plots.styles()
     plots.spread(axes, epochs, result["loss"], "WordNet (± 1 std)", next(style))
     plots.level(axes, float(result["frequent"]), "word frequencies alone", next(style))
-    axes.set(xlabel="epoch", ylabel="mean cross entropy [nats per word]", xticks=epochs)
+    axes.set(xlabel="epoch", ylabel="cross entropy, held out [nats per word]", xticks=epochs)
     axes.set_ylim(0)
     axes.legend(fontsize="small")
 
@@ -140,38 +148,33 @@ def _draw_shares(axes: Axes, result: Result) -> None:
         values = 100 * result[name]
         across = np.arange(values.shape[1]) + rng.uniform(-0.15, 0.15, values.shape)
         axes.plot(across.ravel(), values.ravel(), linestyle="none", label=label, **dot)
-    axes.axhline(100 * ENOUGH, color="0.4", linestyle="--", linewidth=1, label="95 %")
     axes.set_xticks(range(len(TOPICS) + 1), [*TOPICS, "all"])
     axes.set(ylabel="analogies solved [%]", ylim=(-4, 104), title=f"{_seeds(result)}, one dot each")
     axes.legend(fontsize="small", loc="center left")
 
 
-def _solves_most(result: Result) -> Verdict:
-    share = result["share"][:, -1]
-    ours = f"{interval(share).percent()}, worst seed {100 * share.min():.1f} %"
-    return verdict(share.min() >= ENOUGH, ours, _seeds(result))
+def _words_from_words(result: Result) -> Sample:
+    return Sample(np.log(result["frequent"] / result["loss"][:, -1]))
 
 
-def _solves_lecture(result: Result) -> Verdict:
-    right = int((result["answers"] == LECTURE[3]).sum())
-    ours = f"{LECTURE[3]!r} in {right} of {len(result['answers'])} seeds"
-    return verdict(right == len(result["answers"]), ours, _seeds(result))
+def _solves_analogies(result: Result) -> dict[str, Sample]:
+    shares, before = 100 * result["share"], 100 * result["before"][:, -1]
+    found = {topic: Sample(shares[:, i]) for i, topic in enumerate((*TOPICS, "all"))}
+    return found | {"over untrained": Sample(shares[:, -1], before)}
 
 
-def _words_from_words(result: Result) -> Verdict:
-    """Below what the frequencies of words alone would give."""
-    last = interval(result["loss"][:, -1])
-    frequent = float(result["frequent"])
-    ours = f"{last.decimals(3)} nats, by frequencies alone {frequent:.3f}"
-    return verdict(last.high < frequent, ours, _seeds(result))
+def _bern(result: Result) -> Sample:
+    if not np.isfinite(result["loss"]).all():
+        raise NotMeasured("a network did not learn: its loss is not finite")
+    return Sample(result["answers"] == LECTURE[3])
 
 
 def _seeds(result: Result) -> str:
     return f"{len(result['loss'])} seeds"
 
 
-CLAIMS = [
-    Claim("C7, L0", "a word is predicted from the words around it", "-", _words_from_words),
-    Claim("C7, L0", "the vectors solve at least 95 % of the analogies", "-", _solves_most),
-    Claim("C7, L0", "Beijing is to China what Bern is to ...", "Switzerland", _solves_lecture),
-]
+CLAIMS = {
+    "words_from_words": _words_from_words,
+    "solves_analogies": _solves_analogies,
+    "bern": _bern,
+}

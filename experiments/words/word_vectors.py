@@ -42,8 +42,8 @@ class Config:
     epochs: int = 5
     sentences: int = 60_000
     """Of the tiny language."""
-    seeds: int = 3
-    seed: int = 0
+    seeds: int = 8
+    seed: int = 1
 
 
 SMOKE = Config(seeds=2, epochs=2, sentences=2000)

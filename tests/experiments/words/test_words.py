@@ -2,19 +2,20 @@
 
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from experiments.lab import run
 from experiments.lab.config import configure
 from experiments.words import word2vec, word2vec_lecture, word_map, word_vectors
 
 
-def result(share=0.97, worst=0.96, answers=("switzerland",) * 4, loss=0.5):
-    shares = np.full((4, 4), share)
-    shares[1, -1] = worst
+def result(share=0.97, worst=0.97, kin=0.97, before=0.0, answers=("switzerland",) * 16, loss=0.5):
+    shares = np.full((16, 4), share)
+    shares[:, -1], shares[:, 1] = worst, kin
     return {
-        "loss": np.linspace(4, loss, 5) + np.arange(4)[:, None] / 1000,
+        "loss": np.linspace(4, loss, 5) + np.arange(16)[:, None] / 1000,
         "share": shares,
-        "before": np.zeros((4, 4)),
+        "before": np.full((16, 4), before),
         "answers": np.asarray(answers),
         "frequent": np.asarray(4.5),
         "words": np.asarray(194),
@@ -22,25 +23,55 @@ def result(share=0.97, worst=0.96, answers=("switzerland",) * 4, loss=0.5):
     }
 
 
-@pytest.mark.parametrize(
-    ("changes", "wrong"),
-    [
-        ({}, set()),
-        ({"loss": 4.6}, {0}),
-        ({"worst": 0.94}, {1}),
-        ({"answers": ("switzerland", "switzerland", "france", "switzerland")}, {2}),
-    ],
-)
-def test_claims_hold_for_good_numbers_and_only_for_them(changes, wrong):
-    judged = [claim.judge(result(**changes)).status for claim in word2vec_lecture.CLAIMS]
-    assert judged == ["not reproduced" if i in wrong else "reproduced" for i in range(3)]
+def verdicts(name, made_up):
+    """The verdicts on the parts of every claim, by claim; [] where nothing is judged."""
+    rows = run.claims_of(name, made_up)
+    return {row["claim"]: [part["verdict"] for part in row["parts"]] for row in rows}
+
+
+GOOD = {"words_from_words": 1, "solves_analogies": 5, "bern": 1}
+MIXED = ("switzerland", "france")
+CONTRARY = {
+    "no better than frequencies": ({"loss": 4.5}, "words_from_words", 0),
+    "a topic unsolved": ({"kin": 0.8}, "solves_analogies", 1),
+    "too few in all": ({"worst": 0.9}, "solves_analogies", 3),
+    "no better than untrained": ({"before": 0.97}, "solves_analogies", 4),
+    "another country": ({"answers": MIXED * 8}, "bern", 0),
+}
+
+
+def test_claims_hold_for_good_numbers():
+    found = verdicts("word2vec_lecture", result())
+    assert found == {name: ["reproduced"] * parts for name, parts in GOOD.items()}
+
+
+@pytest.mark.parametrize(("changes", "claim", "part"), CONTRARY.values(), ids=CONTRARY)
+def test_a_contrary_number_fails_its_own_part_only(changes, claim, part):
+    found = verdicts("word2vec_lecture", result(**changes))
+    assert found[claim].pop(part) in ("refuted", "inconclusive")
+    assert {verdict for parts in found.values() for verdict in parts} == {"reproduced"}
+
+
+def test_vectors_of_a_network_that_diverged_say_nothing():
+    rows = run.claims_of("word2vec_lecture", result(loss=np.nan))
+    assert {row["claim"] for row in rows if row["status"] == "not judged"} == {
+        "words_from_words",
+        "bern",
+    }
 
 
 def test_the_loss_of_frequencies_is_their_entropy():
-    np.testing.assert_allclose(word2vec_lecture.frequent_loss(np.arange(8)), np.log(8))
-    y = np.asarray([0] * 3 + [1])
-    want = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
-    np.testing.assert_allclose(word2vec_lecture.frequent_loss(y), want)
+    """Of many words seen, of which the one counted more makes no difference."""
+    seen = np.repeat([0, 1], [300_000, 100_000])
+    entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
+    y = np.asarray([0, 0, 1, 0])
+    np.testing.assert_allclose(word2vec_lecture.frequent_loss(seen, y, 2), entropy, rtol=1e-4)
+
+
+def test_a_word_not_seen_before_has_a_loss():
+    assert word2vec_lecture.frequent_loss(np.zeros(7, int), np.asarray([2]), 3) == pytest.approx(
+        np.log(10)
+    )
 
 
 def test_the_table_names_every_topic():
@@ -49,16 +80,30 @@ def test_the_table_names_every_topic():
         assert f"| {name} |" in table
 
 
-def vectors_result(loss=(3.0, 2.0), similar=0.6, answers=("woman", "arm, forearm", "apathy")):
-    seeds = 3
+HUMAN = np.arange(300.0)
+
+
+def cosines(correlation):
+    """Cosines of pairs by eight seeds, of nearly that rank correlation with people's scores."""
+    rng = np.random.default_rng(0)
+    noise = rng.permutation(300) + rng.normal(size=(8, 300))
+    return correlation * HUMAN + np.sqrt(1 - correlation**2) * noise
+
+
+def vectors_result(
+    losses=(3.0, 2.5, 2.0), similar=0.8, answers=("woman", "arm, forearm", "apathy")
+):
+    seeds = 8
     return {
         "corpus": np.asarray("novels.txt"),
         "size": np.asarray([1000, 50]),
-        "loss": np.asarray(loss) + np.arange(seeds)[:, None] / 1000,
+        "loss": np.asarray(losses) + np.arange(seeds)[:, None] / 1000,
         "words_per_second": np.full(seeds, 1e6),
         "peak_bytes": np.asarray(2**30),
         "tests": np.asarray(["WS-353", "SimLex-999"]),
         "spearman": np.asarray([similar, 0.2]) + np.arange(seeds)[:, None] / 1000,
+        "human": HUMAN,
+        "cosines": cosines(similar),
         "groups": np.asarray(["family", "capitals"]),
         "solved": np.full((seeds, 2), 0.5),
         "asked": np.asarray([10, 30]),
@@ -68,30 +113,54 @@ def vectors_result(loss=(3.0, 2.0), similar=0.6, answers=("woman", "arm, forearm
     }
 
 
-@pytest.mark.parametrize(
-    ("changes", "wrong"),
-    [
-        ({}, set()),
-        ({"loss": (3.0, 3.1)}, {0}),
-        ({"similar": 0.4}, {1}),
-        ({"answers": ("girl, boy", "forearm", "hate")}, {2, 4}),
-    ],
-)
-def test_claims_about_vectors_hold_for_good_numbers_and_only_for_them(changes, wrong):
-    judged = [claim.judge(vectors_result(**changes)).status for claim in word2vec.CLAIMS]
-    assert judged == ["not reproduced" if i in wrong else "reproduced" for i in range(5)]
+OF_VECTORS = {
+    "good": ({}, {}),
+    "losses rise": ({"losses": (3.0, 3.1, 3.2)}, {"learns": ["refuted"] * 2}),
+    "falls too little": ({"losses": (3.0, 2.99, 2.98)}, {"learns": ["reproduced", "refuted"]}),
+    "falls and rises": ({"losses": (3.0, 2.1, 2.2)}, {"learns": ["refuted", "reproduced"]}),
+    "little correlated": ({"similar": 0.2}, {"agrees_with_people": ["refuted"]}),
+    "not the other way": ({"similar": -0.8}, {"agrees_with_people": ["refuted"]}),
+    "other answers": (
+        {"answers": ("girl, boy", "forearm", "hate")},
+        {"king_queen": ["refuted"], "love_indifference": ["refuted"]},
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "expected"), OF_VECTORS.values(), ids=OF_VECTORS)
+def test_claims_about_vectors_hold_for_good_numbers_and_only_for_them(changes, expected):
+    found = verdicts("word2vec", vectors_result(**changes))
+    failing = {name: parts for name, parts in found.items() if {*parts} != {"reproduced"}}
+    assert failing == expected
+
+
+def judged(made_up):
+    return {name for name, parts in verdicts("word2vec", made_up).items() if parts}
 
 
 def test_what_a_text_cannot_tell_is_not_judged():
-    without = vectors_result(answers=("woman", "", "apathy")) | {"corpus": np.asarray("")}
-    judged = [claim.judge(without).status for claim in word2vec.CLAIMS]
-    assert judged == ["reproduced", "not tested", "reproduced", "not tested", "reproduced"]
+    missing = vectors_result(answers=("woman", "", "apathy"))
+    assert judged(missing) == judged(vectors_result()) - {"knee_leg"}
+    assert judged(missing | {"human": HUMAN[:2]}) == {"learns", "king_queen", "love_indifference"}
+    assert judged(vectors_result() | {"corpus": np.asarray("")}) == {"learns"}
 
 
-def test_the_answer_counts_in_every_seed_only():
-    result = vectors_result()
-    result["answers"][1, 0] = "girl, womanly"
-    assert word2vec.CLAIMS[2].judge(result).ours == "woman in 2 of 3 seeds; first woman"
+def test_the_answer_is_a_word_of_its_own():
+    made_up = vectors_result()
+    made_up["answers"][1:6, 0] = "girl, womanly"
+    (row,) = (r for r in run.claims_of("word2vec", made_up) if r["claim"] == "king_queen")
+    assert row["parts"][0]["estimate"] == 3 / 8
+
+
+def test_spearmans_correlation_is_divided_among_its_pairs():
+    rng = np.random.default_rng(1)
+    x, y = rng.multivariate_normal([0, 0], [[1, 0.6], [0.6, 1]], 400).T
+    y = y.round(1)
+    parts = word2vec.influences(x, y)
+    assert parts.mean() == pytest.approx(spearmanr(x, y).statistic)
+    drawn = rng.integers(0, 400, (1000, 400))
+    spread = np.std([spearmanr(x[rows], y[rows]).statistic for rows in drawn])
+    assert parts.std() / 20 == pytest.approx(spread, rel=0.15)
 
 
 def test_the_table_of_vectors_tells_size_speed_and_memory():
@@ -101,37 +170,58 @@ def test_the_table_of_vectors_tells_size_speed_and_memory():
     assert "| 40 analogies solved | 50.00 ± 0.00 % |" in table
 
 
-@pytest.mark.parametrize(
-    ("together", "within", "status"),
-    [
-        (0.9, 0.5, ["reproduced", "reproduced"]),
-        (0.2, 0.5, ["not reproduced", "reproduced"]),
-        (0.9, 0.1, ["reproduced", "not reproduced"]),
-    ],
-)
-def test_claims_about_the_map_hold_for_good_numbers_and_only_for_them(together, within, status):
-    jitter = np.asarray([-0.01, 0, 0.01])
-    result = {
-        "words": np.asarray(["one", "two"]),
-        "together": together + jitter,
+def map_result(together=0.9, within=0.5, corpus="novels.txt"):
+    jitter = np.random.default_rng(0).normal(0, 0.03, (8, 60))
+    return {
+        "corpus": np.asarray(corpus),
+        "together": np.tile(np.arange(60) < 60 * together, (8, 1)).astype(float),
         "by_chance": 0.2 + jitter,
         "within": within + jitter,
         "between": 0.1 - jitter,
     }
-    assert [claim.judge(result).status for claim in word_map.CLAIMS] == status
+
+
+@pytest.mark.parametrize(
+    ("changes", "failing"),
+    [
+        ({}, set()),
+        ({"together": 0.2}, {"kinds_together"}),
+        ({"together": 0.4}, {"kinds_together"}),
+        ({"within": 0.1}, {"distances_follow"}),
+        ({"within": -0.5}, {"distances_follow"}),
+        ({"within": 0.15}, {"distances_follow"}),
+    ],
+)
+def test_claims_about_the_map_hold_for_good_numbers_and_only_for_them(changes, failing):
+    found = verdicts("word_map", map_result(**changes))
+    assert {name for name, parts in found.items() if parts != ["reproduced"]} == failing
+
+
+def test_the_map_of_a_language_written_for_it_is_not_judged():
+    assert not any(verdicts("word_map", map_result(corpus="")).values())
 
 
 def test_the_nearest_point_is_another_one():
     places = np.asarray([[0.0, 0], [0, 1], [5, 5], [5, 7]])
-    assert word_map.nearest_alike(places, np.asarray(["a", "a", "b", "b"])) == 1
-    assert word_map.nearest_alike(places, np.asarray(["a", "b", "a", "b"])) == 0
+    for kinds, expected in (("aabb", [1, 1, 1, 1]), ("abab", [0] * 4), ("aabc", [1, 1, 0, 0])):
+        np.testing.assert_array_equal(
+            word_map.nearest_alike(places, np.asarray([*kinds])), expected
+        )
+
+
+def test_a_word_is_not_its_own_fellow():
+    kinds = np.asarray(["a", "a", "b", "b"])
+    square = np.eye(4) + 0.1 * np.arange(16).reshape(4, 4)
+    within, between = word_map.cosines_by_kind(square, kinds)
+    np.testing.assert_allclose(within, [0.1, 0.4, 1.1, 1.4])
+    np.testing.assert_allclose(between, [0.25, 0.65, 0.85, 1.25])
 
 
 def test_a_corpus_of_ones_own(tmp_path, monkeypatch):
     """By a path, cached in `.cache`; the word tests from `$WORDS_DIR`; too few known words."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WORDS_DIR", str(tmp_path))
-    text = "one two three red green blue king queen man woman other words between them\n" * 60
+    text = "one two three red green blue king queen man woman horse other words between them\n" * 60
     (tmp_path / "text.txt").write_text(text, encoding="utf-8")
     (tmp_path / "EN-WS-353-ALL.txt").write_text("one\ttwo\t9\nred\tking\t1\n", encoding="utf-8")
     (tmp_path / "questions-words.txt").write_text(": f\nking queen man woman\n", encoding="utf-8")
