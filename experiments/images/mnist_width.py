@@ -21,7 +21,6 @@ import numpy as np
 from jax import Array
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import spearmanr
 
 import jaxnets as jn
 from jaxnets import classical, plots
@@ -29,7 +28,7 @@ from jaxnets.analysis import evaluate
 from jaxnets.claims import Sample
 from jaxnets.data import Dataset
 
-from ..lab.claims import Result, interval, markdown
+from ..lab.claims import Result, interval, markdown, rank_trend
 from ..lab.judging import require_mnist
 from ..shared.image_data import mnist_or_digits
 from ..shared.image_networks import adam_cosine_spec
@@ -142,7 +141,7 @@ def _accuracy_grows(result: Result) -> dict[str, Sample]:
     require_mnist(result)
     found = {}
     for depth, name in LAYERS.items():
-        trend = [spearmanr(result["widths"], seed).statistic for seed in accuracies(result, depth)]
+        trend = rank_trend(result["widths"], accuracies(result, depth))
         right = 100.0 * result[f"right_{depth}"]
         found[f"trend, {name}"] = Sample(trend)
         found[f"gain, {name}"] = Sample(right[:, -1], right[:, 0])

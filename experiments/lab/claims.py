@@ -68,6 +68,19 @@ def interval(values: Any) -> Interval:
     return Interval(float(mean), float(std), float(mean - half), float(mean + half))
 
 
+def rank_trend(x: Any, values: Any) -> np.ndarray:
+    """Computes Spearman's correlation (1904) of `values [seeds, len(x)]` with x, for each seed.
+
+    It is 0 for values that are all equal, which have no trend, and NaN for those with a NaN.
+    """
+    values = np.asarray(values, np.float64)
+    flat = np.ptp(values, axis=1) == 0
+    ranks = stats.rankdata(np.where(flat[:, None], np.arange(values.shape[1]), values), axis=1)
+    of_x = stats.rankdata(x)
+    found = [float(np.corrcoef(of_x, row)[0, 1]) for row in ranks]
+    return np.where(flat, 0.0, np.where(np.isnan(values).any(axis=1), np.nan, found))
+
+
 def verdict(holds: Any, ours: str, samples: str) -> Verdict:
     """Returns "reproduced" if the claim holds, else "not reproduced"."""
     return Verdict("reproduced" if holds else "not reproduced", ours, samples)

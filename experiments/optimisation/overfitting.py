@@ -27,7 +27,6 @@ import numpy as np
 from jax import Array
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.stats import spearmanr
 
 import jaxnets as jn
 from jaxnets import plots
@@ -37,7 +36,7 @@ from jaxnets.data import Dataset, toy
 from jaxnets.models import CNN, Activate, Dense, Dropout
 from jaxnets.parallel.rows import parallel_map
 
-from ..lab.claims import Result, interval, markdown
+from ..lab.claims import Result, interval, markdown, rank_trend
 
 LOSS = "binary_cross_entropy"
 NETWORKS = {"10": "n = 10", "10_10": "n = 10, 10"}
@@ -226,15 +225,8 @@ def _draw_errors(axes: Axes, x: np.ndarray, result: Result, of: dict[str, str]) 
 
 
 def trends(result: Result, measure: str) -> np.ndarray:
-    """Computes Spearman's correlation of an error with the width, `[seeds]`; 0 if all are equal."""
-    widths, errors = result["widths"], result[f"{measure}_width"]
-    flat = np.ptp(errors, axis=1) == 0
-    return np.asarray(
-        [
-            0.0 if same else spearmanr(widths, of_seed).statistic
-            for same, of_seed in zip(flat, errors, strict=True)
-        ]
-    )
+    """Computes the rank correlation of an error with the width, `[seeds]`."""
+    return rank_trend(result["widths"], result[f"{measure}_width"])
 
 
 def _points(errors: np.ndarray, against: np.ndarray) -> Sample:

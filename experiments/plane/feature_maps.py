@@ -33,12 +33,11 @@ import numpy as np
 from jax import Array
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy import stats
 
 from jaxnets import plots
 from jaxnets.claims import Sample
 
-from ..lab.claims import Result, interval, markdown
+from ..lab.claims import Result, interval, markdown, rank_trend
 from ..lab.judging import NotMeasured
 from ..shared.image_data import mnist_or_digits
 from . import feature_map_problems as problems
@@ -213,7 +212,7 @@ def _capacity(result: Result) -> dict[str, Sample]:
 
 def _approximation(result: Result) -> dict[str, Sample]:
     farthest = result["farthest"]
-    trend = [stats.spearmanr(DEGREES, errors).statistic for errors in farthest]
+    trend = rank_trend(DEGREES, farthest)
     return {
         "trend": Sample(trend),
         "log ratio": Sample(np.log(farthest[:, -1] / farthest[:, 0])),
@@ -224,7 +223,7 @@ def _eights(result: Result) -> dict[str, Sample]:
     if result["data"] != "mnist":
         raise NotMeasured("needs MNIST")
     wrong = 100.0 * result["eights_wrong"]
-    trend = [stats.spearmanr(result["features"], e).statistic for e in result["eights"][..., 1]]
+    trend = rank_trend(result["features"], result["eights"][..., 1])
     return {"gain": Sample(wrong[:, 0], wrong[:, -1]), "trend": Sample(trend)}
 
 

@@ -15,13 +15,12 @@ from dataclasses import dataclass
 
 from jax import Array
 from matplotlib.figure import Figure
-from scipy import stats
 
 from jaxnets import plots
 from jaxnets.claims import Sample
 from jaxnets.storage.checkpoints import CheckpointConfig
 
-from ..lab.claims import Result
+from ..lab.claims import Result, rank_trend
 from ..shared import planar
 from ..shared.planar import table
 
@@ -67,7 +66,7 @@ def _mlp_beats_adaboost(result: Result) -> dict[str, Sample]:
 
 def _accuracy_grows(result: Result) -> dict[str, Sample]:
     widths, accuracies = result["widths"], 100 * result["mlp"]
-    trend = [stats.spearmanr(widths, seed).statistic for seed in accuracies]
+    trend = rank_trend(widths, accuracies)
     return {"trend": Sample(trend), "gain": Sample(accuracies[:, -1], accuracies[:, 0])}
 
 

@@ -61,6 +61,8 @@ class Estimate(NamedTuple):
     """The one-sided p of "the effect is at most the threshold"."""
     p_below: Callable[[float], float]
     """The one-sided p of "the effect is at least the threshold"."""
+    fixed: float = 0.0
+    """The variance of the estimate that more seeds would not lower."""
 
 
 def mean(effect: np.ndarray, divided: float = 0.0) -> Estimate:
@@ -74,7 +76,8 @@ def resampled(effect: np.ndarray, divided: float) -> Estimate:
     The variance is `(1/n + test/train) s^2` (Nadeau and Bengio, 2003): more divisions of the same
     samples do not narrow the interval to nothing.
     """
-    return _by_t(effect, 1 / len(effect) + divided)
+    found = _by_t(effect, 1 / len(effect) + divided)
+    return found._replace(fixed=divided * found.std**2)
 
 
 def crossed(effect: np.ndarray, divided: float = 0.0) -> Estimate:
@@ -89,7 +92,7 @@ def crossed(effect: np.ndarray, divided: float = 0.0) -> Estimate:
     freedom = np.asarray([len(part) - 1 for part in parts])
     total = float(variances.sum())
     df = total**2 / float((variances**2 / freedom).sum()) if total else math.inf
-    return _by_error(parts[0], math.sqrt(total), df)
+    return _by_error(parts[0], math.sqrt(total), df)._replace(fixed=float(variances[1]))
 
 
 def bootstrap(effect: np.ndarray, divided: float = 0.0) -> Estimate:

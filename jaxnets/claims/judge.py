@@ -112,7 +112,10 @@ def judge_part(part: Part, sample: Sample) -> Finding:
     verdict = _VERDICTS[part.kind](part, estimate)
     more = ""
     if verdict == "inconclusive":
-        more = f"about {seeds_to_decide(part, estimate):,} seeds would decide"
+        n = seeds_to_decide(part, estimate)
+        more = "no number of seeds would decide on these data"
+        if math.isfinite(n):
+            more = f"about {n:,} seeds would decide"
     return _finding(part, sample, verdict, estimate, _p(part, estimate), more)
 
 
@@ -183,12 +186,15 @@ def _finding(
 ) -> Finding:
     mean, low, high = (math.nan,) * 3 if estimate is None else estimate[:3]
     n = len(sample.effect) if sample.effect.ndim else 1
-    arms = {
-        name: (float(arm.mean()), float(arm.std(ddof=1)) if len(arm) > 1 else math.nan)
-        for name, arm in zip(part.arms, sample.arms, strict=False)
-    }
+    arms = {name: _mean_and_std(arm) for name, arm in zip(part.arms, sample.arms, strict=False)}
     about = (part.margin, part.reference, part.kind, part.unit)
     return Finding(part.name, verdict, mean, low, high, *about, p, n, more, arms)
+
+
+def _mean_and_std(arm: np.ndarray) -> tuple[float, float]:
+    """Over the seeds; of test units `[seeds, units]` the seeds' means are taken."""
+    values = arm.mean(axis=1) if arm.ndim == 2 else arm
+    return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else math.nan
 
 
 def _as_json(value: Any) -> Any:

@@ -40,16 +40,18 @@ def _power_of_proportion(part: Part) -> float:
     return float(stats.binom.pmf(counts, part.seeds, truth)[holds].sum())
 
 
-def seeds_to_decide(part: Part, estimate: Estimate) -> int:
+def seeds_to_decide(part: Part, estimate: Estimate) -> float:
     """Returns about how many seeds would give a verdict, if the estimate is the truth.
 
-    With them the interval ends at the nearest threshold with a probability of `POWER`. At most
-    10^9: where the estimate is the threshold itself, no number would do.
+    With them the interval ends at the nearest threshold with a probability of `POWER`. It is
+    infinite where no number would do: the estimate is the threshold itself, or what seeds cannot
+    lower (the test samples, the divisions of one data set) is too uncertain alone.
     """
     ends = [part.reference - part.margin, part.reference + part.margin]
     thresholds = ends if part.kind == "equal" else [part.threshold]
     distance = min(abs(estimate.mean - threshold) for threshold in thresholds)
-    reach = float(stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER)) * estimate.std
-    if reach**2 >= 1e9 * distance**2:
-        return 10**9
-    return max(math.ceil((reach / distance) ** 2), 2)
+    reach = float(stats.norm.ppf((1 + LEVEL) / 2) + stats.norm.ppf(POWER))
+    left = (distance / reach) ** 2 - estimate.fixed
+    if left <= 1e-9 * estimate.std**2:
+        return math.inf
+    return max(math.ceil(estimate.std**2 / left), 2)

@@ -84,6 +84,22 @@ def test_crossed_samples_cover_the_truth():
     assert covered["crossed"] >= 0.93 * 1000 > 0.8 * 1000 > covered["mean"]
 
 
+def test_the_arms_of_crossed_samples_are_shown_over_seeds():
+    part = Part(
+        *("images", "above", 0.5),
+        seeds=4,
+        deviation=0.2,
+        analysis="crossed",
+        arms=("a", "b"),
+        floor=-1.0,
+    )
+    arms = RNG.random((2, 4, 50)) < np.array([0.9, 0.5])[:, None, None]
+    (finding,) = claims.judge(claim_of(part), Sample(*arms)).findings
+    for arm, (mean, std) in zip(arms, finding.arms.values(), strict=True):
+        of_seeds = arm.mean(axis=1)
+        chex.assert_trees_all_close((mean, std), (of_seeds.mean(), of_seeds.std(ddof=1)))
+
+
 def test_power_is_that_of_simulated_studies():
     part = PARTS[0]
     reached = np.mean(
@@ -104,6 +120,17 @@ def test_the_seeds_that_would_decide_decide():
     distance = abs(estimate.mean - 0.5) / estimate.std * math.sqrt(n)
     assert 2.79 < distance < 2.9
     assert finding.more == "" or "seeds would decide" in finding.more
+
+
+def test_seeds_do_not_decide_what_the_divided_data_cannot():
+    part = Part("gain", "above", 0.5, seeds=8, deviation=1.0, analysis="resampled", divided=0.5)
+    values = 0.7 + np.linspace(-1, 1, 8)
+    (finding,) = claims.judge(claim_of(part), Sample(values)).findings
+    assert finding.more == "no number of seeds would decide on these data"
+    less = claims.ANALYSES["resampled"](values, 0.001)
+    n = seeds_to_decide(part, less)
+    reach = (stats.norm.ppf(0.975) + stats.norm.ppf(0.8)) * less.std
+    assert reach * math.sqrt(1 / n + 0.001) <= 0.2 < reach * math.sqrt(1 / (n - 1) + 0.001)
 
 
 def test_a_claim_of_parts_holds_if_all_do():
