@@ -54,11 +54,6 @@ def gap(
 ) -> Gap:
     """Splits the gap between a lecture's optimiser and the best that is known of its network.
 
-        from jaxnets.converge import gap
-
-        one_layer = gap(can_represent=0.0, found_well=0.03, found_by_lecture=0.11)
-        one_layer.training_share  # 0.08 of 0.11: 73 %
-
     "The one hidden layer perceptron may not converge to the best solution" (L0): what training
     left says nothing about the network.
 
@@ -74,6 +69,12 @@ def gap(
     Raises:
         ValueError: a result that is not finite.
         TypeError: a result that is not a single number.
+
+    Example:
+        >>> from jaxnets.converge import gap
+        >>> one_layer = gap(can_represent=0.0, found_well=0.03, found_by_lecture=0.11)
+        >>> round(one_layer.training_share, 2)
+        0.73
     """
     given = {"found_well": found_well, "found_by_lecture": found_by_lecture}
     if can_represent is not None:

@@ -14,6 +14,7 @@ from jaxnets.converge.minimum import (
     Params,
     as_inexact,
     require_finite_value,
+    require_function,
     require_limits,
     require_start,
 )
@@ -46,11 +47,6 @@ def minimise(
     Each step's length satisfies the strong Wolfe conditions (Nocedal and Wright, 2006, algorithms
     3.5 and 3.6), as `optax.lbfgs` searches for it.
 
-        import jax.numpy as jnp
-        from jaxnets.converge import minimise
-
-        found = minimise(lambda w: jnp.sum((w - 1.0) ** 4 + w**2), jnp.zeros(3))
-
     It is a pure function: `jax.vmap(lambda start: minimise(objective, start))` searches from many
     starts at once. Float64 params need `jax.enable_x64`.
 
@@ -71,8 +67,15 @@ def minimise(
         ValueError: params or a value that are not finite at the start, an objective that returns no
             scalar, steps, a tolerance or a memory of 0.
         TypeError: params that are not floats, steps or a memory that are not integers.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnets.converge import minimise
+        >>> found = minimise(lambda w, low: jnp.sum(jnp.cosh(w - low)), jnp.zeros(2), 1.5)
+        >>> [round(float(w), 3) for w in found.params]
+        [1.5, 1.5]
     """
-    checks.require_callable(objective, "objective", "lambda params, x, y: loss")
+    require_function(objective, "objective", "lambda params, x, y: loss")
     require_start(params)
     require_limits(steps, tolerance)
     checks.require_count(memory, "memory")

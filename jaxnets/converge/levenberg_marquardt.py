@@ -16,10 +16,10 @@ from jaxnets.converge.minimum import (
     Params,
     as_inexact,
     require_finite_value,
+    require_function,
     require_limits,
     require_start,
 )
-from jaxnets.host import checks
 
 FIRST_DAMPING = 1e-3
 """The first mu, as a share of the curvature along the gradient."""
@@ -68,16 +68,6 @@ def levenberg_marquardt(
     that the path does not depend on the units of the weights. A step is taken only if the loss
     falls; mu follows the ratio of its fall to the predicted one (Nielsen, 1999).
 
-        import jax.numpy as jnp
-        from jaxnets.converge import levenberg_marquardt
-
-        def residuals(params, x, y):
-            return params["a"] * jnp.exp(-params["b"] * x) - y
-
-        x = jnp.linspace(0.0, 2.0, 20)
-        y = 3 * jnp.exp(-0.5 * x)
-        found = levenberg_marquardt(residuals, {"a": 1.0, "b": 0.1}, x, y)
-
     It is a pure function: `jax.vmap(lambda start: levenberg_marquardt(residuals, start, x, y))`
     searches from many starts at once. Float64 params need `jax.enable_x64`; equal functions share a
     compiled program, so define the residuals once.
@@ -96,7 +86,7 @@ def levenberg_marquardt(
         scaled: whether D is as above; otherwise it is the identity, as in Levenberg's paper and
             always with `dense=False`.
         jacobian: `(params, *args)` to a tree like params with leaves `[m, *leaf]`, as of
-            `jax.jacobian(residuals)`, if you know a quicker way to compute it.
+            `jax.jacobian(residuals)`, if you know a quicker way to compute it where it is built.
 
     Returns:
         The params with the lowest loss found, that loss `1/2 |r|^2` and the norm of its gradient
@@ -107,19 +97,33 @@ def levenberg_marquardt(
         ValueError: params or residuals that are not finite at the start, residuals that are not a
             vector, `scaled=True` or a jacobian with `dense=False`, steps or a tolerance of 0.
         TypeError: params that are not floats, steps that are not an integer.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnets.converge import levenberg_marquardt
+        >>> def residuals(params, x, y):
+        ...     return params["a"] * jnp.exp(-params["b"] * x) - y
+        >>> x = jnp.linspace(0.0, 2.0, 20)
+        >>> y = 3 * jnp.exp(-0.5 * x)
+        >>> found = levenberg_marquardt(residuals, {"a": 1.0, "b": 0.1}, x, y)
+        >>> round(float(found.params["a"]), 3), round(float(found.params["b"]), 3)
+        (3.0, 0.5)
     """
-    checks.require_callable(residuals, "residuals", "lambda params, x, y: model(params, x) - y")
+    require_function(residuals, "residuals", "lambda params, x, y: model(params, x) - y")
+    if jacobian is not None:
+        require_function(jacobian, "jacobian", "jax.jacobian(residuals)")
     require_start(params)
     require_limits(steps, tolerance)
     params = as_inexact(params)
     shape = _require_vector(residuals, params, args)
     weights = sum(leaf.size for leaf in jax.tree.leaves(params))
-    if dense is None:
-        dense = weights <= WIDEST_DENSE and weights * shape[0] <= LARGEST_DENSE
-    if not dense and (scaled or jacobian is not None):
+    if dense is not None and not dense and (scaled or jacobian is not None):
         raise ValueError(
             "dense=False never builds a Jacobian: it takes neither scaled=True nor a jacobian"
         )
+    if dense is None:
+        small = weights <= WIDEST_DENSE and weights * shape[0] <= LARGEST_DENSE
+        dense = small or bool(scaled)
     require_finite_value(residuals, params, args, "residuals")
     scaled = dense and scaled is not False
     return _run(residuals, jacobian, dense, scaled, params, args, steps, tolerance)

@@ -27,6 +27,18 @@ class Minimum(NamedTuple):
     """Whether the tolerance was reached; False if the steps ran out, or rounding stopped them."""
 
 
+def require_function(value: Any, name: str, example: str) -> None:
+    """Raises a TypeError unless the value can be called, and by its hash identify a program."""
+    checks.require_callable(value, name, example)
+    try:
+        hash(value)
+    except TypeError as error:
+        raise TypeError(
+            f"{name} is an unhashable {type(value).__name__}; it must identify a compiled program: "
+            f"give a function, such as {example}"
+        ) from error
+
+
 def require_start(params: Params) -> None:
     """Raises an error unless the params are floats, finite as far as they are known.
 

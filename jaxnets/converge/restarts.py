@@ -49,15 +49,6 @@ def converge(
 ) -> Converged:
     """Trains a network on all samples at once until its gradient is small, from many starts.
 
-        import jax, numpy as np, jaxnets as jn
-        from jaxnets.converge import converge
-        from jaxnets.data import from_arrays
-
-        x = np.linspace(-3.0, 3.0, 100)[:, None]
-        data = from_arrays(x, np.sin(x))
-        found = converge(jn.MLP((4,)), "squared_error", jax.random.key(0), data, starts=4,
-                         method="levenberg_marquardt")
-
     Threads of BLAS wait for each other: where a machine has other work to do, set
     OPENBLAS_NUM_THREADS=1, which makes Levenberg-Marquardt several times faster there.
 
@@ -81,7 +72,19 @@ def converge(
         ValueError: data that do not fit the model and the loss, an unknown method or loss,
             Levenberg-Marquardt with another loss than the squared error, a negative l2, or no
             start with a finite loss.
-        TypeError: a key that is no random key, or a model without `init` and `apply`.
+        TypeError: a key that was not made by `jax.random.key`, or a model without `init` and
+            `apply`.
+
+    Example:
+        >>> import jax, numpy as np, jaxnets as jn
+        >>> from jaxnets.converge import converge
+        >>> from jaxnets.data import from_arrays
+        >>> x = np.linspace(-3.0, 3.0, 100)[:, None]
+        >>> data = from_arrays(x, np.sin(x))
+        >>> choices = {"starts": 4, "method": "levenberg_marquardt"}
+        >>> found = converge(jn.MLP((4,)), "squared_error", jax.random.key(0), data, **choices)
+        >>> found.valid_loss < 1e-5
+        True
     """
     checks.require_model(model)
     checks.require_keys(key, 0, "key")

@@ -1,12 +1,9 @@
 """Gaps and their figure: parts that add up, and bars as long as their numbers."""
 
-import re
-import textwrap
-
 import numpy as np
 import pytest
 
-from jaxnets.converge import converge, gap, levenberg_marquardt, minimise
+from jaxnets.converge import gap
 from jaxnets.converge.gap_figure import draw
 
 
@@ -76,11 +73,3 @@ def test_bars_of_two_kinds_are_refused():
         draw({})
     with pytest.raises(ValueError, match="below 0"):
         draw({"a": gap(-1, 1, 2)})
-
-
-@pytest.mark.parametrize("function", [converge, gap, levenberg_marquardt, minimise])
-def test_the_example_of_the_docstring_runs(function):
-    (example,) = re.findall(r"\n\n((?: {8}.*\n|\n)+)", function.__doc__)[:1]
-    scope = {}
-    exec(textwrap.dedent(example), scope)
-    assert scope.keys() & {"found", "one_layer"}

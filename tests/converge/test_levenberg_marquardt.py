@@ -204,6 +204,13 @@ def test_a_second_call_compiles_nothing(compilations):
     assert compilations() == before
 
 
+class Unhashable:
+    __hash__ = None
+
+    def __call__(self, w):
+        return w
+
+
 WRONG = {
     "not finite at the start": (lambda w: 1 / w, {}, ValueError),
     "must be a vector": (lambda w: w[None], {}, ValueError),
@@ -214,6 +221,8 @@ WRONG = {
     "tolerance is -1": (lambda w: w, {"tolerance": -1.0}, ValueError),
     "neither scaled=True": (lambda w: w, {"dense": False, "scaled": True}, ValueError),
     "residuals is 3": (3, {}, TypeError),
+    "jacobian is 3": (lambda w: w, {"jacobian": 3}, TypeError),
+    "residuals is an unhashable Unhashable": (Unhashable(), {}, TypeError),
 }
 
 

@@ -82,6 +82,15 @@ def test_groups_change_nothing(x64, key):
     np.testing.assert_allclose(one.starts["valid_loss"], other.starts["valid_loss"], rtol=1e-9)
 
 
+def test_a_wide_network_is_trained_without_its_jacobian(key):
+    """2,341 weights, for which none is built."""
+    found = converge(
+        jn.MLP((60, 36)), "squared_error", key, noisy_sine(), starts=1, steps=3,
+        method="levenberg_marquardt",
+    )  # fmt: skip
+    assert found.train_loss < 0.3
+
+
 def test_the_best_is_never_nan():
     assert best_of([np.nan, 3.0, 2.0, np.inf]) == 2
     with pytest.raises(ValueError, match="none of 2 starts"):
