@@ -111,6 +111,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "decision_regions": (IN_BATCHES, _rise("units", 2)),
     "digits_sweep": (OF_DIGITS, _once("rates"), _rise("widths")),
     "equivariance": (Rule("judged", lambda c: c.judged <= c.farthest, "be at most `farthest`"),),
+    "extrapolation": (_at_least("samples", 2),),
     "feature_maps": (_at_least("neighbours", 41),),
     "gradient_descent": (
         _at_most("samples", DIGITS),
@@ -177,6 +178,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "rosenbrock_region": (IN_BATCHES, _rise("widths")),
     "rosenbrock_regression": (
+        _at_least("grid", 3),
+        Rule("iterations", lambda c: c.iterations % 10 == 0, "be a multiple of 10"),
         _rise("nodes", 2),
         _is_of("nodes", 2, 3, 4),
         _at_least("starts", 8),
