@@ -119,6 +119,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("sizes", lambda c: max(c.sizes) < c.samples, "be below `samples`"),
         _has("rates", 0.001, 0.1),
         Rule("steps", lambda c: c.steps > 200, "be more than the 200 that take all terms"),
+        _at_most("highest", 8),
     ),
     "image_surface": (_once("networks"),),
     "likelihoods": (IN_BATCHES,),

@@ -54,11 +54,11 @@ def accumulate_gradients(problem: Problem, w: Array, size: int) -> Array:
 
 def batch_gradients(
     problem: Problem, sizes: tuple[int, ...], draws: int, row: dict[str, Array]
-) -> tuple[Array, Array]:
+) -> tuple[Array, Array, Array]:
     """Computes how far accumulated gradients are from the full one, relative to it, `[sizes]`.
 
-    Also the variances of single batches' gradients over that of one sample's, `[sizes]`. `row` has
-    the weights `w` and a `key` for the draws.
+    Also the `relative_moments` of single batches' gradients. `row` has the weights `w` and a `key`
+    for the draws.
     """
     w, n = row["w"], len(problem.data["y"])
     full = n * jax.grad(problem.loss)(w, problem.data)
@@ -68,24 +68,30 @@ def batch_gradients(
         return jax.grad(problem.loss)(w, {"x": x[None], "y": y[None]})
 
     slopes = jax.vmap(slope)(problem.data["x"], problem.data["y"])
-    variances = relative_variances(slopes, sizes, draws, row["key"])
-    return jnp.stack(gaps) / jnp.linalg.norm(full), variances
+    moments = relative_moments(slopes, sizes, draws, row["key"])
+    return jnp.stack(gaps) / jnp.linalg.norm(full), *moments
 
 
-def relative_variances(slopes: Array, sizes: tuple[int, ...], draws: int, key: Array) -> Array:
-    """Computes mean squared distances of batch means from the mean, over one row's, `[sizes]`.
+def relative_moments(
+    slopes: Array, sizes: tuple[int, ...], draws: int, key: Array
+) -> tuple[Array, Array]:
+    """Estimates the variances and the squared biases of batch means, `[sizes]` each.
 
-    Batches are the first rows of `draws` random orders of `slopes [samples, weights]`.
+    Variances are over that of one row, biases over the variance of the same size; both estimates
+    are right on average. Batches are the first rows of `draws` random orders of `slopes [samples,
+    weights]`.
     """
     centred = slopes - slopes.mean(axis=0, keepdims=True)
     rows = jnp.asarray(sizes)
 
-    def squares(key: Array) -> Array:
+    def means(key: Array) -> Array:
         sums = jnp.cumsum(jax.random.permutation(key, centred), axis=0)[rows - 1]
-        return jnp.sum(sums**2, axis=1) / rows**2
+        return sums / rows[:, None]
 
-    measured = lax.map(squares, jax.random.split(key, draws)).mean(axis=0)
-    return measured / jnp.sum(centred**2, axis=1).mean()
+    drawn = lax.map(means, jax.random.split(key, draws))
+    squares = jnp.sum(drawn**2, axis=2).mean(axis=0)
+    pairs = draws * jnp.sum(drawn.mean(axis=0) ** 2, axis=1) - squares
+    return squares / jnp.sum(centred**2, axis=1).mean(), pairs / (draws - 1) / squares
 
 
 def samples_seen(

@@ -1,26 +1,30 @@
 """What `gradient_descent` says about starts, steps and noise on random surfaces (row E3)."""
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import numpy as np
 from jax import Array
 from matplotlib.axes import Axes
 
 from jaxnets import plots
+from jaxnets.claims import Sample
 
-from ..lab.claims import Claim, Interval, Result, Verdict, interval, markdown, verdict
+from ..lab.claims import Result, interval, markdown
 from .random_surfaces import PERIOD, RATES, SHARES, outcomes
 
 NAMES = {1: "line", 2: "plane"}
 JUDGED = SHARES.index(1 / 4)
 
 
-def run(key: Array, surfaces: int, starts: int, steps: int) -> Result:
+def run(key: Array, **counts: Any) -> Result:
     """Returns `random_surfaces.outcomes` as `MEASURE_line` and `MEASURE_plane` of each measure."""
-    result: Result = {"starts": np.asarray(starts)}
+    result: Result = {}
     own_keys = jax.random.split(key, len(NAMES))
     for own_key, (dimensions, name) in zip(own_keys, NAMES.items(), strict=True):
         print(f"surfaces over the {name}", flush=True)
-        found = outcomes(own_key, dimensions, surfaces, starts, steps)
+        found = outcomes(own_key, dimensions, **counts)
         result |= {f"{measure}_{name}": values for measure, values in found.items()}
     return result
 
@@ -28,7 +32,7 @@ def run(key: Array, surfaces: int, starts: int, steps: int) -> Result:
 def table(result: Result) -> str:
     """Formats shares of descents that reach the lowest point, by the share of terms in a step."""
     rows = [
-        [f"{share:g}", *(found.percent() for found in _on_each(result, "lowest", i))]
+        [f"{share:g}", *(interval(result[f"lowest_{n}"][i]).percent() for n in NAMES.values())]
         for i, share in enumerate(SHARES)
     ]
     head = ["share of the terms", *(f"on the {name}" for name in NAMES.values())]
@@ -77,62 +81,25 @@ def draw_noise(axes: Axes, result: Result) -> None:
     axes.legend(fontsize="small")
 
 
-def _on_each(result: Result, measure: str, at: int) -> list[Interval]:
-    return [interval(result[f"{measure}_{name}"][at]) for name in NAMES.values()]
+def _measure(take: Callable[[Result, str], Sample]) -> Callable[[Result], dict[str, Sample]]:
+    """Takes a sample of the surfaces of each kind, by its name."""
+    return lambda result: {name: take(result, name) for name in NAMES.values()}
 
 
-def _gains(result: Result, measure: str, to: int, since: int) -> list[Interval]:
-    """Paired differences of two rows of a measure `[rows, surfaces]`."""
-    both = [result[f"{measure}_{name}"] for name in NAMES.values()]
-    return [interval(rows[to] - rows[since]) for rows in both]
+def _against(measure: str, first: int, second: int) -> Callable[[Result], dict[str, Sample]]:
+    """Two rows of a measure `[rows, surfaces]`, paired."""
+
+    def take(result: Result, name: str) -> Sample:
+        rows = result[f"{measure}_{name}"]
+        return Sample(rows[first], rows[second])
+
+    return _measure(take)
 
 
-def _list(found: list[Interval]) -> str:
-    return ", ".join(f"{name} {f.percent()}" for name, f in zip(NAMES.values(), found, strict=True))
-
-
-def _surfaces(result: Result) -> str:
-    return f"{len(result['closest_line'])} surfaces of each kind, {result['starts']} starts"
-
-
-def _depends_on_start(result: Result) -> Verdict:
-    found = [interval(result[f"different_{name}"]) for name in NAMES.values()]
-    ours = "minima in which a surface's descents end: " + ", ".join(
-        f"{name} {f.decimals(1)}" for name, f in zip(NAMES.values(), found, strict=True)
-    )
-    return verdict(all(f.low > 1 for f in found), ours, _surfaces(result))
-
-
-def _closest(result: Result) -> Verdict:
-    found = [interval(result[f"closest_{name}"]) for name in NAMES.values()]
-    ours = f"descents that end in the closest minimum: {_list(found)}"
-    return verdict(all(f.low >= 0.9 for f in found), ours, _surfaces(result))
-
-
-def _rarely_global(result: Result) -> Verdict:
-    found = _on_each(result, "lowest", 0)
-    ours = f"descents that end in the global minimum: {_list(found)}"
-    return verdict(all(f.high < 0.5 for f in found), ours, _surfaces(result))
-
-
-def _step_matters(result: Result) -> Verdict:
-    small, large = (_list(_on_each(result, "settled", i)) for i in (0, 1))
-    ours = f"descents that settle: at {RATES[0]:g} {small}; at {RATES[1]:g} {large}"
-    lost = _gains(result, "settled", 0, 1)
-    return verdict(all(each.low > 0 for each in lost), ours, _surfaces(result))
-
-
-def _noise_helps(result: Result) -> Verdict:
-    quiet, noisy = (_list(_on_each(result, "lowest", i)) for i in (0, JUDGED))
-    ours = f"reach the lowest point: by all terms {quiet}; by a quarter of them {noisy}"
-    gains = _gains(result, "lowest", JUDGED, 0)
-    return verdict(all(gain.low > 0 for gain in gains), ours, _surfaces(result))
-
-
-CLAIMS = [
-    Claim("E3, L0", "the result depends on the starting point", "statement", _depends_on_start),
-    Claim("E3, L0", "it is very likely the closest local minimum", "very likely", _closest),
-    Claim("E3, L0", "which is not usually the global one", "not usually", _rarely_global),
-    Claim("E3, L2", "the step matters: 0.125 against 0.5", "pictures", _step_matters),
-    Claim("E3, L2", "mini-batches help to evade local minima", "statement", _noise_helps),
-]
+CLAIMS = {
+    "depends_on_start": _measure(lambda result, name: Sample(result[f"different_{name}"])),
+    "closest": _measure(lambda result, name: Sample(result[f"closest_{name}"])),
+    "rarely_global": _measure(lambda result, name: Sample(result[f"lowest_{name}"][0])),
+    "step_matters": _against("settled", 0, 1),
+    "noise_helps": _against("lowest", JUDGED, 0),
+}

@@ -18,13 +18,15 @@ from jaxnets.parallel.rows import parallel_map
 
 TERMS = 64
 HIGHEST = 4
-"""The largest frequency along an axis."""
+"""The largest frequency along an axis, unless said otherwise."""
 CURVATURE = 8.0
+"""The largest curvature, unless said otherwise."""
 PERIOD = 2 * np.pi
 SIDE = 128
 """Points of the grid along an axis."""
-APART = 0.4
-"""Minima of the grid that are nearer than this count as one: half the shortest wave is 0.56."""
+APART = 1.6
+"""Minima of the grid that are nearer than this, over the largest frequency, count as one: half the
+shortest wave is 2.2 over it."""
 RATES = (0.125, 0.5)
 SHARES = (1.0, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32, 1 / 64)
 """Of the terms in a step: the first is gradient descent."""
@@ -53,19 +55,21 @@ def value(surface: Surface, w: Array | np.ndarray, weights: Array | float = 1.0)
     return surface.scale * jnp.mean(weights * waves / lengths)
 
 
-def draw(dimensions: int, key: Array) -> tuple[Surface, Array]:
-    """Draws a random surface whose largest curvature is 8; also returns its values on the grid.
+def draw(
+    dimensions: int, key: Array, highest: int = HIGHEST, curvature: float = CURVATURE
+) -> tuple[Surface, Array]:
+    """Draws a random surface of that largest curvature; also returns its values on the grid.
 
     The values are `[SIDE] * dimensions`: entry `[i, j]` belongs to `w = PERIOD / SIDE (i, j)`.
     """
     frequency_key, phase_key = jax.random.split(key)
     shape = (TERMS, dimensions)
-    frequencies = jax.random.randint(frequency_key, shape, -HIGHEST, HIGHEST + 1)
+    frequencies = jax.random.randint(frequency_key, shape, -highest, highest + 1)
     phases = jax.random.uniform(phase_key, (TERMS,), maxval=PERIOD)
     unscaled = Surface(frequencies.astype(phases.dtype), phases, 1.0)
     points = grid(dimensions)
     bends = jax.vmap(jax.hessian(partial(value, unscaled)))(points)
-    surface = unscaled._replace(scale=CURVATURE / spectral_norms(bends).max())
+    surface = unscaled._replace(scale=curvature / spectral_norms(bends).max())
     values = jax.vmap(partial(value, surface))(points)
     return surface, values.reshape((SIDE,) * dimensions)
 
@@ -101,7 +105,7 @@ def descend(surface: Surface, start: Array, key: Array, rate: Any, share: Any, s
     return lax.scan(step, start, jnp.arange(steps))[1]
 
 
-def minima(values: np.ndarray) -> np.ndarray:
+def minima(values: np.ndarray, apart_by: float = APART / HIGHEST) -> np.ndarray:
     """Finds local minima `[minima, dimensions]` of values on the periodic grid, lowest first."""
     lower = np.ones(values.shape, bool)
     for shift in product((-1, 0, 1), repeat=values.ndim):
@@ -110,7 +114,7 @@ def minima(values: np.ndarray) -> np.ndarray:
     places = np.argwhere(lower)[np.argsort(values[lower])] * (PERIOD / SIDE)
     apart = places[:1]
     for place in places[1:]:
-        if distances(apart, place[None]).min() > APART:
+        if distances(apart, place[None]).min() > apart_by:
             apart = np.concatenate([apart, place[None]])
     return apart
 
@@ -122,27 +126,36 @@ def distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def outcomes(
-    key: Array, dimensions: int, functions: int, starts: int, steps: int
+    key: Array,
+    dimensions: int,
+    functions: int,
+    starts: int,
+    steps: int,
+    highest: int = HIGHEST,
+    curvature: float = CURVATURE,
 ) -> dict[str, np.ndarray]:
     """Measures where descents on random surfaces end, shares `[functions]` of `starts` starts.
 
     `closest`: without noise and at the first of `RATES`, in the minimum nearest to the start;
-    `different`: how many minima these descents end in; `settled [rates, functions]`: the share that
-    comes to rest; `lowest [shares, functions]`: that comes to the lowest point, at the first rate.
+    `different`: the share of pairs of these descents that end in two minima; `settled [rates,
+    functions]`: the share that comes to rest; `lowest [shares, functions]`: that comes to the
+    lowest point, at the first rate.
     """
     surface_key, start_key, noise_key = jax.random.split(key, 3)
     keys = jax.random.split(surface_key, functions)
-    surfaces, values = parallel_map(partial(draw, dimensions), keys, group=1)
+    drawn = partial(draw, dimensions, highest=highest, curvature=curvature)
+    surfaces, values = parallel_map(drawn, keys, group=1)
     first = jax.random.uniform(start_key, (functions, starts, dimensions), maxval=PERIOD)
     settings = [*((rate, 1.0) for rate in RATES), *((RATES[0], share) for share in SHARES[1:])]
     ends, heights, slopes = _ends(surfaces, first, noise_key, settings, steps)
     maps = np.asarray(values)
     flat = maps.reshape(functions, -1)
     reached = heights <= (flat.min(1) + NEAR * np.ptp(flat, axis=1))[None, :, None]
-    chosen = [_nearest_minima(*each) for each in zip(maps, np.asarray(first), ends[0], strict=True)]
+    nearest = partial(_nearest_minima, APART / highest)
+    chosen = [nearest(*each) for each in zip(maps, np.asarray(first), ends[0], strict=True)]
     return {
         "closest": np.asarray([np.mean(begin == end) for begin, end in chosen]),
-        "different": np.asarray([len(set(end)) for _, end in chosen]),
+        "different": np.asarray([different_pairs(end) for _, end in chosen]),
         "settled": np.mean(slopes[: len(RATES)] < FLAT, axis=2),
         "lowest": np.delete(reached, range(1, len(RATES)), axis=0).mean(axis=2),
         "map": maps[0],
@@ -179,11 +192,16 @@ def _ends(
     return ends, heights, slopes
 
 
+def different_pairs(ends: np.ndarray) -> float:
+    """Computes the share of pairs of `ends [starts]`, numbers of minima, that differ."""
+    return float(np.mean(ends[:, None] != ends[None]) * len(ends) / (len(ends) - 1))
+
+
 def _nearest_minima(
-    values: np.ndarray, first: np.ndarray, ends: np.ndarray
+    apart_by: float, values: np.ndarray, first: np.ndarray, ends: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """For every descent, the minimum nearest to its start and the one nearest to its end."""
-    places = minima(values)
+    places = minima(values, apart_by)
     return distances(first, places).argmin(1), distances(ends, places).argmin(1)
 
 

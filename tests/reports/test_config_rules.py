@@ -48,6 +48,7 @@ BROKEN = [
     ("gradient_descent", "sizes", (1, 32)),
     ("gradient_descent", "rates", (0.1, 1.0)),
     ("gradient_descent", "steps", 200),
+    ("gradient_descent", "highest", 9),
     ("image_surface", "networks", ("1 x 50", "1 x 50")),
     ("likelihoods", "batch_size", 101),
     ("linear_classifiers", "gap", 1000.0),

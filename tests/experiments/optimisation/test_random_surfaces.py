@@ -1,5 +1,6 @@
 """Random surfaces and descents on them against closed forms and walks on a grid."""
 
+import itertools
 from functools import partial
 
 import jax
@@ -39,6 +40,20 @@ def test_surfaces_are_periodic_and_have_the_given_curvature(key, dimensions):
     bends = np.abs(np.asarray(ahead - behind)[:, 0] / (2 * step)).max()
     assert bends <= 8.01
     assert dimensions == 2 or bends > 7.9
+
+
+def test_surfaces_can_be_rougher_and_steeper(key):
+    draw = partial(random_surfaces.draw, 1)
+    smooth, gentle = jax.jit(partial(draw, highest=2))(key)
+    rough, steep = jax.jit(partial(draw, highest=8, curvature=32.0))(key)
+    assert (int(smooth.frequencies.max()), int(rough.frequencies.max())) == (2, 8)
+    counts = [
+        len(random_surfaces.minima(np.asarray(values), random_surfaces.APART / highest))
+        for values, highest in ((gentle, 2), (steep, 8))
+    ]
+    assert counts[0] < counts[1]
+    second = np.diff(np.asarray(steep, np.float64), 2) * (SIDE / PERIOD) ** 2
+    assert np.abs(second).max() == pytest.approx(32, rel=0.05)
 
 
 def test_a_descent_of_all_terms_never_climbs_at_one_over_the_curvature(key):
@@ -107,7 +122,8 @@ def test_outcomes_agree_with_walking_down_a_fine_grid(key):
         waves = np.cos(one.frequencies * w[None] + one.phases[:, None])
         heights = np.mean(waves / np.maximum(np.abs(one.frequencies), 1), axis=0)
         ends = [_walk(heights, int(w / PERIOD * 2048)) for w in np.asarray(starts)[i, :, 0]]
-        assert found["different"][i] == len(set(ends))
+        pairs = [one != other for one, other in itertools.combinations(ends, 2)]
+        assert found["different"][i] == pytest.approx(np.mean(pairs))
         assert found["lowest"][0, i] == np.mean(np.asarray(ends) == heights.argmin())
 
 
