@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jaxnets as jn
-from experiments.functions.image_surface import SIDE, photographs, standardise
+from experiments.functions.grey_images import SIDE, photographs, standardise
 from jaxnets.analysis import evaluate
 from jaxnets.converge import best_of, converge
 from jaxnets.data import Dataset
