@@ -21,6 +21,7 @@ from jaxnets.claims import Sample
 from jaxnets.storage.checkpoints import CheckpointConfig
 
 from ..lab.claims import Result
+from ..lab.judging import Measured
 from ..shared import planar
 from ..shared.planar import table
 
@@ -32,7 +33,16 @@ class Config(planar.Config):
     widths: tuple[int, ...] = (4, 6, 10, 20, 40)
 
 
-SMOKE = Config(widths=(10,), rates=(0.1,), seeds=3, epochs=20, samples=128, rounds=10)
+SMOKE = Config(
+    widths=(10,),
+    rates=(0.1,),
+    seeds=3,
+    epochs=20,
+    samples=128,
+    rounds=10,
+    starts=2,
+    iterations=10,
+)
 
 
 def run(
@@ -64,9 +74,10 @@ def _weak_at_chance(result: Result) -> Sample:
     return Sample(100 * result["first_weak"])
 
 
-def _mlp_succeeds(result: Result) -> dict[str, Sample]:
+def _mlp_succeeds(result: Result) -> Measured:
     ten = 100 * result["mlp"][:, _ten(result)]
-    return {"accuracy": Sample(ten), "gain": Sample(ten, 100 * result["adaboost"])}
+    samples = {"accuracy": Sample(ten), "gain": Sample(ten, 100 * result["adaboost"])}
+    return Measured(samples, converged=planar.converged_accuracies(result))
 
 
 CLAIMS = {

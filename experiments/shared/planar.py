@@ -16,6 +16,7 @@ from jaxnets.data.toy import Points
 from jaxnets.training.optimizers import adam_cosine
 
 from ..lab.claims import Result, interval, markdown
+from . import converged
 
 MAP = 160
 
@@ -32,7 +33,12 @@ class Config:
     samples: int = 1024
     rounds: int = 100
     directions: int = 180
-    seed: int = 0
+    converged_seeds: int = 6
+    """Of the seeds, the first that are also trained to convergence."""
+    starts: int = 6
+    iterations: int = 1000
+    """Of L-BFGS, at most, from each of the starts."""
+    seed: int = 1
 
 
 def compete(
@@ -45,7 +51,8 @@ def compete(
     """Measures held-out accuracies of perceptrons `[seeds, widths]` and baselines `[seeds]`.
 
     Each seed draws new training, validation and test sets. A perceptron's learning rate is the
-    one of `config.rates` with the best validation accuracy for that seed and width.
+    one of `config.rates` with the best validation accuracy for that seed and width. The sets of
+    the first seeds are also learned by L-BFGS, see `converged.train`.
     """
     model = jn.MLP((max(config.widths),))
     hparams = jn.grid(learning_rate=config.rates, width=config.widths)
@@ -57,10 +64,12 @@ def compete(
         adam_cosine(config.epochs * -(-config.samples // config.batch_size)),
         record_every=config.epochs,
     )
-    rows = []
-    for seed_key in jax.random.split(key, config.seeds):
+    converged_key, *seed_keys = jax.random.split(key, config.seeds + 1)
+    rows, sets = [], []
+    for seed_key in seed_keys:
         data_key, init_key = jax.random.split(seed_key)
         data = draw(problem, data_key, config.samples)
+        sets.append(data)
         keys = jax.random.split(init_key, len(hparams["width"]))
         states, history = jn.sweep(
             spec, keys, data._replace(test=None), hparams, checkpoints=checkpoints
@@ -71,19 +80,29 @@ def compete(
         params = jax.tree.map(lambda a, chosen=chosen: a[chosen], states.params)
         tested = evaluate.accuracies(model, spec.loss, params, data.test)
         rows.append({"mlp": tested} | _baselines(config, data))
+    few = sets[: config.converged_seeds]
+    print(f"L-BFGS on the data of {len(few)} seeds", flush=True)
+    converged_rows = converged.train(
+        config.widths, converged_key, few, config.starts, config.iterations
+    )
     grid = evaluate.plane(limits, MAP)
     outputs = jax.vmap(model.apply, in_axes=(0, None))(params, grid)[..., 0]
     boosted = classical.adaboost(
         **data.train, directions=classical.even_directions(config.directions), rounds=config.rounds
     )[0]
-    return {name: np.stack([row[name] for row in rows]) for name in rows[0]} | {
-        "widths": np.asarray(config.widths),
-        "limits": np.asarray(limits),
-        "maps": np.asarray(outputs > 0).reshape(-1, MAP, MAP),
-        "map_adaboost": np.asarray(classical.adaboost_predict(boosted, grid)).reshape(MAP, MAP),
-        "points": np.asarray(data.train["x"]),
-        "labels": np.asarray(data.train["y"]),
-    }
+    measured = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    return (
+        measured
+        | converged_rows
+        | {
+            "widths": np.asarray(config.widths),
+            "limits": np.asarray(limits),
+            "maps": np.asarray(outputs > 0).reshape(-1, MAP, MAP),
+            "map_adaboost": np.asarray(classical.adaboost_predict(boosted, grid)).reshape(MAP, MAP),
+            "points": np.asarray(data.train["x"]),
+            "labels": np.asarray(data.train["y"]),
+        }
+    )
 
 
 def draw(problem: str, key: Array, samples: int) -> Dataset:
@@ -144,14 +163,46 @@ def table(result: Result) -> str:
         [f"MLP, {n} units", interval(result["mlp"][:, i]).percent()]
         for i, n in enumerate(result["widths"])
     ]
+    rows += [
+        [f"MLP, {n} units, L-BFGS", interval(result["mlp_converged"][:, i]).percent()]
+        for i, n in enumerate(result["widths"])
+    ]
     rows += [[label, interval(result[name]).percent()] for name, label in BASELINES.items()]
     return markdown(["classifier", "held-out accuracy"], rows)
+
+
+def converged_accuracies(result: Result) -> str:
+    """Says what L-BFGS found at every width, and how far it had converged."""
+    found = ", ".join(
+        f"n = {n} {interval(accuracies).percent()}"
+        for n, accuracies in zip(result["widths"], result["mlp_converged"].T, strict=True)
+    )
+    return f"L-BFGS: {found}; {_convergence(result)}"
+
+
+def converged_gains(result: Result) -> str:
+    """Says by how much L-BFGS was better than AdaBoost at every width, with 95 % intervals."""
+    boosted = result["adaboost"][: len(result["mlp_converged"])]
+    gains = [interval(100 * (found - boosted)) for found in result["mlp_converged"].T]
+    words = ", ".join(
+        f"n = {n} {gain.mean:+.2f} [{gain.low:.2f}, {gain.high:.2f}]"
+        for n, gain in zip(result["widths"], gains, strict=True)
+    )
+    return f"L-BFGS minus AdaBoost: {words} points; {_convergence(result)}"
+
+
+def _convergence(result: Result) -> str:
+    slopes = result["converged_slope"]
+    low, middle, high = np.quantile(slopes, (0, 0.5, 1))
+    return f"norm of the gradient {low:.0e} to {high:.0e}, median {middle:.0e}; n = {len(slopes)}"
 
 
 def draw_accuracies(axes: Axes, result: Result) -> None:
     """Draws accuracy against width with its spread, and the baselines as levels."""
     style = plots.styles()
-    plots.spread(axes, result["widths"], 100 * result["mlp"], "MLP (± 1 std)", next(style))
+    for name, label in (("mlp", "Adam"), ("mlp_converged", "L-BFGS")):
+        label = f"MLP, {label} (± 1 std)"
+        plots.spread(axes, result["widths"], 100 * result[name], label, next(style))
     for name, label in BASELINES.items():
         plots.level(axes, 100 * result[name].mean(), label, next(style))
     axes.set(xscale="log", xlabel="hidden units n", ylabel="held-out accuracy [%]")
