@@ -92,7 +92,7 @@ def _row(
     missing = _missing(claim, samples)
     if missing:
         return _unjudged(claim, f"the configuration has no {', '.join(missing)}")
-    record = settle(judge(claim, samples), count)
+    record = settle(judge(claim, _of_parts(claim, samples)), count)
     sizes = {f"{finding.n}" for finding in record.findings}
     about = {"ours": describe(record), "samples": f"n = {', '.join(sorted(sizes, key=int))}"}
     return _as_note(record) | about | {"converged": converged}
@@ -103,6 +103,13 @@ def _missing(claim: Claim, samples: Samples) -> list[str]:
     if isinstance(samples, Sample):
         return []
     return [part.name for part in claim.parts if part.name not in samples]
+
+
+def _of_parts(claim: Claim, samples: Samples) -> Samples:
+    """The samples of a claim's parts: a result of more widths than are registered has others."""
+    if isinstance(samples, Sample):
+        return samples
+    return {part.name: samples[part.name] for part in claim.parts}
 
 
 def settle(record: Record, count: Counts) -> Record:

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from experiments.lab import judging, run
@@ -112,6 +113,17 @@ def test_what_a_result_has_not_is_not_judged(lone):
         (row,) = judging.judge_all("lone", {"better": measure}, {})
         assert row["status"] == "not judged"
         assert reason in row["ours"]
+
+
+def test_what_is_measured_beyond_the_parts_is_left_out(lone):
+    """Of a result with more widths than are registered."""
+
+    def wider(result):
+        return better(result) | {"at width 200": Sample([0.0, np.nan])}
+
+    (row,) = judging.judge_all("lone", {"better": wider}, CLEAR)
+    assert row["status"] == "reproduced"
+    assert [part["part"] for part in row["parts"]] == ["gain"]
 
 
 def test_a_function_without_a_file_is_an_error(lone):
