@@ -25,6 +25,7 @@ RELEASE = re.search(
 )
 # Distributions whose name is not that of the module; protobuf comes with TensorFlow Datasets.
 DISTRIBUTIONS = {
+    "fpdf": "fpdf2",
     "google": "tensorflow-datasets",
     "orbax": "orbax-checkpoint",
     "skimage": "scikit-image",
@@ -32,6 +33,7 @@ DISTRIBUTIONS = {
 }
 # Modules imported on demand, and the extra that has them.
 EXTRAS = {
+    "fpdf": "experiments",
     "google": "tfds",
     "matplotlib": "plots",
     "skimage": "experiments",
