@@ -132,7 +132,14 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _at_least("samples", 2),
         Rule("seed", lambda c: c.seed + c.subsamples <= LARGEST_SEED + 1, "leave some for t-SNE"),
     ),
-    "loss_landscape": (_at_least("points", 3), _at_least("segments", 4)),
+    "loss_landscape": (
+        _at_least("points", 3),
+        _at_least("segments", 4),
+        _rise("scales"),
+        Rule("scales", lambda c: len(c.scales) == 2, "be a lower and an upper limit"),
+        _is_of("judged", "network", "trained", "between"),
+        _once("judged"),
+    ),
     "many_networks": (
         OF_DIGITS,
         _rise("counts"),

@@ -23,9 +23,11 @@ from ..lab.claims import Result
 LOSS, FEATURES, CLASSES = "softmax_cross_entropy", 10, 10
 NETWORK = jn.MLP((32, 32, 32), CLASSES, "relu")
 MODELS = {"linear": jn.MLP((), CLASSES), "network": NETWORK}
-SCALES, LENGTHS, REACHES = (0.25, 2.0), (0.01, 1.0), (0.1, 2.0)
-"""Lower and upper limits: of random parameters in He's deviations, of segments in distances between
-two random networks, of slices in norms to either side of a network."""
+LENGTHS, REACHES = (0.01, 1.0), (0.1, 2.0)
+"""Lower and upper limits: of segments in distances between two random networks, of slices in norms
+to either side of a network."""
+NETWORKS = ("network", "trained", "between")
+"""Slices of networks: random ones, trained ones, and between two of these."""
 AROUND, BEYOND = 1.0, 0.5
 """How far the surface extends in norms, and a line beyond two networks in their distances."""
 TRAINED, LEARNING_RATE = 3, 1e-2
@@ -43,7 +45,15 @@ class Config:
     points: int = 61
     steps: int = 200
     grid: int = 41
-    seed: int = 0
+    scales: tuple[float, ...] = (0.25, 2.0)
+    """The lowest and the highest of random parameters, in He's deviations."""
+    judged: tuple[str, ...] = NETWORKS
+    """The slices that claims about networks are judged by."""
+    starts: int = 8
+    """Searches for a minimum per seed."""
+    penalty: float = 1e-3
+    """Of the squared parameters there, without which there need not be a minimum."""
+    seed: int = 1
 
 
 def measure(config: Config, key: Array) -> Result:
@@ -120,7 +130,10 @@ def _random(config: Config, model: jn.MLP, key: Array) -> list[Array]:
     sizes = (config.segments, config.slices, max(config.slices, TRAINED))
     drawn = deviations[None, None] * jax.random.normal(key, (sum(sizes), 2, len(deviations)))
     ends, around, spare = jnp.split(drawn, np.cumsum(sizes)[:-1])
-    return [*(p * jnp.geomspace(*SCALES, len(p))[:, None, None] for p in (ends, around)), spare]
+    return [
+        *(p * jnp.geomspace(*config.scales, len(p))[:, None, None] for p in (ends, around)),
+        spare,
+    ]
 
 
 def _log_steps(limits: tuple[float, float], count: int) -> np.ndarray:
