@@ -137,7 +137,6 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _at_least("segments", 4),
         _rise("scales"),
         Rule("scales", lambda c: len(c.scales) == 2, "be a lower and an upper limit"),
-        _is_of("judged", "network", "trained", "between"),
         _once("judged"),
     ),
     "many_networks": (

@@ -130,10 +130,8 @@ def _random(config: Config, model: jn.MLP, key: Array) -> list[Array]:
     sizes = (config.segments, config.slices, max(config.slices, TRAINED))
     drawn = deviations[None, None] * jax.random.normal(key, (sum(sizes), 2, len(deviations)))
     ends, around, spare = jnp.split(drawn, np.cumsum(sizes)[:-1])
-    return [
-        *(p * jnp.geomspace(*config.scales, len(p))[:, None, None] for p in (ends, around)),
-        spare,
-    ]
+    low, high = config.scales
+    return [*(p * jnp.geomspace(low, high, len(p))[:, None, None] for p in (ends, around)), spare]
 
 
 def _log_steps(limits: tuple[float, float], count: int) -> np.ndarray:

@@ -62,7 +62,6 @@ BROKEN = [
     ("loss_landscape", "segments", 3),
     ("loss_landscape", "scales", (2.0, 0.25)),
     ("loss_landscape", "scales", (0.25, 1.0, 2.0)),
-    ("loss_landscape", "judged", ("linear",)),
     ("loss_landscape", "judged", ("trained", "trained")),
     ("many_networks", "batch_size", 1080),
     ("many_networks", "counts", (4, 1)),
