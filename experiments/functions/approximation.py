@@ -6,14 +6,14 @@ bump (L3); any "squashing" function will do (L0, L1); "a better approximation re
 hidden layer (larger K)" (L2). But "networks don't really learn bumps", and the theorem does not say
 "whether we can actually learn any function" (L3).
 
-Command: `make approximation`, three minutes on 2 cores. Protocol: sin x on [-pi, pi] as a polygon
+Command: `make approximation`, four minutes on 2 cores. Protocol: sin x on [-pi, pi] as a polygon
 of K units, and as a row of K/4 bumps; sin x1 sin x2 on the square as two ridges of K/2 units each.
 The same functions and one bump are learned by networks of K units: batches of 32, Adam with a rate
 that falls to zero, 32 starts per width; and, to separate the training from the network, by
 Levenberg-Marquardt in float64 on all points, 8 starts. Errors are root mean squares over separate
 points. Criteria are in `experiments/claims/approximation`; a network has found the bump if its
 error is below 2 % of the height. Expect the polygon to gain as K^-2, a row of bumps and trained
-ReLUs about as K^-1; tanh at 1e-2 after Adam and below 1e-3 after Levenberg-Marquardt at every K; no
+ReLUs about as K^-1; tanh at 1e-2 after Adam and below 1e-4 after Levenberg-Marquardt at every K; no
 start of Adam to find the bump with 4 units, half of them with 64.
 """
 
@@ -64,7 +64,7 @@ class Config:
     bumps: int = 256
     starts: int = 8
     """Starts of the search by Levenberg-Marquardt."""
-    steps: int = 600
+    steps: int = 1500
     """The most steps of each."""
     seed: int = 1
 
