@@ -33,6 +33,7 @@ LECTURES: dict[str, tuple[str, ...]] = {
     "L2: EE-613, The Multi-Layer Perceptron": (
         "threshold_units",
         "perceptron_mnist",
+        "classical_learners",
         "feature_maps",
         "batch_size",
         "backward_cost",

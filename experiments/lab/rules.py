@@ -43,7 +43,7 @@ def _at_least(field: str, least: int) -> Rule:
     return Rule(field, lambda c: min(_entries(getattr(c, field))) >= least, f"be {least} or more")
 
 
-def _at_most(field: str, most: int) -> Rule:
+def _at_most(field: str, most: float) -> Rule:
     return Rule(field, lambda c: max(_entries(getattr(c, field))) <= most, f"be {most} or less")
 
 
@@ -108,6 +108,16 @@ RULES: dict[str, tuple[Rule, ...]] = {
     ),
     "batch_size": (_once("sizes"), _at_least("rounds", 2)),
     "checkerboard": (IN_BATCHES, _rise("widths"), _has("widths", 10)),
+    "classical_learners": (
+        _rise("margins", 3),
+        _at_most("margins", 0.9),
+        _at_least("features", 2),
+        _rise("sizes", 2),
+        Rule(
+            "neighbours", lambda c: c.neighbours <= min(c.sizes), "be at most the least of `sizes`"
+        ),
+        _at_most("known", 7),
+    ),
     "decision_regions": (IN_BATCHES, _rise("units", 2)),
     "digits_sweep": (OF_DIGITS, _once("rates"), _rise("widths")),
     "equivariance": (Rule("judged", lambda c: c.judged <= c.farthest, "be at most `farthest`"),),
