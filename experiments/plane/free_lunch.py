@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from itertools import combinations, product
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -41,25 +42,25 @@ def _planes(x: np.ndarray, y: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _network(x: np.ndarray, y: np.ndarray, others: np.ndarray) -> np.ndarray:
-    x = jnp.asarray(x, float)
-    start = NET.init(jax.random.key(0), x)
+    points = jnp.asarray(x, float)
+    start = NET.init(jax.random.key(0), points)
     objective = jn.Objective(NET, "binary_cross_entropy", l2=1e-3)
 
     def learn(y):
-        found = minimise(lambda p, y: objective(p, {"x": x, "y": y})[0], start, y, steps=100)
+        found = minimise(lambda p, y: objective(p, {"x": points, "y": y})[0], start, y, steps=100)
         return NET.apply(found.params, jnp.asarray(others, float))[:, 0]
 
     return np.asarray(jax.vmap(learn)(jnp.asarray(y))) >= 0
 
 
-def _by_scikit_learn(build: Callable[[], object]) -> Learner:
+def _by_scikit_learn(build: Callable[[], Any]) -> Learner:
     def learn(x: np.ndarray, y: np.ndarray, others: np.ndarray) -> np.ndarray:
         return np.stack([_predict(build(), x, labels, others) for labels in y])
 
     return learn
 
 
-def _predict(model: object, x: np.ndarray, y: np.ndarray, others: np.ndarray) -> np.ndarray:
+def _predict(model: Any, x: np.ndarray, y: np.ndarray, others: np.ndarray) -> np.ndarray:
     """The model's labels, or the only class that it was shown."""
     return model.fit(x, y).predict(others) if np.ptp(y) else np.full(len(others), y[0])
 
