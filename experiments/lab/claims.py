@@ -1,7 +1,6 @@
-"""Claims of the lectures, the verdicts on them, and the statistics behind a verdict."""
+"""Statistics over seeds and tables, as figures and texts of the experiments show them."""
 
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -9,38 +8,6 @@ from scipy import stats
 from .escape import as_markdown
 
 Result = dict[str, Any]
-
-
-Status = Literal[
-    "reproduced",
-    "refuted",
-    "inconclusive",
-    "not comparable",
-    "not judged",
-    "not reproduced",
-    "not tested",
-]
-
-
-class Verdict(NamedTuple):
-    """What our numbers say about a claim."""
-
-    status: Status
-    ours: str
-    """The measured value, with its spread."""
-    samples: str
-    """How many seeds, starts or points it rests on."""
-
-
-class Claim(NamedTuple):
-    """A statement from a lecture, and the function that judges it by a result."""
-
-    row: str
-    """Row id and lecture, such as `F1, L0`."""
-    statement: str
-    lecture: str
-    """The lecture's own number, or a dash."""
-    judge: Callable[[Result], Verdict]
 
 
 class Interval(NamedTuple):
@@ -79,16 +46,6 @@ def rank_trend(x: Any, values: Any) -> np.ndarray:
     of_x = stats.rankdata(x)
     found = [float(np.corrcoef(of_x, row)[0, 1]) for row in ranks]
     return np.where(flat, 0.0, np.where(np.isnan(values).any(axis=1), np.nan, found))
-
-
-def verdict(holds: Any, ours: str, samples: str) -> Verdict:
-    """Returns "reproduced" if the claim holds, else "not reproduced"."""
-    return Verdict("reproduced" if holds else "not reproduced", ours, samples)
-
-
-def on_mnist(result: Result, judged: Verdict) -> Verdict:
-    """Returns the verdict, or "not tested" for a result whose `data` is another set."""
-    return judged if result["data"] == "mnist" else Verdict("not tested", "needs MNIST", "-")
 
 
 def markdown(head: list[str], rows: list[list[Any]]) -> str:

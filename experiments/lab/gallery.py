@@ -68,7 +68,7 @@ def _anchor(lecture: str) -> str:
 
 
 def _summary(notes: list[dict[str, Any]]) -> str:
-    """Such as `3 experiments, 9 claims: 6 reproduced, 3 not reproduced`."""
+    """Such as `3 experiments, 9 claims: 6 reproduced, 3 inconclusive`."""
     counts = Counter(claim["status"] for note in notes for claim in note["claims"])
     verdicts = ", ".join(f"{count} {status}" for status, count in counts.most_common())
     return as_html(f"{len(notes)} experiments, {counts.total()} claims: {verdicts}")

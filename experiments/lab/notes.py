@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
+from jaxnets.claims.judge import Verdict
 from jaxnets.data.npz import read_npz
 from jaxnets.host.files import require_file
 from jaxnets.host.paths import as_path
 
-from .claims import Result, Status
+from .claims import Result
 from .registry import EXPERIMENTS
 
 LARGEST = 2**24
@@ -112,7 +113,7 @@ def _require_claim(claim: Any) -> None:
         value = claim.get(field) if isinstance(claim, dict) else None
         if not isinstance(value, str):
             raise ValueError(f"{field!r} of a claim is {_short(value)}")
-    if claim["status"] not in get_args(Status):
+    if claim["status"] not in get_args(Verdict):
         raise ValueError(f"a verdict is {_short(claim['status'])}")
 
 

@@ -234,14 +234,7 @@ def claims_of(
     results: Path = RESULTS,
 ) -> list[dict[str, Any]]:
     """Judges the claims of an experiment by its result, see `judging.judge_all`."""
-    measures = load(name).CLAIMS
-    if isinstance(measures, dict):
-        return judge_all(name, measures, result, at_start, counts_of(name, results))
-    return [
-        {"row": claim.row, "statement": claim.statement, "lecture": claim.lecture}
-        | claim.judge(result)._asdict()
-        for claim in measures
-    ]
+    return judge_all(name, load(name).CLAIMS, result, at_start, counts_of(name, results))
 
 
 def only_process_0_prints(process: int) -> None:

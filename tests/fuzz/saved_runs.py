@@ -6,13 +6,14 @@ import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from experiments.lab import gallery, notes, run, run_all, scorecard
-from experiments.lab.claims import Status
+from jaxnets.claims.judge import Verdict
 from jaxnets.storage import checkpoints, run_folder
 from jaxnets.storage.digest import digest_of_file
 from tests.support.bits import bits_of
@@ -101,7 +102,7 @@ def results():
             "machine": "2 x x86_64, cpu",
             "versions": {"jax": "0.10"},
             "arrays": digest_of_file(path.with_suffix(".npz")),
-            "claims": [claim | {"status": status} for status in Status.__args__],
+            "claims": [claim | {"status": status} for status in get_args(Verdict)],
         }
         path.with_suffix(".json").write_text(json.dumps(note, indent=1))
         path.with_suffix(".png").write_bytes(b"a picture")

@@ -9,11 +9,6 @@ from experiments.gradients import backward_cost
 from experiments.lab import run
 from jaxnets.models.cnn import lenet5, residual_cnn, small_cnn
 
-
-def statuses(module, result):
-    return [claim.judge(result).status for claim in module.CLAIMS]
-
-
 PRODUCTS = {
     "linear": (jn.MLP((), 10), 7840, 7840, 1),
     "one hidden layer": (jn.MLP((100,), 10), 78_400 + 1000, 78_400, 2),

@@ -20,6 +20,8 @@ def results(tmp_path):
         "mlp": np.stack([seeds + 0.8, seeds + 0.95], axis=1),
         "adaboost": seeds[::-1] + 0.7,
         "first_weak": seeds + 0.5,
+        "mlp_converged": np.stack([seeds + 0.85, seeds + 0.96], axis=1),
+        "converged_slope": np.full((32, 2), 1e-6),
     }
     note = {
         "experiment": "checkerboard",

@@ -28,17 +28,11 @@ NEEDS_CHROMIUM = pytest.mark.skipif(
 
 def claims_of(name):
     """Rows of all claims of an experiment, as a note has them, without a result."""
-    claims = run.load(name).CLAIMS
-    if not isinstance(claims, dict):
-        return [
-            {"row": c.row, "statement": c.statement, "lecture": c.lecture, "samples": "32 seeds"}
-            for c in claims
-        ]
 
     def refuse(result):
         raise judging.NotMeasured("made up")
 
-    return judging.judge_all(name, dict.fromkeys(claims, refuse), {})
+    return judging.judge_all(name, dict.fromkeys(run.load(name).CLAIMS, refuse), {})
 
 
 def make_up(name, folder, status="reproduced"):
