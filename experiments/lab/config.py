@@ -9,7 +9,7 @@ from jaxnets.host import checks
 
 LEAST = {
     **dict.fromkeys(("outliers", "pairs", "pixels", "seed"), 0),
-    **dict.fromkeys(("draws", "seeds", "sets", "starts", "subsamples"), 2),
+    **dict.fromkeys(("board_seeds", "draws", "seeds", "sets", "starts", "subsamples"), 2),
     **dict.fromkeys(("grid", "points"), 2),
 }
 """The least value of an integer; of any other it is 1. An interval needs two seeds."""

@@ -135,6 +135,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "likelihoods": (IN_BATCHES,),
     "linear_classifiers": (
         _at_most("gap", 1),
+        Rule("l2", lambda c: c.l2 > 0, "be above 0"),
         Rule("outliers", lambda c: c.outliers <= c.samples, "be at most `samples`"),
     ),
     "linear_regions": (_at_least("widths", 2), _at_least("depth", 2), _at_least("samples", 32)),
@@ -186,6 +187,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("updates", lambda c: c.updates % c.records == 0, "be a multiple of `records`"),
     ),
     "random_wiring": (
+        IN_BATCHES,
         Rule("levels", lambda c: sum(c.levels) == sum(c.layers), "have as many units as `layers`"),
         Rule(
             "board_levels",
