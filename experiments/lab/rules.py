@@ -209,6 +209,16 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _rise("depths"),
         Rule("batch_size", lambda c: 1024 % c.batch_size == 0, "divide the 1024 samples"),
     ),
+    "written_numbers": (
+        _at_least("samples", 4),
+        _at_least("points", 33),
+        _rise("sizes", 2),
+        Rule(
+            "sizes",
+            lambda c: all(n % c.batch_size == 0 for n in c.sizes),
+            "be multiples of `batch_size`",
+        ),
+    ),
     "xor": (
         _begins("widths", 2),
         _rise("widths", 2),

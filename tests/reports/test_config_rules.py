@@ -106,6 +106,10 @@ BROKEN = [
     ("threshold_units", "inputs", (4, 5)),
     ("vanishing_gradients", "depths", (4, 2)),
     ("vanishing_gradients", "batch_size", 100),
+    ("written_numbers", "samples", 3),
+    ("written_numbers", "points", 32),
+    ("written_numbers", "sizes", (200,)),
+    ("written_numbers", "sizes", (200, 250)),
     ("xor", "widths", (3, 4)),
     ("xor", "widths", (2,)),
     ("xor", "steps", 5),
@@ -239,6 +243,7 @@ LEAST = {
     "overfitting": {"updates": 2, "seeds": 2},
     "perceptron_mnist": {"orders": 2, "sets": 2, "max_epochs": 1},
     "threshold_units": {"inputs": (1,)},
+    "written_numbers": {"samples": 4, "steps": 1},
     "xor": {"steps": 10, "seeds": 2},
 }
 """The least that is accepted, of experiments that take seconds."""
