@@ -123,6 +123,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "equivariance": (Rule("judged", lambda c: c.judged <= c.farthest, "be at most `farthest`"),),
     "extrapolation": (_at_least("samples", 2),),
     "feature_maps": (_at_least("neighbours", 41),),
+    "first_filters": (
+        Rule(
+            "patches", lambda c: c.patches >= max(4, c.batch_size), "fill a batch, and be 4 or more"
+        ),
+    ),
     "gradient_descent": (
         _at_most("samples", DIGITS),
         _rise("sizes"),

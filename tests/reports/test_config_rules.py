@@ -49,6 +49,8 @@ BROKEN = [
     ("equivariance", "judged", 3),
     ("extrapolation", "samples", 1),
     ("feature_maps", "neighbours", 40),
+    ("first_filters", "patches", 3),
+    ("first_filters", "patches", 100),
     ("gradient_descent", "samples", 2000),
     ("gradient_descent", "sizes", (5, 1)),
     ("gradient_descent", "sizes", (1, 32)),
