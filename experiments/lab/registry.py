@@ -30,6 +30,7 @@ LECTURES: dict[str, tuple[str, ...]] = {
         "xor",
         "computational_graph",
         "loss_landscape",
+        "critical_points",
     ),
     "L2: EE-613, The Multi-Layer Perceptron": (
         "threshold_units",

@@ -118,6 +118,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
         _at_most("known", 7),
     ),
+    "critical_points": (
+        IN_BATCHES,
+        _rise("widths"),
+        _at_least("steps", 10),
+        _at_least("points", 8),
+    ),
     "decision_regions": (IN_BATCHES, _rise("units", 2)),
     "digits_sweep": (OF_DIGITS, _once("rates"), _rise("widths")),
     "equivariance": (Rule("judged", lambda c: c.judged <= c.farthest, "be at most `farthest`"),),
