@@ -29,7 +29,7 @@ def draw(key: Array, samples: int) -> Part:
     x = jax.random.uniform(x_key, (samples, 2), minval=-1.0, maxval=1.0)
     along = jax.random.uniform(along_key, (2, 4), minval=-1.0, maxval=1.0)
     phase = jax.random.uniform(phase_key, (4,), maxval=2 * jnp.pi)
-    y = jnp.cos(jnp.pi * x @ along + phase).sum(axis=1)
+    y = jnp.cos(jnp.pi * x @ along + phase[None]).sum(axis=1)
     return {"x": x, "y": ((y - y.mean()) / y.std())[:, None]}
 
 
