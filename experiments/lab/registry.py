@@ -14,6 +14,7 @@ LECTURES: dict[str, tuple[str, ...]] = {
         "activation_choice",
         "approximation",
         "linear_regions",
+        "sawtooth",
         "written_numbers",
         "gradient_check",
         "gradient_descent",

@@ -108,6 +108,8 @@ BROKEN = [
     ("rosenbrock_regression", "nodes", (2, 5)),
     ("rosenbrock_regression", "starts", 7),
     ("rosenbrock_regression", "domain", "[0, 1] x [0, 1]"),
+    ("sawtooth", "teeth", (2, 1)),
+    ("sawtooth", "teeth", (1, 3)),
     ("threshold_units", "inputs", (2, 1)),
     ("threshold_units", "inputs", (4, 5)),
     ("vanishing_gradients", "depths", (4, 2)),
