@@ -58,7 +58,7 @@ class Config:
 
 
 SMOKE = Config(
-    seeds=2, steps=100, points=16, widths=(2, 3), starts=3, searched=50, followed=50, units=2
+    seeds=2, steps=100, points=16, widths=(2,), starts=3, searched=50, followed=50, units=2
 )
 
 
