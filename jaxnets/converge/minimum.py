@@ -56,7 +56,7 @@ def require_start(params: Params) -> None:
                 f"{name} has dtype {jnp.result_type(leaf)}; params must be floats, such as "
                 "jnp.asarray(value, float)"
             )
-        if not checks.is_traced(leaf) and not jnp.isfinite(leaf).all():
+        if not checks.is_traced(leaf) and not np.isfinite(np.asarray(leaf)).all():
             raise ValueError(f"{name} is not finite: a search needs a finite start")
 
 
@@ -72,7 +72,10 @@ def require_finite_value(function: Callable, params: Params, args: tuple, name: 
     """Raises a ValueError unless the function is finite at the start, if all is known there."""
     if any(checks.is_traced(leaf) for leaf in jax.tree.leaves((params, args))):
         return
-    value = np.asarray(function(params, *args))
+    value = function(params, *args)
+    if checks.is_traced(value):
+        return
+    value = np.asarray(value)
     wrong = np.size(value) - np.isfinite(value).sum()
     if wrong:
         raise ValueError(

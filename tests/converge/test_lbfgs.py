@@ -90,3 +90,14 @@ def test_a_kink_ends_the_search_not_converged(x64):
 def test_wrong_problems_are_named(objective, options, error, message):
     with pytest.raises(error, match=message):
         minimise(objective, jnp.zeros(2), **options)
+
+
+def test_a_search_from_a_known_start_can_be_compiled():
+    """Under jit the start is known, but what is computed from it is not."""
+
+    def valley(x, height):
+        return height * jnp.sum((x - 3.0) ** 2)
+
+    start = jnp.zeros(2)
+    found = jax.jit(lambda height: minimise(valley, start, height).params)(jnp.asarray(2.0))
+    np.testing.assert_allclose(found, 3.0, rtol=1e-5)
