@@ -24,6 +24,7 @@ from jaxnets.claims import Sample
 from jaxnets.data import load
 
 from ..lab.claims import Result, interval, markdown
+from ..lab.judging import NotMeasured
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,8 @@ def plot(result: Result) -> Figure:
 def _rate_matters(result: Result) -> dict[str, Sample]:
     right = 100 * result["right"].astype(np.float64)
     last = np.nan_to_num(result["valid_loss"][:, :, -1, -1], nan=np.inf).mean(axis=0)
+    if np.isinf(last).all():
+        raise NotMeasured("every rate diverged")
     chosen = right[:, last.argmin()]
     ends = {"too small": result["rates"].argmin(), "too large": result["rates"].argmax()}
     return {name: Sample(chosen, right[:, end]) for name, end in ends.items()}

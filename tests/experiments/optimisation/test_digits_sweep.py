@@ -48,3 +48,9 @@ def test_test_images_count_as_well_as_seeds():
     part = row["parts"][0]
     assert part["estimate"] == pytest.approx(9.0)
     assert 2 < part["high"] - part["estimate"] < 4
+
+
+def test_if_every_rate_diverged_nothing_is_judged():
+    broken = made_up() | {"valid_loss": np.full_like(made_up()["valid_loss"], np.nan)}
+    (row,) = run.claims_of("digits_sweep", broken)
+    assert (row["status"], row["ours"]) == ("not judged", "every rate diverged")
