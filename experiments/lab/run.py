@@ -12,18 +12,16 @@ import importlib
 import inspect
 import json
 import os
-import platform
 import shutil
 import sys
 import time
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from jaxnets.claims.place import place
 from jaxnets.host import checks
 from jaxnets.host.paths import as_path
 from jaxnets.storage import run_folder
@@ -101,10 +99,7 @@ def perform(
         "inputs": inputs,
         "registered": {claim.name: claim.digest for claim in claims.values()},
         "seconds": round(seconds, 1),
-        "date": date.today().isoformat(),
-        "machine": f"{os.cpu_count()} x {platform.machine()}, {jax.devices()[0].device_kind}",
-        "versions": {package: version(package) for package in ("jax", "flax", "optax")},
-    }
+    } | place(("jax", "flax", "optax"))
     with atomic_write(results / f"{name}.npz") as file:
         np.savez_compressed(file, **result)
     note["arrays"] = digest_of_file(results / f"{name}.npz")

@@ -1,14 +1,9 @@
 """A claim of one's own: measured over its seeds, judged, and saved with all that it rests on."""
 
 import json
-import os
-import platform
 import time
 from collections.abc import Callable, Mapping
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import jax
 from jax import Array
@@ -16,6 +11,7 @@ from jax import Array
 from jaxnets.claims.claim import Claim
 from jaxnets.claims.intervals import Sample
 from jaxnets.claims.judge import Record, judge
+from jaxnets.claims.place import place
 from jaxnets.host import checks
 from jaxnets.host.paths import as_path
 from jaxnets.storage.atomic import make_folder, write_text
@@ -64,8 +60,9 @@ def study(
     begun = time.perf_counter()
     record = judge(claim, measure(jax.random.split(key, seeds)))
     if path is not None:
-        about = {"seeds": seeds, "seconds": round(time.perf_counter() - begun, 1), **_place()}
-        write_text(path, json.dumps(record.as_row() | about, indent=1))
+        about = {"seeds": seeds, "seconds": round(time.perf_counter() - begun, 1)}
+        row = record.as_row() | about | place(("jaxnets", "jax", "flax", "optax"))
+        write_text(path, json.dumps(row, indent=1))
     return record
 
 
@@ -79,11 +76,3 @@ def require_registered(claim: Claim, path: Path) -> None:
             f"{claim.name} has changed since its result of {before.get('date')} in {path}: say in "
             "`exploratory` what was chosen after a look at it, or give the claim another name"
         )
-
-
-def _place() -> dict[str, Any]:
-    return {
-        "date": date.today().isoformat(),
-        "machine": f"{os.cpu_count()} x {platform.machine()}, {jax.devices()[0].device_kind}",
-        "versions": {name: version(name) for name in ("jaxnets", "jax", "flax", "optax")},
-    }

@@ -116,7 +116,7 @@ def failing_of(result):
 
 CONTRARY = {
     "the lecture's": ({}, set()),
-    "widest is no better": ({"temple 1 x 300": 0.35}, {"one_layer_more_nodes"}),
+    "widest is not better": ({"temple 1 x 300": 0.35}, {"one_layer_more_nodes"}),
     "wider is worse up to the last": ({"temple 1 x 100": 0.4, "temple 1 x 125": 0.45,
                                        "temple 1 x 300": 0.3}, {"one_layer_more_nodes"}),
     "two layers gain a twentieth": ({"temple 1 x 125": 0.0875}, {"two_layers", "third_layer"}),
