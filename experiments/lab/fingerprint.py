@@ -32,7 +32,10 @@ def digest(name: str) -> str:
 
 
 def library_digest(name: str) -> str:
-    """Hashes the modules of `jaxnets` that an experiment uses, directly or through others."""
+    """Hashes the modules of `jaxnets` that an experiment uses, directly or through others.
+
+    Those of `jaxnets.claims` judge what was measured, and change no number: they do not count.
+    """
     seen: set[Path] = set()
     for path in _collect(path_of(name), set()):
         for used in _used(path):
@@ -61,7 +64,8 @@ def _used(path: Path) -> Iterator[Path]:
         first, *rest = name.split(".")
         file = LIBRARY.joinpath(*rest)
         both = [file / "__init__.py", *([file.with_suffix(".py")] if rest else [])]
-        yield from (found for found in both if first == "jaxnets" and found.is_file())
+        if first == "jaxnets" and rest[:1] != ["claims"]:
+            yield from (found for found in both if found.is_file())
 
 
 @cache

@@ -259,3 +259,13 @@ def test_run_all_ends_what_it_started():
         assert ended.result() == (-signal.SIGTERM, None)
     assert time.monotonic() - began < 30
     assert not children.running
+
+
+def test_a_judge_that_changes_makes_no_result_older():
+    found: set = set()
+    fingerprint._collect_used(fingerprint.LIBRARY / "__init__.py", found)
+    for used in fingerprint._used(fingerprint.path_of("xor")):
+        fingerprint._collect_used(used, found)
+    rooms = {path.relative_to(fingerprint.LIBRARY).parts[0] for path in found}
+    assert {"models", "training"} <= rooms
+    assert "claims" not in rooms
