@@ -38,8 +38,8 @@ from jaxnets.losses import LOSSES, get_loss
 from jaxnets.models import MLP, ResidualMLP
 from jaxnets.objective import Batch, Objective, Params
 
+from ..lab.claim_files import registered
 from ..lab.claims import Result, markdown
-from ..lab.judging import registered
 from . import gradient_check_images as images
 
 DIFFERENTIABLE = [name for name in ACTIVATIONS if name != "step"]

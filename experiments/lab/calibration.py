@@ -15,8 +15,8 @@ from jaxnets.claims import Claim, Part, Sample, judge
 from jaxnets.claims.power import POWER, power
 from jaxnets.storage.atomic import write_text
 
+from .claim_files import registered
 from .claims import markdown
-from .judging import registered
 from .registry import EXPERIMENTS
 from .run import RESULTS
 

@@ -17,11 +17,15 @@ LECTURE = Template('<h2 id="$anchor">$title</h2>\n$cards')
 CARD = Template("""<article id="$name">
 <h3>$title</h3>
 <a href="$name.png"><img src="$name.png" alt="$title"></a>
+$map
 <ul class="claims">
 $claims
 </ul>
 <footer><code>$command $name</code>, $seconds s on $machine, $date; $versions<br>$config</footer>
 </article>""")
+MAP = Template("""<details><summary>where its claims hold, by the settings left open</summary>
+<a href="multiverse/$name.png"><img src="multiverse/$name.png" alt="$name by settings"></a>
+</details>""")
 CLAIM = Template("""<li>
 <p><span class="verdict $mark">$status</span> <b>$row</b>: $statement</p>
 <p><span class="label">lecture:</span> $lecture</p>
@@ -54,7 +58,7 @@ def write(results: Path = RESULTS) -> Path:
             LECTURE.substitute(
                 anchor=_anchor(lecture),
                 title=as_html(lecture),
-                cards="\n".join(_card(note) for note in shown),
+                cards="\n".join(_card(note, results) for note in shown),
             )
             for lecture, shown in lectures.items()
         ),
@@ -74,7 +78,8 @@ def _summary(notes: list[dict[str, Any]]) -> str:
     return as_html(f"{len(notes)} experiments, {counts.total()} claims: {verdicts}")
 
 
-def _card(note: dict[str, Any]) -> str:
+def _card(note: dict[str, Any], results: Path) -> str:
+    mapped = (results / "multiverse" / f"{note['experiment']}.png").is_file()
     values = note | {
         "name": note["experiment"],
         "command": COMMAND,
@@ -82,9 +87,11 @@ def _card(note: dict[str, Any]) -> str:
         "config": ", ".join(f"{key}={value}" for key, value in note["config"].items()),
         "versions": ", ".join(f"{key} {value}" for key, value in note["versions"].items()),
     }
-    return CARD.substitute(
-        _escape(values) | {"claims": "\n".join(_claim(claim) for claim in note["claims"])}
-    )
+    parts = {
+        "claims": "\n".join(_claim(claim) for claim in note["claims"]),
+        "map": MAP.substitute(name=as_html(note["experiment"])) if mapped else "",
+    }
+    return CARD.substitute(_escape(values) | parts)
 
 
 def _claim(claim: dict[str, Any]) -> str:

@@ -5,15 +5,14 @@ A module's `CLAIMS` has a function for each of these files, by the file's name: 
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxnets.claims import Claim, Finding, Record, Sample, judge, load_all
+from jaxnets.claims import Claim, Finding, Record, Sample, judge
 
+from .claim_files import registered
 from .claims import Result
-from .settings_tried import Counts
+from .settings_tried import Count
 
-FOLDER = Path(__file__).parents[1] / "claims"
 REFUTING = 0.9
 """The share of the settings left open in which a claim that is refuted must fail."""
 Samples = Sample | Mapping[str, Sample]
@@ -40,17 +39,12 @@ def require_mnist(result: Result) -> None:
 Measure = Callable[[Result], Samples | Measured]
 
 
-def registered(name: str) -> dict[str, Claim]:
-    """Reads the claims of an experiment, by their names."""
-    return load_all(FOLDER / name)
-
-
 def judge_all(
     name: str,
     measures: Mapping[str, Measure],
     result: Result,
     at_start: Mapping[str, str] | None = None,
-    tried: Mapping[str, Counts] | None = None,
+    tried: Mapping[str, Count] | None = None,
 ) -> list[dict[str, Any]]:
     """Judges the registered claims of an experiment.
 
@@ -69,18 +63,18 @@ def judge_all(
     if found.keys() != measures.keys():
         odd = ", ".join(sorted(found.keys() ^ measures.keys()))
         raise ValueError(f"claims of {name} with a file only or a function only: {odd}")
-    before, counts = at_start or {}, tried or {}
+    before = at_start or {}
     rows = []
     for claim in found.values():
         changed = before.get(claim.name, claim.digest) != claim.digest and not claim.exploratory
-        count = counts.get(claim.name, {})
+        count = tried.get(claim.name) if tried else None
         row = _row(claim, measures[claim.name], result, changed, count)
-        rows.append(row | {"multiverse": count})
+        rows.append(row | {"multiverse": dict(count) if count else {}})
     return rows
 
 
 def _row(
-    claim: Claim, measure: Measure, result: Result, changed: bool, count: Counts
+    claim: Claim, measure: Measure, result: Result, changed: bool, count: Count | None
 ) -> dict[str, Any]:
     if changed:
         return _unjudged(claim, "the claim has changed since the run: run it again")
@@ -112,17 +106,21 @@ def _of_parts(claim: Claim, samples: Samples) -> Samples:
     return {part.name: samples[part.name] for part in claim.parts}
 
 
-def settle(record: Record, count: Counts) -> Record:
+def settle(record: Record, count: Count | None) -> Record:
     """Returns the record, where "refuted" needs settings that the lecture itself gives.
 
-    Where it leaves some open, the claim must fail in most of the plausible ones.
+    Where it leaves some open, all of them must have been tried, and the claim must fail in most.
 
     Args:
         record: the verdict at the settings of the experiment.
-        count: the plausible settings in which the claim was refuted, and all `settings`; {} before
+        count: the plausible settings in which the claim was refuted, and all of them; None before
             they were tried.
     """
-    settled = bool(count) and count["refuted"] >= REFUTING * count["settings"]
+    settled = (
+        count is not None
+        and not count["untried"]
+        and count["refuted"] >= REFUTING * count["settings"]
+    )
     if record.verdict == "refuted" and record.claim.open and not settled:
         return record._replace(verdict="inconclusive")
     return record

@@ -1,92 +1,126 @@
-"""A claim at every plausible setting that its lecture leaves open (Steegen et al., 2016).
+"""Claims at every plausible setting that their lectures leave open (Steegen et al., 2016).
 
 `make multiverse CLAIM=F2` runs the experiments of the claims of that row once for each combination
-of open settings, and writes `results/multiverse/EXPERIMENT.json` and a map for each claim. An open
-setting counts here if it is a field of the experiment's configuration; the others are named.
+of open settings, and writes `results/multiverse/EXPERIMENT.json` and a map of where each claim
+holds. An open setting counts here if it is a field of the experiment's configuration; the others
+are named. What was run is saved at once: the same command goes on from there.
 """
 
 import dataclasses
 import itertools
 import json
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxnets import plots
+from jaxnets import DivergedError
 from jaxnets.claims import Claim
 from jaxnets.host.paths import as_path
 from jaxnets.storage.atomic import atomic_write, make_folder, write_text
 
+from .claim_files import registered
 from .config import require_valid
-from .fingerprint import digest
-from .judging import REFUTING, judge_all, registered
-from .registry import EXPERIMENTS
+from .judging import REFUTING, judge_all
+from .multiverse_map import draw
+from .processes import run_each
+from .registry import EXPERIMENTS, LONGEST
 from .rules import require_usable
-from .run import RESULTS, load, redraw
+from .run import PROGRAM, RESULTS, load, redraw
+from .settings_tried import Count, counts_of, digests_of, tried
 
-MOST = 24
+MOST, MOST_OF_LONGEST = 24, 6
 """Combinations that are run; of more, so many are drawn without replacement."""
 SEEDS = 8
 """Seeds of each combination, or as many as the experiment has."""
-COLOURS = {"reproduced": "#009E73", "refuted": "#D55E00", "inconclusive": "#BBBBBB"}
 Settings = dict[str, Any]
 
 
 def main(wanted: str, results: Path = RESULTS) -> int:
-    """Runs the multiverse of every claim of a row, such as `F2`, or of one experiment or claim.
+    """Runs the multiverse of a row, such as `F2`, of an experiment, of a claim, or of `all`.
+
+    Several experiments run side by side as `processes.run_each` says. Returns 1 if any failed.
 
     Raises:
         ValueError: no claim with open settings that can be changed has that name.
     """
-    chosen = {name: claims for name in EXPERIMENTS if (claims := _matching(name, wanted))}
+    chosen = [name for name in EXPERIMENTS if _is_asked_for(name, wanted)]
     if not chosen:
         raise ValueError(
             f"no claim with open settings is of {wanted!r}: give a row, an experiment or a claim"
         )
-    folder = as_path(results, "results") / "multiverse"
+    if len(chosen) == 1:
+        return explore(chosen[0], results)
+    command = [sys.executable, "-m", PROGRAM, "multiverse", "--claim"]
+    start, failed = time.perf_counter(), []
+    for done, (name, code) in enumerate(run_each({one: [*command, one] for one in chosen}), 1):
+        minutes = (time.perf_counter() - start) / 60
+        print(f"[{done} of {len(chosen)} done, {minutes:.0f} min] {name}", flush=True)
+        failed += [name] * bool(code)
+    if failed:
+        print(f"\nFailed (the others have run): {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed))
+
+
+def _is_asked_for(name: str, wanted: str) -> bool:
+    return any(wanted in ("all", name, claim.name, claim.row) for claim in _claims(name))
+
+
+def _claims(name: str) -> list[Claim]:
+    """The claims of an experiment with settings that can be changed."""
+    claims = [claim for claim in registered(name).values() if claim.open]
+    fields = {field.name for field in dataclasses.fields(load(name).Config)} if claims else set()
+    return [claim for claim in claims if fields & claim.open.keys()]
+
+
+def explore(name: str, results: Path = RESULTS) -> int:
+    """Runs what is missing of an experiment's multiverse, then judges and draws it.
+
+    Returns 1 if a combination could not be run.
+    """
+    results = as_path(results, "results")
+    folder = results / "multiverse"
     make_folder(folder)
-    for name, claims in chosen.items():
-        rows = list(run(name, claims))
-        note = {"experiment": name, "program": digest(name), "rows": rows}
+    rows, missing = list(tried(name, results)), 0
+    saved = [row["settings"] for row in rows]
+    for settings in combinations(name, _claims(name)):
+        if json.loads(json.dumps(settings)) in saved:
+            continue
+        try:
+            rows.append(_row(name, settings))
+        except (OSError, ModuleNotFoundError, DivergedError, ValueError) as error:
+            print(f"{name} {settings}: not run: {error}", file=sys.stderr)
+            missing += 1
+            continue
+        note = {"experiment": name, **digests_of(name), "rows": rows}
         write_text(folder / f"{name}.json", json.dumps(note, indent=1))
-        if (results / f"{name}.npz").exists():
-            redraw(name, results)
-        for claim in claims:
-            with atomic_write(folder / f"{name}-{claim.name}.png") as png:
-                draw(claim, rows).savefig(png, format="png", dpi=150)
-            print(_summary(claim, rows), flush=True)
-    return 0
+    if rows:
+        with atomic_write(folder / f"{name}.png") as png:
+            draw(rows, _claims(name)).savefig(png, format="png", dpi=150)
+    if (results / f"{name}.npz").exists():
+        redraw(name, results)
+    for claim, count in counts_of(name, results).items():
+        print(_summary(registered(name)[claim], count), flush=True)
+    return int(bool(missing))
 
 
-def _matching(name: str, wanted: str) -> list[Claim]:
-    """The claims of an experiment that are asked for, and that have settings to change."""
-    fields = {field.name for field in dataclasses.fields(load(name).Config)}
-    return [
-        claim
-        for claim in registered(name).values()
-        if wanted in (name, claim.name, claim.row, "all") and fields & claim.open.keys()
-    ]
-
-
-def run(name: str, claims: list[Claim]) -> Iterator[dict[str, Any]]:
-    """Yields, for every combination of open settings, the settings and the claims' verdicts."""
-    module = load(name)
-    for settings in combinations(name, claims):
-        begun = time.perf_counter()
-        config = dataclasses.replace(module.Config(), **settings)
-        if hasattr(config, "seeds"):
-            config = dataclasses.replace(config, seeds=min(config.seeds, SEEDS))
-        result = module.run(config, jax.random.key(config.seed))
-        rows = judge_all(name, module.CLAIMS, result)
-        names = {claim.name for claim in claims}
-        found = {row["claim"]: _short(row) for row in rows if row["claim"] in names}
-        seconds = round(time.perf_counter() - begun, 1)
-        print(f"{name} {settings}: {seconds} s", flush=True)
-        yield {"settings": settings, "claims": found, "seconds": seconds}
+def _row(name: str, settings: Settings) -> dict[str, Any]:
+    """Runs an experiment with these settings: what they are, and the claims' verdicts."""
+    begun, module = time.perf_counter(), load(name)
+    config = dataclasses.replace(module.Config(), **settings)
+    if hasattr(config, "seeds"):
+        config = dataclasses.replace(config, seeds=min(config.seeds, SEEDS))
+    result = module.run(config, jax.random.key(config.seed))
+    names = {claim.name for claim in _claims(name)}
+    judged = judge_all(name, module.CLAIMS, result)
+    found = {row["claim"]: _short(row) for row in judged if row["claim"] in names}
+    seconds = round(time.perf_counter() - begun, 1)
+    print(f"{name} {settings}: {seconds} s", flush=True)
+    return {"settings": settings, "claims": found, "seconds": seconds}
 
 
 def _short(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +134,7 @@ def _short(row: Mapping[str, Any]) -> dict[str, Any]:
 def combinations(name: str, claims: list[Claim]) -> list[Settings]:
     """Lists the combinations of the claims' open settings that the experiment can use.
 
-    At most `MOST`, drawn with a fixed key where there are more.
+    At most `MOST`, or `MOST_OF_LONGEST` where one takes long, drawn with a fixed key.
     """
     config, values = load(name).Config(), {}
     for claim in claims:
@@ -108,13 +142,14 @@ def combinations(name: str, claims: list[Claim]) -> list[Settings]:
             if hasattr(config, field):
                 many = isinstance(getattr(config, field), tuple)
                 values[field] = [_as_field(value, many) for value in plausible]
-    every = [
+    every = (
         dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())
-    ]
+    )
     usable = [settings for settings in every if _usable(name, config, settings)]
-    if len(usable) > MOST:
-        kept = np.random.default_rng(0).choice(len(usable), MOST, replace=False)
-        usable = [usable[i] for i in sorted(kept)]
+    most = MOST_OF_LONGEST if name in LONGEST else MOST
+    if len(usable) > most:
+        drawn = np.random.default_rng(0).choice(len(usable), most, replace=False)
+        usable = [usable[i] for i in sorted(drawn)]
     return usable
 
 
@@ -135,45 +170,9 @@ def _usable(name: str, config: Any, settings: Settings) -> bool:
     return True
 
 
-def _summary(claim: Claim, rows: list[dict[str, Any]]) -> str:
-    verdicts = [row["claims"][claim.name]["verdict"] for row in rows]
-    untried = claim.open.keys() - {name for row in rows for name in row["settings"]}
-    more = f"; not tried: {', '.join(sorted(untried))}" if untried else ""
-    holds = verdicts.count("reproduced")
-    fails = verdicts.count("refuted")
+def _summary(claim: Claim, count: Count) -> str:
+    more = f"; not tried: {', '.join(count['untried'])}" if count["untried"] else ""
     return (
-        f"{claim.row} {claim.name}: holds in {holds} of {len(rows)} settings, fails in {fails} "
-        f"(refuted from {REFUTING:.0%} on){more}"
+        f"{claim.row} {claim.name}: holds in {count['reproduced']} of {count['settings']} settings,"
+        f" fails in {count['refuted']} (refuted from {REFUTING:.0%} on){more}"
     )
-
-
-def draw(claim: Claim, rows: list[dict[str, Any]]) -> Any:
-    """Draws where a claim holds: a cell for each combination, first settings down, last across."""
-    names = [name for name in rows[0]["settings"] if name in claim.open]
-    across = names[-1] if len(names) > 1 else None
-    down = [name for name in names if name != across]
-    lines = list(dict.fromkeys(_label(row["settings"], down) for row in rows))
-    columns = list(dict.fromkeys(_label(row["settings"], [across] * bool(across)) for row in rows))
-    size = (2.5 + 1.1 * len(columns), 1.4 + 0.35 * len(lines))
-    canvas, axes = plots.figure(1, 1, size=size)
-    panel = axes[0, 0]
-    for row in rows:
-        x = columns.index(_label(row["settings"], [across] * bool(across)))
-        y = lines.index(_label(row["settings"], down))
-        verdict = row["claims"][claim.name]["verdict"]
-        panel.scatter(x, y, s=220, marker="s", color=COLOURS.get(verdict, "#000000"))
-    panel.set_xticks(range(len(columns)), columns)
-    panel.set_yticks(range(len(lines)), lines)
-    panel.set(xlim=(-0.6, len(columns) - 0.4), ylim=(len(lines) - 0.4, -0.6), title=claim.statement)
-    for verdict, colour in COLOURS.items():
-        panel.scatter([], [], s=60, marker="s", color=colour, label=verdict)
-    canvas.legend(loc="outside lower center", ncols=3, fontsize="small")
-    return canvas
-
-
-def _label(settings: Settings, names: list[Any]) -> str:
-    return ", ".join(f"{name} {_shown(settings[name])}" for name in names)
-
-
-def _shown(value: Any) -> str:
-    return "/".join(map(str, value)) if isinstance(value, tuple | list) else str(value)

@@ -49,7 +49,7 @@ def main(results: Path = RESULTS) -> int:
         if not own:
             continue
         blocks = list(blocks_of(title, own, results))
-        write_text(folder / f"{lecture}.md", as_text(blocks))
+        write_text(folder / f"{lecture}.md", as_text(blocks, results))
         write_bytes(folder / f"{lecture}.pdf", as_pdf(blocks))
         print(f"{folder / lecture}.md and .pdf: {_counts(own)}", flush=True)
         written += 1
@@ -71,13 +71,15 @@ def blocks_of(title: str, claims: list[dict[str, Any]], results: Path) -> Iterat
             yield Block("h2", heading)
         for claim in found:
             yield from _of_claim(claim, results)
-    pictures = dict.fromkeys(results / f"{claim['experiment']}.png" for claim in claims)
-    shown = [picture for picture in pictures if picture.is_file()]
+    experiments = dict.fromkeys(claim["experiment"] for claim in claims)
+    shown = [name for name in experiments if (results / f"{name}.png").is_file()]
     if shown:
         yield Block("h2", "Figures")
-    for picture in shown:
-        yield Block("h3", picture.stem)
-        yield Block("figure", str(picture))
+    for name in shown:
+        yield Block("h3", name)
+        for picture in (results / f"{name}.png", results / "multiverse" / f"{name}.png"):
+            if picture.is_file():
+                yield Block("figure", str(picture))
 
 
 def _counts(claims: list[dict[str, Any]]) -> str:
@@ -130,11 +132,11 @@ def _shown(value: Any) -> str:
     return "/".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def as_text(blocks: list[Block]) -> str:
-    """Formats a report as Markdown, its figures beside it in the folder above."""
+def as_text(blocks: list[Block], results: Path) -> str:
+    """Formats a report as Markdown; its figures lie in the folder of the results, above it."""
     marks = {"h1": "# ", "h2": "## ", "h3": "### ", "p": ""}
     lines = [
-        f"![{Path(text).stem}](../{Path(text).name})"
+        f"![{Path(text).stem}](../{Path(text).relative_to(results).as_posix()})"
         if kind == "figure"
         else f"{marks[kind]}{as_markdown(text)}"
         for kind, text in blocks

@@ -29,9 +29,10 @@ from jaxnets.storage.atomic import atomic_write, make_folder, write_text
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.storage.digest import digest_of_file
 
+from .claim_files import registered
 from .claims import Result
 from .fingerprint import digest, library_digest, path_of
-from .judging import judge_all, registered
+from .judging import judge_all
 from .notes import read, read_arrays
 from .registry import EXPERIMENTS
 from .rules import require_usable

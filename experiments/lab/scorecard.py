@@ -108,10 +108,12 @@ def _cells(claim: dict[str, Any]) -> list[Any]:
 
 
 def share(claim: dict[str, Any]) -> str:
-    """Says in how many of the open settings a claim holds."""
+    """Says in how many of the open settings a claim holds, and in how many it fails."""
     tried = claim.get("multiverse")
     if tried:
-        return f"{tried['reproduced']} of {tried['settings']} settings"
+        untried = f"; not tried: {', '.join(tried['untried'])}" if tried["untried"] else ""
+        held, failed = tried["reproduced"], tried["refuted"]
+        return f"{held} of {tried['settings']} settings, fails in {failed}{untried}"
     return f"open: {', '.join(claim['open'])}" if claim.get("open") else ""
 
 

@@ -2,28 +2,58 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
+from .claim_files import registered
 from .fingerprint import digest
+from .notes import DamagedResult
 
-Counts = dict[str, int]
+
+class Count(TypedDict):
+    """How often a claim was what, among the settings that were tried."""
+
+    settings: int
+    reproduced: int
+    refuted: int
+    untried: list[str]
+    """Open settings that no field of the experiment changes."""
+
+
+def digests_of(name: str) -> dict[str, Any]:
+    """What a multiverse was run with: the experiment's program, and its claims' files."""
+    claims = {claim.name: claim.digest for claim in registered(name).values()}
+    return {"program": digest(name), "registered": claims}
 
 
 def tried(name: str, results: Path) -> list[dict[str, Any]]:
-    """Reads the combinations of a saved multiverse; one of another program does not count."""
+    """Reads the combinations of a saved multiverse, none where program or claims have changed.
+
+    Raises:
+        DamagedResult: the file is not what `make multiverse` writes.
+    """
     path = results / "multiverse" / f"{name}.json"
     if not path.exists():
         return []
-    note = json.loads(path.read_text(encoding="utf-8"))
-    return note["rows"] if note.get("program") == digest(name) else []
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+        own = {part: note[part] for part in ("program", "registered")}
+        return note["rows"] if own == digests_of(name) else []
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedResult(f"{path} is damaged: delete it, then run the multiverse") from error
 
 
-def counts_of(name: str, results: Path) -> dict[str, Counts]:
+def counts_of(name: str, results: Path) -> dict[str, Count]:
     """Counts, for each claim of an experiment, the settings with each verdict, and all of them."""
-    counts: dict[str, Counts] = {}
-    for row in tried(name, results):
-        for claim, found in row["claims"].items():
-            count = counts.setdefault(claim, {"settings": 0, "reproduced": 0, "refuted": 0})
-            count["settings"] += 1
-            count[found["verdict"]] = count.get(found["verdict"], 0) + 1
+    counts: dict[str, Count] = {}
+    rows = tried(name, results)
+    for claim in registered(name).values() if rows else ():
+        found = [row["claims"][claim.name] for row in rows if claim.name in row["claims"]]
+        verdicts = [one["verdict"] for one in found]
+        if verdicts:
+            counts[claim.name] = {
+                "settings": len(verdicts),
+                "reproduced": verdicts.count("reproduced"),
+                "refuted": verdicts.count("refuted"),
+                "untried": sorted(claim.open.keys() - rows[0]["settings"].keys()),
+            }
     return counts

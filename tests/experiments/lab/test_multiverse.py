@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
-from experiments.lab import judging, multiverse, run
+from experiments.lab import claim_files, judging, multiverse, multiverse_map, processes, run
+from experiments.lab.notes import DamagedResult
 from experiments.lab.settings_tried import counts_of
 
 CLAIM = """
@@ -29,7 +31,7 @@ deviation = 0.5
 def small(tmp_path, monkeypatch):
     """An `xor` with one claim, that measures its own settings."""
     module = run.load("xor")
-    monkeypatch.setattr(judging, "FOLDER", tmp_path / "claims")
+    monkeypatch.setattr(claim_files, "FOLDER", tmp_path / "claims")
     (tmp_path / "claims/xor").mkdir(parents=True)
     (tmp_path / "claims/xor/finds.toml").write_text(CLAIM)
     measure = {"finds": lambda result: judging.Sample(result["gain"])}
@@ -48,9 +50,10 @@ def test_every_usable_combination_is_run_once_and_counted(small, capsys):
     assert [row["settings"] for row in rows] == [
         {"steps": steps, "seeds": seeds} for steps in (20, 30) for seeds in (3, 4)
     ]
-    assert counts_of("xor", small) == {"finds": {"settings": 4, "reproduced": 4, "refuted": 0}}
+    count = {"settings": 4, "reproduced": 4, "refuted": 0, "untried": ["paint"]}
+    assert counts_of("xor", small) == {"finds": count}
     assert "holds in 4 of 4 settings, fails in 0" in capsys.readouterr().out
-    assert (small / "multiverse/xor-finds.png").stat().st_size > 1000
+    assert (small / "multiverse/xor.png").stat().st_size > 1000
 
 
 def test_the_settings_that_were_not_tried_are_named(small, capsys):
@@ -58,11 +61,84 @@ def test_the_settings_that_were_not_tried_are_named(small, capsys):
     assert "not tried: paint" in capsys.readouterr().out
 
 
-def test_a_multiverse_of_another_program_does_not_count(small):
+@pytest.mark.parametrize("other", [{"program": "another"}, {"registered": {"finds": "another"}}])
+def test_a_multiverse_of_another_program_or_claim_does_not_count(small, other):
     multiverse.main("xor", small)
     path = small / "multiverse/xor.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"program": "another"}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | other))
     assert counts_of("xor", small) == {}
+
+
+def test_what_was_run_is_not_run_again(small, monkeypatch):
+    """Stopped in its third combination, the multiverse goes on with that one."""
+    module, begun = run.load("xor"), []
+    whole = module.run
+
+    def stopped(config, key):
+        begun.append((config.steps, config.seeds))
+        if len(begun) == 3:
+            raise KeyboardInterrupt
+        return whole(config, key)
+
+    monkeypatch.setattr(module, "run", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        multiverse.main("xor", small)
+    assert counts_of("xor", small)["finds"]["settings"] == 2
+    assert multiverse.main("xor", small) == 0
+    assert begun == [(20, 3), (20, 4), (30, 3), (30, 3), (30, 4)]
+    assert counts_of("xor", small)["finds"]["settings"] == 4
+
+
+def test_a_combination_that_cannot_be_run_is_named_and_the_others_count(small, monkeypatch, capsys):
+    module = run.load("xor")
+    whole = module.run
+
+    def without_data(config, key):
+        if config.steps == 20:
+            raise FileNotFoundError("no MNIST here")
+        return whole(config, key)
+
+    monkeypatch.setattr(module, "run", without_data)
+    assert multiverse.main("xor", small) == 1
+    assert "{'steps': 20, 'seeds': 4}: not run: no MNIST here" in capsys.readouterr().err
+    assert counts_of("xor", small)["finds"]["settings"] == 2
+
+
+@pytest.mark.parametrize("damaged", ["{", "[]", '{"rows": []}'])
+def test_a_damaged_file_is_named(small, damaged):
+    multiverse.main("xor", small)
+    (small / "multiverse/xor.json").write_text(damaged)
+    with pytest.raises(DamagedResult, match=r"xor\.json is damaged: delete it"):
+        counts_of("xor", small)
+
+
+def test_several_experiments_run_in_processes_of_their_own(monkeypatch, capsys, tmp_path):
+    commands = []
+
+    def command_only(_, command, **options):
+        commands.append(command[3:])
+        return int("lenet" in command), None
+
+    monkeypatch.setattr(processes.Children, "run", command_only)
+    assert multiverse.main("all", tmp_path) == 1
+    assert ["multiverse", "--claim", "checkerboard"] in commands
+    assert "Failed (the others have run): lenet" in capsys.readouterr().err
+
+
+def test_the_map_has_a_cell_in_the_colour_of_each_verdict(small):
+    claims = list(claim_files.registered("xor").values())
+    verdicts = ["refuted", "reproduced", "reproduced"]
+    rows = [
+        {"settings": {"steps": 20 + i}, "claims": {"finds": {"verdict": verdict}}}
+        for i, verdict in enumerate(verdicts)
+    ]
+    (panel,) = multiverse_map.draw(rows, claims).axes
+    cells = [cell for cell in panel.collections if len(cell.get_offsets())]
+    order = ["reproduced", "reproduced", "refuted"]
+    assert [to_hex(cell.get_facecolor()[0]).upper() for cell in cells] == [
+        multiverse_map.COLOURS[verdict] for verdict in order
+    ]
+    assert [text.get_text() for text in panel.texts] == ["21", "22", "20", "steps"]
 
 
 def test_no_such_claim_is_named(small):
@@ -72,7 +148,7 @@ def test_no_such_claim_is_named(small):
 
 def test_more_combinations_than_can_be_run_are_drawn_once_each(small, monkeypatch):
     monkeypatch.setattr(multiverse, "MOST", 3)
-    claims = list(judging.registered("xor").values())
+    claims = list(claim_files.registered("xor").values())
     drawn = multiverse.combinations("xor", claims)
     assert len(drawn) == len({json.dumps(one) for one in drawn}) == 3
     assert drawn == multiverse.combinations("xor", claims)

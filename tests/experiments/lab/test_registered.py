@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments.lab import judging, run
+from experiments.lab import claim_files, judging, run
 from experiments.lab.registry import EXPERIMENTS
 from jaxnets.claims import Claim, Part, Sample, judge
 from jaxnets.claims.made_up import cases
@@ -14,13 +14,13 @@ from jaxnets.claims.power import POWER, power
 CLAIMS = {
     f"{name}/{claim.name}": (name, claim)
     for name in EXPERIMENTS
-    for claim in judging.registered(name).values()
+    for claim in claim_files.registered(name).values()
 }
 EACH = pytest.mark.parametrize(("name", "claim"), CLAIMS.values(), ids=CLAIMS)
 
 
 def test_every_folder_of_claims_is_of_an_experiment():
-    assert {path.name for path in judging.FOLDER.iterdir()} <= set(EXPERIMENTS)
+    assert {path.name for path in claim_files.FOLDER.iterdir()} <= set(EXPERIMENTS)
 
 
 @EACH
@@ -67,10 +67,11 @@ AGAINST = judge(OPEN, Sample([-2.0, -2.5, -2.2])), judge(KNOWN, Sample([-2.0, -2
 @pytest.mark.parametrize(
     ("record", "count", "verdict"),
     [
-        (AGAINST[0], {}, "inconclusive"),
-        (AGAINST[0], {"refuted": 8, "settings": 10}, "inconclusive"),
-        (AGAINST[0], {"refuted": 9, "settings": 10}, "refuted"),
-        (AGAINST[1], {}, "refuted"),
+        (AGAINST[0], None, "inconclusive"),
+        (AGAINST[0], {"refuted": 8, "settings": 10, "untried": []}, "inconclusive"),
+        (AGAINST[0], {"refuted": 9, "settings": 10, "untried": []}, "refuted"),
+        (AGAINST[0], {"refuted": 9, "settings": 10, "untried": ["optimiser"]}, "inconclusive"),
+        (AGAINST[1], None, "refuted"),
     ],
 )
 def test_refuted_needs_the_lectures_settings_or_most_of_the_plausible(record, count, verdict):
@@ -81,7 +82,7 @@ def test_refuted_needs_the_lectures_settings_or_most_of_the_plausible(record, co
 @pytest.fixture
 def lone(tmp_path, monkeypatch):
     """One claim of an experiment `lone`."""
-    monkeypatch.setattr(judging, "FOLDER", tmp_path)
+    monkeypatch.setattr(claim_files, "FOLDER", tmp_path)
     (tmp_path / "lone").mkdir()
     (tmp_path / "lone/better.toml").write_text(
         'statement = "it is better"\nestimand = "the gain"\n[[parts]]\nname = "gain"\n'

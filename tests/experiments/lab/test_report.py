@@ -54,11 +54,20 @@ def test_the_settings_at_which_a_claim_holds_are_listed(results):
         for n, v in ((256, "reproduced"), (1024, "refuted"))
     ]
     (results / "multiverse").mkdir()
-    note = {"program": digest("checkerboard"), "rows": rows}
+    note = settings_tried.digests_of("checkerboard") | {"rows": rows}
     (results / "multiverse/checkerboard.json").write_text(json.dumps(note))
     assert settings_tried.tried("checkerboard", results) == rows
     report.main(results)
     assert "It holds at: 1 of 2 settings: samples 256." in (results / "reports/L0.md").read_text()
+
+
+def test_a_map_is_shown_after_the_figure(results):
+    (results / "multiverse").mkdir()
+    matplotlib.image.imsave(results / "multiverse/checkerboard.png", np.eye(90))
+    report.main(results)
+    text = (results / "reports/L0.md").read_text()
+    own = text.index("(../checkerboard.png)")
+    assert own < text.index("![checkerboard](../multiverse/checkerboard.png)")
 
 
 def test_the_pdf_has_the_headings_and_the_figure(results):

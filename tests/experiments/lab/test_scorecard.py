@@ -17,7 +17,16 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from experiments.lab import fingerprint, gallery, gallery_check, judging, run, run_all, scorecard
+from experiments.lab import (
+    fingerprint,
+    gallery,
+    gallery_check,
+    judging,
+    processes,
+    run,
+    run_all,
+    scorecard,
+)
 from experiments.lab.registry import EXPERIMENTS, LECTURES
 from jaxnets.host.signals import Interrupted
 
@@ -231,7 +240,7 @@ def test_run_all_continues_after_a_failure_and_stops_at_an_interrupt(results, mo
         commands.append(command[3:])
         return int("checkerboard" in command), None
 
-    monkeypatch.setattr(run_all.Children, "run", run)
+    monkeypatch.setattr(processes.Children, "run", run)
     assert run_all.main(["corpus=a.txt"], results) == 1
     assert "checkerboard" in capsys.readouterr().err
     assert ["checkerboard"] in commands
@@ -243,12 +252,12 @@ def test_run_all_continues_after_a_failure_and_stops_at_an_interrupt(results, mo
         def interrupted(_, command, error=error, **options):
             raise error()
 
-        monkeypatch.setattr(run_all.Children, "run", interrupted)
+        monkeypatch.setattr(processes.Children, "run", interrupted)
         assert run_all.main([], results) == code
 
 
 def test_run_all_ends_what_it_started():
-    children = run_all.Children()
+    children = processes.Children()
     sleep = [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(60)"]
     began = time.monotonic()
     with ThreadPoolExecutor(1) as threads:

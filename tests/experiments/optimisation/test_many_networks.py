@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments.lab import judging, run
+from experiments.lab import claim_files, run
 from experiments.optimisation.many_networks import differences
 from experiments.optimisation.seed_power import POWER, power, seeds_needed
 
@@ -54,7 +54,7 @@ def test_contrary_numbers_fail_their_own_parts_only(changes, expected):
 
 
 def test_the_variance_that_is_claimed_is_what_32_seeds_can_bear():
-    (part,) = judging.registered("many_networks")["enough_seeds"].parts
+    (part,) = claim_files.registered("many_networks")["enough_seeds"].parts
     assert power(32, 1 / np.sqrt(part.reference)) == pytest.approx(POWER, abs=1e-3)
     assert run.claims_of("many_networks", made_up())[0]["parts"][0]["estimate"] == pytest.approx(
         0.7**2
