@@ -111,9 +111,7 @@ def explore(name: str, results: Path = RESULTS) -> int:
 def _row(name: str, settings: Settings) -> dict[str, Any]:
     """Runs an experiment with these settings: what they are, and the claims' verdicts."""
     begun, module = time.perf_counter(), load(name)
-    config = dataclasses.replace(module.Config(), **settings)
-    if hasattr(config, "seeds"):
-        config = dataclasses.replace(config, seeds=min(config.seeds, SEEDS))
+    config = dataclasses.replace(_base(module), **settings)
     result = module.run(config, jax.random.key(config.seed))
     names = {claim.name for claim in _claims(name)}
     judged = judge_all(name, module.CLAIMS, result)
@@ -121,6 +119,17 @@ def _row(name: str, settings: Settings) -> dict[str, Any]:
     seconds = round(time.perf_counter() - begun, 1)
     print(f"{name} {settings}: {seconds} s", flush=True)
     return {"settings": settings, "claims": found, "seconds": seconds}
+
+
+def _base(module: Any) -> Any:
+    """The configuration whose open settings are changed: the experiment's own, of fewer seeds.
+
+    An experiment that takes long has its own `MULTIVERSE`.
+    """
+    config = getattr(module, "MULTIVERSE", module.Config())
+    if not hasattr(config, "seeds"):
+        return config
+    return dataclasses.replace(config, seeds=min(config.seeds, SEEDS))
 
 
 def _short(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,7 +145,7 @@ def combinations(name: str, claims: list[Claim]) -> list[Settings]:
 
     At most `MOST`, or `MOST_OF_LONGEST` where one takes long, drawn with a fixed key.
     """
-    config, values = load(name).Config(), {}
+    config, values = _base(load(name)), {}
     for claim in claims:
         for field, plausible in claim.open.items():
             if hasattr(config, field):

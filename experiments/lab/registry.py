@@ -48,7 +48,15 @@ LECTURES: dict[str, tuple[str, ...]] = {
     "Beyond the lectures": ("digits_sweep", "many_networks"),
 }
 EXPERIMENTS = tuple(name for names in LECTURES.values() for name in names)
-LONGEST = ("mnist_cnn", "equivariance", "mnist_width", "first_filters", "adversarial", "lenet")
+LONGEST = (
+    "mnist_cnn",
+    "word2vec",
+    "equivariance",
+    "mnist_width",
+    "first_filters",
+    "adversarial",
+    "lenet",
+)
 """`make experiments` starts with these, so that none of them runs alone at the end."""
 TIMED = ("batch_size", "backward_cost", "many_networks")
 """These measure times, so nothing else may run at the same time."""

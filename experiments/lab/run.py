@@ -3,7 +3,8 @@
 An experiment is a module with `Config` (a frozen dataclass), `SMOKE` (a variant of seconds),
 `run(config, key) -> result`, `plot(result) -> Figure`, `table(result) -> str` and `CLAIMS`. A `run`
 that trains by `fit` or `sweep` also takes `checkpoints`, and hands them on. One that reads files
-which a user chose has `inputs(config) -> str`, a digest of their content.
+which a user chose has `inputs(config) -> str`, a digest of their content. One that takes minutes
+may have `MULTIVERSE`, a variant that trains only what its claims with open settings need.
 """
 
 import ast

@@ -120,7 +120,8 @@ def table(result: Result) -> str:
     ]
     every = result["solved"] @ result["asked"] / max(result["asked"].sum(), 1)
     rows.append([f"{result['asked'].sum():,} analogies solved", interval(every).percent()])
-    speed = f"{result['words_per_second'].mean() / 1e6:.2f} million words/s"
+    measured = result["words_per_second"][np.isfinite(result["words_per_second"])]
+    speed = f"{measured.mean() / 1e6:.2f} million words/s" if len(measured) else "trained before"
     memory = f"peak memory {result['peak_bytes'] / 2**30:.2f} GiB"
     head = (
         f"{n:,} words and line ends, {known:,} different words, {_seeds(result)}, {speed}, {memory}"

@@ -1,14 +1,18 @@
 """Shared by the experiments on word vectors: a corpus by its path, its vectors, word tests."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
+from filelock import FileLock
 from jax import Array
 
+from jaxnets.storage.atomic import make_folder
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.storage.digest import digest_of_files
 from jaxnets.text import corpus, corpus_cache, tiny_language
@@ -24,6 +28,8 @@ from jaxnets.word2vec import (
 )
 from jaxnets.word2vec.evaluation import Analogy
 
+from ..lab.fingerprint import library_digest
+
 TINY: dict[str, Any] = {
     "dimensions": 50,
     "window": 3,
@@ -32,6 +38,11 @@ TINY: dict[str, Any] = {
     "batch_size": 32,
 }
 """For the tiny language: a text of half a million words needs small batches."""
+
+
+SAVED = Path(".cache/word_vectors")
+SECONDS = 600.0
+"""The least time between two checkpoints of shared vectors."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +71,30 @@ def read(config: Config) -> Corpus:
 def learn(
     config: Config, key: Array, text: Corpus, checkpoints: CheckpointConfig | None = None
 ) -> list[Trained]:
-    """Trains vectors once for each seed."""
+    """Trains vectors once for each seed.
+
+    Those of a corpus are saved in `.cache`, so that the experiments on it train them once; one that
+    finds another at it waits.
+    """
     options = {} if config.corpus else TINY
     settings = Word2Vec(config.model, epochs=config.epochs, **options)
-    return [
-        train(settings, seed, text, progress=True, checkpoints=checkpoints)
-        for seed in jax.random.split(key, config.seeds)
-    ]
+    with _saved(config) if checkpoints is None else nullcontext(checkpoints) as folder:
+        return [
+            train(settings, seed, text, progress=True, checkpoints=folder)
+            for seed in jax.random.split(key, config.seeds)
+        ]
+
+
+@contextmanager
+def _saved(config: Config) -> Iterator[CheckpointConfig | None]:
+    """The checkpoints that the experiments on a corpus share: those of this code only."""
+    if not config.corpus:
+        yield None
+        return
+    folder = SAVED / library_digest("word2vec")[:16]
+    make_folder(folder)
+    with FileLock(folder / "lock"):
+        yield CheckpointConfig(folder, seconds=SECONDS, last=1, shared=True)
 
 
 Similarities = dict[str, list[tuple[str, str, float]]]

@@ -1,5 +1,6 @@
 """A claim at every open setting: which are tried, counted, and what the judge makes of it."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -110,6 +111,21 @@ def test_a_damaged_file_is_named(small, damaged):
     (small / "multiverse/xor.json").write_text(damaged)
     with pytest.raises(DamagedResult, match=r"xor\.json is damaged: delete it"):
         counts_of("xor", small)
+
+
+def test_an_experiment_that_takes_long_has_settings_of_its_own(small, monkeypatch):
+    module = run.load("xor")
+    short = dataclasses.replace(module.Config(), learning_rate=0.125)
+    monkeypatch.setattr(module, "MULTIVERSE", short, raising=False)
+    whole, rates = module.run, []
+
+    def noted(config, key):
+        rates.append(config.learning_rate)
+        return whole(config, key)
+
+    monkeypatch.setattr(module, "run", noted)
+    multiverse.main("xor", small)
+    assert rates == [0.125] * 4
 
 
 def test_several_experiments_run_in_processes_of_their_own(monkeypatch, capsys, tmp_path):

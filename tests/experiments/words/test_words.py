@@ -1,5 +1,6 @@
 """What the experiments on words say about made-up results."""
 
+import jax
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
@@ -7,6 +8,7 @@ from scipy.stats import spearmanr
 from experiments.lab import run
 from experiments.lab.config import configure
 from experiments.words import word2vec, word2vec_lecture, word_map, word_vectors
+from jaxnets.text import tiny_language
 
 
 def result(share=0.97, worst=0.97, kin=0.97, before=0.0, answers=("switzerland",) * 16, loss=0.5):
@@ -229,7 +231,9 @@ def test_a_corpus_of_ones_own(tmp_path, monkeypatch):
     for module, name in ((word2vec, "word2vec"), (word_map, "word_map")):
         result = run.perform(name, configure(module.Config(), settings), tmp_path)
         assert result["corpus"] == "text.txt"
-    assert len(list((tmp_path / ".cache").iterdir())) == 2
+    caches = [path.name for path in (tmp_path / ".cache").iterdir()]
+    assert len(caches) == 3
+    assert "word_vectors" in caches
     assert set(result["kinds"]) == {"numbers", "colours"}
     vectors = run.saved("word2vec", tmp_path)
     assert vectors["spearman"].shape == (2, 1)
@@ -243,3 +247,30 @@ def test_a_corpus_of_ones_own(tmp_path, monkeypatch):
 def test_without_word_tests_there_are_none(monkeypatch, tmp_path):
     monkeypatch.setenv("WORDS_DIR", str(tmp_path))
     assert word_vectors.tests() == ({}, {})
+
+
+@pytest.fixture
+def novel(tmp_path, monkeypatch):
+    """A config of a short text in a file, and the vectors trained with it in this folder."""
+    monkeypatch.chdir(tmp_path)
+    lines = [" ".join(map(str, line)) for line in tiny_language.sentences(300, 0)]
+    (tmp_path / "novel.txt").write_text("\n".join(lines))
+    return configure(word_vectors.Config(seeds=2, epochs=1), ["corpus=novel.txt"])
+
+
+def test_the_vectors_of_a_corpus_are_trained_once(novel):
+    text, key = word_vectors.read(novel), jax.random.key(1)
+    first, again = (word_vectors.learn(novel, key, text) for _ in range(2))
+    assert all(np.isfinite(one.words_per_second) for one in first)
+    assert all(np.isnan(one.words_per_second) for one in again)
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.vectors.unit, other.vectors.unit)
+        np.testing.assert_array_equal(one.loss, other.loss)
+
+
+def test_vectors_of_other_code_are_trained_again(novel, monkeypatch):
+    text, key = word_vectors.read(novel), jax.random.key(1)
+    word_vectors.learn(novel, key, text)
+    monkeypatch.setattr(word_vectors, "library_digest", lambda name: "other code")
+    again = word_vectors.learn(novel, key, text)
+    assert all(np.isfinite(one.words_per_second) for one in again)
