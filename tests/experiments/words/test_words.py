@@ -255,7 +255,7 @@ def novel(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lines = [" ".join(map(str, line)) for line in tiny_language.sentences(300, 0)]
     (tmp_path / "novel.txt").write_text("\n".join(lines))
-    return configure(word_vectors.Config(seeds=2, epochs=1), ["corpus=novel.txt"])
+    return configure(word_vectors.Config(seeds=2, epochs=3), ["corpus=novel.txt"])
 
 
 def test_the_vectors_of_a_corpus_are_trained_once(novel):
