@@ -85,6 +85,14 @@ LECTURE_TWO, LECTURE_RBF = (10, 20, 40, 60, 80, 100), (100, 400, 1600)
 """Sizes of the networks and kernels of which the lecture gives the accuracy on random points."""
 DOMAINS = ("[-1, 1] x [-1, 1]", "[0, 2] x [0, 3]", "[-2, 2] x [-1, 3]")
 """Of the Rosenbrock function."""
+OPTIMISERS = _is_of("optimiser", "Adam", "L-BFGS")
+WEAK = _is_of("weak", "any direction", "axis-aligned", "least squares")
+NO_RATE = Rule(
+    "rates",
+    lambda c: c.optimiser == "Adam" or c.rates[0] == 0.01,
+    "begin with 0.01, as L-BFGS takes no rate",
+)
+"""So that L-BFGS is not tried once for each rate."""
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "activation_choice": (
@@ -107,7 +115,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _at_least("rounds", 2),
     ),
     "batch_size": (_once("sizes"), _at_least("rounds", 2)),
-    "checkerboard": (IN_BATCHES, _rise("widths"), _has("widths", 10)),
+    "checkerboard": (IN_BATCHES, _rise("widths"), _has("widths", 10), OPTIMISERS, WEAK),
     "classical_learners": (
         _rise("margins", 3),
         _at_most("margins", 0.9),
@@ -206,7 +214,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "have as many units as `board_layers`",
         ),
     ),
-    "rosenbrock_region": (IN_BATCHES, _rise("widths")),
+    "rosenbrock_region": (IN_BATCHES, _rise("widths"), OPTIMISERS, WEAK, NO_RATE),
     "rosenbrock_regression": (
         _at_least("grid", 3),
         Rule("iterations", lambda c: c.iterations % 10 == 0, "be a multiple of 10"),

@@ -28,11 +28,17 @@ from ..shared.planar import table
 __all__ = ["CLAIMS", "SMOKE", "Config", "plot", "run", "table"]
 
 
+LIMITS = (-1.0, 1.0, -1.0, 1.0)
+
+
 @dataclass(frozen=True)
 class Config(planar.Config):
     widths: tuple[int, ...] = (4, 6, 10, 20, 40)
+    cells: int = 4
+    """Of the board, in each direction."""
 
 
+MULTIVERSE = Config(widths=(10,), converged_seeds=2)
 SMOKE = Config(
     widths=(10,),
     rates=(0.1,),
@@ -50,13 +56,14 @@ def run(
     key: Array,
     checkpoints: CheckpointConfig | None = None,
 ) -> Result:
-    return planar.compete(config, key, "checkerboard", (-1.0, 1.0, -1.0, 1.0), checkpoints)
+    options = {"cells": config.cells}
+    return planar.compete(config, key, "checkerboard", LIMITS, checkpoints, options)
 
 
 def plot(result: Result) -> Figure:
     canvas, axes = plots.figure(1, 3, size=(4.6, 4.0))
     planar.draw_accuracies(axes[0, 0], result)
-    planar.draw_map(axes[0, 1], result, result["map_adaboost"], "AdaBoost, any direction")
+    planar.draw_map(axes[0, 1], result, result["map_adaboost"], f"AdaBoost, {result['weak']}")
     planar.draw_map(axes[0, 2], result, result["maps"][_ten(result)], "MLP, 10 hidden units")
     axes[0, 2].legend(loc="upper left", fontsize="small", frameon=True)
     return canvas

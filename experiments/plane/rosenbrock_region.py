@@ -35,6 +35,7 @@ class Config(planar.Config):
     pass
 
 
+MULTIVERSE = Config(converged_seeds=2, starts=2)
 SMOKE = Config(
     widths=(4, 10),
     rates=(0.1,),
@@ -58,7 +59,7 @@ def run(
 def plot(result: Result) -> Figure:
     canvas, axes = plots.figure(1, 3, size=(4.6, 4.0))
     planar.draw_accuracies(axes[0, 0], result)
-    planar.draw_map(axes[0, 1], result, result["map_adaboost"], "AdaBoost, any direction")
+    planar.draw_map(axes[0, 1], result, result["map_adaboost"], f"AdaBoost, {result['weak']}")
     widest = result["widths"][-1]
     planar.draw_map(axes[0, 2], result, result["maps"][-1], f"MLP, {widest} hidden units")
     axes[0, 2].legend(loc="upper left", fontsize="small", frameon=True)

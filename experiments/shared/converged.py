@@ -9,7 +9,7 @@ from jax import Array
 
 import jaxnets as jn
 from jaxnets.analysis import evaluate
-from jaxnets.converge import converge
+from jaxnets.converge import Converged, converge
 from jaxnets.data import Dataset
 
 LOSS = "binary_cross_entropy"
@@ -23,6 +23,7 @@ def train(
     sets: Sequence[Dataset],
     starts: int,
     iterations: int,
+    grid: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:
     """Trains perceptrons of every width on every data set by full-batch L-BFGS, in float64.
 
@@ -30,7 +31,8 @@ def train(
 
     Returns:
         `mlp_converged [sets, widths]`, the accuracy on the test part, and `converged_slope`, the
-        norm of the last gradient.
+        norm of the last gradient; with a grid of points also `maps [widths, points]`, the last
+        set's classes there.
     """
     limits: dict[str, Any] = {"starts": starts, "steps": iterations, "tolerance": SLOPE, "group": 1}
     rows = []
@@ -44,8 +46,19 @@ def train(
                 for model, one in zip(models, found, strict=True)
             ]
             rows.append([np.asarray(tested), [one.gradient_norm for one in found]])
+        maps = {} if grid is None else {"maps": _maps(models, found, sets[-1], grid)}
     accuracies, slopes = np.asarray(rows, np.float64).transpose(1, 0, 2)
-    return {"mlp_converged": accuracies, "converged_slope": slopes}
+    return {"mlp_converged": accuracies, "converged_slope": slopes} | maps
+
+
+def _maps(
+    models: Sequence[jn.MLP], found: Sequence[Converged], data: Dataset, grid: np.ndarray
+) -> np.ndarray:
+    scaled = standardise(data._replace(test={"x": grid, "y": np.zeros(len(grid))})).test["x"]
+    outputs = [
+        model.apply(one.params, scaled)[:, 0] for model, one in zip(models, found, strict=True)
+    ]
+    return np.asarray(outputs) > 0
 
 
 def standardise(data: Dataset) -> Dataset:

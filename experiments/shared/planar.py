@@ -1,6 +1,8 @@
 """Perceptrons of many widths against AdaBoost on a problem of the plane, one data set per seed."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +19,7 @@ from jaxnets.training.optimizers import adam_cosine
 
 from ..lab.claims import Result, interval, markdown
 from . import converged
+from .weak_learners import boost_least_squares
 
 MAP = 160
 
@@ -38,6 +41,11 @@ class Config:
     starts: int = 6
     iterations: int = 1000
     """Of L-BFGS, at most, from each of the starts."""
+    optimiser: str = "Adam"
+    """Of the perceptrons: `Adam`, on mini-batches, or `L-BFGS`, on all samples at once."""
+    weak: str = "any direction"
+    """Classifiers of AdaBoost: hyperplanes of `any direction`, those that are `axis-aligned`, or
+    the one fitted by weighted `least squares`."""
     seed: int = 1
 
 
@@ -47,12 +55,49 @@ def compete(
     problem: str,
     limits: tuple[float, float, float, float],
     checkpoints: jn.CheckpointConfig | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> Result:
     """Measures held-out accuracies of perceptrons `[seeds, widths]` and baselines `[seeds]`.
 
-    Each seed draws new training, validation and test sets. A perceptron's learning rate is the
-    one of `config.rates` with the best validation accuracy for that seed and width. The sets of
-    the first seeds are also learned by L-BFGS, see `converged.train`.
+    Each seed draws new training, validation and test sets; `options` are those of the problem. The
+    sets of the first seeds are also learned by L-BFGS, see `converged.train`.
+    """
+    converged_key, *seed_keys = jax.random.split(key, config.seeds + 1)
+    data_keys, init_keys = zip(*map(jax.random.split, seed_keys), strict=True)
+    sets = [draw(problem, data_key, config.samples, **(options or {})) for data_key in data_keys]
+    grid = evaluate.plane(limits, MAP)
+    learned = OPTIMISERS[config.optimiser](
+        config, converged_key, init_keys, sets, grid, checkpoints
+    )
+    rows = [_baselines(config, data) for data in sets]
+    train = sets[-1].train
+    boosted = WEAK[config.weak](config, train)
+    return {
+        **{name: np.stack([row[name] for row in rows]) for name in rows[0]},
+        **learned,
+        "widths": np.asarray(config.widths),
+        "optimiser": np.asarray(config.optimiser),
+        "weak": np.asarray(config.weak),
+        "limits": np.asarray(limits),
+        "maps": learned["maps"].reshape(-1, MAP, MAP),
+        "map_adaboost": np.asarray(classical.adaboost_predict(boosted, grid)).reshape(MAP, MAP),
+        "points": np.asarray(train["x"]),
+        "labels": np.asarray(train["y"]),
+    }
+
+
+def _by_adam(
+    config: Config,
+    converged_key: Array,
+    init_keys: Sequence[Array],
+    sets: Sequence[Dataset],
+    grid: np.ndarray,
+    checkpoints: jn.CheckpointConfig | None,
+) -> Result:
+    """Trains by Adam, and on the first sets also by L-BFGS; `maps` are those of the last set.
+
+    A perceptron's learning rate is the one of `config.rates` with the best validation accuracy for
+    that set and width.
     """
     model = jn.MLP((max(config.widths),))
     hparams = jn.grid(learning_rate=config.rates, width=config.widths)
@@ -64,12 +109,8 @@ def compete(
         adam_cosine(config.epochs * -(-config.samples // config.batch_size)),
         record_every=config.epochs,
     )
-    converged_key, *seed_keys = jax.random.split(key, config.seeds + 1)
-    rows, sets = [], []
-    for seed_key in seed_keys:
-        data_key, init_key = jax.random.split(seed_key)
-        data = draw(problem, data_key, config.samples)
-        sets.append(data)
+    accuracies = []
+    for data, init_key in zip(sets, init_keys, strict=True):
         keys = jax.random.split(init_key, len(hparams["width"]))
         states, history = jn.sweep(
             spec, keys, data._replace(test=None), hparams, checkpoints=checkpoints
@@ -78,52 +119,68 @@ def compete(
         best = np.argmax(np.asarray(history["valid_accuracy"])[:, -1].reshape(shape), axis=0)
         chosen = best * shape[1] + np.arange(shape[1])
         params = jax.tree.map(lambda a, chosen=chosen: a[chosen], states.params)
-        tested = evaluate.accuracies(model, spec.loss, params, data.test)
-        rows.append({"mlp": tested} | _baselines(config, data))
+        accuracies.append(evaluate.accuracies(model, spec.loss, params, data.test))
+    outputs = jax.vmap(model.apply, in_axes=(0, None))(params, grid)[..., 0]
     few = sets[: config.converged_seeds]
     print(f"L-BFGS on the data of {len(few)} seeds", flush=True)
-    converged_rows = converged.train(
-        config.widths, converged_key, few, config.starts, config.iterations
-    )
-    grid = evaluate.plane(limits, MAP)
-    outputs = jax.vmap(model.apply, in_axes=(0, None))(params, grid)[..., 0]
-    boosted = classical.adaboost(
-        **data.train, directions=classical.even_directions(config.directions), rounds=config.rounds
-    )[0]
-    measured = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-    return (
-        measured
-        | converged_rows
-        | {
-            "widths": np.asarray(config.widths),
-            "limits": np.asarray(limits),
-            "maps": np.asarray(outputs > 0).reshape(-1, MAP, MAP),
-            "map_adaboost": np.asarray(classical.adaboost_predict(boosted, grid)).reshape(MAP, MAP),
-            "points": np.asarray(data.train["x"]),
-            "labels": np.asarray(data.train["y"]),
-        }
-    )
+    return {
+        "mlp": np.stack(accuracies),
+        "maps": np.asarray(outputs > 0),
+        **_converged(config, converged_key, few),
+    }
 
 
-def draw(problem: str, key: Array, samples: int) -> Dataset:
+def _by_lbfgs(
+    config: Config,
+    converged_key: Array,
+    init_keys: Sequence[Array],
+    sets: Sequence[Dataset],
+    grid: np.ndarray,
+    checkpoints: jn.CheckpointConfig | None,
+) -> Result:
+    """Trains by L-BFGS alone; the first seeds are those that count as converged."""
+    found = _converged(config, converged_key, sets, grid)
+    few = {name: values[: config.converged_seeds] for name, values in found.items()}
+    return few | {"mlp": found["mlp_converged"], "maps": found["maps"]}
+
+
+OPTIMISERS: dict[str, Callable[..., Result]] = {"Adam": _by_adam, "L-BFGS": _by_lbfgs}
+
+
+def _converged(
+    config: Config, key: Array, sets: Sequence[Dataset], grid: np.ndarray | None = None
+) -> Result:
+    return converged.train(config.widths, key, sets, config.starts, config.iterations, grid)
+
+
+def draw(problem: str, key: Array, samples: int, **options: Any) -> Dataset:
     """Draws training, validation and (five times larger) test sets of a problem of `TOY`."""
-    train_key, valid_key, test_key = jax.random.split(key, 3)
-    return Dataset(
-        TOY[problem](train_key, samples),
-        TOY[problem](valid_key, samples),
-        TOY[problem](test_key, 5 * samples),
-    )
+    sizes = (samples, samples, 5 * samples)
+    keys = jax.random.split(key, 3)
+    return Dataset(*(TOY[problem](k, n, **options) for k, n in zip(keys, sizes, strict=True)))
+
+
+def _boost(config: Config, train: Points, directions: Array) -> dict[str, Array]:
+    return classical.adaboost(**train, directions=directions, rounds=config.rounds)[0]
+
+
+WEAK: dict[str, Callable[[Config, Points], dict[str, Array]]] = {
+    "any direction": lambda config, train: _boost(
+        config, train, classical.even_directions(config.directions)
+    ),
+    "axis-aligned": lambda config, train: _boost(config, train, jnp.eye(2)),
+    "least squares": lambda config, train: boost_least_squares(**train, rounds=config.rounds),
+}
+"""AdaBoost on training points with each choice of weak classifiers."""
 
 
 def _baselines(config: Config, data: Dataset) -> dict[str, np.ndarray]:
-    axes = jnp.eye(2)
-    everywhere = classical.even_directions(config.directions)
     linear = classical.logistic_regression(**data.train, learning_rate=1.0, steps=2000)[0]
     positive = jnp.mean(data.test["y"])
-    hyperplanes, first = _adaboost_accuracies(config, data, everywhere)
-    stumps, first_stump = _adaboost_accuracies(config, data, axes)
+    boosted, first = _adaboost_accuracies(config, config.weak, data)
+    stumps, first_stump = _adaboost_accuracies(config, "axis-aligned", data)
     return {
-        "adaboost": hyperplanes,
+        "adaboost": boosted,
         "adaboost_stumps": stumps,
         "first_weak": first,
         "first_stump": first_stump,
@@ -134,15 +191,10 @@ def _baselines(config: Config, data: Dataset) -> dict[str, np.ndarray]:
     }
 
 
-def _adaboost_accuracies(
-    config: Config, data: Dataset, directions: Array
-) -> tuple[np.ndarray, np.ndarray]:
+def _adaboost_accuracies(config: Config, weak: str, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """The held-out accuracy of AdaBoost, and of its first weak classifier."""
-    params, _ = classical.adaboost(**data.train, directions=directions, rounds=config.rounds)
-    staged = classical.adaboost_staged(params, data.test["x"])
-    return np.asarray(_agreement(staged[-1], data.test)), np.asarray(
-        _agreement(staged[0], data.test)
-    )
+    staged = classical.adaboost_staged(WEAK[weak](config, data.train), data.test["x"])
+    return _agreement(staged[-1], data.test), _agreement(staged[0], data.test)
 
 
 def _agreement(predicted: Array, part: Points) -> np.ndarray:
@@ -150,7 +202,7 @@ def _agreement(predicted: Array, part: Points) -> np.ndarray:
 
 
 BASELINES = {
-    "adaboost": "AdaBoost, hyperplanes of any direction",
+    "adaboost": "AdaBoost, {weak}",
     "adaboost_stumps": "AdaBoost, axis-aligned",
     "logistic": "logistic regression",
     "majority": "larger class",
@@ -167,7 +219,10 @@ def table(result: Result) -> str:
         [f"MLP, {n} units, L-BFGS", interval(result["mlp_converged"][:, i]).percent()]
         for i, n in enumerate(result["widths"])
     ]
-    rows += [[label, interval(result[name]).percent()] for name, label in BASELINES.items()]
+    rows += [
+        [label.format(**result), interval(result[name]).percent()]
+        for name, label in BASELINES.items()
+    ]
     return markdown(["classifier", "held-out accuracy"], rows)
 
 
@@ -200,11 +255,11 @@ def _convergence(result: Result) -> str:
 def draw_accuracies(axes: Axes, result: Result) -> None:
     """Draws accuracy against width with its spread, and the baselines as levels."""
     style = plots.styles()
-    for name, label in (("mlp", "Adam"), ("mlp_converged", "L-BFGS")):
+    for name, label in (("mlp", result["optimiser"]), ("mlp_converged", "L-BFGS")):
         label = f"MLP, {label} (± 1 std)"
         plots.spread(axes, result["widths"], 100 * result[name], label, next(style))
     for name, label in BASELINES.items():
-        plots.level(axes, 100 * result[name].mean(), label, next(style))
+        plots.level(axes, 100 * result[name].mean(), label.format(**result), next(style))
     axes.set(xscale="log", xlabel="hidden units n", ylabel="held-out accuracy [%]")
     axes.set_xticks(result["widths"], [str(n) for n in result["widths"]])
     axes.minorticks_off()

@@ -58,6 +58,14 @@ def test_each_set_and_width_is_the_best_of_its_own_starts(noisy, key):
     assert found["converged_slope"][1, 1] == pytest.approx(best.gradient_norm, rel=0.01)
 
 
+def test_the_maps_are_those_of_the_last_set(noisy, key):
+    """Of the test points themselves: as many right as the accuracy says."""
+    other = Dataset(*({"x": part["x"], "y": 1 - part["y"]} for part in noisy))
+    found = converged.train((1, 2), key, [noisy, other], 2, 30, noisy.test["x"])
+    right = np.mean(found["maps"] == other.test["y"], axis=1)
+    np.testing.assert_allclose(right, found["mlp_converged"][1], atol=1e-6)
+
+
 def made_up():
     return {
         "widths": np.asarray([4, 10]),
