@@ -216,7 +216,7 @@ def test_settings_of_all_experiments_are_refused_before_one_starts(
     tmp_path, monkeypatch, settings, message
 ):
     """A misspelt field was ignored, and all experiments ran without it."""
-    monkeypatch.setattr(run_all, "_run", lambda *args: pytest.fail("one was started"))
+    monkeypatch.setattr(run_all, "run_each", lambda *args: pytest.fail("one was started"))
     with pytest.raises(ValueError, match=message):
         run_all.main(settings, tmp_path)
 
