@@ -85,6 +85,7 @@ LECTURE_TWO, LECTURE_RBF = (10, 20, 40, 60, 80, 100), (100, 400, 1600)
 """Sizes of the networks and kernels of which the lecture gives the accuracy on random points."""
 DOMAINS = ("[-1, 1] x [-1, 1]", "[0, 2] x [0, 3]", "[-2, 2] x [-1, 3]")
 """Of the Rosenbrock function."""
+OF_CELLS = _at_least("cells", 2)
 OPTIMISERS = _is_of("optimiser", "Adam", "L-BFGS")
 WEAK = _is_of("weak", "any direction", "axis-aligned", "least squares")
 NO_RATE = Rule(
@@ -115,7 +116,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _at_least("rounds", 2),
     ),
     "batch_size": (_once("sizes"), _at_least("rounds", 2)),
-    "checkerboard": (IN_BATCHES, _rise("widths"), _has("widths", 10), OPTIMISERS, WEAK),
+    "checkerboard": (IN_BATCHES, _rise("widths"), _has("widths", 10), OF_CELLS, OPTIMISERS, WEAK),
     "classical_learners": (
         _rise("margins", 3),
         _at_most("margins", 0.9),
@@ -132,7 +133,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _at_least("steps", 10),
         _at_least("points", 8),
     ),
-    "decision_regions": (IN_BATCHES, _rise("units", 2)),
+    "decision_regions": (IN_BATCHES, _rise("units", 2), OF_CELLS, OPTIMISERS),
     "digits_sweep": (OF_DIGITS, _once("rates"), _rise("widths")),
     "equivariance": (Rule("judged", lambda c: c.judged <= c.farthest, "be at most `farthest`"),),
     "extrapolation": (_at_least("samples", 2),),

@@ -1,6 +1,7 @@
 """Problems of the plane whose true boundary is known, and how near a network comes to it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -32,9 +33,15 @@ class Problem(NamedTuple):
         return (right - left) * (top - bottom)
 
 
-def board(x: np.ndarray) -> np.ndarray:
-    """Computes the labels of `toy.checkerboard`: the parity of column + row of 4 x 4 cells."""
-    return np.floor(2 * (x + 1)).sum(axis=1) % 2
+def board(cells: int) -> Problem:
+    """Returns `toy.checkerboard`, of which 2 (cells - 1) lines of length 2 are the boundary."""
+    draw, label = partial(toy.checkerboard, cells=cells), partial(parity, cells)
+    return Problem(draw, (-1.0, 1.0, -1.0, 1.0), label, 2 * (cells - 1) * 2.0)
+
+
+def parity(cells: int, x: np.ndarray) -> np.ndarray:
+    """Computes the parity of column + row of the cells of points `[n, 2]`."""
+    return np.floor(cells * (x + 1) / 2).sum(axis=1) % 2
 
 
 def banana(x: np.ndarray) -> np.ndarray:
@@ -51,12 +58,12 @@ def banana_length(steps: int = 100_000) -> float:
 
 
 PROBLEMS = {
-    "checkerboard": Problem(toy.checkerboard, (-1.0, 1.0, -1.0, 1.0), board, 6 * 2.0),
+    "checkerboard": board(4),
     "Rosenbrock region": Problem(
         toy.rosenbrock_region, (0.0, 2.0, 0.0, 3.0), banana, banana_length()
     ),
 }
-"""The two problems of lecture L0. The lines between the cells of the board are 6, of length 2."""
+"""The two problems of lecture L0."""
 
 
 def centres(limits: Limits, steps: int) -> np.ndarray:

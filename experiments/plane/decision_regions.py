@@ -34,6 +34,7 @@ import jaxnets as jn
 from jaxnets import plots
 from jaxnets.analysis import evaluate
 from jaxnets.claims import Sample
+from jaxnets.converge import minimise
 from jaxnets.data import Dataset, toy
 from jaxnets.objective import outputs_of
 from jaxnets.parallel.rows import parallel_map
@@ -51,7 +52,8 @@ NETWORKS = ((1, 100), (2, 10))
 STEPS = ((3, 6), (6, 20))
 """Units between which the capacity has to grow."""
 MEASURES = {"distance": "distance to the true boundary", "width": "width of the boundary"}
-SPIRALS = partial(toy.spirals, turns=1.5, noise=0.05)
+NOISE = 0.05
+"""Of the spirals."""
 LEARNED = 0.65
 """A test accuracy that both networks pass where their boundaries are compared."""
 SPIRAL_LIMITS = (-1.2, 1.2, -1.2, 1.2)
@@ -65,6 +67,13 @@ class Config:
     epochs: int = 400
     batch_size: int = 32
     samples: int = 1024
+    cells: int = 4
+    """Of the checkerboard, in each direction."""
+    turns: float = 1.5
+    """Of the spirals."""
+    optimiser: str = "Adam"
+    """`Adam`, on mini-batches, with the best of `rates`, or `L-BFGS`, on all samples at once: as
+    many starts as `rates` and as many steps as `epochs`."""
     steps: int = 240
     """Of the grid of the plane, in each direction."""
     seed: int = 1
@@ -75,12 +84,13 @@ SMOKE = Config((3, 6), (0.03,), seeds=2, epochs=2, samples=64, steps=12)
 
 def run(config: Config, key: Array) -> Result:
     keys = jax.random.split(key, config.seeds)
-    grids = [boundaries.centres(problem.limits, config.steps) for problem in PROBLEMS.values()]
+    problems = _problems(config)
+    grids = [boundaries.centres(problem.limits, config.steps) for problem in problems]
     result: dict[str, list] = {"accuracy": [], "distance": [], "width": [], "maps": []}
     for layers, units in NETWORKS:
-        print(f"{layers} x {units} on {len(PROBLEMS)} problems", flush=True)
+        print(f"{layers} x {units} on {len(problems)} problems", flush=True)
         accuracy, maps = _boundaries(config, keys, jn.MLP((units,) * layers), grids)
-        drawn = list(zip(PROBLEMS.values(), grids, maps, strict=True))
+        drawn = list(zip(problems, grids, maps, strict=True))
         distances = [boundaries.distance(problem, grid, p) for problem, grid, p in drawn]
         result["accuracy"].append(accuracy)
         result["distance"].append(distances)
@@ -89,7 +99,11 @@ def run(config: Config, key: Array) -> Result:
         result["maps"].append(maps[0, middle].reshape(config.steps, config.steps))
     print(f"{', '.join(map(str, config.units))} units on the spirals", flush=True)
     arrays = {name: np.asarray(values) for name, values in result.items()}
-    return arrays | _capacity(config, keys)
+    return arrays | {"cells": np.asarray(config.cells)} | _capacity(config, keys)
+
+
+def _problems(config: Config) -> list[boundaries.Problem]:
+    return [*(PROBLEMS | {"checkerboard": boundaries.board(config.cells)}).values()]
 
 
 def _boundaries(
@@ -100,7 +114,7 @@ def _boundaries(
 
     def one(row: dict[str, Array]) -> tuple[Array, Array]:
         data_key, train_key = jax.random.split(row["key"])
-        drawn = [_draw(config, problem.draw, data_key) for problem in PROBLEMS.values()]
+        drawn = [_draw(config, problem.draw, data_key) for problem in _problems(config)]
         data = jax.tree.map(lambda *parts: jnp.stack(parts)[row["problem"]], *drawn)
         params = _best(config, model, train_key, data, {})
         p = _probabilities(model, params, planes[row["problem"]])
@@ -116,11 +130,12 @@ def _boundaries(
 def _capacity(config: Config, keys: Array) -> Result:
     """Accuracies `[units, seeds]` on the spirals, and the maps of the first seed."""
     model = jn.MLP((max(config.units),))
+    spirals = partial(toy.spirals, turns=config.turns, noise=NOISE)
     grid = boundaries.centres(SPIRAL_LIMITS, config.steps)
 
     def one(row: dict[str, Array]) -> dict[str, Array]:
         data_key, train_key = jax.random.split(row["key"])
-        data = _draw(config, SPIRALS, data_key)
+        data = _draw(config, spirals, data_key)
         params = _best(config, model, train_key, data, {"width": row["units"]})
         parts = {"train": data.train, "test": data.test}
         found = {k: evaluate.accuracy(model, LOSS, params, part) for k, part in parts.items()}
@@ -131,7 +146,7 @@ def _capacity(config: Config, keys: Array) -> Result:
     found = jax.device_get(parallel_map(one, rows, group=4))
     shape = (len(config.units), config.seeds)
     maps = found["map"].reshape(*shape, config.steps, config.steps)
-    shown = jax.jit(partial(_draw, config, SPIRALS))(jax.random.split(keys[0])[0]).train
+    shown = jax.jit(partial(_draw, config, spirals))(jax.random.split(keys[0])[0]).train
     return {
         "units": np.asarray(config.units),
         "capacity_train": found["train"].reshape(shape),
@@ -149,7 +164,15 @@ def _draw(config: Config, problem: Callable[..., toy.Points], key: Array) -> Dat
 
 
 def _best(config: Config, model: Any, key: Array, data: Dataset, hparams: dict[str, Array]) -> Any:
-    """The params of the learning rate with the best validation accuracy."""
+    """The params of the run with the best validation accuracy."""
+    params, valid = OPTIMISERS[config.optimiser](config, model, key, data, hparams)
+    return jax.tree.map(lambda a: a[jnp.argmax(valid)], params)
+
+
+def _by_adam(
+    config: Config, model: Any, key: Array, data: Dataset, hparams: dict[str, Array]
+) -> tuple[Any, Array]:
+    """The params and the validation accuracy of each learning rate."""
     updates = config.epochs * -(-config.samples // config.batch_size)
     spec = jn.TrainSpec(
         model,
@@ -164,8 +187,31 @@ def _best(config: Config, model: Any, key: Array, data: Dataset, hparams: dict[s
         state, history = jn.train(spec, key, data, {"learning_rate": rate} | hparams)
         return state.params, history["valid_accuracy"][-1]
 
-    params, valid = jax.vmap(at)(jnp.asarray(config.rates))
-    return jax.tree.map(lambda a: a[jnp.argmax(valid)], params)
+    return jax.vmap(at)(jnp.asarray(config.rates))
+
+
+def _by_lbfgs(
+    config: Config, model: Any, key: Array, data: Dataset, hparams: dict[str, Array]
+) -> tuple[Any, Array]:
+    """The params and the validation accuracy of each start.
+
+    Idle units of a narrowed layer of tanh stay idle, since their gradient is zero.
+    """
+    objective = jn.Objective(model, LOSS)
+
+    def loss(params: Any, part: Any) -> Array:
+        return objective(params, part)[0]
+
+    def search(key: Array) -> tuple[Any, Array]:
+        start = model.init(key, data.train["x"][:1])
+        start = model.narrow(start, **hparams) if hparams else start
+        params = minimise(loss, start, data.train, steps=config.epochs).params
+        return params, evaluate.accuracy(model, LOSS, params, data.valid)
+
+    return jax.lax.map(search, jax.random.split(key, len(config.rates)))
+
+
+OPTIMISERS = {"Adam": _by_adam, "L-BFGS": _by_lbfgs}
 
 
 def _probabilities(model: Any, params: Any, x: Array) -> Array:
@@ -199,7 +245,7 @@ def plot(result: Result) -> Figure:
     for panel, network, p in zip(axes[0], NETWORKS, result["maps"], strict=False):
         title = f"{_name(network)}: {weights(*network)} weights (median seed)"
         plots.regions(panel, p, PROBLEMS["checkerboard"].limits, title)
-        for line in (-0.5, 0.0, 0.5):
+        for line in np.linspace(-1, 1, int(result["cells"]) + 1)[1:-1]:
             panel.axhline(line, color="black", linewidth=0.7)
             panel.axvline(line, color="black", linewidth=0.7)
     _draw_lengths(axes[0, 2], result)

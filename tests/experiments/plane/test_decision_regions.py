@@ -1,5 +1,7 @@
 """The verdicts of `decision_regions` on made-up results, and the lengths it measures."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -149,3 +151,38 @@ def test_both_problems_are_drawn_from_the_seeds_own_key(monkeypatch, key):
         test = problem.draw(jax.random.split(data_key, 3)[2], 100)
         expected = np.mean((np.asarray(model.apply(start, test["x"]))[:, 0] >= 0) == test["y"])
         assert accuracy[i, 2] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("cells", [2, 3, 6])
+def test_a_board_of_other_cells_is_that_of_the_draws(cells, key):
+    board = boundaries.board(cells)
+    drawn = board.draw(key, 500)
+    np.testing.assert_array_equal(board.label(np.asarray(drawn["x"])), drawn["y"])
+    grid = boundaries.centres(board.limits, 40 * cells)
+    labels = board.label(grid).reshape(40 * cells, 40 * cells)
+    changes = [(np.diff(labels, axis=axis) != 0).sum() for axis in (0, 1)]
+    assert board.length == pytest.approx(sum(changes) * 2 / (40 * cells))
+
+
+def test_lbfgs_leaves_idle_units_idle_and_lowers_the_loss(key):
+    config = Config(rates=(0.1, 0.2, 0.3), samples=60, epochs=15, optimiser="L-BFGS")
+    model, data = jn.MLP((5,)), decision_regions._draw(config, toy.two_moons, key)
+    params, valid = decision_regions._by_lbfgs(config, model, key, data, {"width": jnp.asarray(2)})
+    assert valid.shape == (3,)
+    hidden, output = params["params"]["hidden_0"], params["params"]["output"]
+    for idle in (hidden["weight"][:, 2:], hidden["bias"][:, 2:], output["weight"][..., 2:]):
+        np.testing.assert_array_equal(idle, 0)
+    objective = jn.Objective(model, decision_regions.LOSS)
+    losses = jax.vmap(lambda p: objective(p, data.train)[0])(params)
+    assert losses.max() < 0.6 * np.log(2)
+
+
+def test_the_turns_are_those_of_the_spirals(key):
+    config = dataclasses.replace(decision_regions.SMOKE, turns=0.5, optimiser="L-BFGS", cells=2)
+    result = decision_regions.run(config, key)
+    x, y = result["points"], result["labels"]
+    radius, angle = np.hypot(*x.T), np.arctan2(x[:, 1], x[:, 0])
+    off = (angle - np.pi * (radius + y) + np.pi) % (2 * np.pi) - np.pi
+    assert np.median(np.abs(off * radius)) < 2 * decision_regions.NOISE
+    board = decision_regions.plot(result).axes[0]
+    assert [line.get_xdata()[0] for line in board.lines if line.get_ydata()[1] == 1] == [0]
