@@ -11,6 +11,7 @@ LECTURES: dict[str, tuple[str, ...]] = {
         "image_surface",
         "extrapolation",
         "mnist_width",
+        "reading_digits",
         "activation_choice",
         "approximation",
         "linear_regions",

@@ -215,6 +215,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "have as many units as `board_layers`",
         ),
     ),
+    "reading_digits": (_at_least("images", 2), _at_least("pool", 2), _at_most("pool", 8)),
     "rosenbrock_region": (IN_BATCHES, _rise("widths"), OPTIMISERS, WEAK, NO_RATE),
     "rosenbrock_regression": (
         _at_least("grid", 3),
