@@ -203,6 +203,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "have all of `searched` and `others`",
         ),
         _is_of("kernels", *LECTURE_RBF),
+        _is_of("activation", "tanh", "relu"),
         _has("kernels", 100),
         Rule("updates", lambda c: c.updates % c.records == 0, "be a multiple of `records`"),
     ),

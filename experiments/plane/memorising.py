@@ -1,5 +1,6 @@
 """How many random labels networks and Gaussian kernels fit on the same points."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -15,9 +16,6 @@ from jaxnets.parallel.rows import parallel_map
 from jaxnets.training.optimizers import adam_cosine
 
 G = 200.0
-SIDES = (1.0, 2.0)
-"""Sides of the square of the points, in the unit of length of g."""
-PENALTIES = (1e-4, 1e-3, 1e-2)
 
 
 def draw_points(config: Any, key: Array) -> dict[str, Array]:
@@ -36,7 +34,7 @@ def curves(
 ) -> np.ndarray:
     """Trains networks on the first points drawn: accuracies `[widths, seeds, records]`."""
     spec = jn.TrainSpec(
-        jn.MLP((max(widths),) * depth),
+        jn.MLP((max(widths),) * depth, activation=config.activation),
         "binary_cross_entropy",
         config.updates,
         optimizer=adam_cosine(config.updates),
@@ -64,7 +62,10 @@ def kernel_accuracies(config: Any, key: Array, drawn: dict[str, Array]) -> np.nd
     found = [
         [
             [
-                [rbf_accuracies(x[:n], y[:n], at[:k], G * (side / 2) ** 2) for side in SIDES]
+                [
+                    rbf_accuracies(x[:n], y[:n], at[:k], G * (side / 2) ** 2, config.penalties)
+                    for side in config.sides
+                ]
                 for x, y, at in zip(drawn["x"], drawn["y"], centres, strict=True)
             ]
             for k in config.kernels
@@ -74,14 +75,16 @@ def kernel_accuracies(config: Any, key: Array, drawn: dict[str, Array]) -> np.nd
     return np.asarray(found).transpose(0, 3, 4, 1, 2)
 
 
-def rbf_accuracies(x: np.ndarray, y: np.ndarray, centres: np.ndarray, g: float) -> list[float]:
-    """Fits a linear classifier on Gaussian features: an accuracy for each of `PENALTIES`.
+def rbf_accuracies(
+    x: np.ndarray, y: np.ndarray, centres: np.ndarray, g: float, penalties: Sequence[float]
+) -> list[float]:
+    """Fits a linear classifier on Gaussian features: an accuracy for each penalty.
 
     The features are exp(-g |x_n - c_k|^2) of points `[n, 2]` and centres `[k, 2]`; weights and bias
     have the least mean of (f(x_n) - y_n)^2, y in {-1, 1}, plus the penalty times |w|^2.
     """
     features = rbf_kernel(x.astype(np.float64), centres.astype(np.float64), gamma=g)
-    machines = [RidgeClassifier(alpha=penalty * len(x)) for penalty in PENALTIES]
+    machines = [RidgeClassifier(alpha=penalty * len(x)) for penalty in penalties]
     return [machine.fit(features, y).score(features, y) for machine in machines]
 
 

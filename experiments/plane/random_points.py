@@ -33,7 +33,7 @@ from jaxnets.claims import Sample
 from ..lab.claims import Result, interval, markdown
 from ..lab.judging import NotMeasured
 from . import memorising
-from .memorising import PENALTIES, SIDES, first_record_at, weights
+from .memorising import first_record_at, weights
 
 LECTURE_TWO = {10: 0.70, 20: 0.86, 40: 0.96, 60: 0.96, 80: 0.98, 100: 0.99}
 LECTURE_RBF = {100: 0.72, 400: 0.77, 1600: 0.79}
@@ -53,6 +53,12 @@ class Config:
     """Units of the two layers trained on the chosen number, 100 among them."""
     one_layer: tuple[int, ...] = (*LECTURE_TWO, EQUAL_WEIGHTS[0])
     kernels: tuple[int, ...] = tuple(LECTURE_RBF)
+    activation: str = "tanh"
+    """Of the networks, a name in `jaxnets.ACTIVATIONS`."""
+    sides: tuple[float, ...] = (1.0, 2.0)
+    """Of the square of the points, in the unit of length of g: for the kernels."""
+    penalties: tuple[float, ...] = (1e-4, 1e-3, 1e-2)
+    """On the weights of the kernels; the side and penalty nearest to the lecture count."""
     learning_rate: float = 0.01
     seeds: int = 8
     updates: int = 3000
@@ -85,6 +91,8 @@ def run(config: Config, key: Array) -> Result:
         "two_layers": np.asarray((*config.searched, *config.others)),
         "one_layer": np.asarray(config.one_layer),
         "kernels": np.asarray(config.kernels),
+        "sides": np.asarray(config.sides),
+        "penalties": np.asarray(config.penalties),
         "updates": np.linspace(0, config.updates, config.records + 1)[1:],
         "two": np.concatenate([searched[chosen], others]),
         "one": memorising.curves(config, one_key, drawn, 1, config.one_layer, points),
@@ -117,7 +125,7 @@ def nearest_kernels(result: Result, at: int) -> tuple[np.ndarray, str, float]:
     found = np.moveaxis(result["rbf"][at], 2, 0)
     misfit = _misfit(found.mean(axis=-1), result["kernels"], LECTURE_RBF)
     side, penalty = np.unravel_index(np.argmin(misfit), misfit.shape)
-    name = f"square of side {SIDES[side]:g}, penalty {PENALTIES[penalty]:g}"
+    name = f"square of side {result['sides'][side]:g}, penalty {result['penalties'][penalty]:g}"
     return found[:, side, penalty], name, float(misfit.min())
 
 

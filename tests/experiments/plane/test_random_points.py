@@ -36,6 +36,8 @@ def made_up(two=None, one=None, rbf=None, records=(8, 2)):
         "two_layers": np.asarray(list(two)),
         "one_layer": np.asarray(list(one)),
         "kernels": np.asarray(list(rbf)),
+        "sides": np.asarray([1.0, 2.0]),
+        "penalties": np.asarray([1e-4, 1e-3, 1e-2]),
         "updates": np.linspace(100, 1000, RECORDS),
         "searched": np.asarray([10, 20]),
         "search": np.asarray([[0.5, 0.5], [two[10], two[20]]]),
@@ -126,35 +128,43 @@ def test_kernels_solve_the_normal_equations():
     design = np.concatenate([features, np.ones((80, 1))], axis=1)
     free = np.diag([1.0] * 30 + [0.0])
     expected = []
-    for penalty in memorising.PENALTIES:
+    penalties = (1e-4, 1e-3, 1e-2)
+    for penalty in penalties:
         w = np.linalg.solve(design.T @ design / 80 + penalty * free, design.T @ (2 * y - 1) / 80)
         expected.append(np.mean((design @ w > 0) == y))
     assert len(set(expected)) > 1
-    np.testing.assert_allclose(memorising.rbf_accuracies(x, y, centres, 9.0), expected)
+    np.testing.assert_allclose(memorising.rbf_accuracies(x, y, centres, 9.0, penalties), expected)
 
 
 def test_kernel_accuracies_have_their_axes(key):
     """More centres than points, and a side that makes g / 4 of g."""
-    config = Config(points=(6, 12), kernels=(2, 20), seeds=3)
+    config = Config(points=(6, 12), kernels=(2, 20), seeds=3, sides=(2.0, 1.0, 4.0))
     point_key, centre_key = jax.random.split(key)
     drawn = memorising.draw_points(config, point_key)
     found = memorising.kernel_accuracies(config, centre_key, drawn)
-    assert found.shape == (2, 2, 3, 2, 3)
+    assert found.shape == (2, 3, 3, 2, 3)
     point_key, centre_key = (jax.random.split(k, 3)[1] for k in (point_key, centre_key))
     x, y = (np.asarray(draw(point_key, 12)[name]) for name in ("x", "y"))
     centres = np.asarray(draw(centre_key, 20)["x"])
-    expected = memorising.rbf_accuracies(x[:6], y[:6], centres, memorising.G / 4)
-    np.testing.assert_array_equal(found[0, 0, :, 1, 1], expected)
+    g = memorising.G / 4
+    expected = memorising.rbf_accuracies(x[:6], y[:6], centres, g, config.penalties)
+    np.testing.assert_array_equal(found[0, 1, :, 1, 1], expected)
 
 
-def test_curves_are_single_runs_on_the_first_points(key):
-    config = Config(points=(16, 48), learning_rate=0.05, seeds=3, updates=9, records=3)
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_curves_are_single_runs_on_the_first_points(activation, key):
+    short = {"seeds": 3, "updates": 9, "records": 3}
+    config = Config(points=(16, 48), learning_rate=0.05, activation=activation, **short)
     point_key, train_key = jax.random.split(key)
     drawn = memorising.draw_points(config, point_key)
     found = memorising.curves(config, train_key, drawn, 2, (2, 3), 16)
     assert found.shape == (2, 3, 3)
     spec = jn.TrainSpec(
-        jn.MLP((3, 3)), "binary_cross_entropy", 9, optimizer=adam_cosine(9), record_every=3
+        jn.MLP((3, 3), activation=activation),
+        "binary_cross_entropy",
+        9,
+        optimizer=adam_cosine(9),
+        record_every=3,
     )
     part = {name: np.asarray(a)[2, :16] for name, a in drawn.items()}
     keys = jax.random.split(train_key, (2, 3))
