@@ -226,7 +226,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _at_least("starts", 8),
         Rule("domain", lambda c: c.domain in DOMAINS, f"be one of {'; '.join(DOMAINS)}"),
     ),
-    "sawtooth": (_rise("teeth"), _is_of("teeth", 1, 2, 4, 8, 16)),
+    "sawtooth": (_rise("teeth"), _is_of("teeth", 1, 2, 4, 8, 16), OF_CELLS, OPTIMISERS),
     "threshold_units": (_rise("inputs"), _at_most("inputs", 4)),
     "vanishing_gradients": (
         _rise("depths"),

@@ -5,11 +5,14 @@ from itertools import combinations, pairwise
 import jax
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 from scipy.optimize import linprog
 
+import jaxnets as jn
 from experiments.functions import sawtooth, zigzags
 from experiments.lab import run
 from jaxnets import MLP
+from jaxnets.data.toy import checkerboard
 
 SEEDS = 32
 JITTER = np.linspace(-0.01, 0.01, SEEDS)
@@ -84,6 +87,22 @@ def test_networks_have_the_weights_that_the_figure_says():
     assert counts == sawtooth.WEIGHTS
 
 
+@pytest.mark.parametrize("optimiser", sawtooth.OPTIMISERS)
+def test_exclusive_or_is_learned_by_either_optimiser(optimiser, key):
+    """The norm is that of the objective where the training ended, by finite differences."""
+    config = sawtooth.Config(samples=128, cells=2, trained=60, optimiser=optimiser)
+    accuracy, _ = sawtooth.generalise(config, MLP((8,)), key)
+    assert accuracy > 0.9
+    objective = jn.Objective(MLP((2,)), "binary_cross_entropy", l2=0.1)
+    train = checkerboard(key, 64, cells=2)
+    params, norm = sawtooth.OPTIMISERS[optimiser](config, objective, key, train)
+    flat, restore = ravel_pytree(params)
+    steps = 1e-2 * np.eye(len(flat), dtype=np.float32)
+    value = jax.vmap(lambda p: objective(restore(p), train)[0])
+    slopes = (value(flat[None] + steps) - value(flat[None] - steps)) / 2e-2
+    assert norm == pytest.approx(np.linalg.norm(slopes), abs=1e-3)
+
+
 # The claims.
 
 
@@ -96,6 +115,7 @@ def made_up(**changes):
         "squared": np.asarray([0.6, 0.5, 0.5]),
         "written": np.zeros(3),
         "fitted": 0.8 + np.tile(JITTER[:, None], 3),
+        "optimiser": np.asarray("L-BFGS"),
         "accuracies": accuracies,
         "gradient_norms": np.full_like(accuracies, 1e-6),
     } | changes
