@@ -245,6 +245,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "xor": (
         _begins("widths", 2),
         _rise("widths", 2),
+        _is_of("init", "He, zero biases", "uniform"),
         Rule("steps", lambda c: c.steps % XOR_RECORDS == 0, f"be a multiple of {XOR_RECORDS}"),
     ),
 }

@@ -86,6 +86,7 @@ def run(config: Config, key: Array, checkpoints: CheckpointConfig | None = None)
         "falls": largest_falls(end, config.widths, np.random.default_rng(config.seed)),
         "gaps_lecture": gaps(LECTURE),
         "gaps_start": gaps(start),
+        "gaps_without_c": gaps(start | {"c": np.zeros_like(start["c"])}),
         "gaps_end": gaps(end),
         "shown_b": shown.pop("b"),
         **{f"shown_{name}": values[:2] for name, values in shown.items()},
@@ -267,7 +268,7 @@ def _relu_folds(result: Result) -> dict[str, Sample]:
     return {
         "linear layers": Sample(np.maximum(np.sign(apart), 0)),
         "ReLU, W and c of L1": Sample(np.sign(result["gaps_lecture"][1:] - APART)),
-        "ReLU, random W and no c": _shares(result, result["gaps_start"][:, 0, 1] > APART),
+        "ReLU, random W and no c": _shares(result, result["gaps_without_c"][:, 0, 1] > APART),
     }
 
 

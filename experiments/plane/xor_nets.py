@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -38,7 +39,39 @@ class Config:
     seeds: int = 256
     steps: int = 2000
     learning_rate: float = 0.02
+    init: str = "He, zero biases"
+    """Of weights and biases: `He, zero biases`, or `uniform`, both within 1 / sqrt(fan-in)."""
     seed: int = 1
+
+
+class Uniform(jn.MLP):
+    """An MLP whose weights and biases are drawn from -1 / sqrt(fan-in) to 1 / sqrt(fan-in)."""
+
+    def init(self, key: Array, x: Array) -> Any:
+        """Draws the params for samples like x."""
+        layers = super().init(key, x)["params"]
+        drawn = {}
+        for name, layer_key in zip(layers, jax.random.split(key, len(layers)), strict=True):
+            weight_key, bias_key = jax.random.split(layer_key)
+            (units, fan), bound = (
+                layers[name]["weight"].shape,
+                layers[name]["weight"].shape[1] ** -0.5,
+            )
+            drawn[name] = {
+                "weight": jax.random.uniform(weight_key, (units, fan), minval=-bound, maxval=bound),
+                "bias": jax.random.uniform(bias_key, (units,), minval=-bound, maxval=bound),
+            }
+        return {"params": drawn}
+
+    def narrow(self, params: Any, width: Array | int) -> Any:
+        """Narrows the layers; the output's bias, too, gets the range of the narrow network."""
+        layers = dict(super().narrow(params, width)["params"])
+        scale = jnp.sqrt(self.widths[-1] / jnp.asarray(width))
+        layers["output"] = layers["output"] | {"bias": layers["output"]["bias"] * scale}
+        return {"params": layers}
+
+
+INITS = {"He, zero biases": jn.MLP, "uniform": Uniform}
 
 
 def train(
@@ -48,7 +81,7 @@ def train(
     points = xor_table()
     data = Dataset({"x": points["x"], "y": points["y"][:, None].astype(float)})
     spec = jn.TrainSpec(
-        jn.MLP((max(config.widths),), 1, "relu"),
+        INITS[config.init]((max(config.widths),), 1, "relu"),
         "squared_error",
         config.steps,
         optimizer=adam_cosine(config.steps),

@@ -172,6 +172,7 @@ def made_up(losses=(0.0, 0.125, 0.25), codes=((14, 8), (4, 2), (4, 2)), **change
         "falls": np.full((90, 1), -1e-6),
         "gaps_lecture": np.asarray([0.0, 0.4]),
         "gaps_start": gaps,
+        "gaps_without_c": gaps,
         "gaps_end": gaps,
     } | changes
 
@@ -205,7 +206,7 @@ CONTRARY = {
     "steps lower the loss": ({"falls": np.full((90, 1), 1e-3)}, "many_local_optima"),
     "a linear layer separates": (gaps_with(40, 0, 0.1), "relu_folds"),
     "the lecture's does not": ({"gaps_lecture": np.zeros(2)}, "relu_folds"),
-    "no random layer does": ({"gaps_start": np.zeros((90, 1, 2))}, "relu_folds"),
+    "no random layer does": ({"gaps_without_c": np.zeros((90, 1, 2))}, "relu_folds"),
 }
 
 
@@ -227,3 +228,30 @@ def test_a_network_that_diverged_is_no_failure_to_solve():
     result["losses"][3] = np.nan
     judged = statuses(result)
     assert {judged[name] for name in OPEN} == {"not judged"}
+
+
+@pytest.mark.parametrize("width", [2, 16])
+def test_uniform_weights_and_biases_fill_the_range_of_their_width(width):
+    """That of a network of so many units, whatever the size it is padded to."""
+    model = nets.Uniform((16,), 1, "relu")
+
+    def draw(key):
+        return model.narrow(model.init(key, nets.X), width)["params"]
+
+    drawn = jax.vmap(draw)(jax.random.split(jax.random.key(0), 2000))
+    for layer, fan in (("hidden_0", 2), ("output", width)):
+        for values in drawn[layer].values():
+            used = values[..., :width] if layer == "output" else values[:, :width]
+            assert np.abs(used).max() == pytest.approx(fan**-0.5, rel=0.01)
+            assert used.std() == pytest.approx((3 * fan) ** -0.5, rel=0.05)
+            assert np.abs(used.mean()) < 0.03
+
+
+def test_folding_is_judged_without_c_however_the_biases_start(key):
+    config = dataclasses.replace(experiment.SMOKE, init="uniform")
+    result = experiment.run(config, key)
+    start, _, _ = nets.train(config, key)
+    assert np.abs(start["c"]).max() > 0.1
+    bare = nets.gaps({"W": start["W"], "c": 0 * start["c"]})
+    np.testing.assert_array_equal(result["gaps_without_c"], bare)
+    assert not np.array_equal(result["gaps_start"], bare)
