@@ -6,6 +6,9 @@ from sklearn.cluster import KMeans
 from jaxnets.data import photographs
 
 ORIENTATIONS = 9
+DIRECTIONS = 8
+"""Of edges, where the ninth bin is for pixels without one."""
+NINTH_BIN = ("cells_no_edge", "share_no_edge", "share_all_edges")
 
 
 def colour_histogram(x: np.ndarray, levels: int = 4) -> np.ndarray:
@@ -40,6 +43,53 @@ def oriented_gradients(x: np.ndarray, cell: int = 8) -> np.ndarray:
         )[:, :, 0, 0]
 
     return np.stack([distributions(image) for image in x])
+
+
+def with_no_edge(x: np.ndarray, cell: int = 8, weakest: float = 1.0) -> np.ndarray:
+    """Computes the shares of 8 directions and of no edge by cell, `[images, cells, cells, 9]` (L3).
+
+    Directions are weighted by the strength of the edge and share what the pixels without an edge,
+    those where it is below `weakest`, leave: their part of the cell is the ninth bin.
+    `x [images, rows, columns, channels]`, of one channel or the strongest of several.
+    """
+    return np.stack([_edges_or_none(image, cell, weakest) for image in x])
+
+
+def _edges_or_none(image: np.ndarray, cell: int, weakest: float) -> np.ndarray:
+    down, right = np.gradient(image.astype(float), axis=(0, 1))
+    strengths = np.hypot(down, right)
+    strongest = strengths.argmax(axis=-1)[..., None]
+    down, right, strength = (
+        np.take_along_axis(a, strongest, axis=-1)[..., 0] for a in (down, right, strengths)
+    )
+    turned = np.mod(np.arctan2(down, right), np.pi) * DIRECTIONS / np.pi
+    direction = np.minimum(turned.astype(int), DIRECTIONS - 1)
+    edge = strength >= weakest
+    weights = (np.arange(DIRECTIONS) == direction[..., None]) * (strength * edge)[..., None]
+    none = _by_cell(1.0 - edge[..., None], cell).mean(axis=(1, 3))
+    sums = _by_cell(weights, cell).sum(axis=(1, 3))
+    total = sums.sum(axis=-1, keepdims=True)
+    shares = (1 - none) * sums / np.where(total > 0, total, 1)
+    return np.concatenate([shares, none], axis=-1)
+
+
+def _by_cell(values: np.ndarray, cell: int) -> np.ndarray:
+    """Divides `[rows, columns, k]` into full cells, `[rows, cell, columns, cell, k]`."""
+    rows, columns = (n // cell for n in values.shape[:2])
+    inside = values[: rows * cell, : columns * cell]
+    return inside.reshape(rows, cell, columns, cell, -1)
+
+
+def ninth_bin(example: np.ndarray, cell: int = 8) -> dict[str, np.ndarray]:
+    """Measures what is in the bin of no edge, where there is none and where all pixels have one.
+
+    Also how many cells and bins the `example [rows, columns]` has.
+    """
+    flat, slope = np.zeros((24, 24)), 5.0 * np.arange(24) + np.zeros((24, 1))
+    found = (with_no_edge(image[None, ..., None], cell)[0] for image in (example, flat, slope))
+    whole, without, everywhere = found
+    values = np.asarray(whole.shape), without[..., -1].ravel(), everywhere[..., -1].ravel()
+    return dict(zip(NINTH_BIN, values, strict=True))
 
 
 def codebook(random: np.random.Generator, x: np.ndarray, words: int, size: int) -> KMeans:

@@ -3,7 +3,7 @@
 `config` is that of `image_features`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -31,7 +31,9 @@ SHALLOW = {
     "hog": "HOG",
     "words": "bag of visual words",
 }
-CONTENDERS = SHALLOW | {"network": "network on pixels"}
+TOGETHER = ("colours", "hog", "words")
+"""The hand-made features, which are also put side by side."""
+CONTENDERS = SHALLOW | {"together": "features together", "network": "network on pixels"}
 DIGITS = {"pixels": "raw pixels", "hog": "HOG", "orientations": "HOG averaged over cells"}
 MEASURED = ("photographs", "colour_change", "moved")
 """What is measured on patches for every seed."""
@@ -80,7 +82,8 @@ def patches(
         "hog": lambda x: _flat(descriptors.oriented_gradients(x, CELL)),
         "words": partial(descriptors.visual_words, book, size=WINDOW, stride=STRIDE),
     }
-    accuracies = [_shallow(features[name], train, tests) for name in SHALLOW]
+    features["together"] = lambda x: join([features[name](x) for name in TOGETHER])
+    accuracies = [_shallow(describe, train, tests) for describe in features.values()]
     accuracies.append(_network(config, key, train, valid, tests, checkpoints=checkpoints))
     print(f"seed {seed}: {np.round(100 * np.asarray(accuracies)[:, 0])} %", flush=True)
     colours, of_shuffled = (features["colours"](part["x"]) for part in tests)
@@ -91,6 +94,11 @@ def patches(
         "shown": test["x"].reshape(len(pictures), -1, SIZE, SIZE, 3)[:, :SHOWN],
         "book": book.cluster_centers_.reshape(WORDS, WINDOW, WINDOW, 3).astype(np.uint8),
     }
+
+
+def join(described: Sequence[np.ndarray]) -> np.ndarray:
+    """Puts features `[images, ...]` side by side, so that a linear classifier sees all of them."""
+    return np.concatenate(described, axis=1)
 
 
 def _flat(x: np.ndarray) -> np.ndarray:

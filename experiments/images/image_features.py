@@ -3,8 +3,9 @@
 Claims: HOG, the distribution of edge directions in cells of 8 x 8 pixels, makes 30 * 40 * 9 =
 10,800 numbers of an image of 320 x 240; it "captures texture and position, robust to small image
 changes"; a colour histogram "ignores texture, spatial positions"; such features, or a bag of visual
-words, and a linear classifier are "shallow learning", to which L3 opposes networks that learn from
-pixels. The lectures give no accuracies.
+words, or all of them side by side (row G20), and a linear classifier are "shallow learning", to
+which L3 opposes networks that learn from pixels. The lectures give no accuracies. L3's slides have
+HOG with 8 directions and with a ninth bin for pixels without an edge, which also makes 10,800.
 
 Command: `make image_features`, minutes on 2 cores; it needs scikit-image, and without MNIST it uses
 scikit-learn's digits and the claims about MNIST are not judged. Protocol: ten photographs of
@@ -45,7 +46,7 @@ from ..lab.claims import Result, interval, markdown
 from ..lab.judging import NotMeasured, require_mnist
 from . import image_descriptors as descriptors
 from . import image_feature_problems as problems
-from .image_feature_problems import CELL, CONTENDERS, DIGITS, SHALLOW, SHIFTS
+from .image_feature_problems import CELL, CONTENDERS, DIGITS, SHALLOW, SHIFTS, TOGETHER
 
 LECTURES_CELLS = (30, 40, 9)
 LEARNED = 0.5
@@ -82,6 +83,7 @@ def run(config: Config, key: Array, checkpoints: CheckpointConfig | None = None)
         **{name: np.stack([row[name] for row in rows]) for name in problems.MEASURED},
         "example": example,
         "example_hog": descriptors.oriented_gradients(example[None], CELL)[0],
+        **descriptors.ninth_bin(example.mean(axis=-1), CELL),
         **problems.digits(config, digits_key),
     }
 
@@ -195,6 +197,20 @@ def _network_is_best(result: Result) -> dict[str, Sample]:
     return {f"over {name}": Sample(network, _patch(result, name)) for name in SHALLOW}
 
 
+def _together_beats_each(result: Result) -> dict[str, Sample]:
+    together = _patch(result, "together")
+    return {f"over {name}": Sample(together, _patch(result, name)) for name in TOGETHER}
+
+
+def _no_edge(result: Result) -> dict[str, Sample]:
+    shape, without, everywhere = (result[name] for name in descriptors.NINTH_BIN)
+    return {
+        "shape": Sample(shape, LECTURES_CELLS),
+        "no edge": Sample(without),
+        "edges everywhere": Sample(everywhere),
+    }
+
+
 def _ignores_positions(result: Result) -> dict[str, Sample]:
     return {"change": Sample(result["colour_change"]), "moved": Sample(100 * result["moved"])}
 
@@ -228,5 +244,7 @@ CLAIMS = {
     "hog_beats_pixels_of_photographs": _beats_pixels("hog"),
     "colours_beat_pixels": _beats_pixels("colours"),
     "words_beat_pixels": _beats_pixels("words"),
+    "together_beats_each": _together_beats_each,
+    "no_edge_is_a_direction": _no_edge,
     "network_is_best": _network_is_best,
 }

@@ -71,6 +71,34 @@ def test_a_cell_is_that_part_of_the_image():
     assert moved.max() < 1e-12
 
 
+def test_eight_directions_and_none_by_loops():
+    """Central differences inside, one-sided ones at the borders, of the strongest channel."""
+    image = np.random.default_rng(9).integers(30, size=(9, 18, 2)).astype(float)
+    found = descriptors.with_no_edge(image[None], cell=4, weakest=8.0)[0]
+    assert found.shape == (2, 4, 9)
+    for row, column in np.ndindex(2, 4):
+        sums, without = np.zeros(8), 0
+        for i in range(4 * row, 4 * row + 4):
+            for j in range(4 * column, 4 * column + 4):
+                up, down, left, right = max(i - 1, 0), min(i + 1, 8), max(j - 1, 0), min(j + 1, 17)
+                slopes = (image[down, j] - image[up, j]) / (down - up) * 1j
+                slopes = slopes + (image[i, right] - image[i, left]) / (right - left)
+                slope = slopes[np.abs(slopes).argmax()]
+                if abs(slope) < 8:
+                    without += 1
+                else:
+                    sums[int(np.angle(slope) % np.pi / np.pi * 8) % 8] += abs(slope)
+        assert 0 < without < 16
+        shares = sums / sums.sum() * (16 - without) / 16
+        np.testing.assert_allclose(found[row, column], [*shares, without / 16])
+
+
+def test_joined_features_are_side_by_side():
+    one, other = np.arange(6.0).reshape(2, 3), -np.arange(4.0).reshape(2, 2)
+    joined = problems.join([one, other])
+    np.testing.assert_array_equal(joined, [[0, 1, 2, -0.0, -1], [3, 4, 5, -2, -3]])
+
+
 def test_windows_are_counted_as_the_nearest_words(patches):
     book = descriptors.codebook(np.random.default_rng(5), patches, words=4, size=5)
     found = descriptors.visual_words(book, patches, size=5, stride=3)
@@ -142,7 +170,8 @@ PATCHES = {
     "colours": (0.6, 0.6),
     "hog": (0.6, 0.3),
     "words": (0.65, 0.1),
-    "network": (0.85, 0.2),
+    "together": (0.77, 0.3),
+    "network": (0.88, 0.2),
 }
 DIGITS = {"pixels": (0.8, 0.7, 0.5), "hog": (0.92, 0.9, 0.85), "orientations": (0.4, 0.4, 0.4)}
 
@@ -162,6 +191,9 @@ def made_up(data="mnist", cells=(30, 40, 9), photographs=(), digits=(), **change
         "example_hog": np.zeros(cells),
         "colour_change": np.zeros(8),
         "moved": 0.9 + JITTER,
+        "cells_no_edge": np.asarray((30, 40, 9)),
+        "share_no_edge": np.ones(9),
+        "share_all_edges": np.zeros(9),
         "data": np.asarray(data),
     } | changes
 
@@ -221,12 +253,24 @@ CASES = {
         refuted("words_beat_pixels: gain"),
     ),
     "a network as good as words": (
-        {"photographs": {"words": (0.85, 0.1)}},
+        {"photographs": {"words": (0.88, 0.1), "together": (0.99, 0.1)}},
         refuted("network_is_best: over words"),
     ),
     "a network below colours": (
-        {"photographs": {"colours": (0.9, 0.9)}},
+        {"photographs": {"colours": (0.9, 0.9), "together": (0.99, 0.1)}},
         refuted("network_is_best: over colours"),
+    ),
+    "together as good as words": (
+        {"photographs": {"together": (0.65, 0.1)}},
+        refuted(*(f"together_beats_each: over {name}" for name in problems.TOGETHER)),
+    ),
+    "no bin for no edge": (
+        {"share_no_edge": np.zeros(9)},
+        refuted("no_edge_is_a_direction: no edge"),
+    ),
+    "a bin of everything": (
+        {"share_all_edges": np.ones(9)},
+        refuted("no_edge_is_a_direction: edges everywhere"),
     ),
 }
 
