@@ -9,6 +9,17 @@ import jaxnets as jn
 from jaxnets import ops
 from jaxnets.converge import minimise
 
+FAR = (1, 2, 4, 8, 16, 32)
+"""Distances in photographs, in pixels."""
+NEAR = {"mnist": (1, 2, 4, 8), "digits": (1, 2, 3)}
+"""Distances in handwritten digits."""
+
+
+def as_images(x: np.ndarray) -> np.ndarray:
+    """Makes square images of rows of features."""
+    side = int(np.sqrt(x.shape[1]))
+    return np.asarray(x).reshape(-1, side, side)
+
 
 def correlations(image: np.ndarray, distances: tuple[int, ...]) -> np.ndarray:
     """Computes Pearson's correlation of pixels with those that far to the right or below.

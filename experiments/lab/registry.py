@@ -57,6 +57,7 @@ LONGEST = (
     "first_filters",
     "adversarial",
     "lenet",
+    "reading_digits",
 )
 """`make experiments` starts with these, so that none of them runs alone at the end."""
 TIMED = ("batch_size", "backward_cost", "many_networks")

@@ -216,7 +216,16 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "have as many units as `board_layers`",
         ),
     ),
-    "reading_digits": (_at_least("images", 2), _at_least("pool", 2), _at_most("pool", 8)),
+    "reading_digits": (
+        _rise("sizes", 2),
+        _begins("depths", 1),
+        _rise("depths", 2),
+        _rise("records"),
+        _at_least("networks", 2),
+        _at_least("images", 2),
+        _at_least("pool", 2),
+        _at_most("pool", 8),
+    ),
     "rosenbrock_region": (IN_BATCHES, _rise("widths"), OPTIMISERS, WEAK, NO_RATE),
     "rosenbrock_regression": (
         _at_least("grid", 3),
