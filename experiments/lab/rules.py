@@ -137,7 +137,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "digits_sweep": (OF_DIGITS, _once("rates"), _rise("widths")),
     "equivariance": (Rule("judged", lambda c: c.judged <= c.farthest, "be at most `farthest`"),),
     "extrapolation": (_at_least("samples", 2),),
-    "feature_maps": (_at_least("neighbours", 41),),
+    "feature_maps": (
+        _at_least("neighbours", 41),
+        _at_least("corners", 2),
+        _is_of("wrong_labels", 0.1, 0.2, 0.3, 0.4),
+    ),
     "first_filters": (
         Rule(
             "patches", lambda c: c.patches >= max(4, c.batch_size), "fill a batch, and be 4 or more"

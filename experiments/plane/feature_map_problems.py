@@ -17,8 +17,6 @@ from ..lab.claims import Result
 
 LIMITS = (-1.6, 1.6, -1.6, 1.6)
 MAP = 120
-CORNERS = 8
-"""Corners of each random function on [-1, 1]."""
 DEGREES = (1, 2, 4, 8, 16, 32, 64)
 """Degrees of the approximations without noise."""
 NEIGHBOURS = (1, 3, 5, 9, 15, 25, 41)
@@ -52,27 +50,27 @@ def append_products(x: np.ndarray, pairs: np.ndarray) -> np.ndarray:
 
 
 PLANE: dict[str, tuple[Callable, Callable]] = {
-    "xor": (partial(toy.xor, noise=0.2), product),
-    "circles": (partial(toy.circles, noise=0.1), polar),
+    "xor": (toy.xor, product),
+    "circles": (toy.circles, polar),
 }
 """Problems of the plane, and the maps under which a line separates their classes."""
 
 
-def linear_models(problem: str, keys: Array, samples: int, steps: int) -> Result:
+def linear_models(problem: str, keys: Array, samples: int, noise: float, steps: int) -> Result:
     """Measures logistic regression on the coordinates and on their map: accuracies `[seeds, 2]`.
 
     Also returns the first seed's training points, their labels and the regions with the map.
     """
-    accuracy, regions, part = _logistic(problem, samples, steps, keys)
+    accuracy, regions, part = _logistic(problem, samples, steps, noise, keys)
     measured = {"linear": accuracy, "map": regions, "points": part["x"], "labels": part["y"]}
     return {f"{name}_{problem}": np.asarray(value) for name, value in measured.items()}
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _logistic(
-    problem: str, samples: int, steps: int, keys: Array
+    problem: str, samples: int, steps: int, noise: float, keys: Array
 ) -> tuple[Array, Array, toy.Points]:
-    draw, features = PLANE[problem]
+    draw, features = partial(PLANE[problem][0], noise=noise), PLANE[problem][1]
     grid = features(jnp.asarray(evaluate.plane(LIMITS, MAP)))
 
     def one(key: Array) -> tuple[Array, Array, toy.Points]:
@@ -101,14 +99,17 @@ def corner_errors() -> np.ndarray:
     return np.asarray([history["train_error"][-1] for history in histories])
 
 
-def polynomials(random: np.random.Generator, seeds: int, points: int, noise: float) -> Result:
+def polynomials(
+    random: np.random.Generator, seeds: int, points: int, noise: float, corners: int
+) -> Result:
     """Fits polynomials of every degree to random functions, at noisy points and without noise.
 
+    The functions on [-1, 1] have so many corners, their ends among them.
     `fits [seeds, points, 2]`: root mean squared errors of degrees 0 to `points - 1` on the training
     points and on 20 times as many others. `farthest [seeds, DEGREES]`: the largest errors without
     noise.
     """
-    heights = random.normal(size=(seeds, CORNERS))
+    heights = random.normal(size=(seeds, corners))
     fits, first = [], None
     for row in heights:
         train, valid = (_draw_noisy(random, row, n, noise) for n in (points, 20 * points))
@@ -202,19 +203,19 @@ def _perceptron(x: Array, y: Array, epochs: int) -> tuple[dict[str, Array], dict
     return classical.perceptron(x, y, max_epochs=epochs)
 
 
-def neighbours(keys: Array, n: int) -> Result:
+def neighbours(keys: Array, n: int, noise: float) -> Result:
     """Measures the accuracy and k of k-NN, `[seeds, FLIPS, 2]`: on coordinates and on the radius.
 
     It has n points for training and n to choose k, with a share of wrong labels, and 5 n to test.
     """
-    found = np.asarray([[_k_nn(key, n, flip) for flip in FLIPS] for key in keys])
+    found = np.asarray([[_k_nn(key, n, flip, noise) for flip in FLIPS] for key in keys])
     return {"k_nn": found[..., 0], "k": found[..., 1]}
 
 
-def _k_nn(key: Array, n: int, flip: float) -> list[tuple[float, int]]:
+def _k_nn(key: Array, n: int, flip: float, noise: float) -> list[tuple[float, int]]:
     """The points are the same for every `flip`."""
     draws = zip(jax.random.split(key, 3), (n, n, 5 * n), (flip, flip, 0.0), strict=True)
-    train, *others = (jax.device_get(_circles(*draw)) for draw in draws)
+    train, *others = (jax.device_get(_circles(*draw, noise)) for draw in draws)
     chosen = []
     for features in (lambda x: x, lambda x: np.linalg.norm(x, axis=1, keepdims=True)):
         valid, test = (
@@ -230,8 +231,8 @@ def _k_nn(key: Array, n: int, flip: float) -> list[tuple[float, int]]:
 
 
 @partial(jax.jit, static_argnums=1)
-def _circles(key: Array, n: int, flip: float) -> toy.Points:
-    return toy.circles(key, n, noise=0.1, flip=flip)
+def _circles(key: Array, n: int, flip: float, noise: float) -> toy.Points:
+    return toy.circles(key, n, noise=noise, flip=flip)
 
 
 def votes(x: np.ndarray, y: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -43,8 +43,6 @@ from ..shared.image_data import mnist_or_digits
 from . import feature_map_problems as problems
 from .feature_map_problems import DEGREES, FLIPS, LIMITS, PLANE
 
-JUDGED = 0.3
-"""The share of wrong labels at which k-NN is judged."""
 SPACES = ("coordinates", "radius")
 
 
@@ -54,9 +52,14 @@ class Config:
     samples: int = 400
     steps: int = 5000
     """Of logistic regression."""
+    noise_of_xor: float = 0.2
+    noise_of_circles: float = 0.1
+    """Deviations of the noise of the positions; that of the circles is also that of k-NN."""
     points: int = 16
     noise: float = 0.1
     """Of the points of random functions, whose corners have standard deviation 1."""
+    corners: int = 8
+    """Of each random function, its ends among them."""
     images: int = 2000
     tested: int = 5000
     """Images to test on, for all seeds."""
@@ -64,6 +67,8 @@ class Config:
     epochs: int = 10
     neighbours: int = 200
     """Training points of k-NN."""
+    wrong_labels: float = 0.3
+    """The share at which k-NN is judged, one of `FLIPS`."""
     data: str = "mnist"
     seed: int = 1
 
@@ -75,11 +80,16 @@ def run(config: Config, key: Array) -> Result:
     *plane_keys, circles_key = jax.random.split(key, len(PLANE) + 1)
     random = np.random.default_rng(config.seed)
     result: Result = {"corner_errors": problems.corner_errors()}
-    for problem, plane_key in zip(PLANE, plane_keys, strict=True):
+    noises = (config.noise_of_xor, config.noise_of_circles)
+    for problem, noise, plane_key in zip(PLANE, noises, plane_keys, strict=True):
         keys = jax.random.split(plane_key, config.seeds)
-        result |= problems.linear_models(problem, keys, config.samples, config.steps)
-    result |= problems.polynomials(random, config.seeds, config.points, config.noise)
-    result |= problems.neighbours(jax.random.split(circles_key, config.seeds), config.neighbours)
+        result |= problems.linear_models(problem, keys, config.samples, noise, config.steps)
+    result |= problems.polynomials(
+        random, config.seeds, config.points, config.noise, config.corners
+    )
+    keys = jax.random.split(circles_key, config.seeds)
+    result |= problems.neighbours(keys, config.neighbours, config.noise_of_circles)
+    result["wrong_labels"] = np.asarray(config.wrong_labels)
     data, name = mnist_or_digits(config.data, valid=0)
     print(f"{name}: perceptrons with {config.pairs} products of pixels", flush=True)
     sizes = (config.images, config.tested)
@@ -228,7 +238,7 @@ def _eights(result: Result) -> dict[str, Sample]:
 
 
 def _radius(result: Result) -> dict[str, Sample]:
-    noisy = 100 * result["k_nn"][:, FLIPS.index(JUDGED)]
+    noisy = 100 * result["k_nn"][:, FLIPS.index(result["wrong_labels"])]
     coordinates, radius = (100 * result["k_nn"][:, 0] - noisy).T
     return {"spared": Sample(coordinates - radius), "radius": Sample(noisy[:, 1])}
 

@@ -47,9 +47,12 @@ def test_only_the_product_leaves_no_error_on_xors_corners():
     assert mapped == 0
 
 
+NOISES = {"xor": 0.2, "circles": 0.1}
+
+
 @pytest.mark.parametrize("problem", problems.PLANE)
 def test_maps_come_near_the_best_rule_and_coordinates_do_not(problem, key):
-    result = problems.linear_models(problem, jax.random.split(key, 3), 300, 5000)
+    result = problems.linear_models(problem, jax.random.split(key, 3), 300, NOISES[problem], 5000)
     x, regions = result[f"points_{problem}"], result[f"map_{problem}"]
     rules = {
         "xor": lambda x: (x[:, 0] > 0.5) != (x[:, 1] > 0.5),
@@ -100,6 +103,36 @@ def test_noise_has_the_requested_size(random):
     x, y = problems._draw_noisy(random, np.zeros(3), 5000, 0.3)
     assert y.std() == pytest.approx(0.3, rel=0.05)
     assert x.min() == pytest.approx(-1, abs=0.01)
+
+
+def test_points_have_the_noise_of_their_problem(key):
+    """Of the radius for circles; of the distance from the nearest corner for xor, if it is low."""
+    keys = jax.random.split(key, 2)
+    rings = problems.linear_models("circles", keys, 4000, 0.05, 1)
+    radius = np.hypot(*rings["points_circles"].T)
+    off = radius - np.where(rings["labels_circles"] == 0, 1, 0.5)
+    assert off.std() == pytest.approx(0.05, rel=0.1)
+    clusters = problems.linear_models("xor", keys, 4000, 0.1, 1)["points_xor"]
+    assert (clusters - np.round(clusters)).std() == pytest.approx(0.1, rel=0.05)
+
+
+def test_noise_that_hides_the_circles_leaves_k_nn_at_chance(key):
+    result = problems.neighbours(jax.random.split(key, 2), 200, 100.0)
+    assert np.abs(result["k_nn"] - 0.5).max() < 0.1
+
+
+def test_functions_of_two_corners_are_straight(random):
+    """And so a polynomial of degree 1 leaves nothing."""
+    result = problems.polynomials(random, 3, 4, 0.0, corners=2)
+    assert result["heights"].shape == (2,)
+    assert result["farthest"].max() < 1e-9
+
+
+@pytest.mark.parametrize(("wrong_labels", "verdict"), [(0.3, "reproduced"), (0.1, "inconclusive")])
+def test_the_radius_is_judged_at_the_share_that_is_asked_for(wrong_labels, verdict):
+    spared_at = np.stack([stack(0.98, 0.98, 0.93, 0.9, 0.8), stack(*[0.99] * 5)], -1)
+    result = made_up(k_nn=spared_at, wrong_labels=np.asarray(wrong_labels))
+    assert statuses(result)[NAMES["r"]] == verdict
 
 
 def test_votes_are_those_of_scikit_learn(random):
@@ -163,6 +196,7 @@ def made_up(data="mnist", **changes):
         "farthest": stack(0.9, 0.7, 0.5, 0.4, 0.3, 0.2, 0.1),
         "features": np.asarray([784, 1034, 4784]),
         "k_nn": radius,
+        "wrong_labels": np.asarray(0.3),
         "data": np.asarray(data),
     }
     return result | images(0.08, 0.06, 0.03) | changes
