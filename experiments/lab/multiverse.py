@@ -33,7 +33,7 @@ from .rules import require_usable
 from .run import PROGRAM, RESULTS, load, redraw
 from .settings_tried import Count, counts_of, digests_of, tried
 
-MOST, MOST_OF_LONGEST = 24, 6
+MOST, MOST_OF_LONGEST = 12, 4
 """Combinations that are run; of more, so many are drawn without replacement."""
 SEEDS = 8
 """Seeds of each combination, or as many as the experiment has."""

@@ -101,6 +101,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _once("activations"),
         _has("activations", "relu", "tanh", "sigmoid"),
         Rule("activations", lambda c: len(c.activations) > 3, "have an alternative to ReLU"),
+        _is_of("data", "digits", "mnist"),
     ),
     "adversarial": (_begins("epsilons", 0), _rise("epsilons", 2)),
     "approximation": (
@@ -134,7 +135,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _at_least("points", 8),
     ),
     "decision_regions": (IN_BATCHES, _rise("units", 2), OF_CELLS, OPTIMISERS),
-    "digits_sweep": (OF_DIGITS, _once("rates"), _rise("widths")),
+    "digits_sweep": (
+        OF_DIGITS,
+        _once("rates"),
+        _rise("widths"),
+        _is_of("optimiser", "Adam", "gradient descent"),
+    ),
     "equivariance": (Rule("judged", lambda c: c.judged <= c.farthest, "be at most `farthest`"),),
     "extrapolation": (_at_least("samples", 2),),
     "feature_maps": (
@@ -190,7 +196,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("sizes", lambda c: c.sizes[-1] == c.samples, "end with `samples`"),
         Rule("updates", lambda c: c.updates * c.sizes[0] >= c.samples, "make an epoch of batches"),
     ),
-    "perceptron_mnist": (_at_least("orders", 2),),
+    "perceptron_mnist": (
+        _at_least("orders", 2),
+        _is_of("pixels", "0 to 255", "0 to 1", "-1 to 1", "standardised"),
+        _is_of("bias", "a constant of 1", "none"),
+    ),
     "random_points": (
         _is_of("searched", *LECTURE_TWO),
         _is_of("others", *LECTURE_TWO),
@@ -238,6 +248,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _is_of("nodes", 2, 3, 4),
         _at_least("starts", 8),
         Rule("domain", lambda c: c.domain in DOMAINS, f"be one of {'; '.join(DOMAINS)}"),
+        _is_of("z", "mean 0 and variance 1", "0 to 1", "-1 to 1"),
     ),
     "sawtooth": (_rise("teeth"), _is_of("teeth", 1, 2, 4, 8, 16), OF_CELLS, OPTIMISERS),
     "threshold_units": (_rise("inputs"), _at_most("inputs", 4)),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import jax
 import numpy as np
+import optax
 from jax import Array
 from matplotlib.figure import Figure
 
@@ -26,6 +27,8 @@ from jaxnets.data import load
 from ..lab.claims import Result, interval, markdown
 from ..lab.judging import NotMeasured
 
+OPTIMISERS = {"Adam": optax.adam, "gradient descent": optax.sgd}
+
 
 @dataclass(frozen=True)
 class Config:
@@ -34,16 +37,19 @@ class Config:
     seeds: int = 32
     epochs: int = 40
     batch_size: int = 32
+    optimiser: str = "Adam"
     seed: int = 1
 
 
+MULTIVERSE = Config(widths=(64,))
 SMOKE = Config(widths=(4, 8), rates=(1e-3, 1e-2), seeds=2, epochs=2)
 
 
 def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = None) -> Result:
     data = load("digits")
     model = jn.MLP((max(config.widths),), 10, "relu")
-    spec = jn.TrainSpec(model, "softmax_cross_entropy", config.epochs, config.batch_size)
+    optimizer = OPTIMISERS[config.optimiser]
+    spec = jn.TrainSpec(model, "softmax_cross_entropy", config.epochs, config.batch_size, optimizer)
     hparams = jn.grid(seed=range(config.seeds), learning_rate=config.rates, width=config.widths)
     keys = jax.random.split(key, len(hparams.pop("seed")))
     print(f"{len(keys)} networks in one program", flush=True)
@@ -56,6 +62,7 @@ def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = No
     return {
         "widths": np.asarray(config.widths),
         "rates": np.asarray(config.rates),
+        "optimiser": np.asarray(config.optimiser),
         "test": right.mean(axis=-1),
         "right": right[:, :, -1],
         "train_loss": np.asarray(history["train_loss"]).reshape(*shape, -1),
@@ -84,7 +91,9 @@ def plot(result: Result) -> Figure:
         plots.spread(
             axes[0, 0], result["rates"], 100 * result["test"][..., i], f"{n} units", next(style)
         )
-    axes[0, 0].set(xscale="log", xlabel="learning rate of Adam", ylabel="test accuracy [%]")
+    axes[0, 0].set(
+        xscale="log", xlabel=f"learning rate of {result['optimiser']}", ylabel="test accuracy [%]"
+    )
     axes[0, 0].legend(title="± 1 std over seeds", fontsize="small")
     style = plots.styles()
     epochs = 1 + np.arange(result["train_loss"].shape[-1])

@@ -32,6 +32,12 @@ def digits() -> dict[str, np.ndarray]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts.train}
 
 
+def as_few_of_mnist() -> dict[str, np.ndarray]:
+    """Loads the first of MNIST's training images, as many as the digits, `x [1797, 784]`, `y`."""
+    train = data.load("mnist").train
+    return {name: values[: len(digits()["y"])] for name, values in train.items()}
+
+
 def random_split(key: Array, samples: dict[str, np.ndarray]) -> Dataset:
     """Splits samples at random, `HELD_OUT` each for validation and testing; may be traced."""
     order = jax.random.permutation(key, len(samples["y"]))

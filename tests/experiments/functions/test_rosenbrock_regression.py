@@ -62,3 +62,14 @@ def test_the_domains_are_those_of_the_rule_and_change_the_surface(key):
         x1, x2 = np.meshgrid(np.linspace(left, right, 9), np.linspace(bottom, top, 9))
         z = 100 * (x2 - x1**2) ** 2 + (1 - x1) ** 2
         np.testing.assert_allclose(result["surfaces"][0], (z - z.mean()) / z.std(), atol=1e-9)
+
+
+@pytest.mark.parametrize(("z", "ends"), [("0 to 1", (0, 1)), ("-1 to 1", (-1, 1))])
+def test_z_has_the_range_that_it_says(z, ends):
+    y = rosenbrock_regression._surface(rosenbrock_regression.Config(z=z))["y"]
+    np.testing.assert_allclose([y.min(), y.max()], ends)
+
+
+def test_a_constant_has_loss_one_where_z_has_variance_one():
+    y = rosenbrock_regression._surface(rosenbrock_regression.Config())["y"]
+    np.testing.assert_allclose([y.mean(), (y**2).mean()], [0, 1], atol=1e-6)

@@ -1,10 +1,13 @@
 """What `perceptron_mnist` takes from made-up results; test_smoke.py runs it small."""
 
+import jax
 import numpy as np
 import pytest
 
 from experiments.images import perceptron_mnist
 from experiments.lab import run
+from experiments.lab.config import configure
+from jaxnets import classical
 
 
 def result(epochs=9, left=0.0, test=0.0014, share=0.5, scaled=1.0, changes=None, data="mnist"):
@@ -99,3 +102,35 @@ def test_the_table_sets_the_lectures_numbers_next_to_ours():
     table = perceptron_mnist.table(result(changes=(42, 0)))
     assert "| 0 | 42 | 0.00 | 0.14 | 64 |" in table
     assert "32 random orders: 9.0 ± 0.7 epochs, test error 0.14 ± 0.03 %" in table
+
+
+@pytest.mark.parametrize(
+    ("pixels", "ends"), [("0 to 255", (0, 255)), ("0 to 1", (0, 1)), ("-1 to 1", (-1, 1))]
+)
+def test_pixels_have_the_range_that_they_say(pixels, ends):
+    train, _, _ = perceptron_mnist._zeros_and_ones("digits", pixels)
+    np.testing.assert_allclose([train["x"].min(), train["x"].max()], ends)
+
+
+def test_standardised_pixels_have_the_mean_and_variance_of_training():
+    train, test, _ = perceptron_mnist._zeros_and_ones("digits", "standardised")
+    np.testing.assert_allclose([train["x"].mean(), train["x"].std()], [0, 1], atol=1e-5)
+    assert abs(test["x"].mean()) > 1e-4
+
+
+def test_mirror_images_move_the_widest_margin_to_the_origin():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 3))
+    x += np.sign(x @ [1.0, 2.0, -1.0])[:, None] * np.asarray([0.1, 0.2, -0.1])
+    y = (x @ [1.0, 2.0, -1.0] > 0).astype(int)
+    mirrored = perceptron_mnist._mirrored(x, y)
+    margin = classical.max_margin(np.asarray(mirrored["x"]), np.asarray(mirrored["y"]))
+    assert abs(margin["b"]) < 1e-6 * np.linalg.norm(margin["w"])
+    assert ((x @ np.asarray(margin["w"]) > 0) == y).all()
+
+
+def test_without_a_bias_the_bound_holds_too():
+    config = configure(perceptron_mnist.SMOKE, ["bias=none"])
+    made = perceptron_mnist.run(config, jax.random.key(0))
+    assert np.isfinite(made["bound"])
+    assert (made["updates"] <= made["bound"]).all()

@@ -1,9 +1,11 @@
 """What `digits_sweep` measures of learning rates, on made-up results."""
 
+import jax
 import numpy as np
 import pytest
 
 from experiments.lab import run
+from experiments.optimisation import digits_sweep
 
 RATES = [1e-4, 1e-2, 1e-1]
 
@@ -54,3 +56,14 @@ def test_if_every_rate_diverged_nothing_is_judged():
     broken = made_up() | {"valid_loss": np.full_like(made_up()["valid_loss"], np.nan)}
     (row,) = run.claims_of("digits_sweep", broken)
     assert (row["status"], row["ours"]) == ("not judged", "every rate diverged")
+
+
+def test_a_step_of_gradient_descent_is_proportional_to_its_rate():
+    """Adam's steps are as long as the rate; those of gradient descent at 1e-9 change nothing."""
+    falls = {}
+    for optimiser in digits_sweep.OPTIMISERS:
+        config = digits_sweep.Config((4,), (1e-9, 1e-2), 2, 2, optimiser=optimiser)
+        losses = digits_sweep.run(config, jax.random.key(0))["train_loss"][:, :, 0]
+        falls[optimiser] = losses[..., 0] - losses[..., 1]
+    assert (np.abs(falls["gradient descent"][:, 0]) < 1e-5).all()
+    assert (falls["Adam"][:, 1] > 2 * falls["gradient descent"][:, 1]).all()

@@ -115,7 +115,7 @@ def test_accuracies_are_those_of_single_runs(monkeypatch, key):
     rng = np.random.default_rng(0)
     small = {"x": rng.normal(size=(40, 3)).astype(np.float32), "y": np.arange(40) % 10}
     monkeypatch.setattr(image_data, "HELD_OUT", 10)
-    monkeypatch.setattr(activation_choice, "digits", lambda: small)
+    monkeypatch.setitem(activation_choice.SAMPLES, "digits", lambda: small)
     config = Config(("elu",), 1, 4, rates=(0.01, 0.3), seeds=2, starts=3, epochs=3, batch_size=10)
     result = activation_choice.run(config, key)
     assert result["valid"].shape == (1, 2, 2, 3)
@@ -132,3 +132,16 @@ def test_accuracies_are_those_of_single_runs(monkeypatch, key):
     np.testing.assert_allclose(result["valid"][0, 1, 1], single(keys[1], 0.3)[0], atol=1e-6)
     tested = [single(start, rate)[1] for start in keys[1:]]
     assert result["test"][0, 1] == pytest.approx(np.mean(tested))
+
+
+def test_mnist_is_as_large_as_the_digits(monkeypatch):
+    """With random pixels in its place, since MNIST itself is not everywhere."""
+    rng = np.random.default_rng(0)
+    train = {"x": rng.random((3000, 784)), "y": rng.integers(0, 10, 3000)}
+    whole = image_data.data.load
+    monkeypatch.setattr(
+        image_data.data, "load", lambda name: Dataset(train) if name == "mnist" else whole(name)
+    )
+    samples = activation_choice.SAMPLES["mnist"]()
+    np.testing.assert_array_equal(samples["x"], train["x"][:1797])
+    np.testing.assert_array_equal(samples["y"], train["y"][:1797])
