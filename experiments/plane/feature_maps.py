@@ -89,7 +89,7 @@ def run(config: Config, key: Array) -> Result:
     )
     keys = jax.random.split(circles_key, config.seeds)
     result |= problems.neighbours(keys, config.neighbours, config.noise_of_circles)
-    result["wrong_labels"] = np.asarray(config.wrong_labels)
+    result["judged_flip"] = np.asarray(FLIPS.index(config.wrong_labels))
     data, name = mnist_or_digits(config.data, valid=0)
     print(f"{name}: perceptrons with {config.pairs} products of pixels", flush=True)
     sizes = (config.images, config.tested)
@@ -238,7 +238,7 @@ def _eights(result: Result) -> dict[str, Sample]:
 
 
 def _radius(result: Result) -> dict[str, Sample]:
-    noisy = 100 * result["k_nn"][:, FLIPS.index(result["wrong_labels"])]
+    noisy = 100 * result["k_nn"][:, result["judged_flip"]]
     coordinates, radius = (100 * result["k_nn"][:, 0] - noisy).T
     return {"spared": Sample(coordinates - radius), "radius": Sample(noisy[:, 1])}
 

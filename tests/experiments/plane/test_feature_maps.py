@@ -128,10 +128,10 @@ def test_functions_of_two_corners_are_straight(random):
     assert result["farthest"].max() < 1e-9
 
 
-@pytest.mark.parametrize(("wrong_labels", "verdict"), [(0.3, "reproduced"), (0.1, "inconclusive")])
-def test_the_radius_is_judged_at_the_share_that_is_asked_for(wrong_labels, verdict):
+@pytest.mark.parametrize(("flip", "verdict"), [(3, "reproduced"), (1, "inconclusive")])
+def test_the_radius_is_judged_at_the_share_that_is_asked_for(flip, verdict):
     spared_at = np.stack([stack(0.98, 0.98, 0.93, 0.9, 0.8), stack(*[0.99] * 5)], -1)
-    result = made_up(k_nn=spared_at, wrong_labels=np.asarray(wrong_labels))
+    result = made_up(k_nn=spared_at, judged_flip=np.asarray(flip))
     assert statuses(result)[NAMES["r"]] == verdict
 
 
@@ -196,7 +196,7 @@ def made_up(data="mnist", **changes):
         "farthest": stack(0.9, 0.7, 0.5, 0.4, 0.3, 0.2, 0.1),
         "features": np.asarray([784, 1034, 4784]),
         "k_nn": radius,
-        "wrong_labels": np.asarray(0.3),
+        "judged_flip": np.asarray(3),
         "data": np.asarray(data),
     }
     return result | images(0.08, 0.06, 0.03) | changes
