@@ -94,13 +94,16 @@ def run(config: Config, key: Array) -> Result:
 def _zeros_and_ones(name: str, pixels: str) -> tuple[dict[str, Array], dict[str, Array], str]:
     """Training and test samples of both classes in the order of the files."""
     data, name = mnist_or_digits(name, valid=0)
-    train, test = (
-        {k: a[part["y"] < 2] for k, a in part.items()} for part in (data.train, data.test)
-    )
-    shift, size = PIXELS[pixels](255 * train["x"])
+
+    def pair(part: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        chosen = part["y"] < 2
+        return {"x": np.rint(255.0 * part["x"][chosen]), "y": part["y"][chosen]}
+
+    train, test = pair(data.train), pair(data.test)
+    shift, size = PIXELS[pixels](train["x"])
 
     def scaled(part: dict[str, np.ndarray]) -> dict[str, Array]:
-        x = (np.rint(255 * part["x"]) - shift) / size
+        x = (part["x"] - shift) / size
         return {"x": jnp.asarray(x, float), "y": jnp.asarray(part["y"])}
 
     return scaled(train), scaled(test), name
