@@ -16,6 +16,7 @@ LECTURES: dict[str, tuple[str, ...]] = {
         "approximation",
         "linear_regions",
         "sawtooth",
+        "found_by_sgd",
         "written_numbers",
         "gradient_check",
         "gradient_descent",

@@ -153,6 +153,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "patches", lambda c: c.patches >= max(4, c.batch_size), "fill a batch, and be 4 or more"
         ),
     ),
+    "found_by_sgd": (
+        _rise("units"),
+        _is_of("optimiser", "SGD", "Adam"),
+        Rule("batch_size", lambda c: c.samples % c.batch_size == 0, "divide `samples`"),
+    ),
     "gradient_descent": (
         _at_most("samples", DIGITS),
         _rise("sizes"),
