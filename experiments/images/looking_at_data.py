@@ -17,6 +17,7 @@ images, the intervals are corrected. Expect 37 % of the points next to one of th
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -42,17 +43,23 @@ PICTURES = {
 }
 SHARES = PICTURES | {"pixels": "all pixels, no picture", "chance": "labels by chance"}
 DRAWN = ("pca", "pca_uncentred", "kernel", "tsne")
-PERPLEXITY = 30.0
 
 
 @dataclass(frozen=True)
 class Config:
     subsamples: int = 32
     samples: int = 300
+    kernel: str = "Gaussian"
+    """Of kernel PCA, a name in `KERNELS`."""
+    perplexity: float = 30.0
+    """Of t-SNE, at most a third of the other points."""
+    neighbours: int = 1
+    """Nearest other points whose labels are compared."""
     data: str = "mnist"
     seed: int = 1
 
 
+MULTIVERSE = Config(subsamples=8)
 SMOKE = Config(subsamples=3, samples=60, data="digits")
 
 
@@ -64,29 +71,48 @@ def run(config: Config, key: Array) -> Result:
         for number in range(config.subsamples):
             chosen = random.permutation(len(data.train["y"]))[: config.samples]
             x, labels = data.train["x"][chosen].astype(np.float64), data.train["y"][chosen]
-            found = jax.device_get(_linear_pictures(x))
-            found["tsne"] = _tsne(x, config.seed + number)
-            rows.append(_measure(found, x, labels))
+            found = jax.device_get(_linear_pictures(x, config.kernel))
+            found["tsne"] = _tsne(x, config.perplexity, config.seed + number)
+            rows.append(_measure(found, x, labels, config.neighbours))
             if number == 0:
                 first = found | {"labels": labels}
     measures = {measure: np.stack([row[measure] for row in rows]) for measure in rows[0]}
     pictures = {f"picture_{picture}": first[picture] for picture in PICTURES}
     directions = [first["mean"], first["direction_uncentred"], first["directions"][0]]
-    arrays = {"data": name, "labels": first["labels"], "images": directions}
+    arrays = {
+        "data": name,
+        "neighbours": config.neighbours,
+        "labels": first["labels"],
+        "images": directions,
+    }
     return pictures | measures | {key: np.asarray(value) for key, value in arrays.items()}
 
 
-def kernel_of(x: Array) -> Array:
+def gaussian(x: Array) -> Array:
     """Computes `exp(-d^2 / m)` of samples `[n, features]`, `[n, n]`; m is the median of all d^2."""
     squares = jnp.sum(x**2, axis=1)
     distances = jnp.maximum(squares[:, None] + squares[None] - 2 * x @ x.T, 0)
     return jnp.exp(-distances / jnp.median(distances))
 
 
-@jax.jit
-def _linear_pictures(x: Array) -> dict[str, Array]:
+def polynomial(x: Array) -> Array:
+    """Computes `(x . y / features + 1)^3`, scikit-learn's polynomial kernel, `[n, n]`."""
+    return (x @ x.T / x.shape[1] + 1) ** 3
+
+
+def cosine(x: Array) -> Array:
+    """Computes the cosines of the angles between samples, `[n, n]`."""
+    unit = x / jnp.linalg.norm(x, axis=1, keepdims=True)
+    return unit @ unit.T
+
+
+KERNELS = {"Gaussian": gaussian, "polynomial": polynomial, "cosine": cosine}
+
+
+@partial(jax.jit, static_argnums=1)
+def _linear_pictures(x: Array, kernel_name: str) -> dict[str, Array]:
     """Pictures `[samples, 2]`, the directions that made them, and the kernels."""
-    centred, uncentred, kernel = pca(x), pca(x, centre=False), kernel_of(x)
+    centred, uncentred, kernel = pca(x), pca(x, centre=False), KERNELS[kernel_name](x)
     return {
         "pca": project(centred, x),
         "pca_uncentred": project(uncentred, x),
@@ -101,14 +127,14 @@ def _linear_pictures(x: Array) -> dict[str, Array]:
     }
 
 
-def _tsne(x: np.ndarray, seed: int) -> np.ndarray:
+def _tsne(x: np.ndarray, perplexity: float, seed: int) -> np.ndarray:
     from sklearn.manifold import TSNE
 
-    perplexity = min(PERPLEXITY, (len(x) - 1) / 3)
-    return TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(x)
+    most = (len(x) - 1) / 3
+    return TSNE(2, perplexity=min(perplexity, most), init="pca", random_state=seed).fit_transform(x)
 
 
-def _measure(found: Result, x: np.ndarray, labels: np.ndarray) -> Result:
+def _measure(found: Result, x: np.ndarray, labels: np.ndarray, neighbours: int) -> Result:
     from sklearn.preprocessing import KernelCenterer
 
     theirs = KernelCenterer().fit_transform(found["kernel_matrix"])
@@ -116,8 +142,8 @@ def _measure(found: Result, x: np.ndarray, labels: np.ndarray) -> Result:
     counts = np.bincount(labels)
     pairs = len(labels) * (len(labels) - 1)
     return {
-        **{f"share_{name}": nearest_alike(found[name], labels) for name in PICTURES},
-        "share_pixels": nearest_alike(x, labels),
+        **{f"share_{name}": nearest_alike(found[name], labels, neighbours) for name in PICTURES},
+        "share_pixels": nearest_alike(x, labels, neighbours),
         "share_chance": (counts * (counts - 1)).sum() / pairs,
         "cosine": abs(_cosine(found["direction_uncentred"], found["mean"])),
         "cosine_centred": abs(_cosine(found["directions"][0], found["mean"])),
@@ -126,12 +152,13 @@ def _measure(found: Result, x: np.ndarray, labels: np.ndarray) -> Result:
     }
 
 
-def nearest_alike(places: np.ndarray, labels: np.ndarray) -> float:
-    """Computes the share of points `[n, dimensions]` whose nearest other point has their label."""
+def nearest_alike(places: np.ndarray, labels: np.ndarray, neighbours: int) -> float:
+    """Computes the share of the nearest other points of `[n, dimensions]` with the same label."""
     from sklearn.neighbors import NearestNeighbors
 
-    nearest = NearestNeighbors(n_neighbors=1).fit(places).kneighbors(return_distance=False)
-    return float(np.mean(labels[nearest[:, 0]] == labels))
+    machine = NearestNeighbors(n_neighbors=neighbours).fit(places)
+    nearest = machine.kneighbors(return_distance=False)
+    return float(np.mean(labels[nearest] == labels[:, None]))
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -145,7 +172,7 @@ def _difference(ours: np.ndarray, theirs: np.ndarray) -> float:
 
 def table(result: Result) -> str:
     rows = [[name, interval(result[f"share_{key}"]).percent()] for key, name in SHARES.items()]
-    head = ["points in", "nearest other point has the same label"]
+    head = ["points in", f"same label, {_nearest(result)}"]
     return f"{result['data']}, {_samples(result)}:\n{markdown(head, rows)}"
 
 
@@ -174,7 +201,7 @@ def _draw_shares(axes: Axes, result: Result) -> None:
     means, spreads = [share.mean for share in shares], [share.std for share in shares]
     names = list(SHARES.values())[::-1]
     axes.barh(names, means, xerr=spreads, capsize=3, color=plots.COLOURS[5])
-    axes.set(xlim=(0, 100), xlabel="nearest other point has same label [%]")
+    axes.set(xlim=(0, 100), xlabel=f"same label, {_nearest(result)} [%]")
     axes.set_title(f"{result['data']}, {len(result['cosine'])} subsamples (± 1 std)")
 
 
@@ -197,6 +224,11 @@ def _draw_directions(axes: Axes, result: Result) -> None:
     axes.tick_params(length=0)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
+
+
+def _nearest(result: Result) -> str:
+    count = int(result["neighbours"])
+    return "nearest other point" if count == 1 else f"nearest {count} other points"
 
 
 def _samples(result: Result) -> str:

@@ -176,6 +176,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "linear_regions": (_at_least("widths", 2), _at_least("depth", 2), _at_least("samples", 32)),
     "looking_at_data": (
         _at_least("samples", 2),
+        _is_of("kernel", "Gaussian", "polynomial", "cosine"),
+        Rule("neighbours", lambda c: c.neighbours < c.samples, "be less than `samples`"),
         Rule("seed", lambda c: c.seed + c.subsamples <= LARGEST_SEED + 1, "leave some for t-SNE"),
     ),
     "loss_landscape": (
