@@ -54,9 +54,9 @@ def scale(params: dict[str, Array], deviations: Array) -> dict[str, Array]:
     return params | {"first": first, "hidden": hidden}
 
 
-def load_digits(samples: int) -> Dataset:
-    """Loads up to `samples` digits a part; all training pixels have mean 0 and variance 1."""
-    data = load("digits")
+def load_standardised(name: str, samples: int) -> Dataset:
+    """Loads up to `samples` images a part; all training pixels have mean 0 and variance 1."""
+    data = load(name)
     mean, std = data.train["x"].mean(), data.train["x"].std()
     parts = ({"x": (part["x"] - mean) / std, "y": part["y"]} for part in data)
     return Dataset(*(jax.tree.map(lambda a: a[:samples], part) for part in parts))
@@ -109,9 +109,14 @@ def deltas(model: Deep, params: Any, batch: dict[str, Any], depth: Array | int) 
     return jnp.sqrt(jnp.sum(delta**2, axis=(1, 2)))
 
 
-def clipped_descent(learning_rate: Array, norm: Array) -> optax.GradientTransformation:
-    """Builds gradient descent on gradients clipped to a global norm."""
-    return optax.chain(optax.clip_by_global_norm(norm), optax.sgd(learning_rate))
+OPTIMISERS = {"gradient descent": optax.sgd, "Adam": optax.adam}
+
+
+def clipped_descent(
+    learning_rate: Array, norm: Array, optimiser: str = "gradient descent"
+) -> optax.GradientTransformation:
+    """Builds an optimizer of `OPTIMISERS` for gradients clipped to a global norm."""
+    return optax.chain(optax.clip_by_global_norm(norm), OPTIMISERS[optimiser](learning_rate))
 
 
 def trained_accuracies(

@@ -22,6 +22,7 @@ He's weights at this rate, and hardly helps at 0.02.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -41,14 +42,14 @@ from ..lab.judging import NotMeasured
 from . import deep_networks
 from .deep_networks import DEVIATIONS, UNITS, Deep, clipped_descent, scale
 
-RECIPES = (("small", np.inf), ("Glorot", np.inf), ("He", np.inf), ("He", 1.0))
-"""Initialisation, and the largest global norm of the gradients in training."""
+RECIPES = ("small", "Glorot", "He", "He, clipped")
+"""Initialisations in training, the last with gradients clipped to a global norm."""
 CLIPPED, SHOWN = 3, (0, 2, 3)
-LOST, MOST, LEARNT = np.log10(np.finfo(np.float32).eps), 200.0, 0.5
+LOST, MOST = np.log10(np.finfo(np.float32).eps), 200.0
 DEEPEST = 64
 """The depth at which gradients are compared, and up to which networks are trained."""
-SAMPLES, BATCH, GROUP = 1024, 64, 16
-"""Training samples, samples per delta, networks trained together on a core."""
+SAMPLES, GROUP = 1024, 16
+"""Training samples, networks trained together on a core."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,13 @@ class Config:
     epochs: int = 4
     batch_size: int = 16
     learning_rate: float = 0.1
+    optimiser: str = "gradient descent"
+    clip_norm: float = 1.0
+    batch: int = 64
+    """Samples over which the norm of a delta is taken."""
+    learnt: float = 0.5
+    """The share of the test digits that a trained network reads."""
+    data: str = "digits"
     seed: int = 1
 
 
@@ -67,7 +75,7 @@ SMOKE = Config(depths=(3,), width=8, seeds=2, epochs=1, batch_size=128)
 
 def run(config: Config, key: Array) -> Result:
     choice = np.random.default_rng(int(jax.random.bits(key)))
-    data = deep_networks.load_digits(SAMPLES)
+    data = deep_networks.load_standardised(config.data, SAMPLES)
     deepest = max(config.depths)
     params = deep_networks.draw(
         choice, config.seeds, deepest, config.width, data.train["x"].shape[1]
@@ -84,6 +92,7 @@ def run(config: Config, key: Array) -> Result:
         "delta": _all_deltas(config, params, data),
         "valid": valid,
         "test": test,
+        "learnt": np.asarray(config.learnt),
     }
 
 
@@ -99,7 +108,7 @@ def _all_deltas(config: Config, params: Any, data: Dataset) -> np.ndarray:
     """Norms `[units, depths, initialisations, seeds, layers]` before training; 0 above a depth."""
     with jax.enable_x64(True):
         rows = _rows(config, list(DEVIATIONS), data.train["x"].shape[1], params)
-        batch = {name: values[:BATCH] for name, values in data.train.items()}
+        batch = {name: values[: config.batch] for name, values in data.train.items()}
         found = [
             parallel_map(_deltas, rows, jnp.asarray(unit), batch, jnp.asarray(depth), group=1)
             for unit in range(len(UNITS))
@@ -118,18 +127,19 @@ def _accuracies(
 ) -> np.ndarray:
     """Accuracies `[units, recipes, seeds, 2]` of trained networks, on validation and test data."""
     cut = {"hidden": params["hidden"][:, : depth - 1], "biases": params["biases"][:, :depth]}
-    names, norms = [name for name, _ in RECIPES], [norm for _, norm in RECIPES]
+    names = [recipe.partition(",")[0] for recipe in RECIPES]
+    norms = [config.clip_norm if "clipped" in recipe else np.inf for recipe in RECIPES]
     rows = _rows(config, names, data.train["x"].shape[1], (params | cut, order))
     rows = (rows, np.repeat(norms, config.seeds))
-    rate = jnp.asarray(config.learning_rate)
+    rate, train = jnp.asarray(config.learning_rate), partial(_train, config.optimiser)
     units = range(len(UNITS))
-    found = [parallel_map(_train, rows, jnp.asarray(i), rate, data, group=GROUP) for i in units]
+    found = [parallel_map(train, rows, jnp.asarray(i), rate, data, group=GROUP) for i in units]
     return np.asarray(found).reshape(len(UNITS), len(RECIPES), config.seeds, 2)
 
 
-def _train(row: Any, unit: Array, rate: Array, data: Dataset) -> Array:
+def _train(optimiser: str, row: Any, unit: Array, rate: Array, data: Dataset) -> Array:
     ((params, order), deviations), norm = row
-    tx = clipped_descent(rate, norm)
+    tx = clipped_descent(rate, norm, optimiser)
     return deep_networks.trained_accuracies(Deep(unit), scale(params, deviations), order, tx, data)
 
 
@@ -142,12 +152,12 @@ def log_ratios(result: Result) -> np.ndarray:
 
 
 def trained_depths(result: Result) -> np.ndarray:
-    """Computes `log2` of the deepest network with over half of the test digits right, or 0.
+    """Computes `log2` of the deepest network with a share `learnt` of test digits right, or 0.
 
     `[units, recipes, seeds]`; NaN where an accuracy is.
     """
     accuracies = np.moveaxis(result["test"], 1, -1)
-    deepest = np.where(accuracies > LEARNT, result["depths"], 1).max(axis=-1)
+    deepest = np.where(accuracies > result["learnt"], result["depths"], 1).max(axis=-1)
     return np.where(np.isnan(accuracies).any(axis=-1), np.nan, np.log2(deepest))
 
 
@@ -162,7 +172,7 @@ def table(result: Result) -> str:
     lost = [[name, *map(_orders, row)] for name, row in zip(UNITS, ratios, strict=True)]
     first = f"first delta over last, {depth} layers, log10"
     tests = [
-        [f"{name}, {_name(recipe)}", *(interval(row).percent() for row in rows)]
+        [f"{name}, {recipe}", *(interval(row).percent() for row in rows)]
         for name, tested in zip(UNITS, result["test"], strict=True)
         for recipe, rows in zip(RECIPES, tested.swapaxes(0, 1), strict=True)
     ]
@@ -176,10 +186,6 @@ def _orders(ratios: np.ndarray) -> str:
     return f"{ratios.mean():+.1f} ± {ratios.std(ddof=1):.1f}"
 
 
-def _name(recipe: tuple[str, float]) -> str:
-    return recipe[0] if np.isinf(recipe[1]) else f"{recipe[0]}, clipped"
-
-
 def plot(result: Result) -> Figure:
     canvas, axes = plots.figure(2, 3, size=(4.2, 3.4))
     for i, (panel, name) in enumerate(zip(axes[0], DEVIATIONS, strict=True)):
@@ -187,7 +193,7 @@ def plot(result: Result) -> Figure:
         panel.set_title(f"{name} initialisation, before training")
     for panel, recipe in zip(axes[1], SHOWN, strict=True):
         _draw_accuracies(panel, result["depths"], result["test"][:, :, recipe])
-        panel.set_title(f"{_name(RECIPES[recipe])}: after training")
+        panel.set_title(f"{RECIPES[recipe]}: after training")
     axes[0, 0].set_ylabel("|delta| of a layer / of the last, log10")
     axes[1, 0].set_ylabel("test accuracy [%]")
     axes[0, 0].legend(fontsize="small")

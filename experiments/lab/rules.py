@@ -262,6 +262,14 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "vanishing_gradients": (
         _rise("depths"),
         Rule("batch_size", lambda c: 1024 % c.batch_size == 0, "divide the 1024 samples"),
+        _is_of("optimiser", "gradient descent", "Adam"),
+        Rule(
+            "learning_rate",
+            lambda c: c.optimiser != "Adam" or c.learning_rate <= 0.02,
+            "be 0.02 or less for Adam, which else trains nothing",
+        ),
+        _is_of("data", "digits", "mnist"),
+        _at_most("learnt", 0.95),
     ),
     "written_numbers": (
         _at_least("samples", 4),

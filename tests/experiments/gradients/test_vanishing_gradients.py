@@ -10,12 +10,13 @@ import jaxnets as jn
 from experiments.gradients import vanishing_gradients
 from experiments.gradients.deep_networks import (
     LOSS,
+    OPTIMISERS,
     UNITS,
     Deep,
     clipped_descent,
     deltas,
     draw,
-    load_digits,
+    load_standardised,
 )
 from experiments.lab import run
 from jaxnets.losses import get_loss
@@ -122,7 +123,13 @@ def made_up(orders=None, depths=None, seeds=32, growth=2.0):
         glorot, he, clipped = np.broadcast_to((default | (depths or {}))[name], 3)
         deepest = np.asarray([1, glorot, he, clipped])
         test[i] = np.where(DEPTHS[:, None] <= deepest[None], 0.8, 0.1)[..., None] + jitter
-    return {"depths": DEPTHS, "delta": delta, "valid": test, "test": test}
+    return {
+        "depths": DEPTHS,
+        "delta": delta,
+        "valid": test,
+        "test": test,
+        "learnt": np.asarray(0.5),
+    }
 
 
 def statuses(result):
@@ -205,7 +212,7 @@ def test_ratios_are_cut_at_200_orders_and_zeros_are_allowed():
 def test_training_is_descent_by_hand_on_the_ordered_batches(key):
     """Two clipped steps, each network with the deviations and the norm of its recipe."""
     config = vanishing_gradients.Config(depths=(LAYERS,), width=WIDTH, seeds=2)
-    data = load_digits(1024)
+    data = load_standardised("digits", 1024)
     params = draw(np.random.default_rng(1), 2, LAYERS, WIDTH, 64)
     order = np.random.default_rng(2).permutation(1024)[:128].reshape(2, 2, 32)
     found = vanishing_gradients._accuracies(config, LAYERS, params, order, data)
@@ -235,3 +242,22 @@ def test_deep_relu_networks_learn_the_digits():
     assert (result["test"][2, 0, 2] != result["test"][2, 0, 3]).any()
     assert result["delta"].shape == (4, 1, 3, 2, 3)
     assert (result["delta"] > 0).all()
+
+
+@pytest.mark.parametrize("learnt", [0.5, 0.9])
+def test_a_network_has_learnt_what_it_reads_more_than_that_share_of(learnt):
+    test = np.full((1, 3, 1, 1), 0.6)
+    test[0, 0] = 0.95
+    made_up = {"depths": np.asarray([2, 4, 8]), "test": test, "learnt": np.asarray(learnt)}
+    expected = np.log2(8 if learnt == 0.5 else 2)
+    assert vanishing_gradients.trained_depths(made_up).item() == expected
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_optimisers_step_along_the_clipped_gradient(name):
+    """Against optax's own chain of the clipped gradient, by hand."""
+    gradient = jnp.asarray([3.0, -4.0])
+    tx = clipped_descent(jnp.asarray(0.1), jnp.asarray(1.0), name)
+    update, _ = tx.update(gradient, tx.init(jnp.zeros(2)))
+    expected = -0.1 * gradient / 5 if name == "gradient descent" else -0.1 * jnp.sign(gradient)
+    np.testing.assert_allclose(update, expected, rtol=1e-5)
