@@ -6,15 +6,21 @@ from typing import Any
 import jax
 from jax import Array
 
-from jaxnets.backprop import cnn, mlp, word_net
+from jaxnets.backprop import cnn, highway, mlp, word_net
 from jaxnets.host import checks
 from jaxnets.losses import get_loss
-from jaxnets.models import CNN, MLP, ResidualMLP, WordNet
+from jaxnets.models import CNN, MLP, Highway, ResidualMLP, WordNet
 from jaxnets.objective import Batch, Objective, Params, metrics_of, penalty_grad
 
 __all__ = ["value_and_grad"]
 
-FAMILIES: dict[type, Any] = {MLP: mlp, ResidualMLP: mlp, CNN: cnn, WordNet: word_net}
+FAMILIES: dict[type, Any] = {
+    MLP: mlp,
+    ResidualMLP: mlp,
+    Highway: highway,
+    CNN: cnn,
+    WordNet: word_net,
+}
 """Model class to the module of its `forward` and `backward`."""
 
 
@@ -25,7 +31,7 @@ def value_and_grad(objective: Objective, has_aux: bool = True) -> Callable:
     `has_aux=False` it returns `(E, grads)`.
 
     Args:
-        objective: whose model is an `MLP`, `ResidualMLP`, `CNN` or `WordNet`.
+        objective: whose model is an `MLP`, `ResidualMLP`, `Highway`, `CNN` or `WordNet`.
         has_aux: whether to return the metrics.
 
     Raises:

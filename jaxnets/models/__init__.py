@@ -1,6 +1,7 @@
 """Models as Flax modules: `init(key, x) -> params` and `apply(params, x) -> y`."""
 
 from jaxnets.models.cnn import CNN, lenet5, residual_cnn, small_cnn
+from jaxnets.models.highway import Highway
 from jaxnets.models.layers import (
     Activate,
     AveragePool,
@@ -28,6 +29,7 @@ __all__ = [
     "Flatten",
     "GlobalAverage",
     "GroupNorm",
+    "Highway",
     "MaxPool",
     "RandomlyWired",
     "Residual",
