@@ -48,6 +48,8 @@ def _draw_budget(axes: Axes, result: Result) -> None:
     plots.level(axes, 100 - 100 * float(result["read_svm"].mean()), "RBF SVM", next(style))
     axes.set(xscale="log", yscale="log", xlabel="updates of a network", ylabel="test error [%]")
     axes.set(title="the same images for all")
+    axes.set_yticks([2, 3, 5, 10, 20, 50], ["2", "3", "5", "10", "20", "50"])
+    axes.minorticks_off()
     axes.legend(fontsize="small")
 
 

@@ -18,7 +18,9 @@ Pearson's correlation of all pairs of pixels of an image at a distance, to the r
 ten photographs that `image_features` uses, and of 1,000 handwritten digits; as a control, the same
 of permuted pixels. Pooling: one active unit at every position of a map, and digits of which the
 pixels are shuffled within the windows of the pooling. What counts is in
-`experiments/claims/reading_digits`.
+`experiments/claims/reading_digits`. Expect depth to pay from 1,600 samples on, not before; LeNet-5
+to pass the SVM late, 0.2 points ahead after 3,000 updates and 0.8 after 12,000, and the MLP to stay
+half a point behind; and templates that correlate by 0.4 with the pictures of their classes.
 """
 
 from collections.abc import Callable
@@ -57,7 +59,8 @@ class Config:
     networks: int = 6
     hidden: int = 120
     svm_penalty: float = 10.0
-    records: tuple[int, ...] = (50, 100, 200, 400, 800, 1500, 3000)
+    budget: int = 3000
+    """Updates of the networks beside the SVM, tested after 1/64, ..., 1/2 and all of them."""
     linear: int = 6250
     """Images that a linear classifier learns from."""
     l2: float = 1e-3
@@ -70,7 +73,7 @@ class Config:
 
 
 SMOKE = Config(
-    seeds=2, sizes=(20, 100), updates=20, trained=200, networks=2, records=(10, 20),
+    seeds=2, sizes=(20, 100), updates=20, trained=200, networks=2, budget=64,
     linear=200, steps=20, images=20, data="digits",
 )  # fmt: skip
 
@@ -105,12 +108,13 @@ def _data_and_depth(config: Config, key: Array, data: Dataset) -> Result:
 
 def _against_svm(config: Config, key: Array) -> Result:
     data, name = mnist_or_digits(config.data, flat=False)
+    records = [config.budget // 2**halved for halved in range(6, -1, -1)]
     print("training an SVM, and networks beside it", flush=True)
     found = digit_learners.against_svm(
         key, data, name, config.trained, config.networks, config.hidden, config.svm_penalty,
-        config.records, config.batch_size, config.learning_rate,
+        records, config.batch_size, config.learning_rate,
     )  # fmt: skip
-    return {"records": np.asarray(config.records)} | {f"read_{n}": r for n, r in found.items()}
+    return {"records": np.asarray(records)} | {f"read_{n}": r for n, r in found.items()}
 
 
 def own_rows(key: Array, total: int, seeds: int, size: int) -> np.ndarray:

@@ -241,7 +241,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _rise("sizes", 2),
         _begins("depths", 1),
         _rise("depths", 2),
-        _rise("records"),
+        _at_least("budget", 64),
         _at_least("networks", 2),
         _at_least("images", 2),
         _at_least("pool", 2),

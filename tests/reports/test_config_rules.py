@@ -126,7 +126,7 @@ BROKEN = [
     ("reading_digits", "sizes", (100,)),
     ("reading_digits", "depths", (2, 3)),
     ("reading_digits", "depths", (1,)),
-    ("reading_digits", "records", (20, 10)),
+    ("reading_digits", "budget", 63),
     ("reading_digits", "networks", 1),
     ("reading_digits", "images", 1),
     ("reading_digits", "pool", 1),
