@@ -32,11 +32,10 @@ from matplotlib.figure import Figure
 
 from jaxnets import plots
 from jaxnets.analysis import linear_regions as regions
-from jaxnets.analysis.linear_regions import Layer
 from jaxnets.claims import Sample
 
 from ..lab.claims import Result, interval, markdown
-from . import region_boundaries
+from . import counted_networks, region_boundaries
 from .region_boundaries import NETWORKS
 
 LECTURE = ((3, 2), (4, 5))
@@ -51,7 +50,12 @@ class Config:
     depth: int = 4
     seeds: int = 40
     bias: float = 1.0
-    """Standard deviation of the biases of random networks."""
+    """Standard deviation of the biases as drawn."""
+    network: str = "random"
+    """The networks that are counted beside those that fold: `random`, as drawn, or `trained`, on
+    stripes of the line and spirals of the plane."""
+    problem: str = "spirals"
+    """What the two networks of the picture learn, a name in `jaxnets.data.TOY`."""
     samples: int = 512
     noise: float = 0.02
     epochs: int = 200
@@ -66,33 +70,25 @@ def run(config: Config, key: Array) -> Result:
     full = [[width] * config.depth for width in config.widths]
     shapes = [[shape[:depth] for depth in range(1, config.depth + 1)] for shape in full]
 
-    def random(widths: Sequence[int], inputs: int) -> np.ndarray:
-        """Counts of the first layers of random networks, `[layers, seeds]`."""
-        drawn = [random_layers(choice, widths, inputs, config.bias) for _ in range(config.seeds)]
+    def counted(widths: Sequence[int], inputs: int) -> np.ndarray:
+        """Counts of the first layers of networks, `[layers, seeds]`."""
+        drawn = counted_networks.NETWORKS[config.network](config, choice, widths, inputs)
         counts = [[regions.count(net[: i + 1]) for net in drawn] for i in range(len(widths))]
         return np.asarray(counts, np.float64)
 
     return {
         "widths": np.asarray(config.widths),
-        "line": np.asarray([random(shape, 1) for shape in full]),
-        "plane": np.asarray([random(shape, 2) for shape in full]),
+        "line": np.asarray([counted(shape, 1) for shape in full]),
+        "plane": np.asarray([counted(shape, 2) for shape in full]),
         "sawtooth": np.asarray([[len(graph(shape)[0]) - 1 for shape in row] for row in shapes]),
         "folded": np.asarray([[_folding_regions(shape) for shape in row] for row in shapes]),
-        "equal": np.asarray([random(shape, 2)[-1] for shape in EQUAL]),
+        "equal": np.asarray([counted(shape, 2)[-1] for shape in EQUAL]),
         "equal_folded": np.asarray([_folding_regions(shape) for shape in EQUAL]),
         **_peaks(),
-        **region_boundaries.learn(key, config.seeds, config.samples, config.noise, config.epochs),
+        **region_boundaries.learn(config, key),
+        "network": np.asarray(config.network),
+        "problem": np.asarray(config.problem),
     }
-
-
-def random_layers(
-    choice: np.random.Generator, widths: Sequence[int], inputs: int, bias: float
-) -> list[Layer]:
-    """Draws hidden layers with He's weights and normal biases of that standard deviation."""
-    fans = zip((inputs, *widths), widths, strict=False)
-    return [
-        (choice.normal(size=(m, n)) * (2 / n) ** 0.5, bias * choice.normal(size=m)) for n, m in fans
-    ]
 
 
 def _folding_regions(widths: Sequence[int]) -> int:
@@ -131,17 +127,20 @@ def table(result: Result) -> str:
             [f"{width} units, regions of the plane", *map(_text, result["plane"][i])],
             [f"{width} units, folding the unit square", *result["folded"][i]],
         ]
-    counted = markdown(["random networks", *(f"{d} layers" for d in depths)], rows)
+    network = str(result["network"])
+    counted = markdown([f"{network} networks", *(f"{d} layers" for d in depths)], rows)
     counts = zip(EQUAL, result["equal"], result["equal_folded"], strict=True)
     equal = [[_shape(w), _weights(w), _text(random), folded] for w, random, folded in counts]
-    head = ["layers", "weights", "regions, random", "regions, folding"]
+    head = ["layers", "weights", f"regions, {network}", "regions, folding"]
     learnt = [
         [name, _weights(widths), interval(accuracy).percent(), _text(pieces)]
         for (name, widths), accuracy, pieces in zip(
             NETWORKS.items(), result["accuracy"], result["pieces"], strict=True
         )
     ]
-    spirals = markdown(["spirals", "weights", "test accuracy", "boundary pieces"], learnt)
+    spirals = markdown(
+        [str(result["problem"]), "weights", "test accuracy", "boundary pieces"], learnt
+    )
     return f"{counted}\n\n{markdown(head, equal)}\n\n{spirals}"
 
 
@@ -184,7 +183,7 @@ def _draw_regions(axes: Axes, result: Result) -> None:
     depths = np.arange(1, result["plane"].shape[1] + 1)
     rows = zip(result["widths"], result["plane"], result["folded"], strict=True)
     for (width, random, folded), style in zip(rows, plots.styles(), strict=False):
-        plots.spread(axes, depths, random.T, f"{width} units, random", style)
+        plots.spread(axes, depths, random.T, f"{width} units, {result['network']}", style)
         axes.plot(depths, folded, label=f"{width} units, folding", **style | {"linestyle": ":"})
     axes.set(yscale="log", xlabel="hidden layers", ylabel="linear regions", xticks=depths)
     axes.set_title("regions against depth")
@@ -193,7 +192,7 @@ def _draw_regions(axes: Axes, result: Result) -> None:
 
 def _draw_equal(axes: Axes, result: Result) -> None:
     random, folded = result["equal"], result["equal_folded"]
-    bars = ((random.mean(axis=1), -0.2, "random", 5), (folded, 0.2, "folding", 1))
+    bars = ((random.mean(axis=1), -0.2, str(result["network"]), 5), (folded, 0.2, "folding", 1))
     for heights, shift, label, colour in bars:
         place = np.arange(len(EQUAL)) + shift
         bar = axes.bar(place, heights, 0.38, label=label, color=plots.COLOURS[colour])

@@ -1,4 +1,4 @@
-"""A shallow and a deep ReLU network that learn two spirals, and the boundaries they draw."""
+"""A shallow and a deep ReLU network on a problem of the plane, and the boundaries they draw."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -27,18 +27,20 @@ LIMITS = (-1.2, 1.2, -1.2, 1.2)
 MAP = 160
 
 
-def learn(key: Array, seeds: int, samples: int, noise: float, epochs: int) -> Result:
-    """Trains on spirals: test accuracies, boundary pieces `[networks, seeds]`, seed 0's pictures.
+def learn(config: Any, key: Array) -> Result:
+    """Trains on a problem: test accuracies, boundary pieces `[networks, seeds]`, seed 0's pictures.
 
     Every seed draws new data, the same for both networks, and new parameters.
     """
-    keys = jax.random.split(key, seeds)
-    found = parallel_map(partial(_spirals, samples, noise, epochs), keys, group=1)
+    keys = jax.random.split(key, config.seeds)
+    found = parallel_map(partial(_train, config), keys, group=1)
     found = jax.tree.map(np.asarray, found)
     result: Result = {"accuracy": np.stack([found[name]["accuracy"] for name in NETWORKS])}
     pieces = []
     for name, widths in NETWORKS.items():
-        networks = [jax.tree.map(lambda a, i=i: a[i], found[name]["params"]) for i in range(seeds)]
+        networks = [
+            jax.tree.map(lambda a, i=i: a[i], found[name]["params"]) for i in range(config.seeds)
+        ]
         pieces.append([boundary_pieces(regions.layers_of(params)) for params in networks])
         outputs = _model(widths).apply(networks[0], evaluate.plane(LIMITS, MAP))
         cells = regions.on_rectangle(regions.layers_of(networks[0])[:-1], LIMITS)
@@ -52,10 +54,11 @@ def _model(widths: Sequence[int]) -> jn.MLP:
     return jn.MLP(widths, 1, "relu")
 
 
-def _spirals(samples: int, noise: float, epochs: int, key: Array) -> dict[str, Any]:
+def _train(config: Any, key: Array) -> dict[str, Any]:
     """New data, and of each network the parameters and the test accuracy after training."""
+    samples, epochs = config.samples, config.epochs
     data_key, init_key = jax.random.split(key)
-    drawn = TOY["spirals"](data_key, 5 * samples, noise=noise)
+    drawn = TOY[config.problem](data_key, 5 * samples, noise=config.noise)
     data = Dataset(jax.tree.map(lambda a: a[:samples], drawn))
     test = jax.tree.map(lambda a: a[samples:], drawn)
     optimizer = adam_cosine(epochs * -(-samples // BATCH))

@@ -173,7 +173,13 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("l2", lambda c: c.l2 > 0, "be above 0"),
         Rule("outliers", lambda c: c.outliers <= c.samples, "be at most `samples`"),
     ),
-    "linear_regions": (_at_least("widths", 2), _at_least("depth", 2), _at_least("samples", 32)),
+    "linear_regions": (
+        _at_least("widths", 2),
+        _at_least("depth", 2),
+        _at_least("samples", 32),
+        _is_of("network", "random", "trained"),
+        _is_of("problem", "spirals", "checkerboard", "circles"),
+    ),
     "looking_at_data": (
         _at_least("samples", 2),
         _is_of("kernel", "Gaussian", "polynomial", "cosine"),

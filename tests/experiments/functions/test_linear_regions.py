@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
-from experiments.functions import linear_regions, region_boundaries
+from experiments.functions import counted_networks, linear_regions, region_boundaries
 from experiments.lab import run
 from jaxnets.analysis import linear_regions as regions
 
@@ -98,7 +99,7 @@ def test_composed_triangle_waves_on_a_fine_grid(n1, n2):
 
 
 def test_random_layers_have_hes_weights_and_normal_biases():
-    layers = linear_regions.random_layers(np.random.default_rng(0), [400, 300], 2, bias=0.5)
+    layers = counted_networks.random_layers(np.random.default_rng(0), [400, 300], 2, bias=0.5)
     assert [weight.shape for weight, _ in layers] == [(400, 2), (300, 400)]
     for weight, bias in layers:
         assert weight.std() == pytest.approx((2 / weight.shape[1]) ** 0.5, rel=0.1)
@@ -129,3 +130,31 @@ def test_outlines_are_closed():
     assert np.isnan(found[[4, 9]]).all()
     np.testing.assert_array_equal(found[3], found[0])
     np.testing.assert_array_equal(found[5:8], triangle + 2)
+
+
+def test_trained_networks_have_the_pieces_that_their_problem_needs(key):
+    """Eight stripes need seven changes of sign, and every piece of the line has one at most."""
+    config = linear_regions.Config(seeds=3, samples=256, noise=0.0, epochs=150, network="trained")
+    networks = counted_networks.trained(config, np.random.default_rng(0), (40,), 1)
+    assert [weight.shape for ((weight, _),) in networks] == [(40, 1)] * 3
+    drawn = counted_networks.Biased((40,), 1, "relu", bias=3.0).init(key, np.zeros((1, 1)))
+    biases = np.asarray(drawn["params"]["hidden_0"]["bias"])
+    assert biases.std() == pytest.approx(3, rel=0.3)
+    np.testing.assert_array_equal(drawn["params"]["output"]["bias"], 0)
+    points = counted_networks.stripes(key, 400, 0.0)
+    order = np.argsort(points["x"][:, 0])
+    assert (np.diff(np.asarray(points["y"])[order]) != 0).sum() == 7
+    for layers in networks:
+        hidden = np.maximum(layers[0][0] @ np.asarray(points["x"]).T + layers[0][1][:, None], 0)
+        fit = LogisticRegression(C=1e4, max_iter=10_000).fit(hidden.T, points["y"])
+        assert fit.score(hidden.T, points["y"]) > 0.75
+        assert regions.count(layers) >= 6
+
+
+@pytest.mark.parametrize("network", counted_networks.NETWORKS)
+def test_either_kind_of_network_is_counted_and_named(network, key):
+    config = dataclasses.replace(linear_regions.SMOKE, network=network, problem="circles")
+    result = linear_regions.run(config, key)
+    assert (result["equal"] <= 821).all()
+    assert (np.hypot(*result["points_x"].T) < 1.2).all()
+    assert f"| {network} networks" in linear_regions.table(result)

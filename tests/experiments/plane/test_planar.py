@@ -34,7 +34,7 @@ def test_the_first_fit_is_that_of_ordinary_least_squares(board):
 
 
 def test_a_classifier_is_at_chance_by_the_next_weights(board):
-    """Freund and Schapire (1997): what the last one said is no help in the next round."""
+    """Freund and Schapire (1997): the next round learns nothing from the last one."""
     params = boost_least_squares(**board, rounds=6)
     signed = 2.0 * np.asarray(board["y"]) - 1
     votes = np.asarray(classical.boosting.adaboost_votes(params, board["x"]))
