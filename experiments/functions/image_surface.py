@@ -101,6 +101,7 @@ class Config:
     seed: int = 1
 
 
+MULTIVERSE = Config(rates=(0.01,), seeds=4, searched=("1 x 50",), starts=2, steps=20)
 SMOKE = Config(networks=("1 x 50", TANH), seeds=2, epochs=1, searched=("1 x 50",), steps=2)
 
 

@@ -68,6 +68,7 @@ class Config:
     seed: int = 1
 
 
+MULTIVERSE = Config(rates=(0.01,), seeds=8, board_seeds=8)
 SMOKE = Config(
     levels=(32, 32),
     epochs=2,

@@ -62,6 +62,7 @@ class Config:
     seed: int = 1
 
 
+MULTIVERSE = Config(seeds=3)
 SMOKE = Config(seeds=2, epochs=2, epsilons=(0.0, 0.1), every=2, data="digits")
 
 

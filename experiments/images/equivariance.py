@@ -70,6 +70,7 @@ class Config:
     seed: int = 1
 
 
+MULTIVERSE = Config(seeds=2)
 SMOKE = Config(seeds=2, epochs=1, farthest=2, every=4, data="digits")
 
 

@@ -51,6 +51,7 @@ class Config:
     seed: int = 1
 
 
+MULTIVERSE = Config(seeds=3)
 SMOKE = Config(seeds=2, epochs=2, data="digits")
 
 

@@ -78,7 +78,7 @@ class Config:
     seed: int = 1
 
 
-MULTIVERSE = Config(seeds=3, adam_epochs=1, augmented_epochs=1)
+MULTIVERSE = Config(seeds=2, adam_epochs=1, augmented_epochs=1)
 SMOKE = Config(seeds=2, sgd_epochs=2, adam_epochs=2, augmented_epochs=2, pixels=1, data="digits")
 
 

@@ -53,6 +53,7 @@ class Config:
     seed: int = 1
 
 
+MULTIVERSE = Config(seeds=3)
 SMOKE = Config(hidden=16, epochs=2, batch_size=64, seeds=2, data="digits")
 
 

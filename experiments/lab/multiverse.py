@@ -33,7 +33,7 @@ from .rules import require_usable
 from .run import PROGRAM, RESULTS, load, redraw
 from .settings_tried import Count, counts_of, digests_of, tried
 
-MOST, MOST_OF_LONGEST = 12, 4
+MOST, MOST_OF_LONGEST = 10, 4
 """Combinations that are run; of more, so many are drawn without replacement."""
 SEEDS = 8
 """Seeds of each combination, or as many as the experiment has."""
@@ -111,7 +111,7 @@ def explore(name: str, results: Path = RESULTS) -> int:
 def _row(name: str, settings: Settings) -> dict[str, Any]:
     """Runs an experiment with these settings: what they are, and the claims' verdicts."""
     begun, module = time.perf_counter(), load(name)
-    config = dataclasses.replace(_base(module), **settings)
+    config = dataclasses.replace(base(module), **settings)
     result = module.run(config, jax.random.key(config.seed))
     names = {claim.name for claim in _claims(name)}
     judged = judge_all(name, module.CLAIMS, result)
@@ -121,8 +121,8 @@ def _row(name: str, settings: Settings) -> dict[str, Any]:
     return {"settings": settings, "claims": found, "seconds": seconds}
 
 
-def _base(module: Any) -> Any:
-    """The configuration whose open settings are changed: the experiment's own, of fewer seeds.
+def base(module: Any) -> Any:
+    """Returns the configuration whose open settings are changed: the own one, of fewer seeds.
 
     An experiment that takes long has its own `MULTIVERSE`.
     """
@@ -145,7 +145,7 @@ def combinations(name: str, claims: list[Claim]) -> list[Settings]:
 
     At most `MOST`, or `MOST_OF_LONGEST` where one takes long, drawn with a fixed key.
     """
-    config, values = _base(load(name)), {}
+    config, values = base(load(name)), {}
     for claim in claims:
         for field, plausible in claim.open.items():
             if hasattr(config, field):

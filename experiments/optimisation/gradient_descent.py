@@ -66,6 +66,7 @@ class Config:
     seed: int = 1
 
 
+MULTIVERSE = Config(seeds=8, surfaces=64)
 SMOKE = Config(3, 32, 4, (1, 5), 4, (2,), 20, 5, (0.001, 0.1), surfaces=3, starts=4, steps=205)
 
 

@@ -10,7 +10,7 @@ import pytest
 import jaxnets as jn
 from experiments import __main__ as command
 from experiments import demo
-from experiments.lab import run, run_all
+from experiments.lab import multiverse, run, run_all
 from experiments.lab.registry import EXPERIMENTS
 from experiments.lab.rules import RULES, require_usable
 from jaxnets.data import Dataset
@@ -110,6 +110,7 @@ BROKEN = [
     ("sawtooth", "optimiser", "SGD"),
     ("xor", "init", "some"),
     ("digits_sweep", "optimiser", "SGD"),
+    ("looking_at_data", "kernel", "some"),
     ("vanishing_gradients", "optimiser", "SGD"),
     ("vanishing_gradients", "optimiser", "Adam"),
     ("vanishing_gradients", "data", "cifar10"),
@@ -171,6 +172,7 @@ def test_what_a_verdict_cannot_use_is_refused_by_name(name, field, value, tmp_pa
 def test_the_experiments_own_configurations_are_usable(name):
     require_usable(name, run.load(name).Config())
     require_usable(name, run.load(name).SMOKE)
+    require_usable(name, multiverse.base(run.load(name)))
 
 
 @pytest.mark.parametrize("name", demo.RUNS)
