@@ -127,6 +127,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "neighbours", lambda c: c.neighbours <= min(c.sizes), "be at most the least of `sizes`"
         ),
         _at_most("known", 7),
+        _rise("learned", 2),
     ),
     "critical_points": (
         IN_BATCHES,

@@ -4,8 +4,8 @@ Claims: AdaBoost, forests, SVMs and networks all learn the region that no line s
 all learning algorithms have the same generalisation error, averaged over all problems, and of any
 two each is the better one equally often (L1); the larger the margin, the quicker the perceptron,
 and the largest distance to the boundary is more robust to noise (L2); k nearest neighbours
-approximate anything (L3). L1's rule of thumb, error = VC dimension / samples, is left out: the VC
-dimension of a network is known between bounds that lie far apart only, so no number follows.
+approximate anything (L3). L1's rule of thumb, error = VC dimension / samples, is tested for
+hyperplanes: the VC dimension of a network is known between bounds that lie far apart only.
 
 Command: `make classical_learners`, a minute on 2 cores. Protocol: the region as in
 `rosenbrock_region`, a fresh draw for each seed; the SVM's penalty and kernel and the network's
@@ -13,7 +13,9 @@ start (L-BFGS) are chosen on validation data. Margins: points of the unit ball o
 plane through the origin, which the perceptron visits in order until none is wrong; noise comes to
 new points only, with a deviation in units of the margin. Neighbours: functions of the unit square
 without noise, errors as shares of the variance. No free lunch: learners see some corners of a cube
-with each possible labeling, and are tested on every labeling of the others, 256 problems in all.
+with each possible labeling, and are tested on every labeling of the others, 256 problems in all. VC
+dimension: all sets of three and four points of a grid, and the largest margin on normal points that
+a hyperplane labels.
 Margins of the claims are in `experiments/claims/classical_learners`. Expect the forest behind the
 other three on the thin region, since its splits are parallel to the axes; errors of neighbours as
 1 / n on smooth functions and 1 / sqrt(n) on the board, where 16,384 samples leave 8 %; and learners
@@ -33,7 +35,7 @@ from jaxnets.claims import Sample
 
 from ..lab.claims import Interval, Result, interval, markdown, rank_trend
 from ..lab.judging import Measured
-from . import free_lunch, margins, neighbours, region_learners
+from . import free_lunch, margins, neighbours, region_learners, vc_dimension
 from .region_learners import LEARNERS, LIMITS
 
 
@@ -52,14 +54,18 @@ class Config:
     sizes: tuple[int, ...] = (64, 256, 1024, 4096, 16384)
     neighbours: int = 1
     known: int = 5
+    dimension: int = 10
+    """Features of the hyperplanes of the rule of thumb, which have a VC dimension of one more."""
+    learned: tuple[int, ...] = (100, 200, 400, 800, 1600)
     seed: int = 1
 
 
-SMOKE = Config(seeds=3, samples=64, rounds=5, trees=5, points=20, sizes=(64, 256))
+SMOKE = Config(seeds=3, samples=64, rounds=5, trees=5, points=20, sizes=(64, 256), learned=(20, 40))
 
 
 def run(config: Config, key: Array) -> Result:
     region_key, margin_key, neighbour_key, corner_key = jax.random.split(key, 4)
+    rule_rng = np.random.default_rng(int(jax.random.bits(jax.random.fold_in(key, 4))))
     seeds = config.seeds
     region = region_learners.measure(
         region_key, seeds, config.samples, config.rounds, config.trees, config.units, config.starts
@@ -81,6 +87,11 @@ def run(config: Config, key: Array) -> Result:
             "sizes": np.asarray(config.sizes),
             "neighbours": np.asarray(config.neighbours),
             "noise": np.asarray(config.noise),
+            "rule_three": vc_dimension.three_points(),
+            "rule_four": vc_dimension.four_points(),
+            "rule_dimension": np.asarray(config.dimension + 1),
+            "rule_sizes": np.asarray(config.learned),
+            "rule_errors": vc_dimension.errors(rule_rng, config.dimension, config.learned, seeds),
             "errors": neighbours.measure(rng, config.sizes, config.neighbours, seeds),
         }
     )
@@ -97,11 +108,20 @@ def table(result: Result) -> str:
     for name, errors in zip(neighbours.FUNCTIONS, result["errors"], strict=True):
         power = interval(neighbours.exponents(result["sizes"], errors))
         rows.append([f"neighbours on {name}: exponent of the error", power.decimals(2)])
+    rows += [
+        [f"hyperplane, {n} samples: error x samples / VC dimension", interval(ratios).decimals(2)]
+        for n, ratios in zip(result["rule_sizes"], _of_rule(result).T, strict=True)
+    ]
     few = result["lunch_errors"][:, result["lunch_separable"]]
     for name, every, some in zip(free_lunch.LEARNERS, result["lunch_errors"], few, strict=True):
         both = f"{100 * every.mean():.1f} %, {100 * some.mean():.1f} % if a plane has it"
         rows.append([f"{name}: error over all labelings", both])
     return markdown(["what", "measured"], rows)
+
+
+def _of_rule(result: Result) -> np.ndarray:
+    """Errors as shares of the rule of thumb, `[seeds, sizes]`."""
+    return result["rule_errors"] * result["rule_sizes"] / result["rule_dimension"]
 
 
 def _mean(values: np.ndarray) -> Interval:
@@ -214,7 +234,21 @@ def _no_free_lunch(result: Result) -> dict[str, Sample]:
     }
 
 
+def _rule_of_thumb(result: Result) -> dict[str, Sample]:
+    # An error of 0 counts as half a test point.
+    least = 0.5 / vc_dimension.TESTED
+    ratios = _of_rule(result | {"rule_errors": np.maximum(result["rule_errors"], least)})
+    exponents = neighbours.exponents(result["rule_sizes"], ratios) - 1
+    return {
+        "three points": Sample(result["rule_three"]),
+        "four points": Sample(result["rule_four"]),
+        "exponent": Sample(exponents),
+        "factor": Sample(np.log(ratios).mean(axis=1)),
+    }
+
+
 CLAIMS = {
+    "rule_of_thumb": _rule_of_thumb,
     "all_learn_the_region": _all_learn_the_region,
     "larger_margin_is_quicker": _larger_margin_is_quicker,
     "largest_margin_is_robust": _largest_margin_is_robust,

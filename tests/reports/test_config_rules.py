@@ -41,6 +41,7 @@ BROKEN = [
     ("classical_learners", "sizes", (64, 64)),
     ("classical_learners", "neighbours", 65),
     ("classical_learners", "known", 8),
+    ("classical_learners", "learned", (40, 20)),
     ("critical_points", "batch_size", 257),
     ("critical_points", "widths", (4, 2)),
     ("critical_points", "steps", 9),

@@ -3,9 +3,10 @@
 import jax
 import numpy as np
 import pytest
+from scipy.optimize import linprog
 
 from experiments.lab import run
-from experiments.plane import free_lunch, margins, neighbours
+from experiments.plane import free_lunch, margins, neighbours, vc_dimension
 from experiments.plane.region_learners import LEARNERS
 
 SEEDS = 32
@@ -78,6 +79,40 @@ def test_more_neighbours_than_jumps_blur_the_board():
     assert (neighbours.measure(np.random.default_rng(0), (400,), 1, 2) < 0.8).all()
 
 
+def test_a_line_has_every_labeling_of_three_points_not_on_a_line():
+    """516 of the 560 triples of a 4 x 4 grid are no line (OEIS A045996)."""
+    found = vc_dimension.three_points()
+    assert len(found) == 516
+    assert (found == 1).all()
+
+
+def by_linear_programming(x, y):
+    """Whether `sign (w x + b) >= 1` has a solution for these labels."""
+    rows = -np.where(y == 1, 1, -1)[:, None] * np.column_stack([x, np.ones(len(x))])
+    return linprog(np.zeros(3), rows, -np.ones(len(x)), bounds=(None, None)).status == 0
+
+
+def test_the_labeling_of_the_proof_is_not_separable_and_others_are():
+    assert len(vc_dimension.four_points()) == 1820
+    assert not vc_dimension.four_points().any()
+    rng = np.random.default_rng(0)
+    every = vc_dimension.grid(4)
+    line = every[:4]
+    for points in [line, *(every[np.sort(rng.choice(16, 4, replace=False))] for _ in range(20))]:
+        weights = vc_dimension.dependence(np.column_stack([points, np.ones(4, int)]))
+        used = weights != 0
+        assert not by_linear_programming(points[used], weights[used] > 0)
+        assert by_linear_programming(points, np.ones(4))
+
+
+def test_a_hyperplane_of_more_features_errs_more_and_one_of_more_samples_less():
+    rng = np.random.default_rng(0)
+    few, many = (vc_dimension.errors(rng, d, (50, 400), 4).mean(axis=0) for d in (2, 20))
+    assert few[1] < few[0] < many[0]
+    assert few[1] < many[1] < many[0]
+    assert 0 < few[1] < 0.05
+
+
 # The claims.
 
 
@@ -93,6 +128,10 @@ def made_up(**changes):
     power = (-1 + JITTER)[:, None]
     errors = 0.5 * (result["sizes"] / 64) ** power
     result |= {"errors": np.stack([errors] * len(neighbours.FUNCTIONS))}
+    samples = np.asarray([100, 200, 400])
+    result |= {"rule_three": np.ones(516), "rule_four": np.zeros(1820, int)}
+    result |= {"rule_sizes": samples, "rule_dimension": np.asarray(11)}
+    result |= {"rule_errors": 0.6 * 11 * samples**power}
     shown = np.asarray([[0.0, 1.0], [1.0, 0.0]])
     return result | {"lunch_errors": np.repeat(shown, 3, axis=0)} | changes
 
@@ -122,6 +161,11 @@ def test_each_claim_can_fail():
     flat = good["errors"].copy()
     flat[-1] = 0.5 + JITTER[:, None]
     against("neighbours_approximate", "board: exponent", errors=flat)
+    roots = 11 * good["rule_sizes"] ** (-0.5 + JITTER[:, None])
+    against("rule_of_thumb", "exponent", rule_errors=roots)
+    against("rule_of_thumb", "factor", rule_errors=0.1 * good["rule_errors"])
+    against("rule_of_thumb", "three points", rule_three=np.full(516, 0.875))
+    against("rule_of_thumb", "four points", rule_four=np.eye(1, 1820, dtype=int)[0])
     best = good["lunch_errors"].copy()
     best[0] = 0.0
     against("no_free_lunch", "mean error", lunch_errors=best)
