@@ -25,12 +25,14 @@ from jaxnets.storage.atomic import atomic_write, make_folder, write_text
 
 from .claim_files import registered
 from .config import require_valid
+from .fingerprint import digest
 from .judging import REFUTING, judge_all
 from .multiverse_map import draw
+from .notes import read
 from .processes import run_each
 from .registry import EXPERIMENTS, LONGEST
 from .rules import require_usable
-from .run import PROGRAM, RESULTS, load, redraw
+from .run import COMMAND, PROGRAM, RESULTS, load, redraw
 from .settings_tried import Count, counts_of, digests_of, tried
 
 MOST, MOST_OF_LONGEST = 10, 4
@@ -101,11 +103,19 @@ def explore(name: str, results: Path = RESULTS) -> int:
     if rows:
         with atomic_write(folder / f"{name}.png") as png:
             draw(rows, _claims(name)).savefig(png, format="png", dpi=150)
-    if (results / f"{name}.npz").exists():
+    if _is_of_this_program(name, results):
         redraw(name, results)
     for claim, count in counts_of(name, results).items():
         print(_summary(registered(name)[claim], count), flush=True)
     return int(bool(missing))
+
+
+def _is_of_this_program(name: str, results: Path) -> bool:
+    """Whether there is a result that can be judged again, with what was found here."""
+    path = results / f"{name}.json"
+    if not path.exists():
+        return False
+    return read(path, f"{COMMAND} {name}", judged=False).get("program") == digest(name)
 
 
 def _row(name: str, settings: Settings) -> dict[str, Any]:

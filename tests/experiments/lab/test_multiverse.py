@@ -128,6 +128,16 @@ def test_an_experiment_that_takes_long_has_settings_of_its_own(small, monkeypatc
     assert rates == [0.125] * 4
 
 
+def test_a_result_of_another_program_is_left_as_it_is(small):
+    """Only a result that the multiverse is of can be judged with it."""
+    about = {"seconds": 1.5, "date": "2026-01-01", "machine": "2 x cores", "versions": {}}
+    note = {"experiment": "xor", "program": "another", "config": {}, "claims": []} | about
+    (small / "xor.json").write_text(json.dumps(note))
+    (small / "xor.npz").write_bytes(b"")
+    assert multiverse.main("xor", small) == 0
+    assert json.loads((small / "xor.json").read_text()) == note
+
+
 def test_several_experiments_run_in_processes_of_their_own(monkeypatch, capsys, tmp_path):
     commands = []
 
