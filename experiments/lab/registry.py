@@ -21,6 +21,7 @@ LECTURES: dict[str, tuple[str, ...]] = {
         "gradient_check",
         "gradient_descent",
         "vanishing_gradients",
+        "gated_units",
         "overfitting",
         "word2vec_lecture",
         "word2vec",

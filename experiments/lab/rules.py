@@ -159,6 +159,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _is_of("optimiser", "SGD", "Adam"),
         Rule("batch_size", lambda c: c.samples % c.batch_size == 0, "divide `samples`"),
     ),
+    "gated_units": (
+        _rise("depths"),
+        _is_of("activation", "sigmoid", "tanh", "relu"),
+        _at_most("batch_size", 1024),
+    ),
     "gradient_descent": (
         _at_most("samples", DIGITS),
         _rise("sizes"),

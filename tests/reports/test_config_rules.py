@@ -148,6 +148,8 @@ BROKEN = [
     ("found_by_sgd", "units", (4, 2)),
     ("found_by_sgd", "optimiser", "Newton"),
     ("found_by_sgd", "batch_size", 48),
+    ("gated_units", "depths", (16, 4)),
+    ("gated_units", "activation", "identity"),
     ("sawtooth", "teeth", (2, 1)),
     ("sawtooth", "teeth", (1, 3)),
     ("threshold_units", "inputs", (2, 1)),
