@@ -248,6 +248,7 @@ def _rule_of_thumb(result: Result) -> dict[str, Sample]:
 
 
 CLAIMS = {
+    "next_weights_are_fair": lambda result: Sample(result["region_next_errors"].ravel()),
     "rule_of_thumb": _rule_of_thumb,
     "all_learn_the_region": _all_learn_the_region,
     "larger_margin_is_quicker": _larger_margin_is_quicker,

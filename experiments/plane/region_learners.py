@@ -16,7 +16,7 @@ from jaxnets.data.dataset import standardise
 from ..shared import planar
 
 LIMITS = (0.0, 2.0, 0.0, 3.0)
-MAP = 100
+MAP, FIRST_ROUNDS = 100, 10
 LEARNERS = {"adaboost": "AdaBoost", "forest": "forest", "svm": "SVM, RBF kernel", "mlp": "MLP"}
 KERNELS = tuple((c, gamma) for c in (10.0, 1000.0) for gamma in (1.0, 10.0, 100.0))
 """Penalty and sharpness of an SVM, chosen on validation data."""
@@ -40,7 +40,8 @@ def measure(
 
     Returns:
         Held-out accuracies `[seeds]` and maps `map_...` of the last seed by the names of
-        `LEARNERS`; the network's `gradient_norm [seeds]`; `points` and `labels` of the last seed.
+        `LEARNERS`; AdaBoost's `next_errors [seeds, rounds]`; the network's `gradient_norm
+        [seeds]`; `points` and `labels` of the last seed.
     """
     rows = []
     for seed_key in jax.random.split(key, seeds):
@@ -53,24 +54,38 @@ def measure(
         tests = (scaled.test["x"], on_grid)
         network, norm = _network(net_key, scaled, units, starts, tests)
         raw = (np.asarray(data.test["x"]), grid["x"])
+        boosted, errors = _adaboost(data, rounds, raw)
         said = {
-            "adaboost": _adaboost(data, rounds, raw),
+            "adaboost": boosted,
             "forest": _forest(forest_key, data, trees, raw),
             "svm": _svm(scaled, tests),
             "mlp": network,
         }
         truth = np.asarray(data.test["y"])
         row = {name: (tested == truth).mean() for name, (tested, _) in said.items()}
-        rows.append(row | {"gradient_norm": norm})
+        rows.append(row | {"gradient_norm": norm, "next_errors": errors})
     maps = {f"map_{name}": found.reshape(MAP, MAP) for name, (_, found) in said.items()}
     last = {"points": np.asarray(data.train["x"]), "labels": np.asarray(data.train["y"])}
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]} | maps | last
 
 
-def _adaboost(data: Dataset, rounds: int, tests: tuple) -> list[np.ndarray]:
+def _adaboost(data: Dataset, rounds: int, tests: tuple) -> tuple[list[np.ndarray], np.ndarray]:
+    """Predictions, and the errors of the first rounds under the weights of the next."""
     directions = classical.even_directions(180)
     params, _ = classical.adaboost(**data.train, directions=directions, rounds=rounds)
-    return [np.asarray(classical.adaboost_predict(params, x)) for x in tests]
+    votes = classical.adaboost_votes(params, data.train["x"])[:FIRST_ROUNDS]
+    errors = next_errors(np.asarray(votes, np.float64), np.asarray(data.train["y"]))
+    return [np.asarray(classical.adaboost_predict(params, x)) for x in tests], errors
+
+
+def next_errors(votes: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Computes each round's error under the weights of the next, `[rounds]` (Freund and Schapire).
+
+    `votes [rounds, samples]` are `alpha_t h_t(x)`; the weights are `exp(-y sum_t alpha_t h_t) / Z`.
+    """
+    agreement = np.where(y == 1, 1, -1) * votes
+    weights = np.exp(-np.cumsum(agreement, axis=0))
+    return np.sum(weights * (agreement < 0), axis=1) / weights.sum(axis=1)
 
 
 def _forest(key: Array, data: Dataset, trees: int, tests: tuple) -> list[np.ndarray]:

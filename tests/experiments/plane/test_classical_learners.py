@@ -7,7 +7,7 @@ from scipy.optimize import linprog
 
 from experiments.lab import run
 from experiments.plane import free_lunch, margins, neighbours, vc_dimension
-from experiments.plane.region_learners import LEARNERS
+from experiments.plane.region_learners import LEARNERS, next_errors
 
 SEEDS = 32
 JITTER = np.linspace(-0.001, 0.001, SEEDS)
@@ -119,6 +119,7 @@ def test_a_hyperplane_of_more_features_errs_more_and_one_of_more_samples_less():
 def made_up(**changes):
     """A result as the lectures claim it."""
     result = {f"region_{name}": 0.98 + JITTER for name in LEARNERS}
+    result |= {"region_next_errors": np.full((SEEDS, 10), 0.5)}
     result |= {"region_gradient_norm": np.full(SEEDS, 1e-5), "sizes": np.asarray([64, 256, 1024])}
     margin = np.tile([0.02, 0.1, 0.5], (SEEDS, 1))
     result |= {"margin_margin": margin, "margin_radius": np.ones_like(margin)}
@@ -139,6 +140,31 @@ def made_up(**changes):
 def statuses(**changes):
     rows = run.claims_of("classical_learners", made_up(**changes))
     return {row["claim"]: {p["part"]: p["verdict"] for p in row["parts"]} for row in rows}
+
+
+def test_errors_under_the_next_weights_round_by_round():
+    """The slide's update, one round after the other; 1/2 only with its alpha."""
+    rng = np.random.default_rng(0)
+    y, h = rng.integers(2, size=40), rng.choice([-1.0, 1.0], size=(3, 40))
+    sign, weights, votes, expected = 2 * y - 1, np.full(40, 1 / 40), [], []
+    for i, guesses in enumerate(h):
+        error = weights[guesses != sign].sum()
+        alpha = np.log((1 - error) / error) / 2 if i < 2 else 0.7
+        weights = weights * np.exp(-alpha * sign * guesses)
+        weights /= weights.sum()
+        votes.append(alpha * guesses)
+        expected.append(weights[(alpha * guesses) * sign < 0].sum())
+    found = next_errors(np.asarray(votes), y)
+    np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(found[:2], 0.5)
+    assert abs(found[2] - 0.5) > 0.05
+
+
+def test_an_error_that_is_not_a_half_refutes():
+    wrong = np.full((SEEDS, 10), 0.5)
+    wrong[3, 4] = 0.51
+    (verdict,) = statuses(region_next_errors=wrong)["next_weights_are_fair"].values()
+    assert verdict == "refuted"
 
 
 def test_all_hold_for_results_as_the_lectures_say():
