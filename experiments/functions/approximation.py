@@ -42,8 +42,6 @@ from .written_sines import WRITTEN, bump_errors, outputs, sine
 
 LOSS = "squared_error"
 EDGES = (-2.0, -1.0, 1.0, 2.0)
-FOUND = 0.02
-"""The error, in heights of the bump, below which a network has found it."""
 POINTS = {1: (256, 1001), 2: (24, 61)}
 """Points a side to train on and to test on, by the number of features."""
 LARGEST = 64
@@ -62,6 +60,8 @@ class Config:
     batch_size: int = 32
     learning_rate: float = 1e-2
     bumps: int = 256
+    found: float = 0.02
+    """The error, in heights of the bump, below which a network has found it."""
     starts: int = 8
     """Starts of the search by Levenberg-Marquardt."""
     steps: int = 1500
@@ -97,6 +97,7 @@ TRAINED = {
 
 def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = None) -> Result:
     result = {"units": np.asarray(config.units), "written": np.asarray(config.written)}
+    result["found"] = np.asarray(config.found)
     for name, family in WRITTEN.items():
         x = _points(family.features)
         found = outputs([family.write(units) for units in config.written], x)
@@ -277,14 +278,15 @@ def _writes_bump(result: Result) -> Sample:
     return Sample(result["worst_bump"])
 
 
-def _found(errors: np.ndarray) -> np.ndarray:
+def _found(errors: np.ndarray, below: float) -> np.ndarray:
     """1 for a start that found the bump, 0 for another, NaN for one that diverged."""
-    return np.where(np.isnan(errors), np.nan, errors < FOUND)
+    return np.where(np.isnan(errors), np.nan, errors < below)
 
 
 def _learns_no_bumps(result: Result) -> Measured:
-    found = _found(result["rms_bump"])
-    counts = ", ".join(f"{n:.0f}" for n in _found(result["searched_bump"]).sum(axis=1))
+    found = _found(result["rms_bump"], result["found"])
+    searched = _found(result["searched_bump"], result["found"]).sum(axis=1)
+    counts = ", ".join(f"{n:.0f}" for n in searched)
     starts = result["searched_bump"].shape[1]
     return Measured(
         {f"K = {k}": Sample(row) for k, row in zip(result["units"], found, strict=True)},

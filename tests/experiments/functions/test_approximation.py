@@ -80,6 +80,7 @@ def made_up(polygon=-2.0, worst=0.9, ridges=0.5, bump=1e-14, found=(0, 0, 0, 1, 
     bumps = np.where(np.arange(32) < np.asarray(found)[:, None], 0.001, 0.2)
     return {
         "written": WRITTEN_K,
+        "found": np.asarray(0.02),
         "units": TRAINED_K,
         "worst_polygon": worst * bounds["polygon"],
         "worst_ridges": ridges * bounds["ridges"],
@@ -137,3 +138,11 @@ def test_the_search_beats_what_a_line_can_do(key):
     line = np.std(np.sin(x) - np.polyval(np.polyfit(x, np.sin(x), 1), x))
     assert found.shape == (1, 2)
     assert found.min() < 0.1 * line
+
+
+def test_a_looser_limit_finds_more_bumps():
+    errors = np.asarray([0.015, 0.03, 0.2, np.nan])
+    for limit, expected in {0.01: [0, 0, 0, np.nan], 0.05: [1, 1, 0, np.nan]}.items():
+        result = made_up() | {"rms_bump": np.tile(errors, (5, 1)), "found": np.asarray(limit)}
+        samples = approximation.CLAIMS["learns_no_bumps"](result).samples
+        np.testing.assert_array_equal(samples["K = 4"].values, expected)
