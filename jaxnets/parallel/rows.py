@@ -64,7 +64,7 @@ class Layout(NamedTuple):
     def place(self, rows: Any, same: Any) -> tuple[Any, Any]:
         """Shards `rows [n, ...]` as `[places, ...]`, and replicates `same`."""
         put = device_put if self.mesh.is_multi_process else jax.device_put
-        by_place = jax.tree.map(lambda a: a[self.places], rows)
+        by_place = jax.tree.map(lambda a: _take(a, self.places), rows)
         return (
             put(by_place, NamedSharding(self.mesh, ROWS)),
             put(same, NamedSharding(self.mesh, REPLICATED)),
@@ -76,7 +76,7 @@ class Layout(NamedTuple):
             found = on_first_device(_gather(found, self.mesh))
         else:
             found = jax.device_put(found, self.mesh.devices[0])
-        return jax.tree.map(lambda a: a[: self.n], found)
+        return _take(found, np.arange(self.n))
 
 
 def layout(n: int, group: int) -> Layout:
@@ -105,6 +105,12 @@ def map_in_groups(mesh: Mesh, group: int, one: Callable[..., Any], rows: Any, *s
     return jax.shard_map(map_own, mesh=mesh, in_specs=specs, out_specs=ROWS, check_vma=False)(
         rows, *same
     )
+
+
+@jax.jit
+def _take(tree: Any, index: Any) -> Any:
+    """Takes rows of all leaves in one program, not in several a leaf that each must compile."""
+    return jax.tree.map(lambda a: a[index], tree)
 
 
 @partial(jax.jit, static_argnums=1)

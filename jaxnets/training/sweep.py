@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.sharding import Mesh
 
@@ -80,9 +81,10 @@ def sweep(
     if group is not None:
         checks.require_count(group, "group")
     data, hparams = prepare(spec, data, hparams, networks=n)
-    hparams = jax.tree.map(partial(jnp.broadcast_to, shape=(n,)), hparams)
+    hparams = jax.tree.map(partial(np.broadcast_to, shape=n), hparams)
+    on_cpu = jax.default_backend() == "cpu"
     if group is None:
-        group = _cached_group(spec, data) if jax.default_backend() == "cpu" else n
+        group = _cached_group(spec, data) if on_cpu else n
     at = layout(n, group)
     found = None
     if checkpoints is not None:
@@ -94,10 +96,13 @@ def sweep(
     try:
         shared_key = split_key(keys[0]).order if shared_order else None
         (keys, hparams), (data, shared_key) = at.place((keys, hparams), (data, shared_key))
-        static = (spec, program_state(spec), at.group, at.mesh)
+        state_id, x = program_state(spec), data.train["x"]
+        # Drawn one by one, first params are the same bits, in half the time to compile on a CPU.
+        drawn = 1 if on_cpu else at.group
         # As in `fit`: programs must not wait for inputs that could not be allocated.
-        begun = _begin(*static, keys, data.train["x"], hparams, validated)
+        begun = _begin(spec, state_id, drawn, at.mesh, keys, x, hparams, validated)
         carry, order_keys = jax.block_until_ready(begun)
+        static = (spec, state_id, at.group, at.mesh)
         program = partial(_advance, *static, (hparams, order_keys), (data, shared_key))
         job = Job(spec, program, samples, stops_if_diverged=False)
         carry = drive(job, carry, progress, checkpoints, found)
@@ -119,7 +124,7 @@ def grid(**axes: Any) -> dict[str, Array]:
 def _cached_group(spec: TrainSpec, data: Any) -> int:
     """As many networks as keep parameters, moments, gradients, activations in the cache, or 1."""
     x = data.train["x"]
-    params = jax.tree.leaves(jax.eval_shape(spec.model.init, jax.random.key(0), x[:1]))
+    params = jax.tree.leaves(jax.eval_shape(spec.model.init, jax.random.key(0), x))
     units = sum([leaf.size for leaf in params if leaf.ndim == 1])
     batch = spec.batch_size or len(x)
     numbers = 4 * sum([leaf.size for leaf in params]) + 3 * units * batch
