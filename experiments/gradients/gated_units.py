@@ -64,6 +64,7 @@ class Config:
     seed: int = 1
 
 
+MULTIVERSE = Config(seeds=8, depths=(DEEPEST,))
 SMOKE = Config(seeds=2, depths=(3,), width=8, epochs=1, batch_size=256, rates=(0.05,))
 
 

@@ -115,6 +115,7 @@ BROKEN = [
     ("sawtooth", "optimiser", "SGD"),
     ("xor", "init", "some"),
     ("digits_sweep", "optimiser", "SGD"),
+    ("gated_units", "batch_size", 1025),
     ("looking_at_data", "kernel", "some"),
     ("vanishing_gradients", "optimiser", "SGD"),
     ("vanishing_gradients", "optimiser", "Adam"),
