@@ -159,7 +159,7 @@ def _describe(found: Finding, named: bool) -> str:
         return f"{name}{found.more}"
     if found.kind == "exact":
         limit = f" ± {found.margin:.3g}" if found.margin else ""
-        return f"{name}{found.estimate:.6g}{unit}, claimed {found.reference:.6g}{limit}"
+        return f"{name}{_shown(found.estimate)}{unit}, claimed {_shown(found.reference)}{limit}"
     arms = ", ".join(f"{arm} {mean:.4g} ± {std:.2g}" for arm, (mean, std) in found.arms.items())
     between = f" ({arms})" if arms else ""
     more = f"; {found.more}" if found.more else ""
@@ -167,6 +167,11 @@ def _describe(found: Finding, named: bool) -> str:
         f"{name}{found.estimate:.3g} [{found.low:.3g}, {found.high:.3g}]{unit}{between}, "
         f"{_CLAIMED[found.kind](found)}{more}"
     )
+
+
+def _shown(value: float) -> str:
+    """A count with all of its digits, any other number with six."""
+    return f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.6g}"
 
 
 _CLAIMED: dict[str, Callable[[Finding], str]] = {

@@ -130,3 +130,10 @@ def test_what_is_measured_beyond_the_parts_is_left_out(lone):
 def test_a_function_without_a_file_is_an_error(lone):
     with pytest.raises(ValueError, match="only: worse"):
         judging.judge_all("lone", {"better": better, "worse": better}, CLEAR)
+
+
+def test_a_count_is_shown_with_all_of_its_digits():
+    part = Part("count", "exact", 0.0, reference=61_100_840.0, seeds=1)
+    claim = dataclasses.replace(KNOWN, parts=(part,))
+    text = judging.describe(judge(claim, Sample([61_100_841.0])))
+    assert text == "61,100,841, claimed 61,100,840"
