@@ -94,6 +94,7 @@ def result(**changes):
         "test_width": np.asarray([[0.05, 0.1, 0.2]]) + JITTER,
         "test_lambda": np.asarray([[0.2, 0.1, 0.15]]) - JITTER,
         "test_dropout": 0.1 - JITTER,
+        "test_clean": 0.02 + JITTER,
     }
     for axis in ("width", "lambda"):
         fields[f"valid_{axis}"] = np.tile([[2.0, 1.0, 3.0]], (6, 1))
@@ -106,7 +107,7 @@ def judged(**changes):
     """The verdicts on all parts, and those of them that are not reproduced."""
     rows = run.claims_of("overfitting", result(**changes))
     parts = {(row["claim"], part["part"]): part["verdict"] for row in rows for part in row["parts"]}
-    assert len(parts) == 10
+    assert len(parts) == 12
     return {name: verdict for name, verdict in parts.items() if verdict != "reproduced"}
 
 
@@ -144,7 +145,14 @@ CONTRARY = {
         {"test_width": np.asarray([[0.19, 0.195, 0.2]]) + JITTER},
         {("can_overfit", "test error"): NO, ("more_neurons", "test gain"): NO},
     ),
-    "batches are worse": ({"test_size_10": REVERSED}, {("randomness_10", "gain"): NO}),
+    "clean points overfit too": (
+        {"test_clean": 0.15 + JITTER},
+        {("without_noise", "test error"): NO, ("without_noise", "below flipped"): NO},
+    ),
+    "batches are worse": (
+        {"test_size_10": REVERSED},
+        {("randomness_10", "gain"): NO, ("without_noise", "below flipped"): OPEN},
+    ),
     "so with two layers": ({"test_size_10_10": REVERSED}, {("randomness_10_10", "gain"): NO}),
     "no use of decay": (
         {"test_lambda": np.asarray([[0.1, 0.1, 0.0]]) - JITTER},
