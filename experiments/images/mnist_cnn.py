@@ -19,10 +19,13 @@ without dropout (12 epochs), 0.81 % with it (15 epochs); with shifts 0.66 %, wit
 The error is that of the last epoch, for SGD the mean of the last five, as it still jumps by half a
 percent from epoch to epoch. It is that of MNIST's own 10,000 test images, as in all published
 numbers. The seconds include evaluation on the test images for SGD, and compilation in the first
-seed. Expect 1.3 to 2.5 % with SGD, 0.6 to 0.7 % with Adam. With augmented images the same five
-keys gave 0.48 +- 0.01 % on two cores and 0.55 +- 0.02 % on one: expect 0.42 to 0.57 %. One core and
-two draw the same images bit for bit, and after 100 steps no weight differs by more than 1e-4; how
-that rounding moved five seeds together is not known.
+seed. Expect 1.3 to 2.5 % with SGD, 0.6 to 0.8 % with Adam and 0.45 to 0.57 % with augmented images.
+
+Five keys once gave 0.48 +- 0.01 % on two cores and 0.55 +- 0.02 % on one, which looked like a fault
+of the latter. One core and two draw the same images bit for bit, and after 100 steps no weight
+differs by more than 1e-4. Other keys have since given 0.54 +- 0.05 % on two cores and 0.50 +- 0.04 %
+on one: the spread from seed to seed is four times what those ten runs showed, no gap remains
+between the cores, and all four means lie within what five seeds of that spread may give.
 """
 
 import time
