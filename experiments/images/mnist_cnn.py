@@ -23,8 +23,8 @@ seed. Expect 1.3 to 2.5 % with SGD, 0.6 to 0.8 % with Adam and 0.45 to 0.57 % wi
 
 Five keys once gave 0.48 +- 0.01 % on two cores and 0.55 +- 0.02 % on one, which looked like a fault
 of the latter. One core and two draw the same images bit for bit, and after 100 steps no weight
-differs by more than 1e-4. Other keys have since given 0.54 +- 0.05 % on two cores and 0.50 +- 0.04 %
-on one: the spread from seed to seed is four times what those ten runs showed, no gap remains
+differs by more than 1e-4. Other keys have since given 0.54 +- 0.05 % on two cores and 0.50 +- 0.04
+% on one: the spread from seed to seed is four times what those ten runs showed, no gap remains
 between the cores, and all four means lie within what five seeds of that spread may give.
 """
 
