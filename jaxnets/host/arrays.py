@@ -196,9 +196,10 @@ def _as_floats(x: Any, name: str, exact: bool = False) -> Any:
     dtype = jax.dtypes.canonicalize_dtype(np.float64)
     if is_traced(x):
         return x.astype(dtype)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         converted = x.astype(dtype, copy=False)
-    if not _all_finite(converted):
+        total = converted.sum()  # not finite if any entry is not; it may also overflow
+    if not (np.isfinite(total) or np.isfinite(converted).all()):
         finite = np.isfinite(converted)
         where = tuple(np.argwhere(~finite)[0].tolist())
         raise ValueError(
@@ -221,15 +222,6 @@ def _as_floats(x: Any, name: str, exact: bool = False) -> Any:
 def _place(where: tuple[int, ...]) -> str:
     row = f" at row {where[0]}" if where else ""
     return row + (f", column {', '.join(map(str, where[1:]))}" if where[1:] else "")
-
-
-def _all_finite(x: np.ndarray) -> bool:
-    """Checks for NaN and infinity by the sum first: it is not finite if any entry is not.
-
-    Since a sum can also overflow, entries are checked one by one where it is not finite.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(x.sum()) or np.isfinite(x).all())
 
 
 def as_labels(y: Any, n_classes: int, name: str = "y") -> Any:

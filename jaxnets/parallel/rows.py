@@ -64,7 +64,7 @@ class Layout(NamedTuple):
     def place(self, rows: Any, same: Any) -> tuple[Any, Any]:
         """Shards `rows [n, ...]` as `[places, ...]`, and replicates `same`."""
         put = device_put if self.mesh.is_multi_process else jax.device_put
-        by_place = jax.tree.map(lambda a: _take(a, self.places), rows)
+        by_place = jax.tree.map(partial(_take, index=self.places), rows)
         return (
             put(by_place, NamedSharding(self.mesh, ROWS)),
             put(same, NamedSharding(self.mesh, REPLICATED)),

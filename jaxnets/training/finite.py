@@ -24,7 +24,7 @@ def stays_finite(tree: Any, first: Any = None) -> Array:
     """
     found = jax.tree.leaves(jax.tree.map(count_infinities, tree))
     allowed = jax.tree.leaves(jax.tree.map(count_infinities, first)) or [0] * len(found)
-    return jnp.array([a <= b for a, b in zip(found, allowed, strict=True)], bool).all()
+    return (jnp.array(found, int) <= jnp.array(allowed, int)).all()
 
 
 def first_not_finite(tree: Any, before: Any) -> str | None:
@@ -37,9 +37,8 @@ def first_not_finite(tree: Any, before: Any) -> str | None:
 
 
 def are_equal(tree: Any, other: Any) -> bool:
-    """Whether two pytrees have the same entries; compares small arrays first."""
-    pairs = zip(jax.tree.leaves(tree), jax.tree.leaves(other), strict=True)
-    return all(np.array_equal(*pair) for pair in sorted(pairs, key=lambda pair: pair[0].size))
+    """Whether two pytrees of one structure have the same entries; stops at the first other leaf."""
+    return all(map(np.array_equal, jax.tree.leaves(tree), jax.tree.leaves(other)))
 
 
 def gradient_overflows(grads: Params) -> Array:
