@@ -32,13 +32,6 @@ def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
     return table[name]
 
 
-def as_mapping(value: Any, name: str) -> Mapping[str, Any]:
-    """Returns the value; raises a TypeError unless it is a dict or another mapping."""
-    if not isinstance(value, Mapping):
-        raise TypeError(f"{name} is {value!r}; it must be a dict, such as {{'learning_rate': 0.1}}")
-    return value
-
-
 def require_known(names: Iterable[str], known: Iterable[str], kind: str) -> None:
     """Raises a ValueError for the first unknown name, with the nearest known one."""
     known = list(known)

@@ -28,7 +28,7 @@ from jaxnets.objective import (
     penalised_objective,
 )
 from jaxnets.training.finite import stays_finite
-from jaxnets.training.optimizers import require_functions
+from jaxnets.training.optimizers import require_functions, require_hashable
 from jaxnets.training.permutation import permutation
 
 History = dict[str, Any]
@@ -69,8 +69,8 @@ class TrainSpec:
     Raises:
         ValueError: a size below 1, epochs that are not a multiple of `record_every`, or an unknown
             loss.
-        TypeError: a size that is not an integer, a model without `init` and `apply`, or an
-            optimizer that is already built.
+        TypeError: a size that is not an integer, a model without `init` and `apply`, an
+            optimizer that is already built, or a choice that cannot be hashed.
     """
 
     model: Any
@@ -85,6 +85,7 @@ class TrainSpec:
     def __post_init__(self) -> None:
         checks.require_model(self.model)
         require_functions(self.optimizer, self.value_and_grad, self.augment)
+        require_hashable(vars(self))
         get_loss(self.loss)
         for name in ("epochs", "batch_size", "record_every"):
             size = getattr(self, name)

@@ -1,5 +1,6 @@
-"""A schedule whose first learning rate may be traced; checks of the functions of a spec."""
+"""A schedule whose first learning rate may be traced; checks of the choices of a spec."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,3 +49,15 @@ def require_functions(optimizer: Any, value_and_grad: Any, augment: Any) -> None
     checks.require_callable(value_and_grad, "value_and_grad", "jax.value_and_grad")
     if augment is not None:
         checks.require_callable(augment, "augment", "jaxnets.augment.shift")
+
+
+def require_hashable(choices: Mapping[str, Any]) -> None:
+    """Raises a TypeError that names the first choice of a spec that cannot be hashed."""
+    for name, value in choices.items():
+        try:
+            hash(value)
+        except TypeError as error:
+            raise TypeError(
+                f"{name} is a {type(value).__name__} that cannot be hashed ({error}): use "
+                "@dataclass(frozen=True) for a dataclass, and tuples instead of lists"
+            ) from error

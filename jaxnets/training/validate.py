@@ -1,7 +1,7 @@
 """Hyper-parameters and data on the device, once all of it has been checked on the host."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import lru_cache, partial
 from types import FunctionType
@@ -20,6 +20,10 @@ from jaxnets.training.loop import TrainSpec, own_hparams
 
 PACKAGES = ("flax", "jax", "jaxnets", "numpy", "optax")
 """Their functions and classes stay as they are while a program runs."""
+BOUNDS = {"learning_rate": (np.greater, "it must be above 0")} | dict.fromkeys(
+    PENALTIES, (np.greater_equal, "a penalty is 0 or more")
+)
+"""How a hyper-parameter must compare with 0, and what to say if it does not."""
 
 
 def program_state(spec: TrainSpec) -> str:
@@ -31,20 +35,21 @@ def is_fixed(value: Any) -> bool:
     """Tells whether a choice refers only to values and functions that nobody changes."""
     if value is None or type(value) in (bool, float, int, str):
         return True
-    if type(value) is partial:
-        return is_fixed((value.func, *value.args, *value.keywords.values()))
     package = str(getattr(value, "__module__", None)).partition(".")[0]
-    if type(value) is not tuple and package not in PACKAGES:
+    parts: Sequence[Any] = ()
+    if type(value) is partial:
+        parts = value.func, *value.args, *value.keywords.values()
+    elif type(value) is not tuple and package not in PACKAGES:
         return False
-    if isinstance(value, tuple):
-        return all(is_fixed(part) for part in value)
-    if isinstance(value, type):
-        return True
-    if is_dataclass(value):
-        names = (field.name for field in fields(value) if field.name != "parent")
-        return all(is_fixed(getattr(value, name)) for name in names)
-    cells = value.__closure__ or () if isinstance(value, FunctionType) else None
-    return cells is not None and all(is_fixed(cell.cell_contents) for cell in cells)
+    elif isinstance(value, tuple):
+        parts = value
+    elif is_dataclass(value) and not isinstance(value, type):
+        parts = [getattr(value, field.name) for field in fields(value) if field.name != "parent"]
+    elif isinstance(value, FunctionType):
+        parts = [cell.cell_contents for cell in value.__closure__ or ()]
+    elif not isinstance(value, type):
+        return False
+    return all(map(is_fixed, parts))
 
 
 def prepare(
@@ -69,8 +74,7 @@ def prepare(
     Raises:
         ValueError, TypeError: what does not fit, where, and what to do.
     """
-    _require_hashable(spec)
-    hparams = checks.as_mapping({} if hparams is None else hparams, "hparams")
+    hparams = {} if hparams is None else hparams
     _require_hparams(spec, hparams, networks)
     _require_parts(data)
     train = as_part(spec.model, spec.loss, data.train, "train")
@@ -90,7 +94,11 @@ def prepare(
     return data, {name: jnp.asarray(value, float) for name, value in hparams.items()}
 
 
-def _require_hparams(spec: TrainSpec, hparams: Mapping[str, Any], networks: int | None) -> None:
+def _require_hparams(spec: TrainSpec, hparams: Any, networks: int | None) -> None:
+    if not isinstance(hparams, Mapping):
+        raise TypeError(
+            f"hparams is {hparams!r}; it must be a dict, such as {{'learning_rate': 0.1}}"
+        )
     arguments = inspect.signature(spec.optimizer).parameters
     own = getattr(spec.model, "hparam_names", ())
     checks.require_known(hparams, [*arguments, *PENALTIES, *own], "hyper-parameter")
@@ -104,8 +112,8 @@ def _require_hparams(spec: TrainSpec, hparams: Mapping[str, Any], networks: int 
                 f"{name} is {value!r}; a hyper-parameter is a number that may be traced: fix a "
                 f"flag or None by functools.partial(optimizer, {name}={value!r}), and leave it out"
             )
-        checks.as_finite(value, name)
-        shape = np.shape(value)
+        number = checks.as_finite(value, name)
+        shape = number.shape
         if networks is None and shape and name not in own:
             raise ValueError(
                 f"{name} has shape {shape}; one network takes a scalar: for many, use sweep"
@@ -114,12 +122,11 @@ def _require_hparams(spec: TrainSpec, hparams: Mapping[str, Any], networks: int 
             raise ValueError(
                 f"{name} has shape {shape}; expected a scalar or [{networks}], one a key"
             )
-    if "learning_rate" in hparams:
-        checks.require_positive(hparams["learning_rate"], "learning_rate")
-    for name in set(PENALTIES) & set(hparams):
-        penalty = np.asarray(hparams[name])
-        if not (penalty >= 0).all():
-            raise ValueError(f"{name} is {penalty}; a penalty is 0 or more")
+        if name in BOUNDS:
+            within, rule = BOUNDS[name]
+            wrong = number[~within(number, 0)]
+            if wrong.size:
+                raise ValueError(f"{name} is {wrong[0]}; {rule}")
     for name in set(own) & set(hparams):
         for value in [hparams[name]] if networks is None else np.unique(hparams[name]):
             spec.model.check_hparams(**{name: value})
@@ -135,7 +142,7 @@ def _require_updates(
 ) -> None:
     """Raises a TypeError unless the optimizer can be used with numbers that are traced."""
     x = jax.ShapeDtypeStruct((1, *shape), dtype)
-    params = jax.eval_shape(lambda x: model.init(jax.random.key(0), x), x)
+    params = jax.eval_shape(model.init, jax.eval_shape(jax.random.key, 0), x)
     if _updates(optimizer, params, names, names):
         return
     wrong = [name for name in names if not _updates(optimizer, params, names, (name,))]
@@ -167,18 +174,6 @@ def _updates(optimizer: Any, params: Any, names: tuple[str, ...], traced: tuple[
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):
         return False
     return True
-
-
-def _require_hashable(spec: TrainSpec) -> None:
-    for field in fields(spec):
-        value = getattr(spec, field.name)
-        try:
-            hash(value)
-        except TypeError as error:
-            raise TypeError(
-                f"{field.name} is a {type(value).__name__} that cannot be hashed ({error}): use "
-                "@dataclass(frozen=True) for a dataclass, and tuples instead of lists"
-            ) from error
 
 
 def _require_parts(data: Any) -> None:
