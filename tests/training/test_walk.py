@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 
 import jax
 import numpy as np
@@ -15,6 +16,8 @@ RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(700, 8)).astype(np.float32), RNG.integers(0, 3, 700)
 DATA = Dataset({"x": X[:600], "y": Y[:600]}, {"x": X[600:], "y": Y[600:]})
 SPEC = jn.TrainSpec(jn.MLP((16,), 3, "relu"), "softmax_cross_entropy", 2, 32)
+UNSEEN = replace(SPEC, model=jn.MLP((17,), 3, "relu"))
+"""So that nothing is remembered of its model from another test."""
 RATE = {"learning_rate": 0.01}
 
 
@@ -41,10 +44,10 @@ def fit(key, **options):
 
 
 def sweep(key):
-    return jn.sweep(SPEC, jax.random.split(key, 4), DATA, RATE)
+    return jn.sweep(UNSEEN, jax.random.split(key, 4), DATA, RATE)
 
 
-@pytest.mark.parametrize(("run", "files", "functions"), [(fit, 12, 91), (sweep, 13, 91)])
+@pytest.mark.parametrize(("run", "files", "functions"), [(fit, 12, 83), (sweep, 13, 91)])
 def test_a_new_run_is_a_short_walk(key, run, files, functions):
     """Compilation included: every function of the model and the loss is entered."""
     jax.clear_caches()
@@ -58,4 +61,4 @@ def test_a_resumed_run_is_a_short_walk(key, tmp_path):
     fit(key, checkpoints=checkpoints)
     seen, found = entered(lambda: fit(key, checkpoints=checkpoints))
     assert len(seen) <= 22, sorted(seen)
-    assert len(found) <= 130, sorted(found)
+    assert len(found) <= 121, sorted(found)
