@@ -18,7 +18,7 @@ from jax.flatten_util import ravel_pytree
 
 from jaxnets import backprop
 from jaxnets.activations import get_activation
-from jaxnets.models import CNN, layers, lenet5, residual_cnn, small_cnn
+from jaxnets.models import CNN, GroupNorm, layers, lenet5, residual_cnn, small_cnn
 from jaxnets.objective import Batch, Objective, Params
 from jaxnets.ops.windows import pair
 
@@ -228,7 +228,7 @@ def _flax_dense(layer: layers.Dense, params: Any, x: Array) -> Array:
     return nn.Dense(layer.features).apply({"params": kernel}, x)
 
 
-def _flax_group_norm(layer: layers.GroupNorm, params: Any, x: Array) -> Array:
+def _flax_group_norm(layer: GroupNorm, params: Any, x: Array) -> Array:
     norm = nn.GroupNorm(layer.groups, epsilon=1e-6, use_fast_variance=False)
     return norm.apply({"params": params}, x)
 
@@ -260,7 +260,7 @@ FLAX: dict[type, Callable[[Any, Any, Array], Array]] = {
     layers.Dense: _flax_dense,
     layers.Flatten: lambda layer, _, x: x.reshape(len(x), -1),
     layers.GlobalAverage: lambda layer, _, x: nn.avg_pool(x, x.shape[1:3])[:, 0, 0],
-    layers.GroupNorm: _flax_group_norm,
+    GroupNorm: _flax_group_norm,
     layers.MaxPool: _flax_max_pool,
     layers.Residual: _flax_residual,
 }

@@ -4,16 +4,18 @@ Each row of `RULES` has, for one kind of layer, the forward pass, which saves wh
 needs, and the backward pass, which turns `g = dE/dy` into `dE/dx` and the parameters' gradients.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from jaxnets import ops
 from jaxnets.activations import get_activation
 from jaxnets.models import layers as kinds
+from jaxnets.models import normalisation
 from jaxnets.models.cnn import CNN
 from jaxnets.models.mlp import affine
 
@@ -29,16 +31,37 @@ class Rule(NamedTuple):
 
 def forward(model: CNN, params: Any, x: Array) -> tuple[Array, list[Any]]:
     """Computes the outputs `[batch, outputs]`, and what each layer saves for `backward`."""
-    return _chain(model.layers, "layers", params["params"], x)
+    return _chain(model.layers, "layers", _together(params), x)
 
 
 def backward(model: CNN, params: Any, traces: list[Any], delta: Array) -> Any:
     """Computes the gradients, in the tree of `params`, from `delta [batch, outputs]`.
 
-    `delta` is the derivative with respect to the outputs.
+    `delta` is the derivative with respect to the outputs. That of statistics is 0.
     """
-    _, grads = _chain_back(model.layers, "layers", params["params"], traces, delta)
-    return {"params": grads}
+    _, grads = _chain_back(model.layers, "layers", _together(params), traces, delta)
+    return {name: _part(grads, tree) for name, tree in params.items()}
+
+
+def _together(params: Any) -> dict[str, Any]:
+    """One tree of all collections: a layer's statistics beside its parameters."""
+    found: dict[str, Any] = {}
+    for tree in params.values():
+        found = _merge(found, tree)
+    return found
+
+
+def _merge(one: Any, other: Any) -> dict[str, Any]:
+    shared = {name: _merge(one[name], other[name]) for name in one.keys() & other.keys()}
+    return {**one, **other, **shared}
+
+
+def _part(grads: Any, tree: Any) -> dict[str, Any]:
+    """The gradients of the leaves of one collection."""
+    return {
+        name: _part(grads[name], value) if isinstance(value, Mapping) else grads[name]
+        for name, value in tree.items()
+    }
 
 
 def _chain(
@@ -75,15 +98,14 @@ def _rule(layer: nn.Module) -> Rule:
 
 def _conv(layer: kinds.Conv, params: Any, x: Array) -> tuple[Array, Array]:
     y = ops.convolve(x, params["kernel"], layer.strides, layer.padding)
-    return y + kinds.per_channel(params["bias"]), x
+    return (y + kinds.per_channel(params["bias"]) if layer.bias else y), x
 
 
 def _conv_back(layer: kinds.Conv, params: Any, x: Array, g: Array) -> tuple[Array, Any]:
     kernel, where = params["kernel"], (layer.strides, layer.padding)
-    grads = {
-        "kernel": ops.convolve_kernel_grad(x, g, kernel.shape[:2], *where),
-        "bias": g.sum((0, 1, 2)),
-    }
+    grads = {"kernel": ops.convolve_kernel_grad(x, g, kernel.shape[:2], *where)}
+    if layer.bias:
+        grads["bias"] = g.sum((0, 1, 2))
     return ops.convolve_input_grad(g, kernel, x.shape, *where), grads
 
 
@@ -144,14 +166,16 @@ def _global_average_back(
     return jnp.broadcast_to(g[:, None, None] / (shape[1] * shape[2]), shape), None
 
 
-def _group_norm(layer: kinds.GroupNorm, params: Any, x: Array) -> tuple[Array, tuple[Array, Array]]:
-    saved = kinds.normalise(x, layer.groups)
+def _group_norm(
+    layer: normalisation.GroupNorm, params: Any, x: Array
+) -> tuple[Array, tuple[Array, Array]]:
+    saved = normalisation.normalise(x, layer.groups)
     scale, bias = kinds.per_channel(params["scale"]), kinds.per_channel(params["bias"])
     return saved[0] * scale + bias, saved
 
 
 def _group_norm_back(
-    layer: kinds.GroupNorm, params: Any, saved: tuple[Array, Array], g: Array
+    layer: normalisation.GroupNorm, params: Any, saved: tuple[Array, Array], g: Array
 ) -> tuple[Array, Any]:
     """Subtracts, in each group, the derivative's mean and its part along the normalised maps."""
     normal, inverse = saved
@@ -160,6 +184,47 @@ def _group_norm_back(
     z, dz = normal.reshape(shape), (g * kinds.per_channel(params["scale"])).reshape(shape)
     along = z * (dz * z).mean((1, 3), keepdims=True)
     return (dz - dz.mean((1, 3), keepdims=True) - along).reshape(g.shape) * inverse, grads
+
+
+def _batch_norm(
+    layer: normalisation.BatchNorm, params: Any, x: Array
+) -> tuple[Array, tuple[Array, Array]]:
+    inverse = normalisation.inverse_deviation(params["var"], layer.epsilon)
+    normal = (x - kinds.per_channel(params["mean"])) * kinds.per_channel(inverse)
+    scale, bias = kinds.per_channel(params["scale"]), kinds.per_channel(params["bias"])
+    return normal * scale + bias, (normal, inverse)
+
+
+def _batch_norm_back(
+    layer: normalisation.BatchNorm, params: Any, saved: tuple[Array, Array], g: Array
+) -> tuple[Array, Any]:
+    normal, inverse = saved
+    grads = {
+        "scale": (g * normal).sum((0, 1, 2)),
+        "bias": g.sum((0, 1, 2)),
+        "mean": jnp.zeros_like(inverse),
+        "var": jnp.zeros_like(inverse),
+    }
+    return g * kinds.per_channel(params["scale"] * inverse), grads
+
+
+def _parallel(layer: kinds.Parallel, params: Any, x: Array) -> tuple[Array, Any]:
+    chains = [
+        _chain(branch, f"branches_{i}", params or {}, x) for i, branch in enumerate(layer.branches)
+    ]
+    maps, saved = zip(*chains, strict=True)
+    ends = np.cumsum([found.shape[-1] for found in maps])
+    return jnp.concatenate(maps, axis=-1), (saved, ends[:-1])
+
+
+def _parallel_back(layer: kinds.Parallel, params: Any, saved: Any, g: Array) -> tuple[Array, Any]:
+    traces, ends = saved
+    dx, grads = jnp.zeros(()), {}
+    parts = zip(layer.branches, traces, jnp.split(g, ends, axis=-1), strict=True)
+    for i, (branch, trace, part) in enumerate(parts):
+        own, found = _chain_back(branch, f"branches_{i}", params or {}, trace, part)
+        dx, grads = dx + own, grads | found
+    return dx, grads
 
 
 def _residual(layer: kinds.Residual, params: Any, x: Array) -> tuple[Array, Any]:
@@ -179,11 +244,13 @@ def _residual_back(layer: kinds.Residual, params: Any, saved: Any, g: Array) -> 
 RULES: dict[type, Rule] = {
     kinds.Activate: Rule(_activate, _activate_back),
     kinds.AveragePool: Rule(_average_pool, _average_pool_back),
+    normalisation.BatchNorm: Rule(_batch_norm, _batch_norm_back),
     kinds.Conv: Rule(_conv, _conv_back),
     kinds.Dense: Rule(_dense, _dense_back),
     kinds.Flatten: Rule(_flatten, _flatten_back),
     kinds.GlobalAverage: Rule(_global_average, _global_average_back),
-    kinds.GroupNorm: Rule(_group_norm, _group_norm_back),
+    normalisation.GroupNorm: Rule(_group_norm, _group_norm_back),
     kinds.MaxPool: Rule(_max_pool, _max_pool_back),
+    kinds.Parallel: Rule(_parallel, _parallel_back),
     kinds.Residual: Rule(_residual, _residual_back),
 }

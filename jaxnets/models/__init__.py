@@ -10,11 +10,12 @@ from jaxnets.models.layers import (
     Dropout,
     Flatten,
     GlobalAverage,
-    GroupNorm,
     MaxPool,
+    Parallel,
     Residual,
 )
 from jaxnets.models.mlp import MLP, ResidualMLP, compact, count_parameters
+from jaxnets.models.normalisation import BatchNorm, GroupNorm
 from jaxnets.models.random_wiring import RandomlyWired
 from jaxnets.models.word_net import WordNet
 
@@ -23,6 +24,7 @@ __all__ = [
     "MLP",
     "Activate",
     "AveragePool",
+    "BatchNorm",
     "Conv",
     "Dense",
     "Dropout",
@@ -31,6 +33,7 @@ __all__ = [
     "GroupNorm",
     "Highway",
     "MaxPool",
+    "Parallel",
     "RandomlyWired",
     "Residual",
     "ResidualMLP",

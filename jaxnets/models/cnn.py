@@ -11,11 +11,11 @@ from jaxnets.models.layers import (
     Dense,
     Flatten,
     GlobalAverage,
-    GroupNorm,
     MaxPool,
     Residual,
     chain,
 )
+from jaxnets.models.normalisation import GroupNorm
 
 
 class CNN(nn.Module):

@@ -1,6 +1,6 @@
 """Layers of image networks as Flax modules, images `[batch, rows, columns, channels]`.
 
-A network is a tuple of layers; `Conv` and `GroupNorm` store their parameters as `flax.linen` does.
+A network is a tuple of layers; `Conv` stores its parameters as `flax.linen` does.
 """
 
 from typing import Any
@@ -29,7 +29,7 @@ The fan-in is the number of entries of a window.
 
 
 class Conv(nn.Module):
-    """Convolves images with learned kernels and adds a bias (row C3).
+    """Convolves images with learned kernels, and adds a bias unless told otherwise (row C3).
 
     The parameters are those of `flax.linen.Conv`, `kernel [rows, columns, in, features]` and
     `bias [features]`. D kernels of C x h x w produce D maps of `(H - h + 1) x (W - w + 1)`.
@@ -40,6 +40,7 @@ class Conv(nn.Module):
         strides: steps down and to the right, or one number for both.
         padding: "VALID", "SAME", or `((above, below), (left, right))` zeros.
         gain: the initialisation for the activation that follows: "he", "glorot" or "lecun".
+        bias: whether there is a bias; a normalisation that follows has its own.
     """
 
     features: int
@@ -47,6 +48,7 @@ class Conv(nn.Module):
     strides: int | Pair = 1
     padding: Padding = "VALID"
     gain: str = "he"
+    bias: bool = True
 
     def __post_init__(self) -> None:
         _check_layer(self.features, self.gain)
@@ -55,12 +57,14 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Computes the maps `[batch, rows, columns, features]`."""
-        _check_images(x)
+        check_images(x)
         _check_inputs(self, "kernel", 2, x, "channels")
         shape = (*pair(self.size, "size"), x.shape[-1], self.features)
         kernel = self.param("kernel", KERNEL_INITIALISERS[self.gain], shape)
-        bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
-        return ops.convolve(x, kernel, self.strides, self.padding) + per_channel(bias)
+        y = ops.convolve(x, kernel, self.strides, self.padding)
+        if not self.bias:
+            return y
+        return y + per_channel(self.param("bias", nn.initializers.zeros_init(), (self.features,)))
 
 
 class MaxPool(nn.Module):
@@ -104,7 +108,7 @@ class GlobalAverage(nn.Module):
 
     def __call__(self, x: Array) -> Array:
         """Computes the means."""
-        _check_images(x)
+        check_images(x)
         return x.mean((1, 2))
 
 
@@ -162,49 +166,6 @@ class Dense(nn.Module):
         return affine(weight, bias, x.T).T
 
 
-class GroupNorm(nn.Module):
-    """Normalises groups of channels to mean 0 and variance 1 in each image, scales and shifts them.
-
-    `(x - mean) / sqrt(variance + 1e-6) * scale + bias` (Wu and He, 2018), with the parameters of
-    `flax.linen.GroupNorm`.
-
-    Args:
-        groups: how many; the number of channels must be a multiple of it.
-    """
-
-    groups: int
-
-    def __post_init__(self) -> None:
-        checks.require_count(self.groups, "groups")
-        super().__post_init__()
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """Normalises the maps."""
-        _check_images(x)
-        channels = x.shape[-1]
-        if channels % self.groups:
-            raise ValueError(f"channels ({channels}) must be a multiple of groups ({self.groups})")
-        scale = self.param("scale", nn.initializers.ones_init(), (channels,))
-        bias = self.param("bias", nn.initializers.zeros_init(), (channels,))
-        return normalise(x, self.groups)[0] * per_channel(scale) + per_channel(bias)
-
-
-EPSILON = 1e-6
-
-
-def normalise(x: Array, groups: int) -> tuple[Array, Array]:
-    """Normalises the maps in each group, and returns `1 / sqrt(variance + 1e-6)` as well.
-
-    The second is `[batch, 1, 1, channels]`.
-    """
-    grouped = x.reshape(len(x), -1, groups, x.shape[-1] // groups)
-    centred = grouped - grouped.mean((1, 3), keepdims=True)
-    inverse = jax.lax.rsqrt(jnp.square(centred).mean((1, 3), keepdims=True) + EPSILON)
-    inverses = jnp.repeat(inverse[:, 0, :, 0], x.shape[-1] // groups, axis=-1)
-    return (centred * inverse).reshape(x.shape), inverses[:, None, None]
-
-
 class Dropout(nn.Module):
     """Zeroes a fraction of the entries and scales up the others, in training (Hinton et al., 2012).
 
@@ -251,6 +212,29 @@ class Residual(nn.Module):
         return bypass + value
 
 
+class Parallel(nn.Module):
+    """Applies chains of layers to the same maps, and stacks theirs (row C6).
+
+    The modules of GoogLeNet and SqueezeNet (Szegedy et al., 2015; Iandola et al., 2016).
+
+    Args:
+        branches: the chains; their maps must have the same rows and columns.
+    """
+
+    branches: tuple[tuple[nn.Module, ...], ...]
+
+    def __call__(self, x: Array) -> Array:
+        """Computes the maps `[batch, rows, columns, channels of all branches]`."""
+        maps = [chain(branch, x) for branch in self.branches]
+        if len({found.shape[:-1] for found in maps}) > 1:
+            shapes = ", ".join(str(found.shape) for found in maps)
+            raise ValueError(
+                f"the branches of a Parallel layer have maps of shapes {shapes}: pad or stride "
+                "them so that rows and columns agree"
+            )
+        return jnp.concatenate(maps, axis=-1)
+
+
 def per_channel(x: Array) -> Array:
     """Reshapes `[channels]` to `[1, 1, 1, channels]`."""
     return x[None, None, None]
@@ -263,7 +247,8 @@ def chain(layers: tuple[nn.Module, ...], x: Any) -> Any:
     return x
 
 
-def _check_images(x: Array) -> None:
+def check_images(x: Array) -> None:
+    """Raises a ValueError unless x has the axes of images."""
     if x.ndim != 4:
         raise ValueError(
             f"expected images [batch, rows, columns, channels], x has shape {x.shape}: "

@@ -9,12 +9,12 @@ from experiments.gradients import gradient_check
 from experiments.gradients import gradient_check_images as images
 from experiments.lab import run
 from jaxnets.backprop import cnn
-from jaxnets.models import CNN, layers
+from jaxnets.models import CNN, GroupNorm, layers
 
 STRIDED = CNN(
     (
         *(layers.Conv(8, (3, 2), (2, 1), "SAME"), layers.MaxPool(3, 2), layers.Activate()),
-        layers.Residual((layers.Conv(8, 3, padding="SAME"), layers.GroupNorm(2))),
+        layers.Residual((layers.Conv(8, 3, padding="SAME"), GroupNorm(2))),
         layers.AveragePool((2, 3), 2, ((1, 0), (0, 1))),
         layers.Residual((layers.Conv(4, 3, 2, "SAME"),), (layers.Conv(4, 1, 2),)),
         *(layers.Activate("tanh"), layers.Flatten(), layers.Dense(images.CLASSES)),
