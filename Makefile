@@ -100,6 +100,8 @@ $(EXPERIMENTS): $(ENV)  ## one experiment of the lectures; options: SET="field=v
 	$(RUN) -m experiments $@ $(addprefix --set ,$(SET))
 
 word2vec word_map experiments: SET += $(if $(CORPUS),corpus=$(CORPUS))
+published_networks experiments: SET += $(if $(WEIGHTS),weights=$(WEIGHTS))
+published_networks: SET += $(if $(IMAGE),image=$(IMAGE))
 
 experiments: $(ENV)  ## all experiments whose results are not up to date
 	$(RUN) -m experiments all $(addprefix --set ,$(SET))

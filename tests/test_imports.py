@@ -53,6 +53,7 @@ ALLOWED = {
     "data": {"host", "storage"},
     "text": {"data", "host", "storage"},
     "training": {"host", "losses", "objective", "parallel", "storage"},
+    "weights": {"data", "host", "models"},
     "word2vec": {"host", "parallel", "storage", "text"},
     "estimator": {"activations", "data", "host", "models", "training"},
 }

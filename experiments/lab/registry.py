@@ -45,6 +45,7 @@ LECTURES: dict[str, tuple[str, ...]] = {
         "backward_cost",
         "equivariance",
         "mnist_cnn",
+        "published_networks",
     ),
     "L3: CS163, lecture 5": ("image_features", "twenty_lines", "random_wiring"),
     "L4: Deep Learning Crash Course": ("lenet", "first_filters", "adversarial"),

@@ -220,6 +220,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _is_of("pixels", "0 to 255", "0 to 1", "-1 to 1", "standardised"),
         _is_of("bias", "a constant of 1", "none"),
     ),
+    "published_networks": (
+        _is_of("network", "alexnet", "vgg19", "googlenet", "resnet18", "resnet50", "squeezenet"),
+        _is_of("judged", 0.5, 1.0, 2.0, 4.0),
+        _at_most("top", 1000),
+    ),
     "random_points": (
         _is_of("searched", *LECTURE_TWO),
         _is_of("others", *LECTURE_TWO),

@@ -70,13 +70,17 @@ def _claim(claim: dict[str, Any], note: dict[str, Any]) -> dict[str, Any]:
     return claim | about
 
 
+FILES = ("corpus", "image", "weights")
+"""Settings that name files: a result says by digest which."""
+
+
 def changed_settings(note: dict[str, Any]) -> list[str]:
     """Lists the settings of a result that are not its experiment's own; files do not count."""
     own = json.loads(json.dumps(dataclasses.asdict(load(note["experiment"]).Config())))
     return [
         f"{name}={note['config'].get(name)}"
         for name, value in own.items()
-        if note["config"].get(name) != value and not name.startswith("corpus")
+        if note["config"].get(name) != value and name not in FILES
     ]
 
 

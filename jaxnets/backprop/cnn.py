@@ -219,7 +219,7 @@ def _parallel(layer: kinds.Parallel, params: Any, x: Array) -> tuple[Array, Any]
 
 def _parallel_back(layer: kinds.Parallel, params: Any, saved: Any, g: Array) -> tuple[Array, Any]:
     traces, ends = saved
-    dx, grads = jnp.zeros(()), {}
+    dx, grads = jnp.zeros(()), dict[str, Any]()
     parts = zip(layer.branches, traces, jnp.split(g, ends, axis=-1), strict=True)
     for i, (branch, trace, part) in enumerate(parts):
         own, found = _chain_back(branch, f"branches_{i}", params or {}, trace, part)

@@ -12,12 +12,12 @@ from jaxnets.host import checks
 
 SCIKIT_LEARN = ("china", "flower")
 SCIKIT_IMAGE = (
-    *("astronaut", "chelsea", "coffee", "hubble"),
+    *("astronaut", "camera", "chelsea", "coffee", "hubble"),
     *("ihc", "motorcycle", "retina", "rocket"),
 )
 KNOWN = (*SCIKIT_LEARN, *SCIKIT_IMAGE)
-"""A garden in China, a flower; an astronaut, a cat, a cup, galaxies, stained tissue, a motorcycle,
-an eye's retina, a rocket."""
+"""A garden in China, a flower; an astronaut, a cameraman (in grey), a cat, a cup, galaxies, stained
+tissue, a motorcycle, an eye's retina, a rocket."""
 
 
 def load(names: Sequence[str]) -> list[np.ndarray]:
@@ -46,6 +46,7 @@ def _scikit_image(name: str) -> np.ndarray:
         ) from error
     loaders = {
         "astronaut": data.astronaut,
+        "camera": lambda: np.stack([data.camera()] * 3, axis=-1),
         "chelsea": data.chelsea,
         "coffee": data.coffee,
         "hubble": data.hubble_deep_field,
