@@ -18,14 +18,28 @@ from jax.flatten_util import ravel_pytree
 
 from jaxnets import backprop
 from jaxnets.activations import get_activation
-from jaxnets.models import CNN, GroupNorm, layers, lenet5, residual_cnn, small_cnn
+from jaxnets.models import CNN, BatchNorm, GroupNorm, layers, lenet5, residual_cnn, small_cnn
 from jaxnets.objective import Batch, Objective, Params
 from jaxnets.ops.windows import pair
+
+
+def parallel_cnn() -> CNN:
+    """Builds a small network with the layers of GoogLeNet and ResNet."""
+    branches = (
+        (layers.Conv(6, 1), layers.Activate("relu")),
+        (layers.Conv(6, 3, padding="SAME", bias=False), BatchNorm(1e-3), layers.Activate("relu")),
+        (layers.MaxPool(3, 1, "SAME"), layers.Conv(4, 1)),
+    )
+    first = (layers.Conv(8, 5, 2, bias=False), BatchNorm(), layers.Activate("relu"))
+    last = (layers.GlobalAverage(), layers.Dense(CLASSES, "lecun"))
+    return CNN((*first, layers.Parallel(branches), *last))
+
 
 NETWORKS: dict[str, Callable[[], CNN]] = {
     "lenet5": lenet5,
     "small_cnn": small_cnn,
     "residual_cnn": residual_cnn,
+    "parallel_cnn": parallel_cnn,
 }
 LOSS, CLASSES = "softmax_cross_entropy", 10
 IMAGES = (4, 28, 28, 1)
@@ -49,19 +63,25 @@ def facts(name: str) -> dict[str, Any]:
 
 def _weight_layers(chain: Sequence[nn.Module]) -> int:
     return sum(
-        _weight_layers(layer.layers)
-        if isinstance(layer, layers.Residual)
+        _weight_layers(getattr(layer, "layers", None) or layer.branches[0])
+        if isinstance(layer, layers.Residual | layers.Parallel)
         else isinstance(layer, layers.Conv | layers.Dense)
         for layer in chain
     )
 
 
 def draw(model: CNN, choice: np.random.Generator) -> tuple[Params, Batch]:
-    """Draws weights of variance 1 / fan-in, standard normal biases, scales and pixels, labels."""
+    """Draws weights of variance 1 / fan-in, standard normal biases, scales and pixels, labels.
+
+    Variances of batch normalisation are squares of such numbers, and a half.
+    """
+
+    def leaf(path: Any, shape: Any) -> np.ndarray:
+        value = choice.standard_normal(shape.shape) / np.sqrt(_fan_in(shape.shape))
+        return 0.5 + value**2 if path[-1].key == "var" else value
+
     shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros(IMAGES))
-    params = jax.tree.map(
-        lambda leaf: choice.standard_normal(leaf.shape) / np.sqrt(_fan_in(leaf.shape)), shapes
-    )
+    params = jax.tree_util.tree_map_with_path(leaf, shapes)
     x, y = choice.standard_normal(IMAGES), choice.integers(0, CLASSES, IMAGES[0])
     return jax.tree.map(jnp.asarray, (params, {"x": x, "y": y}))
 
@@ -214,12 +234,23 @@ def flax_maps(chain: Sequence[nn.Module], params: Any, x: Array, name: str) -> l
 
 def reference(model: CNN, params: Params, x: Array) -> Array:
     """Computes the outputs `[batch, outputs]` of the same network by Flax's operations alone."""
-    return flax_maps(model.layers, params["params"], x, "layers")[-1]
+    return flax_maps(model.layers, _together(*params.values()), x, "layers")[-1]
+
+
+def _together(tree: Any, *others: Any) -> Any:
+    """One tree of all collections: a layer's statistics beside its parameters."""
+    for other in others:
+        deeper = {
+            name: _together(tree.get(name, {}), value) if isinstance(value, dict) else value
+            for name, value in other.items()
+        }
+        tree = {**tree, **deeper}
+    return tree
 
 
 def _flax_conv(layer: layers.Conv, params: Any, x: Array) -> Array:
     size, strides = pair(layer.size, "size"), pair(layer.strides, "stride")
-    conv = nn.Conv(layer.features, size, strides, padding=layer.padding)
+    conv = nn.Conv(layer.features, size, strides, padding=layer.padding, use_bias=layer.bias)
     return conv.apply({"params": params}, x)
 
 
@@ -231,6 +262,13 @@ def _flax_dense(layer: layers.Dense, params: Any, x: Array) -> Array:
 def _flax_group_norm(layer: GroupNorm, params: Any, x: Array) -> Array:
     norm = nn.GroupNorm(layer.groups, epsilon=1e-6, use_fast_variance=False)
     return norm.apply({"params": params}, x)
+
+
+def _flax_batch_norm(layer: BatchNorm, params: Any, x: Array) -> Array:
+    statistics = jax.lax.stop_gradient({name: params[name] for name in ("mean", "var")})
+    weights = {name: params[name] for name in ("scale", "bias")}
+    norm = nn.BatchNorm(use_running_average=True, epsilon=layer.epsilon)
+    return norm.apply({"params": weights, "batch_stats": statistics}, x)
 
 
 def _flax_max_pool(layer: layers.MaxPool, _: Any, x: Array) -> Array:
@@ -253,15 +291,23 @@ def _flax_residual(layer: layers.Residual, params: Any, x: Array) -> Array:
     return value + bypass
 
 
+def _flax_parallel(layer: layers.Parallel, params: Any, x: Array) -> Array:
+    chains = enumerate(layer.branches)
+    maps = [[x, *flax_maps(chain, params, x, f"branches_{i}")][-1] for i, chain in chains]
+    return jnp.concatenate(maps, axis=-1)
+
+
 FLAX: dict[type, Callable[[Any, Any, Array], Array]] = {
     layers.Activate: _flax_activate,
     layers.AveragePool: _flax_average_pool,
+    BatchNorm: _flax_batch_norm,
     layers.Conv: _flax_conv,
     layers.Dense: _flax_dense,
     layers.Flatten: lambda layer, _, x: x.reshape(len(x), -1),
     layers.GlobalAverage: lambda layer, _, x: nn.avg_pool(x, x.shape[1:3])[:, 0, 0],
     GroupNorm: _flax_group_norm,
     layers.MaxPool: _flax_max_pool,
+    layers.Parallel: _flax_parallel,
     layers.Residual: _flax_residual,
 }
 """Kind of layer to `(layer, params, x) -> y` in Flax."""

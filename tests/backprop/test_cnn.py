@@ -21,6 +21,7 @@ from jaxnets.models import (
     CNN,
     Activate,
     AveragePool,
+    BatchNorm,
     Conv,
     Dense,
     Dropout,
@@ -28,6 +29,7 @@ from jaxnets.models import (
     GlobalAverage,
     GroupNorm,
     MaxPool,
+    Parallel,
     Residual,
     lenet5,
     residual_cnn,
@@ -100,7 +102,8 @@ def test_single_precision():
 EVERY_KIND = CNN(
     (
         *(Conv(4, 2), MaxPool(2, 1), Activate("tanh"), GroupNorm(2), AveragePool(2, (2, 1))),
-        *(Residual((Conv(4, 1), Residual((Activate("elu"),)))), GlobalAverage(), Dense(3)),
+        *(Conv(4, 1, bias=False), BatchNorm(1e-3), Parallel(((Conv(2, 1),), (MaxPool(1),), ()))),
+        *(Residual((Conv(10, 1), Residual((Activate("elu"),)))), GlobalAverage(), Dense(3)),
         *(Activate("sigmoid"), Dense(2), Flatten()),
     )
 )
@@ -165,14 +168,18 @@ def test_random_chains(model, shape, seed):
 
 
 def test_central_differences(x64):
-    """Of a network that is smooth, along 20 directions."""
+    """Of a network that is smooth, along 20 directions that leave the statistics as they are."""
     model = CNN(
         (Conv(4, 2, padding="SAME"), Activate("tanh"), GroupNorm(1), *EVERY_KIND.layers[4:])
     )
     objective, params, batch = draw_problem(model, (3, 4, 4, 2), l2=0.1)
     _, grads = jax.jit(backprop.value_and_grad(objective, has_aux=False))(params, batch)
     flat, unravel = ravel_pytree(params)
-    directions = jnp.asarray(np.random.default_rng(3).normal(size=(20, flat.size)))
+    moves = {
+        name: jax.tree.map(lambda a, m=name == "params": jnp.full_like(a, m), tree)
+        for name, tree in params.items()
+    }
+    directions = np.random.default_rng(3).normal(size=(20, flat.size)) * ravel_pytree(moves)[0]
     h = 1e-5
 
     @jax.jit

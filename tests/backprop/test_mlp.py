@@ -264,6 +264,7 @@ BY_HAND = [
     "backprop/__init__.py",
     "backprop/cnn.py",
     "backprop/graph.py",
+    "backprop/highway.py",
     "backprop/mlp.py",
     "backprop/word_net.py",
     "ops/convolution.py",

@@ -14,6 +14,7 @@ from jaxnets.models import (
     CNN,
     Activate,
     AveragePool,
+    BatchNorm,
     Conv,
     Dense,
     Dropout,
@@ -21,6 +22,7 @@ from jaxnets.models import (
     GlobalAverage,
     GroupNorm,
     MaxPool,
+    Parallel,
     Residual,
     count_parameters,
     layers,
@@ -55,6 +57,25 @@ class PlainResidual(nn.Module):
         return value + bypass
 
 
+class PlainParallel(nn.Module):
+    branches: tuple
+
+    def __call__(self, x):
+        maps = []
+        for branch in self.branches:
+            value = x
+            for layer in branch:
+                value = layer(value)
+            maps.append(value)
+        return jnp.concatenate(maps, -1)
+
+
+def plain_batch_norm(layer):
+    """Flax's, which else differentiates by the statistics too."""
+    fixed = nn.map_variables(nn.BatchNorm, "batch_stats", jax.lax.stop_gradient, init=True)
+    return fixed(use_running_average=True, epsilon=layer.epsilon)
+
+
 def two(value):
     return (value, value) if isinstance(value, int) else value
 
@@ -67,7 +88,8 @@ def pooling(pool, layer):
 
 
 PLAIN = {
-    Conv: lambda a: nn.Conv(a.features, two(a.size), a.strides, a.padding),
+    BatchNorm: plain_batch_norm,
+    Conv: lambda a: nn.Conv(a.features, two(a.size), a.strides, a.padding, use_bias=a.bias),
     Dense: lambda a: nn.Dense(a.features),
     GroupNorm: lambda a: nn.GroupNorm(a.groups, use_fast_variance=False),
     MaxPool: partial(pooling, nn.max_pool),
@@ -75,6 +97,7 @@ PLAIN = {
     Activate: lambda a: FLAX_ACTIVATIONS[a.activation],
     Flatten: lambda a: lambda x: x.reshape(x.shape[0], -1),
     GlobalAverage: lambda a: partial(jnp.mean, axis=(1, 2)),
+    Parallel: lambda a: PlainParallel(tuple(tuple(map(plain, b)) for b in a.branches)),
     Residual: lambda a: PlainResidual(tuple(map(plain, a.layers)), tuple(map(plain, a.shortcut))),
 }
 
@@ -101,11 +124,13 @@ def random_params(model, x, seed=1):
     """In JAX's default precision, of the size an initialisation gives; no bias is zero."""
     rng = np.random.default_rng(seed)
 
-    def leaf(shape):
+    def leaf(path, shape):
         scale = 0.5 if len(shape.shape) == 1 else 1 / np.sqrt(max(np.prod(shape.shape[:-1]), 1))
-        return jnp.asarray(rng.normal(size=shape.shape) * scale, float)
+        value = jnp.asarray(rng.normal(size=shape.shape) * scale, float)
+        return 0.5 + value**2 if path[-1].key == "var" else value
 
-    return jax.tree.map(leaf, jax.eval_shape(model.init, jax.random.key(0), x))
+    shapes = jax.eval_shape(model.init, jax.random.key(0), x)
+    return jax.tree_util.tree_map_with_path(leaf, shapes)
 
 
 def number_of_parameters(model, shape):
