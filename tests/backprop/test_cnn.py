@@ -179,7 +179,9 @@ def test_central_differences(x64):
         name: jax.tree.map(lambda a, m=name == "params": jnp.full_like(a, m), tree)
         for name, tree in params.items()
     }
-    directions = np.random.default_rng(3).normal(size=(20, flat.size)) * ravel_pytree(moves)[0]
+    directions = (
+        np.random.default_rng(3).normal(size=(20, flat.size)) * ravel_pytree(moves)[0][None]
+    )
     h = 1e-5
 
     @jax.jit
