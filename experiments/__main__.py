@@ -15,7 +15,7 @@ from .lab.config import configure
 from .lab.registry import EXPERIMENTS
 from .lab.run import RESULTS, load, perform, redraw, title
 
-DRAWING = ("fpdf", "matplotlib", "skimage")
+DRAWING = ("PIL", "fpdf", "matplotlib", "skimage")
 """Packages that the wheel alone does not bring."""
 
 OPTIONS = ("set", "smoke", "redraw", "run", "resume", "tensorboard", "claim")

