@@ -119,6 +119,7 @@ def settle(record: Record, count: Count | None) -> Record:
     settled = (
         count is not None
         and not count["untried"]
+        and not count["left"]
         and count["refuted"] >= REFUTING * count["settings"]
     )
     if record.verdict == "refuted" and record.claim.open and not settled:

@@ -89,7 +89,8 @@ def explore(name: str, results: Path = RESULTS) -> int:
     make_folder(folder)
     rows, missing = list(tried(name, results)), 0
     saved = [row["settings"] for row in rows]
-    for settings in combinations(name, _claims(name)):
+    planned = combinations(name, _claims(name))
+    for settings in planned:
         if json.loads(json.dumps(settings)) in saved:
             continue
         try:
@@ -98,7 +99,7 @@ def explore(name: str, results: Path = RESULTS) -> int:
             print(f"{name} {settings}: not run: {error}", file=sys.stderr)
             missing += 1
             continue
-        note = {"experiment": name, **digests_of(name), "rows": rows}
+        note = {"experiment": name, **digests_of(name), "planned": len(planned), "rows": rows}
         write_text(folder / f"{name}.json", json.dumps(note, indent=1))
     if rows:
         with atomic_write(folder / f"{name}.png") as png:
@@ -190,7 +191,8 @@ def _usable(name: str, config: Any, settings: Settings) -> bool:
 
 
 def _summary(claim: Claim, count: Count) -> str:
-    more = f"; not tried: {', '.join(count['untried'])}" if count["untried"] else ""
+    more = f"; {count['left']} not run" if count["left"] else ""
+    more += f"; not tried: {', '.join(count['untried'])}" if count["untried"] else ""
     return (
         f"{claim.row} {claim.name}: holds in {count['reproduced']} of {count['settings']} settings,"
         f" fails in {count['refuted']} (refuted from {REFUTING:.0%} on){more}"

@@ -15,6 +15,8 @@ class Count(TypedDict):
     settings: int
     reproduced: int
     refuted: int
+    left: int
+    """Combinations that have not been run yet, or could not be run."""
     untried: list[str]
     """Open settings that no field of the experiment changes."""
 
@@ -26,18 +28,26 @@ def digests_of(name: str) -> dict[str, Any]:
 
 
 def tried(name: str, results: Path) -> list[dict[str, Any]]:
-    """Reads the combinations of a saved multiverse, none where program or claims have changed.
+    """Reads the combinations of a saved multiverse, see `read`."""
+    return read(name, results)["rows"]
+
+
+def read(name: str, results: Path) -> dict[str, Any]:
+    """Reads the `rows` of a saved multiverse and how many are `planned`.
+
+    There are none where the program or the claims have changed since.
 
     Raises:
         DamagedResult: the file is not what `make multiverse` writes.
     """
-    path = results / "multiverse" / f"{name}.json"
+    path, none = results / "multiverse" / f"{name}.json", {"rows": [], "planned": 0}
     if not path.exists():
-        return []
+        return none
     try:
         note = json.loads(path.read_text(encoding="utf-8"))
         own = {part: note[part] for part in ("program", "registered")}
-        return note["rows"] if own == digests_of(name) else []
+        found = {part: note[part] for part in none}
+        return found if own == digests_of(name) else none
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedResult(f"{path} is damaged: delete it, then run the multiverse") from error
 
@@ -45,7 +55,7 @@ def tried(name: str, results: Path) -> list[dict[str, Any]]:
 def counts_of(name: str, results: Path) -> dict[str, Count]:
     """Counts, for each claim of an experiment, the settings with each verdict, and all of them."""
     counts: dict[str, Count] = {}
-    rows = tried(name, results)
+    rows, planned = read(name, results).values()
     for claim in registered(name).values() if rows else ():
         found = [row["claims"][claim.name] for row in rows if claim.name in row["claims"]]
         verdicts = [one["verdict"] for one in found]
@@ -54,6 +64,7 @@ def counts_of(name: str, results: Path) -> dict[str, Count]:
                 "settings": len(verdicts),
                 "reproduced": verdicts.count("reproduced"),
                 "refuted": verdicts.count("refuted"),
+                "left": planned - len(rows),
                 "untried": sorted(claim.open.keys() - rows[0]["settings"].keys()),
             }
     return counts

@@ -51,7 +51,7 @@ def test_every_usable_combination_is_run_once_and_counted(small, capsys):
     assert [row["settings"] for row in rows] == [
         {"steps": steps, "seeds": seeds} for steps in (20, 30) for seeds in (3, 4)
     ]
-    count = {"settings": 4, "reproduced": 4, "refuted": 0, "untried": ["paint"]}
+    count = {"settings": 4, "reproduced": 4, "refuted": 0, "left": 0, "untried": ["paint"]}
     assert counts_of("xor", small) == {"finds": count}
     assert "holds in 4 of 4 settings, fails in 0" in capsys.readouterr().out
     assert (small / "multiverse/xor.png").stat().st_size > 1000
@@ -84,7 +84,8 @@ def test_what_was_run_is_not_run_again(small, monkeypatch):
     monkeypatch.setattr(module, "run", stopped)
     with pytest.raises(KeyboardInterrupt):
         multiverse.main("xor", small)
-    assert counts_of("xor", small)["finds"]["settings"] == 2
+    count = counts_of("xor", small)["finds"]
+    assert (count["settings"], count["left"]) == (2, 2)
     assert multiverse.main("xor", small) == 0
     assert begun == [(20, 3), (20, 4), (30, 3), (30, 3), (30, 4)]
     assert counts_of("xor", small)["finds"]["settings"] == 4

@@ -68,9 +68,14 @@ AGAINST = judge(OPEN, Sample([-2.0, -2.5, -2.2])), judge(KNOWN, Sample([-2.0, -2
     ("record", "count", "verdict"),
     [
         (AGAINST[0], None, "inconclusive"),
-        (AGAINST[0], {"refuted": 8, "settings": 10, "untried": []}, "inconclusive"),
-        (AGAINST[0], {"refuted": 9, "settings": 10, "untried": []}, "refuted"),
-        (AGAINST[0], {"refuted": 9, "settings": 10, "untried": ["optimiser"]}, "inconclusive"),
+        (AGAINST[0], {"refuted": 8, "settings": 10, "left": 0, "untried": []}, "inconclusive"),
+        (AGAINST[0], {"refuted": 9, "settings": 10, "left": 0, "untried": []}, "refuted"),
+        (
+            AGAINST[0],
+            {"refuted": 9, "settings": 10, "left": 0, "untried": ["optimiser"]},
+            "inconclusive",
+        ),
+        (AGAINST[0], {"refuted": 5, "settings": 5, "left": 5, "untried": []}, "inconclusive"),
         (AGAINST[1], None, "refuted"),
     ],
 )

@@ -54,7 +54,7 @@ def test_the_settings_at_which_a_claim_holds_are_listed(results):
         for n, v in ((256, "reproduced"), (1024, "refuted"))
     ]
     (results / "multiverse").mkdir()
-    note = settings_tried.digests_of("checkerboard") | {"rows": rows}
+    note = settings_tried.digests_of("checkerboard") | {"rows": rows, "planned": 2}
     (results / "multiverse/checkerboard.json").write_text(json.dumps(note))
     assert settings_tried.tried("checkerboard", results) == rows
     report.main(results)
