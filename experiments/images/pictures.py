@@ -39,7 +39,7 @@ def read_picture(path: str) -> np.ndarray:
                 )
             return np.asarray(picture.convert("RGB"))
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} is no picture that can be read: {error}") from error
+        raise ValueError(f"{path} cannot be read as a picture: {error}") from error
 
 
 def prepared(picture: np.ndarray, network: str, side: int) -> np.ndarray:

@@ -12,22 +12,26 @@ from jaxnets.host import checks
 
 SCIKIT_LEARN = ("china", "flower")
 SCIKIT_IMAGE = (
-    *("astronaut", "camera", "chelsea", "coffee", "hubble"),
+    *("astronaut", "chelsea", "coffee", "hubble"),
     *("ihc", "motorcycle", "retina", "rocket"),
 )
 KNOWN = (*SCIKIT_LEARN, *SCIKIT_IMAGE)
-"""A garden in China, a flower; an astronaut, a cameraman (in grey), a cat, a cup, galaxies, stained
-tissue, a motorcycle, an eye's retina, a rocket."""
+"""A garden in China, a flower; an astronaut, a cat, a cup, galaxies, stained tissue, a motorcycle,
+an eye's retina, a rocket."""
+GREY = ("camera",)
+"""A cameraman with his tripod."""
 
 
 def load(names: Sequence[str]) -> list[np.ndarray]:
-    """Loads colour photographs by name, each uint8 `[rows, columns, 3]`, 300 to 1,411 per side.
+    """Loads photographs by name, each uint8 `[rows, columns, 3]`, 300 to 1,411 per side.
+
+    Those of `GREY` have three equal channels.
 
     Raises:
         ValueError: an unknown name (the nearest is suggested).
         ModuleNotFoundError: a photograph of scikit-image, which is not installed.
     """
-    checks.require_known(names, KNOWN, "photograph")
+    checks.require_known(names, (*KNOWN, *GREY), "photograph")
     return [(_scikit_learn if name in SCIKIT_LEARN else _scikit_image)(name) for name in names]
 
 

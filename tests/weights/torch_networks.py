@@ -162,7 +162,7 @@ NETWORKS = {
 def random_network(name):
     """A network with random weights, of which the values stay of one size, and statistics."""
     torch.manual_seed(0)
-    network = NETWORKS[name]().eval()
+    network = NETWORKS[name]().train(mode=False)
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(module.weight)

@@ -89,12 +89,12 @@ def test_pictures_are_cut_to_the_square_in_the_middle():
     np.testing.assert_allclose(red, (250 / 255 - 0.485) / 0.229, rtol=1e-5)
 
 
-def test_a_file_that_is_no_picture_is_named(tmp_path):
+def test_a_file_without_a_picture_is_named(tmp_path):
     path = tmp_path / "cat.png"
     with pytest.raises(FileNotFoundError, match=r"cat\.png"):
         pictures.read_picture(str(path))
     path.write_text("meow")
-    with pytest.raises(ValueError, match=r"cat\.png is no picture"):
+    with pytest.raises(ValueError, match=r"cat\.png cannot be read as a picture"):
         pictures.read_picture(str(path))
     Image.new("L", (3, 2), 7).save(path)
     np.testing.assert_array_equal(pictures.read_picture(str(path)), np.full((2, 3, 3), 7))
