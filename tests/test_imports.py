@@ -41,6 +41,7 @@ ALLOWED = {
     "losses": {"host"},
     "ops": {"host"},
     "parallel": {"host"},
+    "shapes": {"host"},
     "launch": {"host", "parallel"},
     "objective": {"host", "losses"},
     "output_units": {"losses"},
