@@ -51,6 +51,7 @@ ALLOWED = {
     "backprop": {"activations", "host", "losses", "models", "objective", "ops"},
     "storage": {"host", "parallel"},
     "claims": {"host", "plots", "storage"},
+    "meshes": {"host", "storage"},
     "data": {"host", "storage"},
     "text": {"data", "host", "storage"},
     "training": {"host", "losses", "objective", "parallel", "storage"},
@@ -62,7 +63,7 @@ ALLOWED = {
 HEAVY_ALLOWED = {
     "matplotlib": {"plots"},
     "orbax": {"storage"},
-    "skimage": {"data"},
+    "skimage": {"data", "meshes"},
     "sklearn": {"classical", "data", "estimator"},
     "tensorboardX": {"storage"},
     "tensorflow_datasets": {"data"},

@@ -1,0 +1,38 @@
+"""What does not change when a surface is bent: its pieces and their genus."""
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from jaxnets.meshes.mesh import Mesh, directed_edges, require_closed
+
+
+def components(mesh: Mesh) -> list[Mesh]:
+    """Splits a mesh into its connected pieces, that with most triangles first."""
+    edges, n = directed_edges(mesh.triangles), len(mesh.vertices)
+    joined = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), (n, n))
+    labels = connected_components(joined, directed=False)[1][mesh.triangles[:, 0]]
+    pieces = [_piece(mesh, labels == label) for label in np.unique(labels)]
+    return sorted(pieces, key=lambda piece: -len(piece.triangles))
+
+
+def genus(mesh: Mesh) -> tuple[int, ...]:
+    """Counts the handles of each closed piece, `1 - (V - E + F) / 2`, of the largest first.
+
+    Euler and Poincare: 0 for a ball, 1 for a ring.
+
+    Raises:
+        ValueError: the mesh is not closed.
+    """
+    require_closed(mesh)
+    return tuple(1 - _characteristic(piece) // 2 for piece in components(mesh))
+
+
+def _characteristic(mesh: Mesh) -> int:
+    edges = np.unique(np.sort(directed_edges(mesh.triangles), axis=1), axis=0)
+    return len(mesh.vertices) - len(edges) + len(mesh.triangles)
+
+
+def _piece(mesh: Mesh, chosen: np.ndarray) -> Mesh:
+    used, triangles = np.unique(mesh.triangles[chosen], return_inverse=True)
+    return Mesh(mesh.vertices[used], triangles.reshape(-1, 3))
