@@ -43,6 +43,7 @@ def draw(rows: Sequence[dict[str, Any]], claims: Sequence[Claim]) -> Any:
     panel.xaxis.tick_top()
     panel.set_yticks([])
     panel.set(xlim=(-left - 0.3, 0.3 * len(claims)), ylim=(len(ordered) - 0.4, -1.6))
+    panel.grid(visible=False)
     panel.spines[:].set_visible(False)
     panel.tick_params(length=0)
     for verdict, colour in COLOURS.items():
