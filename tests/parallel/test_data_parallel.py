@@ -199,32 +199,33 @@ def test_a_fixed_order_gradient_is_the_mean_of_its_micro_shards(gradient, key):
     np.testing.assert_allclose(value, objective(params, odd, key)[0], rtol=1e-5)
 
 
+KEY = jax.random.key(0)
+
+
 def with_batch(size, samples=N):
     data = FLAT._replace(train={k: v[:samples] for k, v in FLAT.train.items()})
-    return lambda mesh: fit(
-        TrainSpec(MLP((4,), 3), LOSS, 1, size), jax.random.key(0), data, HPARAMS, mesh=mesh
-    )
+    return lambda mesh: fit(TrainSpec(MLP((4,), 3), LOSS, 1, size), KEY, data, HPARAMS, mesh=mesh)
 
 
 def fixed_of(shards, size):
     def train(mesh):
         gradients = parallel.fixed_order_gradients(jax.value_and_grad, mesh, shards)
         spec = TrainSpec(MLP((4,), 3), LOSS, 1, size, value_and_grad=gradients)
-        fit(spec, jax.random.key(0), FLAT, HPARAMS, mesh=mesh)
+        fit(spec, KEY, FLAT, HPARAMS, mesh=mesh)
 
     return train
 
 
 def other_rows(mesh):
-    fit(SPEC, jax.random.key(0), FLAT, HPARAMS, mesh=mesh, samples=2 * N)
+    fit(SPEC, KEY, FLAT, HPARAMS, mesh=mesh, samples=2 * N)
 
 
 def other_mesh(_):
-    fit(SPEC, jax.random.key(0), FLAT, HPARAMS, mesh=mesh_of(4, "row"))
+    fit(SPEC, KEY, FLAT, HPARAMS, mesh=mesh_of(4, "row"))
 
 
 def explicit_mesh(_):
-    fit(SPEC, jax.random.key(0), FLAT, HPARAMS, mesh=mesh_of(4, kind=AxisType.Explicit))
+    fit(SPEC, KEY, FLAT, HPARAMS, mesh=mesh_of(4, kind=AxisType.Explicit))
 
 
 WRONG = {
