@@ -91,7 +91,8 @@ def prepare(
     data = type(data)(**(dict.fromkeys(data._fields) | {"train": train, "valid": valid}))
     if not on_host:
         data = jax.tree.map(jnp.asarray, data)
-    return data, {name: jnp.asarray(value, float) for name, value in hparams.items()}
+    dtype = jnp.result_type(float)
+    return data, {name: jax.device_put(np.array(value, dtype)) for name, value in hparams.items()}
 
 
 def _require_hparams(spec: TrainSpec, hparams: Any, networks: int | None) -> None:
