@@ -5,7 +5,7 @@ part of the loss, so values stay finite at |output| = 1e4.
 """
 
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from typing import Any, NamedTuple
 
 import jax
@@ -15,6 +15,8 @@ from jax import Array
 from jaxnets.host import checks
 
 VARIANCE_FLOOR = 1e-6
+DELTA = 0.1
+"""Beyond this, `clamped_l1` does not tell distances apart."""
 
 
 class Loss(NamedTuple):
@@ -235,6 +237,36 @@ def _binary(value: Rule, grad: Rule) -> Loss:
     return _loss(value, grad, _check_binary, _sign_predict)
 
 
+@cache
+def clamped_l1(delta: float = DELTA, outputs_too: bool = False) -> Loss:
+    r"""Builds the loss of signed distances that only cares for what is near the surface (row C9).
+
+    $\sum_i |y_i - c(t_i)|$ with $c(t) = \max(-\delta, \min(t, \delta))$, and the derivative
+    $\mathrm{sign}(y_i - c(t_i))$, which outputs beyond the limits have too. Park et al., "DeepSDF"
+    (2019), clamp the outputs as well: a network whose outputs are all beyond one limit then has no
+    gradient, and stays as it is.
+
+    Args:
+        delta: the limit, above 0.
+        outputs_too: whether to clamp the outputs as the paper does.
+
+    Raises:
+        ValueError: delta that is not above 0.
+        TypeError: delta that is not a number.
+    """
+    checks.require_positive(delta, "delta")
+
+    def value(outputs: Array, targets: Array) -> Array:
+        seen = jnp.clip(outputs, -delta, delta) if outputs_too else outputs
+        return jnp.sum(jnp.abs(seen - jnp.clip(targets, -delta, delta)), axis=-1)
+
+    def grad(outputs: Array, targets: Array) -> Array:
+        signs = jnp.sign(outputs - jnp.clip(targets, -delta, delta))
+        return jnp.where(jnp.abs(outputs) < delta, signs, 0) if outputs_too else signs
+
+    return _loss(value, grad, checks.as_targets, lambda outputs: outputs, classifies=False)
+
+
 LOSSES: dict[str, Loss] = {
     "softmax_cross_entropy": _loss(
         _softmax_value,
@@ -265,6 +297,7 @@ LOSSES: dict[str, Loss] = {
         lambda outputs: mean_and_variance(outputs)[0],
         classifies=False,
     ),
+    "clamped_l1": clamped_l1(),
 }
 """Name to loss. Labels are class indices `[batch]` (0 and 1 in the binary losses), regression
 targets are `[batch, k]`, multi-label targets 0 or 1 `[batch, k]`."""

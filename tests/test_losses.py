@@ -205,6 +205,43 @@ def test_whole_numbers_are_regression_targets_not_pixels(dtype):
     np.testing.assert_array_equal(checked, np.array([[0], [255]], np.float32), strict=True)
 
 
+def far_outputs(loss, outputs):
+    targets = jnp.asarray([[-0.3], [0.02], [0.3]])
+    return loss.value(outputs, targets), loss.grad(outputs, targets)[:, 0]
+
+
+def test_only_the_loss_of_the_paper_has_no_gradient_where_all_outputs_are_far():
+    """Row C9: the value there is that of a constant, which such a network remains."""
+    outputs = jnp.full((3, 1), 0.5)
+    value, slopes = far_outputs(losses.clamped_l1(outputs_too=True), outputs)
+    np.testing.assert_allclose(value, [0.2, 0.08, 0], atol=1e-7)
+    np.testing.assert_array_equal(slopes, 0)
+    _, slopes = far_outputs(losses.clamped_l1(), outputs)
+    np.testing.assert_array_equal(slopes, 1)
+
+
+def test_both_clamped_losses_agree_where_the_outputs_are_near(x64):
+    outputs = jnp.asarray(np.random.default_rng(0).uniform(-0.1, 0.1, size=(3, 1)))
+    ours, paper = (far_outputs(losses.clamped_l1(outputs_too=t), outputs) for t in (False, True))
+    np.testing.assert_array_equal(ours[0], paper[0])
+    np.testing.assert_array_equal(ours[1], paper[1])
+
+
+@pytest.mark.parametrize("outputs_too", [False, True])
+def test_clamped_gradient_by_hand_equals_jax(x64, outputs_too):
+    loss = losses.clamped_l1(0.3, outputs_too)
+    outputs, targets = np.random.default_rng(1).normal(scale=0.4, size=(2, 40, 3))
+    expected = gradient_by_jax(loss, jnp.asarray(outputs), jnp.asarray(targets))
+    np.testing.assert_allclose(loss.grad(outputs, targets), expected, atol=1e-15)
+    assert loss is losses.clamped_l1(0.3, outputs_too)
+
+
+@pytest.mark.parametrize("delta", [0, -1.0, np.nan])
+def test_the_limit_of_a_clamped_loss_is_above_0(delta):
+    with pytest.raises(ValueError, match=r"delta is|must be finite"):
+        losses.clamped_l1(delta)
+
+
 def test_lookup_by_name_or_itself():
     own = Loss(*LOSSES["hinge"])
     assert get_loss(own) is own

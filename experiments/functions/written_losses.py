@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from jaxnets.losses import LOSSES, VARIANCE_FLOOR
+from jaxnets.losses import DELTA, LOSSES, VARIANCE_FLOOR
 
 DIGITS = Context(prec=120, Emin=MIN_EMIN, Emax=MAX_EMAX)
 """Densities here have exponents far below those that Decimal allows unless asked."""
@@ -47,6 +47,11 @@ def _squared_error(outputs: Outputs, targets: Sequence[float]) -> Decimal:
     return sum(((y - Decimal(t)) ** 2 for y, t in pairs), Decimal(0))
 
 
+def _clamped_l1(outputs: Outputs, targets: Sequence[float]) -> Decimal:
+    near = (Decimal(max(-DELTA, min(t, DELTA))) for t in targets)
+    return sum((abs(y - t) for y, t in zip(outputs, near, strict=True)), Decimal(0))
+
+
 def _gaussian(outputs: Outputs, targets: Sequence[float]) -> Decimal:
     """Minus the logarithm of the normal density; the variance is that of the library's unit."""
     mean, s = outputs
@@ -73,6 +78,7 @@ PRINTED = {
     "perceptron": Printed(lambda y, t: max(Decimal(0), -_margin(y, t)), 1, (0, 1)),
     "squared_error": Printed(_squared_error, 2, ((0.5, -2.0), (1e4, 1e4))),
     "gaussian": Printed(_gaussian, 2, ((0.5,), (-1e4,))),
+    "clamped_l1": Printed(_clamped_l1, 2, ((0.5, -2.0), (0.05, -1e4))),
 }
 """The losses of `LOSSES`, by name."""
 

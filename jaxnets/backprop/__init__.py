@@ -6,10 +6,10 @@ from typing import Any
 import jax
 from jax import Array
 
-from jaxnets.backprop import cnn, highway, mlp, word_net
+from jaxnets.backprop import cnn, coded_shapes, highway, mlp, word_net
 from jaxnets.host import checks
 from jaxnets.losses import get_loss
-from jaxnets.models import CNN, MLP, Highway, ResidualMLP, WordNet
+from jaxnets.models import CNN, MLP, CodedShapes, Highway, ResidualMLP, WordNet
 from jaxnets.objective import Batch, Objective, Params, metrics_of, penalty_grad
 
 __all__ = ["value_and_grad"]
@@ -20,6 +20,7 @@ FAMILIES: dict[type, Any] = {
     Highway: highway,
     CNN: cnn,
     WordNet: word_net,
+    CodedShapes: coded_shapes,
 }
 """Model class to the module of its `forward` and `backward`."""
 
@@ -31,7 +32,8 @@ def value_and_grad(objective: Objective, has_aux: bool = True) -> Callable:
     `has_aux=False` it returns `(E, grads)`.
 
     Args:
-        objective: whose model is an `MLP`, `ResidualMLP`, `Highway`, `CNN` or `WordNet`.
+        objective: whose model is an `MLP`, `ResidualMLP`, `Highway`, `CNN`, `WordNet` or
+            `CodedShapes`.
         has_aux: whether to return the metrics.
 
     Raises:

@@ -44,6 +44,13 @@ def backward(model: MLP, params: Any, traces: list[Trace], delta: Array) -> Any:
 
     `delta` is the derivative with respect to the outputs.
     """
+    return backward_to_inputs(model, params, traces, delta)[0]
+
+
+def backward_to_inputs(
+    model: MLP, params: Any, traces: list[Trace], delta: Array
+) -> tuple[Any, Array]:
+    """Computes the gradients as `backward` does, and `dE/dx [features, batch]`."""
     activation = get_activation(model.activation)
     *hidden, last = layer_names(len(model.widths))
     tree = params["params"]
@@ -55,7 +62,7 @@ def backward(model: MLP, params: Any, traces: list[Trace], delta: Array) -> Any:
         grads[name] = _affine_grads(trace, delta)
         dx = tree[name]["weight"].T @ delta
         dh = dx + dh if _has_bypass(model, trace) else dx
-    return {"params": grads}
+    return {"params": grads}, dh
 
 
 def _affine_grads(trace: Trace, delta: Array) -> dict[str, Array]:

@@ -1,6 +1,7 @@
 """Models as Flax modules: `init(key, x) -> params` and `apply(params, x) -> y`."""
 
 from jaxnets.models.cnn import CNN, lenet5, residual_cnn, small_cnn
+from jaxnets.models.coded_shapes import CodedShapes
 from jaxnets.models.highway import Highway
 from jaxnets.models.layers import (
     Activate,
@@ -25,6 +26,7 @@ __all__ = [
     "Activate",
     "AveragePool",
     "BatchNorm",
+    "CodedShapes",
     "Conv",
     "Dense",
     "Dropout",

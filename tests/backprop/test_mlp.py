@@ -263,6 +263,7 @@ BY_HAND = [
     "objective.py",
     "backprop/__init__.py",
     "backprop/cnn.py",
+    "backprop/coded_shapes.py",
     "backprop/graph.py",
     "backprop/highway.py",
     "backprop/mlp.py",

@@ -115,6 +115,14 @@ LOSS_TRUTHS = {
             reduction="none",
         ).sum(axis=1),
     ),
+    "clamped_l1": LossTruth(
+        (3, 1),
+        lambda rng, n, outputs: rng.normal(scale=0.1, size=(n, outputs)),
+        lambda s, t: np.abs(s - np.maximum(np.minimum(t, 0.1), -0.1)).sum(axis=1),
+        lambda torch, s, t: torch.nn.functional.l1_loss(
+            s, torch.clamp(t, -0.1, 0.1), reduction="none"
+        ).sum(axis=1),
+    ),
 }
 
 
