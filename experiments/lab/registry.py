@@ -26,6 +26,10 @@ LECTURES: dict[str, tuple[str, ...]] = {
         "word2vec_lecture",
         "word2vec",
         "word_map",
+        "implicit_shape",
+        "shape_codes",
+        "shape_optimisation",
+        "shape_family",
     ),
     "L1: From machine learning to deep learning": (
         "looking_at_data",

@@ -173,6 +173,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _at_most("highest", 8),
     ),
     "image_surface": (_once("networks"),),
+    "implicit_shape": (_at_least("points", 10),),
     "likelihoods": (IN_BATCHES,),
     "linear_classifiers": (
         _at_most("gap", 1),
@@ -275,6 +276,17 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _is_of("z", "mean 0 and variance 1", "0 to 1", "-1 to 1"),
     ),
     "sawtooth": (_rise("teeth"), _is_of("teeth", 1, 2, 4, 8, 16), OF_CELLS, OPTIMISERS),
+    "shape_codes": (_at_least("points", 10), _at_least("cells", 8)),
+    "shape_family": (
+        _at_least("points", 10),
+        _at_least("given", 10),
+        Rule(
+            "cars",
+            lambda c: c.cars > c.dimensions + 2,
+            "be above `dimensions` + 2, to predict each from the others",
+        ),
+    ),
+    "shape_optimisation": (_at_least("points", 10), _at_least("cells", 8)),
     "threshold_units": (_rise("inputs"), _at_most("inputs", 4)),
     "vanishing_gradients": (
         _rise("depths"),

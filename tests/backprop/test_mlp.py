@@ -120,6 +120,7 @@ SMOOTH = {
     "perceptron": ("elu", ResidualMLP),
     "squared_error": ("leaky_relu", ResidualMLP),
     "gaussian": ("relu", MLP),
+    "clamped_l1": ("tanh", ResidualMLP),
 }
 
 
