@@ -32,6 +32,7 @@ Packages
     data, text          data sets and problems of the plane; texts as numbers
     backprop            forward and backward passes by hand, a drop-in for jax.value_and_grad
     models, ops         networks and layers; convolution and pooling, fast on CPUs too
+    shapes, meshes      signed distances; triangle meshes, and gradients from vertices to a code
     word2vec            word vectors: training, neighbours, analogies, files
     classical           perceptron, logistic regression, AdaBoost, SVMs, k-NN
     analysis, plots     accuracy, linear regions, loss landscapes, projections; figures

@@ -1,10 +1,11 @@
 """Back-propagation by hand against jax.grad and central differences, on random networks (row D1).
 
 Claim: the backward pass of the lectures (L0, L1, L2) gives the derivatives of the loss. Every
-network is drawn at random: depth 1 to 6, plain or residual, any differentiable activation, any
-loss, batch and parameters; the gradients by hand are compared in float64 and in float32. So are
-those of LeNet, L2's network and a residual CNN on images of 28 x 28; there jax.grad differentiates
-the same network in Flax's operations, because jax.grad of ours would run the rules by hand.
+network is drawn at random: depth 1 to 6, plain, residual, or with a code for each sample's shape
+(row C9), any differentiable activation, any loss, batch and parameters; the gradients by hand are
+compared in float64 and in float32. So are those of LeNet, L2's network and a residual CNN on images
+of 28 x 28; there jax.grad differentiates the same network in Flax's operations, because jax.grad of
+ours would run the rules by hand.
 
 Command: `make gradcheck`, 2 to 3 minutes on 2 cores. An error is the norm
 of the difference over the norm of jax.grad's gradient. Central differences in float64, one per
@@ -32,10 +33,9 @@ from tqdm import tqdm
 
 from jaxnets import backprop, plots
 from jaxnets.activations import ACTIVATIONS
-from jaxnets.backprop import mlp
 from jaxnets.claims import Sample
-from jaxnets.losses import LOSSES, get_loss
-from jaxnets.models import MLP, ResidualMLP
+from jaxnets.losses import DELTA, LOSSES, get_loss
+from jaxnets.models import MLP, CodedShapes, ResidualMLP
 from jaxnets.objective import Batch, Objective, Params
 
 from ..lab.claim_files import registered
@@ -43,12 +43,20 @@ from ..lab.claims import Result, markdown
 from . import gradient_check_images as images
 
 DIFFERENTIABLE = [name for name in ACTIVATIONS if name != "step"]
-MODELS = {"MLP": MLP, "ResidualMLP": ResidualMLP}
+SHAPES = 3
+"""Codes of a `CodedShapes`."""
 OUTPUTS = {"softmax_cross_entropy": 3, "multilabel_cross_entropy": 2, "gaussian": 4}
 LIMITS = {part.name: part.margin for part in registered("gradient_check")["gradients_agree"].parts}
 """The largest error of each comparison."""
 FAMILIES = ("depth", "activation", "loss", "model")
 WIDTH, FEATURES, BATCH = 4, 4, 6
+
+
+def _coded(widths: tuple[int, ...], outputs: int, activation: str) -> CodedShapes:
+    return CodedShapes(SHAPES, 2, MLP(widths, outputs, activation))
+
+
+MODELS = {"MLP": MLP, "ResidualMLP": ResidualMLP, "CodedShapes": _coded}
 
 
 @dataclass(frozen=True)
@@ -57,8 +65,8 @@ class Config:
     losses: tuple[str, ...] = tuple(LOSSES)
     activations: int = 1
     """Drawn at random for each depth, loss and model."""
-    networks: int = 12
-    """Of each depth, loss, model and activation; 6 x 7 x 2 x 1 x 12 = 1,008 in all."""
+    networks: int = 8
+    """Of each depth, loss, model and activation; 6 x 8 x 3 x 1 x 8 = 1,152 in all."""
     step: float = 1e-5
     kink: float = 1e-3
     images: tuple[str, ...] = tuple(images.NETWORKS)
@@ -71,7 +79,7 @@ class Config:
 
 SMOKE = Config(
     depths=(2,),
-    losses=("hinge", "gaussian"),
+    losses=("hinge", "gaussian", "clamped_l1"),
     activations=1,
     networks=4,
     images=("lenet5",),
@@ -164,11 +172,15 @@ def _draw(objective: Objective, n: int, choice: np.random.Generator) -> tuple[An
     params = jax.tree.map(
         lambda leaf: choice.standard_normal((n, *leaf.shape)) / np.sqrt((*leaf.shape, 1)[1]), shapes
     )
-    targets = jax.eval_shape(loss.predict, jnp.zeros((BATCH, model.outputs))).shape
+    outputs = OUTPUTS.get(str(objective.loss), 1)
+    targets = jax.eval_shape(loss.predict, jnp.zeros((BATCH, outputs))).shape
     classes = 3 if objective.loss == "softmax_cross_entropy" else 2
     labels = choice.integers(0, classes, (n, *targets))
     y = labels if loss.classifies else choice.standard_normal((n, *targets))
-    return params, {"x": choice.standard_normal((n, BATCH, FEATURES)), "y": y}
+    x = choice.standard_normal((n, BATCH, FEATURES))
+    if isinstance(model, CodedShapes):
+        x[..., 0] = choice.integers(0, SHAPES, (n, BATCH))
+    return params, {"x": x, "y": y}
 
 
 def _check(config: Config, objective: Objective, params: Params, batch: Batch) -> dict[str, Array]:
@@ -185,10 +197,17 @@ def _check(config: Config, objective: Objective, params: Params, batch: Batch) -
 
 
 def _distance_to_kink(objective: Objective, params: Params, batch: Batch) -> Array:
-    """The least distance of a pre-activation to 0, or of an output to a loss's kink at 0 or 1."""
-    outputs, traces = mlp.forward(objective.model, params, batch["x"])
-    hidden = jnp.stack([trace.s for trace in traces[:-1]])
+    """The least distance of a pre-activation to 0, or of an output to a loss's kink.
+
+    That is 0 or 1, or, for the clamped loss, the clamped target.
+    """
+    model = objective.model
+    outputs, traces = backprop.FAMILIES[type(model)].forward(model, params, batch["x"])
+    layers = traces.decoder if isinstance(model, CodedShapes) else traces
+    hidden = jnp.stack([trace.s for trace in layers[:-1]])
     margins = jnp.minimum(jnp.abs(outputs), jnp.abs(jnp.abs(outputs) - 1))
+    if objective.loss == "clamped_l1":
+        margins = jnp.abs(outputs - jnp.clip(batch["y"], -DELTA, DELTA))
     return jnp.minimum(jnp.abs(hidden).min(), margins.min())
 
 

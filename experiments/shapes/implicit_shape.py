@@ -87,8 +87,8 @@ class Config:
     seeds: int = 16
     points: int = 40_000
     width: int = 64
-    layers: int = 3
-    steps: int = 1600
+    layers: int = 4
+    steps: int = 2000
     learning_rate: float = 3e-3
     seed: int = 1
 
