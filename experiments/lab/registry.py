@@ -52,7 +52,7 @@ LECTURES: dict[str, tuple[str, ...]] = {
         "published_networks",
     ),
     "L3: CS163, lecture 5": ("image_features", "twenty_lines", "random_wiring"),
-    "L4: Deep Learning Crash Course": ("lenet", "first_filters", "adversarial"),
+    "L4: Deep Learning Crash Course": ("lenet", "first_filters", "adversarial", "hand_pose"),
     "Beyond the lectures": ("digits_sweep", "many_networks"),
 }
 EXPERIMENTS = tuple(name for names in LECTURES.values() for name in names)

@@ -172,6 +172,12 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("steps", lambda c: c.steps > 200, "be more than the 200 that take all terms"),
         _at_most("highest", 8),
     ),
+    "hand_pose": (
+        _rise("pictures"),
+        Rule("candidates", lambda c: c.candidates > c.batch_size, "be above `batch_size`"),
+        Rule("pictures", lambda c: min(c.pictures) >= c.candidates, "fill a batch of candidates"),
+        Rule("dropout", lambda c: c.dropout > 0, "be above 0"),
+    ),
     "image_surface": (_once("networks"),),
     "implicit_shape": (_at_least("points", 10),),
     "likelihoods": (IN_BATCHES,),
