@@ -34,7 +34,7 @@ def test_every_layer_of_a_network_has_a_name_in_the_files(name):
 @EACH
 def test_outputs_are_those_of_torch(name):
     torch = pytest.importorskip("torch", reason="needs the extra [bench]")
-    from tests.weights.torch_networks import random_network
+    from benchmarks.torch_networks import random_network
 
     network, published = random_network(name), NETWORKS[name]
     state = {part: value.numpy() for part, value in network.state_dict().items()}

@@ -1,0 +1,94 @@
+"""Published networks (row C6), one forward pass: PyTorch's best against one compiled function.
+
+Weights and pictures of 224 x 224 are random; both have all cores. PyTorch runs eagerly, with either
+layout, and traced, frozen and fused, without gradients. What compiles is told apart.
+"""
+
+import time
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from benchmarks.harness import Contender, Goal, Race
+
+BATCHES = {1: 1.2, 16: 1.0}
+"""The largest ratio to PyTorch's best, for each batch size."""
+NETWORKS = ("alexnet", "vgg19", "googlenet", "resnet18", "resnet50", "squeezenet")
+PYTORCH = {
+    "PyTorch eager": {"channels_last": False, "fused": False},
+    "PyTorch eager, channels_last": {"channels_last": True, "fused": False},
+    "PyTorch frozen and fused": {"channels_last": False, "fused": True},
+    "PyTorch frozen and fused, channels_last": {"channels_last": True, "fused": True},
+}
+
+
+def pictures(batch: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((batch, 224, 224, 3)).astype(np.float32)
+
+
+def pytorch(network: str, batch: int, channels_last: bool, fused: bool) -> Callable[[], dict]:
+    import torch
+
+    from benchmarks.torch_networks import random_network
+
+    x = torch.from_numpy(pictures(batch)).permute(0, 3, 1, 2).contiguous()
+    model = random_network(network).eval()
+    if channels_last:
+        x = x.to(memory_format=torch.channels_last)
+        model = model.to(memory_format=torch.channels_last)
+    start = time.perf_counter()
+    if fused:
+        with torch.inference_mode():
+            frozen = torch.jit.freeze(torch.jit.trace(model, x))
+            model = torch.jit.optimize_for_inference(frozen)
+            for _ in range(2):
+                model(x)
+    compiled = time.perf_counter() - start
+
+    def run() -> dict:
+        start = time.perf_counter()
+        with torch.inference_mode():
+            model(x)
+        return _row(time.perf_counter() - start, batch, compiled)
+
+    return run
+
+
+def jaxnets(network: str, batch: int) -> Callable[[], dict]:
+    import jax
+    import jax.numpy as jnp
+
+    from jaxnets.models.published import NETWORKS
+
+    model, x = NETWORKS[network].build(), jnp.asarray(pictures(batch))
+    variables = jax.jit(model.init)(jax.random.key(0), x[:1])
+    start = time.perf_counter()
+    forward = jax.jit(model.apply).lower(variables, x).compile()
+    compiled = time.perf_counter() - start
+
+    def run() -> dict:
+        start = time.perf_counter()
+        jax.block_until_ready(forward(variables, x))
+        return _row(time.perf_counter() - start, batch, compiled)
+
+    return run
+
+
+def _row(seconds: float, batch: int, compiled: float) -> dict:
+    return {
+        "seconds": seconds,
+        "ms a picture": round(1e3 * seconds / batch, 2),
+        "compile": round(compiled, 2),
+    }
+
+
+def _race(network: str, batch: int) -> Race:
+    of = {"network": network, "batch": batch}
+    peers = [Contender(name, f"{__name__}:pytorch", of | how) for name, how in PYTORCH.items()]
+    ours = Contender("jaxnets", f"{__name__}:jaxnets", of)
+    goal = Goal("jaxnets", "PyTorch", at_most=BATCHES[batch])
+    return Race(f"{network}, forward, batch {batch}", [*peers, ours], [goal], 9)
+
+
+RACES = [partial(_race, network, batch) for network in NETWORKS for batch in BATCHES]
