@@ -108,11 +108,12 @@ def test_outputs_equal_loops(key, model, sigma):
     np.testing.assert_allclose(outputs, by_loops(model, sigma, params, X), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("batch", [1, 7])
 @pytest.mark.parametrize("features", [2, WIDE - 1, WIDE, 2 * WIDE])
-def test_equals_a_stack_of_flax_layers(key, features):
+def test_equals_a_stack_of_flax_layers(key, features, batch):
     """Values and gradients, for inputs on both sides of where the product is written on rows."""
     model = MLP((5, 3), outputs=2)
-    x = jax.random.normal(key, (7, features))
+    x = jax.random.normal(key, (batch, features))
     stack = nn.Sequential([nn.Dense(5), jnp.tanh, nn.Dense(3), jnp.tanh, nn.Dense(2)])
     params = model.init(key, x)
 
