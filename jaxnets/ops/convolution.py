@@ -25,6 +25,8 @@ from jaxnets.ops.windows import (
 
 FEW_CHANNELS = 4
 """Up to this many input channels a CPU multiplies entire patches, above it one row at a time."""
+MOST_ENTRIES = 1_500_000
+"""How many entries patches may have for a CPU to multiply them; more leave its cache."""
 NEIGHBOURS = (3, 2, 1)
 """How many adjacent windows share a patch, where that divides them, to make products wider."""
 
@@ -75,9 +77,19 @@ _convolve.defvjp(
 
 
 def _forward(x: Array, kernel: Array, at: Windows) -> Array:
+    cpu = _forward_native if _suits_native(x, at) else _forward_cpu
     return lax.platform_dependent(
-        x, kernel, cpu=partial(_forward_cpu, at=at), default=partial(_forward_native, at=at)
+        x, kernel, cpu=partial(cpu, at=at), default=partial(_forward_native, at=at)
     )
+
+
+def _suits_native(x: Array, at: Windows) -> bool:
+    """Whether XLA's convolution is faster on a CPU: for large patches, in the types that it has."""
+    if at.size == (1, 1) or x.dtype != jnp.float32:
+        return False
+    wide = _merge(at, _neighbours(at))
+    rows = wide.size[0] if at.shape[3] <= FEW_CHANNELS else 1
+    return len(x) * math.prod(wide.outputs) * rows * wide.size[1] * at.shape[3] > MOST_ENTRIES
 
 
 def convolve_input_grad(

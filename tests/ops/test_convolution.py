@@ -164,6 +164,41 @@ def test_only_a_cpu_pools_without_windows(platform, native, pool):
     assert ("stablehlo.reduce_window" in text) == native
 
 
+LARGE = (16, 32, 32, 32), (3, 3, 32, 8)
+"""Images and kernel, of which the patches have 1.57 million entries."""
+
+
+@pytest.mark.parametrize(
+    ("shapes", "dtype", "native"),
+    [
+        (LARGE, jnp.float32, True),
+        (LARGE, jnp.float64, False),
+        (((4, 32, 32, 32), (3, 3, 32, 8)), jnp.float32, False),
+        (((16, 64, 64, 32), (1, 1, 32, 8)), jnp.float32, False),
+        (((1, 224, 224, 3), (7, 7, 3, 8)), jnp.float32, True),
+        (((1, 56, 56, 3), (7, 7, 3, 8)), jnp.float32, False),
+    ],
+)
+def test_a_cpu_convolves_large_maps_natively(x64, shapes, dtype, native):
+    x, kernel = (jax.ShapeDtypeStruct(shape, dtype) for shape in shapes)
+    text = lowered(ops.convolve, x, kernel, platforms=("cpu",))
+    assert ("stablehlo.convolution" in text) == native
+
+
+def test_large_maps_have_the_values_and_gradients_of_products(x64, key):
+    x, kernel = (jax.random.normal(key, shape) for shape in LARGE)
+    slope = jax.random.normal(key, ops.convolve(x, kernel).shape)
+
+    def outcome(x, kernel):
+        y, back = jax.vjp(ops.convolve, x, kernel)
+        return y, *back(slope.astype(y.dtype))
+
+    ours = outcome(x.astype(jnp.float32), kernel.astype(jnp.float32))
+    for found, expected in zip(ours, outcome(x, kernel), strict=True):
+        assert found.dtype == jnp.float32
+        np.testing.assert_allclose(found, expected, atol=2e-6 * np.abs(expected).max())
+
+
 def test_a_program_for_two_platforms_has_both_forms():
     text = lowered(
         ops.convolve,

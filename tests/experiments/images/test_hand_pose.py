@@ -94,7 +94,7 @@ def test_poses_must_be_near_after_all_updates():
 
 def test_the_table_says_what_was_measured():
     result = made_up(dropout=0.5)
-    result["plain_constant"] = np.full((SEEDS, 3), 0.27)
+    result["constant"] = np.full(SEEDS, 0.27)
     text = hand_pose.table(result)
     assert "of the mean pose 0.2700" in text
     assert "| dropout | 0.0500 ± 0.0003 | 0.0500 ± 0.0003 | 0.0500 ± 0.0003 |" in text
