@@ -262,15 +262,25 @@ def _draw_worst(axes: Axes, result: Result) -> None:
     axes.set_axis_off()
 
 
-def _against_plain(name: str, measure: str) -> Callable[[Result], dict[str, Sample]]:
-    """Compares the logarithms of the errors of an arm and of plain training."""
+def _compared(
+    first: str, second: str, measure: str = "mean"
+) -> Callable[[Result], dict[str, Sample]]:
+    """Compares the logarithms of the errors of two arms, at each number of pictures."""
 
     def measured(result: Result) -> dict[str, Sample]:
-        plain, other = (np.log(result[f"{arm}_{measure}"]) for arm in ("plain", name))
+        one, other = (np.log(result[f"{arm}_{measure}"]) for arm in (first, second))
         numbers = enumerate(result["pictures"])
-        return {_number(n): Sample(plain[:, i], other[:, i]) for i, n in numbers}
+        return {_number(n): Sample(one[:, i], other[:, i]) for i, n in numbers}
 
     return measured
+
+
+def _few(result: Result) -> Sample:
+    return next(iter(_compared("plain", "dropout")(result).values()))
+
+
+def _many(result: Result) -> dict[str, Sample]:
+    return dict([*_compared("plain", "dropout")(result).items()][1:])
 
 
 def _near(result: Result) -> dict[str, Sample]:
@@ -280,14 +290,11 @@ def _near(result: Result) -> dict[str, Sample]:
 
 
 CLAIMS = {
-    "dropout_few_pictures": _against_plain("dropout", "mean"),
-    "dropout_all_numbers": _against_plain("dropout", "mean"),
-    "mining_equal_updates": _against_plain("mining", "mean"),
-    "mining_equal_compute": _against_plain("mining_compute", "mean"),
-    "mining_hard_pictures": _against_plain("mining", "tail"),
-    "mining_with_dropout": lambda result: {
-        _number(n): Sample(*(np.log(result[f"{arm}_mean"][:, i]) for arm in ("dropout", "both")))
-        for i, n in enumerate(result["pictures"])
-    },
+    "dropout_few_pictures": _few,
+    "dropout_many_pictures": _many,
+    "mining_equal_updates": _compared("plain", "mining"),
+    "mining_equal_compute": _compared("plain", "mining_compute"),
+    "mining_with_dropout": _compared("dropout", "both"),
+    "mining_hard_pictures": _compared("plain", "mining", "tail"),
     "pose_is_regressed": _near,
 }

@@ -164,8 +164,8 @@ def test_only_a_cpu_pools_without_windows(platform, native, pool):
     assert ("stablehlo.reduce_window" in text) == native
 
 
-LARGE = (16, 32, 32, 32), (3, 3, 32, 8)
-"""Images and kernel, of which the patches have 1.57 million entries."""
+LARGE = (20, 32, 32, 32), (3, 3, 32, 8)
+"""Images and kernel, of which the patches have 1.73 million entries."""
 
 
 @pytest.mark.parametrize(

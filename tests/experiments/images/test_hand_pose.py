@@ -67,7 +67,7 @@ def made_up(**changes):
 
 
 def verdicts(result):
-    return {row["name"]: row["status"] for row in run.claims_of("hand_pose", result)}
+    return {row["claim"]: row["status"] for row in run.claims_of("hand_pose", result)}
 
 
 def test_what_helps_is_reproduced_and_nothing_else():
