@@ -252,8 +252,7 @@ def _draw_worst(axes: Axes, result: Result) -> None:
         for name, colour in colours.items():
             for start, end in result[name][i][BONES][..., :2]:
                 (x0, y0), (x1, y1) = start, end
-                line = {"color": colour, "linewidth": 1}
-                axes.plot([left + x0, left + x1], [top + y0, top + y1], **line)
+                axes.plot([left + x0, left + x1], [top + y0, top + y1], color=colour, linewidth=1)
     for name, label in (("truth", "true"), ("found", "predicted")):
         axes.plot([], [], color=colours[name], label=label)
     axes.legend(fontsize="small", loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2)
