@@ -33,7 +33,7 @@ def pytorch(network: str, batch: int, channels_last: bool, fused: bool) -> Calla
     from benchmarks.torch_networks import random_network
 
     x = torch.from_numpy(pictures(batch)).permute(0, 3, 1, 2).contiguous()
-    model = random_network(network).eval()
+    model = random_network(network)
     if channels_last:
         x = x.to(memory_format=torch.channels_last)
         model = model.to(memory_format=torch.channels_last)

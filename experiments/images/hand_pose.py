@@ -15,6 +15,7 @@ one, and mining gets as many fewer updates. Errors are distances of joints in ha
 picture's width, in which a finger is 0.17 wide; all claims but one compare errors of the same seed.
 What counts is in `experiments/claims/hand_pose`. Last, plain networks see new pictures in eight
 times as many updates: how near a network of this size comes.
+Expect 0.15, 0.1 and 0.09, by the number of pictures.
 """
 
 from collections.abc import Callable

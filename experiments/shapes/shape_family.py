@@ -10,7 +10,8 @@ each new car 800 points with distances are given, and only its code is learned. 
 by the volume of what is in both over that in any, on a grid. The most similar of the thirty is what
 a new car is compared with; halfway between the codes of pickup and sports car, the surface is
 compared with the car of the mean numbers. How well the six numbers are linear in the codes is
-measured by leaving out each car in turn. Margins are in `experiments/claims/shape_family`.
+measured by leaving out each car in turn. Margins are in `experiments/claims/shape_family`. Expect
+an overlap of 95 %, of new cars too.
 """
 
 from dataclasses import dataclass

@@ -12,7 +12,7 @@ vertices to the code by `jaxnets.meshes.attach`; the loss knows nothing of the d
 speed of vertices is measured at the code halfway, against the zeros of f found by bisection along
 the normal, of two codes close by: with the derivative of `attach`,
 `-(grad f / |grad f|^2) df / dC`, and with the lecture's, which is the same where f is a distance.
-Margins are in `experiments/claims/shape_optimisation`.
+Margins are in `experiments/claims/shape_optimisation`. Expect a ring after about 17 steps.
 """
 
 from dataclasses import dataclass
