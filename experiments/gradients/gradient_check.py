@@ -82,7 +82,7 @@ SMOKE = Config(
     losses=("hinge", "gaussian", "clamped_l1"),
     activations=1,
     networks=4,
-    images=("lenet5",),
+    images=("lenet5", "parallel_cnn"),
     image_networks=1,
 )
 

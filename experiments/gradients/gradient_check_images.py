@@ -143,17 +143,24 @@ def directional_derivatives(
 def _candidates(
     params: Params, choice: np.random.Generator
 ) -> Iterator[tuple[Iterator[np.ndarray], int]]:
-    """Directions to try and how many of them are wanted: of all parameters, then of each leaf."""
-    sizes = [leaf.size for leaf in jax.tree.leaves(params)]
-    total = sum(sizes)
-    yield (_random_unit(total, choice) for _ in range(DRAWS * DIRECTIONS)), DIRECTIONS
-    for end, size in zip(np.cumsum(sizes), sizes, strict=True):
+    """Directions to try and how many of them are wanted: of all parameters, then of each leaf.
+
+    Statistics of batch normalisation are no parameters: no direction changes them.
+    """
+    leaves = jax.tree.leaves_with_path(params)
+    sizes = [leaf.size for _, leaf in leaves]
+    trained = [path[0].key == "params" for path, _ in leaves]
+    total, free = sum(sizes), np.repeat(trained, sizes)
+    yield (_random_unit(free, choice) for _ in range(DRAWS * DIRECTIONS)), DIRECTIONS
+    for end, size, is_trained in zip(np.cumsum(sizes), sizes, trained, strict=True):
+        if not is_trained:
+            continue
         places = end - size + choice.permutation(size)[: DRAWS * SINGLES]
         yield (_axis(total, place) for place in places), min(SINGLES, size)
 
 
-def _random_unit(n: int, choice: np.random.Generator) -> np.ndarray:
-    direction = choice.standard_normal(n)
+def _random_unit(free: np.ndarray, choice: np.random.Generator) -> np.ndarray:
+    direction = choice.standard_normal(len(free)) * free
     return direction / np.linalg.norm(direction)
 
 
@@ -185,8 +192,8 @@ Maps = Callable[[Sequence[nn.Module], Any, Array, str], list[Array]]
 
 
 def pattern(maps: Maps, model: CNN, params: Params, x: Array) -> list[Array]:
-    """Computes the linear piece of every ReLU and max pooling, also within residual blocks."""
-    return _pattern(maps, model.layers, params["params"], x, "layers")
+    """Computes the linear piece of every ReLU and max pooling, also of layers within layers."""
+    return _pattern(maps, model.layers, _together(*params.values()), x, "layers")
 
 
 def _pattern(
@@ -201,6 +208,10 @@ def _pattern(
             inner = params.get(f"{name}_{i}", {})
             pieces += _pattern(maps, layer.layers, inner, value, "layers")
             pieces += _pattern(maps, layer.shortcut, inner, value, "shortcut")
+        elif isinstance(layer, layers.Parallel):
+            inner = params.get(f"{name}_{i}", {})
+            for j, branch in enumerate(layer.branches):
+                pieces += _pattern(maps, branch, inner, value, f"branches_{j}")
         elif isinstance(layer, layers.MaxPool):
             pieces.append(_winners(layer, value))
         elif isinstance(layer, layers.Activate) and _has_kink(layer):
@@ -218,9 +229,9 @@ def _winners(layer: layers.MaxPool, x: Array) -> Array:
 
 
 def own_maps(chain: Sequence[nn.Module], params: Any, x: Array, name: str) -> list[Array]:
-    """Computes the values of our layers."""
+    """Computes the values of our layers; each takes what it needs from either collection."""
     named = {f"layers_{i}": params.get(f"{name}_{i}", {}) for i in range(len(chain))}
-    return CNN(tuple(chain)).apply({"params": named}, x, method="maps")
+    return CNN(tuple(chain)).apply({"params": named, "batch_stats": named}, x, method="maps")
 
 
 def flax_maps(chain: Sequence[nn.Module], params: Any, x: Array, name: str) -> list[Array]:
