@@ -18,8 +18,10 @@ ALL = ACTIVATIONS | {
 EACH_NAME = pytest.mark.parametrize("name", ACTIVATIONS)
 EACH = pytest.mark.parametrize("activation", ALL.values(), ids=ALL)
 
-GRID = np.linspace(-8, 8, 161)  # holds 0, where the pieces meet
-WIDE = np.concatenate([-np.geomspace(1e4, 1e-4, 99), [0], np.geomspace(1e-4, 1e4, 99)])
+GRID = np.linspace(-8, 8, 161)  # holds 0 and the ends of hard tanh, where pieces meet
+WITHIN = GRID[(GRID != 0) & ~np.isclose(np.abs(GRID), 1)]
+FAR = np.geomspace(1e-4, 1e8, 199)
+WIDE = np.unique(np.concatenate([-FAR, FAR, np.linspace(-2, 2, 8001)]))
 
 
 def derivative_by_hand(activation, s):
@@ -43,7 +45,7 @@ def test_value_in_single_precision(name):
 @EACH_NAME
 def test_value_and_derivative_equal_pytorch(x64, name):
     torch = pytest.importorskip("torch")
-    s = torch.tensor(GRID[GRID != 0])
+    s = torch.tensor(WITHIN)
     torch_df = torch.func.vmap(torch.func.jacrev(lambda s: ACTIVATION_TRUTHS[name].torch(torch, s)))
     activation, ours = ACTIVATIONS[name], jnp.array(s.numpy())
     np.testing.assert_allclose(
@@ -61,7 +63,7 @@ def test_derivative_by_hand_equals_jax(x64, activation):
 
 @EACH
 def test_derivative_by_hand_equals_central_differences(x64, activation):
-    s, h = jnp.array(GRID[GRID != 0]), 1e-5
+    s, h = jnp.array(WITHIN), 1e-5
     differences = (activation.f(s + h) - activation.f(s - h)) / (2 * h)
     np.testing.assert_allclose(derivative_by_hand(activation, s), differences, atol=1e-9)
 
@@ -89,12 +91,22 @@ def test_finite_far_away(activation):
 def test_derivatives_are_continuous_up_to_the_smoothness_and_no_further(x64, activation):
     known = 2 if activation.smoothness is None else activation.smoothness
     jumps, f = [], activation.f
+    at = max(activation.kinks, default=0.0)
     for _ in range(known + 2):
-        left, right = f(jnp.array(-1e-7)), f(jnp.array(1e-7))
+        left, right = f(jnp.array(at - 1e-7)), f(jnp.array(at + 1e-7))
         jumps.append(abs(float(right - left)))
         f = jax.grad(f)
     assert max(jumps[: known + 1], default=0) < 1e-5
     assert (jumps[-1] > 1e-2) == (activation.smoothness is not None)
+
+
+@EACH
+def test_kinks_are_where_the_derivative_jumps(x64, activation):
+    s, h = GRID, 1e-6
+    left, right = (np.asarray(derivative_by_hand(activation, jnp.array(s + d))) for d in (-h, h))
+    steps = np.abs(np.diff([np.asarray(activation.f(jnp.array(s + d))) for d in (-h, h)], axis=0))
+    found = s[(np.abs(right - left) > 1e-2) | (steps[0] > 1e-2)]
+    np.testing.assert_allclose(found, activation.kinks, atol=1e-12)
 
 
 @pytest.mark.parametrize(("a", "smoothness"), [(0.5, 0), (1.0, 1), (2.0, 0)])

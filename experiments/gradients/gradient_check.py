@@ -32,7 +32,7 @@ from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from jaxnets import backprop, plots
-from jaxnets.activations import ACTIVATIONS
+from jaxnets.activations import ACTIVATIONS, get_activation
 from jaxnets.claims import Sample
 from jaxnets.losses import DELTA, LOSSES, get_loss
 from jaxnets.models import MLP, CodedShapes, ResidualMLP
@@ -45,7 +45,8 @@ from . import gradient_check_images as images
 DIFFERENTIABLE = [name for name in ACTIVATIONS if name != "step"]
 SHAPES = 3
 """Codes of a `CodedShapes`."""
-OUTPUTS = {"softmax_cross_entropy": 3, "multilabel_cross_entropy": 2, "gaussian": 4}
+CLASSES = dict.fromkeys(("softmax_cross_entropy", "focal", "smoothed_cross_entropy"), 3)
+OUTPUTS = CLASSES | {"multilabel_cross_entropy": 2, "gaussian": 4}
 LIMITS = {part.name: part.margin for part in registered("gradient_check")["gradients_agree"].parts}
 """The largest error of each comparison."""
 FAMILIES = ("depth", "activation", "loss", "model")
@@ -174,7 +175,7 @@ def _draw(objective: Objective, n: int, choice: np.random.Generator) -> tuple[An
     )
     outputs = OUTPUTS.get(str(objective.loss), 1)
     targets = jax.eval_shape(loss.predict, jnp.zeros((BATCH, outputs))).shape
-    classes = 3 if objective.loss == "softmax_cross_entropy" else 2
+    classes = CLASSES.get(str(objective.loss), 2)
     labels = choice.integers(0, classes, (n, *targets))
     y = labels if loss.classifies else choice.standard_normal((n, *targets))
     x = choice.standard_normal((n, BATCH, FEATURES))
@@ -197,7 +198,7 @@ def _check(config: Config, objective: Objective, params: Params, batch: Batch) -
 
 
 def _distance_to_kink(objective: Objective, params: Params, batch: Batch) -> Array:
-    """The least distance of a pre-activation to 0, or of an output to a loss's kink.
+    """The least distance of a pre-activation to a kink, or of an output to a loss's kink.
 
     That is 0 or 1, or, for the clamped loss, the clamped target.
     """
@@ -208,7 +209,12 @@ def _distance_to_kink(objective: Objective, params: Params, batch: Batch) -> Arr
     margins = jnp.minimum(jnp.abs(outputs), jnp.abs(jnp.abs(outputs) - 1))
     if objective.loss == "clamped_l1":
         margins = jnp.abs(outputs - jnp.clip(batch["y"], -DELTA, DELTA))
-    return jnp.minimum(jnp.abs(hidden).min(), margins.min())
+    kinks = jnp.asarray(get_activation(_activation(model)).kinks)
+    return jnp.minimum(jnp.abs(hidden[..., None] - kinks).min(initial=jnp.inf), margins.min())
+
+
+def _activation(model: Any) -> Any:
+    return (model.decoder if isinstance(model, CodedShapes) else model).activation
 
 
 def _both_gradients(objective: Objective, params: Params, batch: Batch) -> tuple[Array, Array]:

@@ -49,7 +49,8 @@ def run(config: Config, key: Array) -> Result:
             central = (activation.f(s + h) - activation.f(s - h)) / (2 * h)
             values.append(value)
             slopes.append(slope)
-            errors.append(jnp.max(jnp.where(jnp.abs(s) > 2 * h, jnp.abs(central - slope), 0)))
+            smooth = np.all([jnp.abs(s - kink) > 2 * h for kink in activation.kinks], axis=0)
+            errors.append(jnp.max(jnp.where(smooth, jnp.abs(central - slope), 0)))
         jumps = [_jump(elu(a)) for a in ELU_SLOPES]
         outside = jnp.array([-3.0, -1.0, 2.0, 4.0])
         wrong_label = (outside < 0).astype(jnp.int32)
@@ -94,7 +95,7 @@ def table(result: Result) -> str:
 
 
 def plot(result: Result) -> Figure:
-    canvas, axes = plots.figure(3, 3, size=(3.4, 2.4))
+    canvas, axes = plots.figure(3, 5, size=(3.0, 2.3))
     near = np.abs(result["s"]) <= 4
     for panel, name, value, slope in zip(
         axes.ravel(), result["names"], result["values"], result["slopes"], strict=True

@@ -78,6 +78,13 @@ def require_positive(value: Any, name: str) -> None:
         raise ValueError(f"{name} is {value[wrong].ravel()[0]}; it must be finite and above 0")
 
 
+def require_at_least_0(value: Any, name: str) -> None:
+    """Raises a ValueError unless the value is a number of 0 or more, and as `as_number` does."""
+    number = as_number(value, name)
+    if number < 0:
+        raise ValueError(f"{name} is {number}; it must be 0 or more")
+
+
 def require_share(value: Any, name: str) -> None:
     """Raises a ValueError unless the value is a number in [0, 1), and as `as_finite` does."""
     number = as_finite(value, name)

@@ -37,6 +37,24 @@ ACTIVATION_TRUTHS = {
         lambda s: np.sqrt(np.pi) * stats.norm.pdf(s, scale=np.sqrt(0.5)),
         lambda torch, s: torch.exp(-(s**2)),
     ),
+    "gelu": ActivationTruth(
+        lambda s: s * stats.norm.cdf(s), lambda torch, s: torch.nn.functional.gelu(s)
+    ),
+    "silu": ActivationTruth(
+        lambda s: s * special.expit(s), lambda torch, s: torch.nn.functional.silu(s)
+    ),
+    "selu": ActivationTruth(
+        lambda s: (
+            1.0507009873554805 * np.where(s > 0, s, 1.6732632423543772 * np.expm1(np.minimum(s, 0)))
+        ),
+        lambda torch, s: torch.selu(s),
+    ),
+    "softsign": ActivationTruth(
+        lambda s: s / (1 + np.abs(s)), lambda torch, s: torch.nn.functional.softsign(s)
+    ),
+    "hard_tanh": ActivationTruth(
+        lambda s: np.clip(s, -1, 1), lambda torch, s: torch.nn.functional.hardtanh(s)
+    ),
 }
 
 
@@ -59,6 +77,15 @@ def signs(y):
     return 2.0 * y - 1
 
 
+def labels(rng, n, outputs):
+    return rng.integers(0, outputs, n)
+
+
+def _torch_focal(torch, s, y):
+    p = torch.softmax(s, dim=1).gather(1, y[:, None])[:, 0]
+    return -((1 - p) ** 2) * torch.log(p)
+
+
 def _torch_bce(torch, s, y):
     return torch.nn.functional.binary_cross_entropy_with_logits(s, y, reduction="none")
 
@@ -66,7 +93,7 @@ def _torch_bce(torch, s, y):
 LOSS_TRUTHS = {
     "softmax_cross_entropy": LossTruth(
         (4, 2, 5),
-        lambda rng, n, outputs: rng.integers(0, outputs, n),
+        labels,
         lambda s, y: (
             -stats.multinomial(1, special.softmax(s, axis=1)).logpmf(np.eye(s.shape[1])[y])
         ),
@@ -123,7 +150,33 @@ LOSS_TRUTHS = {
             s, torch.clamp(t, -0.1, 0.1), reduction="none"
         ).sum(axis=1),
     ),
+    "huber": LossTruth(
+        (3, 1),
+        lambda rng, n, outputs: rng.normal(scale=2, size=(n, outputs)),
+        lambda s, t: special.huber(1, s - t).sum(axis=1),
+        lambda torch, s, t: torch.nn.functional.huber_loss(s, t, reduction="none").sum(axis=1),
+    ),
+    "focal": LossTruth(
+        (4, 2, 5),
+        labels,
+        lambda s, y: _focal(special.softmax(s, axis=1)[np.arange(len(y)), y]),
+        _torch_focal,
+    ),
+    "smoothed_cross_entropy": LossTruth(
+        (4, 2, 5),
+        labels,
+        lambda s, y: optax.losses.softmax_cross_entropy(
+            s, optax.smooth_labels(np.eye(s.shape[1])[y], 0.1)
+        ),
+        lambda torch, s, y: torch.nn.functional.cross_entropy(
+            s, y, reduction="none", label_smoothing=0.1
+        ),
+    ),
 }
+
+
+def _focal(p):
+    return -((1 - p) ** 2) * np.log(p)
 
 
 def _normal(mean, s):
