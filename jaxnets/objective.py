@@ -40,7 +40,7 @@ class Narrowable(Protocol):
 
 
 def as_part(model: Any, loss: str | Loss, part: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Converts samples x and targets y to what the model and the loss take, once checked.
+    """Converts samples x, targets y and weights to what the model and the loss take, once checked.
 
     Training and evaluation both do, so the same data have the same meaning in both.
 
@@ -51,7 +51,11 @@ def as_part(model: Any, loss: str | Loss, part: Mapping[str, Any], name: str) ->
     x = as_samples(model, part["x"], f"{name} x")
     y = get_loss(loss).check(part["y"], _outputs(model, x.shape[1:], x.dtype), f"{name} y")
     checks.require_same_length(x, y, (f"{name} x", f"{name} y"))
-    return {"x": x, "y": y}
+    if "weight" not in part:
+        return {"x": x, "y": y}
+    weight = checks.as_weights(part["weight"], f"{name} weight")
+    checks.require_same_length(x, weight, (f"{name} x", f"{name} weight"))
+    return {"x": x, "y": y, "weight": weight}
 
 
 def as_samples(model: Any, x: Any, name: str) -> Any:
@@ -75,12 +79,27 @@ def _count_outputs(model: Any, shape: tuple[int, ...], dtype: np.dtype) -> int:
     return outputs.shape[-1]
 
 
-def metrics_of(loss: Loss, outputs: Array, targets: Array) -> Metrics:
-    """Computes the mean loss of a batch and, for a classifier, its accuracy."""
-    metrics = {"loss": jnp.mean(loss.value(outputs, targets))}
+def metrics_of(loss: Loss, outputs: Array, targets: Array, weight: Array | None = None) -> Metrics:
+    """Computes the mean loss of a batch and, for a classifier, its accuracy.
+
+    With weights `[batch]` both are weighted means, `sum_n w_n E_n / sum_n w_n`.
+    """
+    metrics = {"loss": loss.value(outputs, targets)}
     if loss.classifies:
-        metrics["accuracy"] = jnp.mean(loss.predict(outputs) == targets)
-    return metrics
+        metrics["accuracy"] = loss.predict(outputs) == targets
+    if weight is None:
+        return jax.tree.map(jnp.mean, metrics)
+    return jax.tree.map(partial(_weighted_mean, shares(weight)), metrics)
+
+
+def shares(weight: Array) -> Array:
+    """Divides the weights of a batch by their sum, unless all are 0."""
+    total = jnp.sum(weight)
+    return weight / jnp.where(total > 0, total, 1)
+
+
+def _weighted_mean(share: Array, values: Array) -> Array:
+    return jnp.sum(share * jnp.mean(values.reshape(len(values), -1), axis=1))
 
 
 def outputs_of(model: Any, params: Params, x: Array) -> Array:
@@ -123,11 +142,12 @@ class Objective:
     def __call__(self, params: Params, batch: Batch, key: Array | None = None) -> tuple:
         """Evaluates the objective on `batch = {"x": [batch, ...], "y": targets}`.
 
+        With `"weight": [batch]`, the mean of the losses is a weighted one.
         The key is for layers that draw during training (`jaxnets.models.Dropout`).
         """
         rngs = None if key is None else {"dropout": key}
         outputs = self.model.apply(params, batch["x"], rngs=rngs)
-        metrics = metrics_of(get_loss(self.loss), outputs, batch["y"])
+        metrics = metrics_of(get_loss(self.loss), outputs, batch["y"], batch.get("weight"))
         return metrics["loss"] + self.penalty(params), metrics
 
     @property

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxnets.losses import LOSSES, mean_and_variance, with_checks
+from jaxnets.host import checks
+from jaxnets.losses import LOSSES, mean_and_variance
 
 
 class OutputUnit(NamedTuple):
@@ -56,7 +57,7 @@ def _unit(
     link: Callable[[Array], Any], log_likelihood: Callable, loss: str, checked_as: str = ""
 ) -> OutputUnit:
     """Builds a unit whose likelihood checks its targets as the loss does."""
-    checked = with_checks(log_likelihood, LOSSES[checked_as or loss].check)
+    checked = checks.with_checks(log_likelihood, LOSSES[checked_as or loss].check)
 
     def of_parameters(parameters: Any, targets: Array) -> Array:
         together = isinstance(parameters, tuple)

@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 
 from jaxnets.losses import Loss, get_loss
-from jaxnets.objective import as_part, as_samples, outputs_of
+from jaxnets.objective import as_part, as_samples, outputs_of, shares
 
 
 def predictions(model: Any, loss: str | Loss, params: Any, x: Any) -> Array:
@@ -33,11 +33,15 @@ def _predictions(model: Any, loss: str | Loss, params: Any, x: Array) -> Array:
 def accuracy(model: Any, loss: str | Loss, params: Any, part: dict[str, Any]) -> Array:
     """Returns the fraction of the samples of `{"x", "y"}` whose label is predicted.
 
+    Samples with weights, `{"x", "y", "weight"}`, count by them.
+
     Raises:
         ValueError, TypeError: a part that `fit` would refuse, or a loss that does not classify.
     """
     part = _labelled(model, loss, part)
-    return jnp.mean(_predictions(model, loss, params, jnp.asarray(part["x"])) == part["y"])
+    right = _predictions(model, loss, params, jnp.asarray(part["x"])) == part["y"]
+    each = jnp.mean(right.reshape(len(right), -1), axis=1)
+    return jnp.mean(right) if "weight" not in part else jnp.sum(each * shares(part["weight"]))
 
 
 def _labelled(model: Any, loss: str | Loss, part: dict[str, Any]) -> dict[str, Any]:
@@ -70,7 +74,8 @@ def accuracies(model: Any, loss: str | Loss, params: Any, part: dict[str, Any]) 
     """
     part = _labelled(model, loss, part)
     found = np.asarray(_all_predictions(model, loss, params, jnp.asarray(part["x"])))
-    return np.mean(found == part["y"], axis=tuple(range(1, found.ndim)))
+    each = np.mean((found == part["y"]).reshape(*found.shape[:2], -1), axis=2)
+    return np.average(each, axis=1, weights=part.get("weight"))
 
 
 def plane(limits: tuple[float, float, float, float], steps: int) -> np.ndarray:

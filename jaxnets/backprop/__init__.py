@@ -10,7 +10,7 @@ from jaxnets.backprop import cnn, coded_shapes, highway, mlp, word_net
 from jaxnets.host import checks
 from jaxnets.losses import get_loss
 from jaxnets.models import CNN, MLP, CodedShapes, Highway, ResidualMLP, WordNet
-from jaxnets.objective import Batch, Objective, Params, metrics_of, penalty_grad
+from jaxnets.objective import Batch, Objective, Params, metrics_of, penalty_grad, shares
 
 __all__ = ["value_and_grad"]
 
@@ -54,8 +54,10 @@ def value_and_grad(objective: Objective, has_aux: bool = True) -> Callable:
         batch = batch | {"x": as_x(batch["x"], "x"), "y": checks.as_array(batch["y"], "y")}
         jax.eval_shape(lambda: objective.model.apply(params, batch["x"]))  # for its checks
         outputs, traces = family.forward(objective.model, params, batch["x"])
-        metrics = metrics_of(loss, outputs, batch["y"])
-        delta = loss.grad(outputs, batch["y"]) / len(outputs)
+        weight = batch.get("weight")
+        metrics = metrics_of(loss, outputs, batch["y"], weight)
+        delta = loss.grad(outputs, batch["y"])
+        delta = delta / len(outputs) if weight is None else delta * shares(weight)[:, None]
         grads = family.backward(objective.model, params, traces, delta)
         if objective.penalised:
             penalty = penalty_grad(params, objective.l1, objective.l2)

@@ -70,8 +70,8 @@ def converge(
 
     Raises:
         ValueError: data that do not fit the model and the loss, an unknown method or loss,
-            Levenberg-Marquardt with another loss than the squared error, a negative l2, or no
-            start with a finite loss.
+            Levenberg-Marquardt with another loss than the squared error, a negative l2,
+            weights of samples, or no start with a finite loss.
         TypeError: a key that was not made by `jax.random.key`, or a model without `init` and
             `apply`.
 
@@ -101,6 +101,8 @@ def converge(
         )
     train = as_part(model, loss, data.train, "train")
     valid = None if data.valid is None else as_part(model, loss, data.valid, "valid")
+    if "weight" in train or (valid and "weight" in valid):
+        raise ValueError("the samples have weights, which converge does not use: leave them out")
     found, losses = _run(
         model, loss, method, float(l2), group, jax.random.split(key, starts), (train, valid), steps,
         tolerance,

@@ -1,7 +1,7 @@
 """Data sets as dicts of arrays with a common leading axis, and ways to make them from arrays."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -12,7 +12,8 @@ from jaxnets.data.npz import array_names, read_npz
 from jaxnets.host import checks
 
 Part = dict[str, Any]
-"""`{"x": [samples, ...] floats, "y": [samples] int32 labels or [samples, outputs] floats}`."""
+"""`{"x": [samples, ...] floats, "y": [samples] int32 labels or [samples, outputs] floats}`, and
+perhaps `"weight": [samples]` floats, by which the samples count."""
 
 FRACTIONS = (0.6, 0.2, 0.2)
 
@@ -25,7 +26,14 @@ class Dataset(NamedTuple):
     test: Part | None = None
 
 
-def split(x: Any, y: Any, fractions: Sequence[float] = FRACTIONS, seed: int = 0) -> Dataset:
+def split(
+    x: Any,
+    y: Any,
+    fractions: Sequence[float] = FRACTIONS,
+    seed: int = 0,
+    *,
+    weight: Any = None,
+) -> Dataset:
     """Shuffles samples and splits them into train, validation and test, each sample in one part.
 
     Args:
@@ -33,17 +41,20 @@ def split(x: Any, y: Any, fractions: Sequence[float] = FRACTIONS, seed: int = 0)
         y: `[samples, ...]`, likewise.
         fractions: of train, validation and test; they sum to 1. A zero leaves that part out.
         seed: of the permutation, `np.random.default_rng(seed)`.
+        weight: of the samples, `[samples]`; None if all count alike.
 
     Raises:
         ValueError: different lengths, masked entries, fractions that do not sum to 1, or a part
             without a sample.
         TypeError: not an array.
     """
-    x, y = checks.as_rows(x, "x"), checks.as_rows(y, "y")
-    checks.require_same_length(x, y)
-    edges = np.cumsum(_counts(fractions, len(x)))[:-1]
-    rows = np.split(_permutation(len(x), seed), edges)
-    samples = {"x": x, "y": y}
+    samples = {"x": checks.as_rows(x, "x"), "y": checks.as_rows(y, "y")}
+    if weight is not None:
+        samples["weight"] = checks.as_weights(weight, "weight")
+    for name, array in samples.items():
+        checks.require_same_length(samples["x"], array, ("x", name))
+    n = len(samples["x"])
+    rows = np.split(_permutation(n, seed), np.cumsum(_counts(fractions, n))[:-1])
     valid, test = (_take(samples, row) if len(row) else None for row in rows[1:])
     return Dataset(_take(samples, rows[0]), valid, test)
 
@@ -69,7 +80,12 @@ def hold_out(part: Part, n: int, seed: int = 0) -> tuple[Part, Part]:
 
 
 def from_arrays(
-    x: Any, y: Any, *, fractions: Sequence[float] = FRACTIONS, seed: int = 0
+    x: Any,
+    y: Any,
+    *,
+    fractions: Sequence[float] = FRACTIONS,
+    seed: int = 0,
+    weight: Any = None,
 ) -> Dataset:
     """Makes a data set from your own arrays: checked, converted and split at random.
 
@@ -81,13 +97,59 @@ def from_arrays(
             `[samples]` or `[samples, outputs]` are regression targets `[samples, outputs]`.
         fractions: of train, validation and test, as in `split`.
         seed: of the permutation.
+        weight: of the samples, `[samples]`, such as `class_weights(y)`; none negative.
 
     Raises:
         TypeError: another dtype (strings, objects).
         ValueError: wrong shapes, a NaN or infinity, a negative label, or as in `split`.
     """
     part = _as_part(x, y)
-    return split(part["x"], part["y"], fractions, seed)
+    return split(part["x"], part["y"], fractions, seed, weight=weight)
+
+
+def class_weights(y: Any, weights: str | Mapping[int, float] | Any = "balanced") -> np.ndarray:
+    """Gives each sample the weight of its class, for `from_arrays(x, y, weight=class_weights(y))`.
+
+    Args:
+        y: labels `[samples]`.
+        weights: "balanced" for `n / (k n_c)` with n samples, k classes and n_c samples of the
+            class, so that all classes count alike (King and Zeng, 2001); or one number a class, as
+            an array `[classes]`, or by class, where classes without one count as 1.
+
+    Returns:
+        `[samples]`, floats.
+
+    Raises:
+        ValueError: labels that are none, weights that are negative or of too few classes, a class
+            that no sample has, or another word.
+        TypeError: labels or weights that are no numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxnets.data import class_weights
+        >>> class_weights(np.array([0, 0, 0, 1])).round(2).tolist()
+        [0.67, 0.67, 0.67, 2.0]
+    """
+    y = np.atleast_1d(checks.as_numpy(y, "y"))
+    y = checks.as_labels(y, int(y.max(initial=0)) + 1)
+    if isinstance(weights, str):
+        checks.require_known([weights], ["balanced"], "kind of class weights")
+        counts = np.bincount(y)
+        return (len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[y]
+    table = np.ones(int(y.max()) + 1)
+    if isinstance(weights, Mapping):
+        odd = [label for label in weights if label not in np.unique(y)]
+        if odd:
+            raise ValueError(f"there is a weight of class {odd[0]!r}, but no sample of that class")
+        for label, weight in weights.items():
+            table[label] = weight
+    else:
+        table = checks.as_finite(weights, "weights")
+        if table.ndim != 1 or len(table) <= y.max():
+            raise ValueError(
+                f"weights have shape {table.shape}; expected one for each of {y.max() + 1} classes"
+            )
+    return checks.as_weights(table[y], "weights of the samples")
 
 
 def from_npz(

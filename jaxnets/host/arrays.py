@@ -289,13 +289,42 @@ def require_same_length(x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> 
         )
 
 
+PARTS = ("x", "y", "weight")
+
+
 def require_part(part: Any, name: str) -> None:
-    """Raises a TypeError unless the value is a dict of samples x and targets y."""
+    """Raises a TypeError unless the value is a dict of samples x, targets y and perhaps weights."""
     if not (isinstance(part, Mapping) and {*"xy"} <= {*part}):
         raise TypeError(
             f"{name} is {_kind(part)}; it must be a dict of x and y, such as the part `train` of a "
             "data set"
         )
+    others = [*map(repr, part.keys() - {*PARTS})]
+    if others:
+        raise TypeError(
+            f"{name} has {', '.join(sorted(others))}, which nothing would use: it may have x, y "
+            "and weight, one number a sample"
+        )
+
+
+def as_weights(weight: Any, name: str) -> Any:
+    """Converts weights of samples to finite floats `[samples]`, none negative, not all 0.
+
+    Raises:
+        TypeError: anything but real numbers.
+        ValueError: another shape, a NaN, an infinity, a negative weight, or a sum of 0.
+    """
+    weight = as_numbers(weight, name)
+    if weight.ndim != 1:
+        raise ValueError(f"{name} has shape {weight.shape}; expected one number a sample")
+    if is_traced(weight):
+        return weight
+    wrong = np.flatnonzero(weight < 0)
+    if wrong.size:
+        raise ValueError(f"{name}[{wrong[0]}] is {weight[wrong[0]]}; weights are 0 or more")
+    if not weight.any():
+        raise ValueError(f"{name} is 0 for all samples: nothing would be learned")
+    return weight
 
 
 def is_traced(value: Any) -> bool:

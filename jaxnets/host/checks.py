@@ -1,10 +1,12 @@
 """Input checks on the host, before anything compiles: what is wrong, where, and what to do."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
 from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.host.arrays import as_array as as_array
@@ -16,6 +18,7 @@ from jaxnets.host.arrays import as_numbers as as_numbers
 from jaxnets.host.arrays import as_numpy as as_numpy
 from jaxnets.host.arrays import as_rows as as_rows
 from jaxnets.host.arrays import as_targets as as_targets
+from jaxnets.host.arrays import as_weights as as_weights
 from jaxnets.host.arrays import is_float as is_float
 from jaxnets.host.arrays import is_integer as is_integer
 from jaxnets.host.arrays import is_number as is_number
@@ -24,6 +27,38 @@ from jaxnets.host.arrays import require_part as require_part
 from jaxnets.host.arrays import require_same_length as require_same_length
 
 T = TypeVar("T")
+HABITS = {
+    **dict.fromkeys(("lr", "eta", "learning_rate_init", "step_size"), "learning_rate"),
+    **dict.fromkeys(("beta_1", "beta1"), "b1"),
+    **dict.fromkeys(("beta_2", "beta2"), "b2"),
+    **dict.fromkeys(("epsilon", "eps_root"), "eps"),
+    **dict.fromkeys(("alpha", "kernel_regularizer", "reg"), "l2"),
+    **dict.fromkeys(("hidden_size", "units", "hidden_layer_sizes"), "width"),
+    **dict.fromkeys(
+        (
+            *("categorical_crossentropy", "sparse_categorical_crossentropy", "cross_entropy"),
+            *("CrossEntropyLoss", "cross_entropy_loss", "nll_loss", "NLLLoss", "log_loss"),
+            *("softmax_cross_entropy_with_integer_labels", "multinomial"),
+        ),
+        "softmax_cross_entropy",
+    ),
+    **dict.fromkeys(
+        (
+            *("binary_crossentropy", "bce", "BCELoss", "BCEWithLogitsLoss", "logistic"),
+            *("sigmoid_binary_cross_entropy", "binary_log_loss"),
+        ),
+        "binary_cross_entropy",
+    ),
+    **dict.fromkeys(
+        ("mse", "MSE", "MSELoss", "mse_loss", "mean_squared_error", "l2_loss"), "squared_error"
+    ),
+    **dict.fromkeys(("HuberLoss", "SmoothL1Loss", "huber_loss"), "huber"),
+    **dict.fromkeys(("GaussianNLLLoss", "gaussian_nll_loss"), "gaussian"),
+    **dict.fromkeys(("linear", "none", "None"), "identity"),
+    **dict.fromkeys(("swish", "SiLU"), "silu"),
+    "logistic_sigmoid": "sigmoid",
+}
+"""What Keras, PyTorch, scikit-learn and optax call it, to the name here."""
 
 
 def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
@@ -33,12 +68,14 @@ def lookup(table: Mapping[str, T], name: str, kind: str) -> T:
 
 
 def require_known(names: Iterable[str], known: Iterable[str], kind: str) -> None:
-    """Raises a ValueError for the first unknown name, with the nearest known one."""
+    """Raises a ValueError for the first unknown name, with what is meant or nearest."""
     known = list(known)
     for name in names:
         if name in known:
             continue
+        habit = HABITS.get(str(name))
         near = difflib.get_close_matches(str(name), known, n=1, cutoff=0.4)
+        near = [habit] if habit in known else near
         hint = f" did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"unknown {kind} {name!r};{hint} known: {', '.join(known) or 'none'}")
 
@@ -145,3 +182,104 @@ def require_model(value: Any) -> None:
         raise TypeError(f"model is the class {value.__name__}; make one of it, such as MLP((16,))")
     if not (hasattr(value, "init") and hasattr(value, "apply")):
         raise TypeError(f"model must have init and apply, as Flax modules do, got {value!r}")
+
+
+def as_binary_labels(targets: Any, outputs: int, name: str = "y") -> Any:
+    """Converts labels 0 and 1 for a network with one output; raises as `as_labels` does."""
+    if outputs != 1:
+        raise ValueError(f"a binary loss takes one output, the network has {outputs}")
+    return as_labels(targets, 2, name)
+
+
+def as_bits(targets: Any, outputs: int, name: str = "y") -> Any:
+    """Converts targets 0 or 1, one an output; raises as `as_targets` does."""
+    targets = as_targets(targets, outputs, name)
+    if not is_traced(targets) and ((targets != 0) & (targets != 1)).any():
+        raise ValueError(f"multi-label targets must be 0 or 1, {name} has other values")
+    return targets
+
+
+def as_half(targets: Any, outputs: int, name: str = "y") -> Any:
+    """Converts targets of which each has two outputs, a mean and a variance."""
+    if outputs % 2:
+        raise ValueError(
+            f"gaussian takes a mean and a variance per target, the network has {outputs} outputs"
+        )
+    return as_targets(targets, outputs // 2, name)
+
+
+def as_any(targets: Any, outputs: int, name: str = "y") -> Any:
+    """Converts targets of any shape `[samples, ...]` to finite floats or int32."""
+    targets = targets if is_traced(targets) else as_numpy(targets, name)
+    return as_int32(targets) if is_integer(targets.dtype) else as_numbers(targets, name)
+
+
+def _per_sample(batch: int, k: int) -> tuple[int, ...]:
+    return (batch,)
+
+
+def _per_sample_of_one(batch: int, k: int) -> tuple[int, ...] | None:
+    return (batch,) if k == 1 else None
+
+
+def _per_output(batch: int, k: int) -> tuple[int, ...]:
+    return batch, k
+
+
+def _per_pair(batch: int, k: int) -> tuple[int, ...] | None:
+    return None if k % 2 else (batch, k // 2)
+
+
+_TARGET_SHAPES: dict[
+    Callable[[Any, int, str], Any], Callable[[int, int], tuple[int, ...] | None]
+] = {
+    as_labels: _per_sample,
+    as_binary_labels: _per_sample_of_one,
+    as_bits: _per_output,
+    as_targets: _per_output,
+    as_half: _per_pair,
+}
+"""The check of targets to their shape, given that of the outputs; None where no target fits."""
+_LABELS = (as_labels, as_binary_labels)
+"""The checks of class indices."""
+
+
+def with_checks(rule: Callable[[Any, Any], Any], check: Callable) -> Callable[[Any, Any], Any]:
+    """Makes a function of outputs and targets refuse targets that would broadcast silently.
+
+    Known targets are checked as `fit` does, traced ones by their shape and type. The function
+    computes in single precision or more; the result has the type of the outputs and float targets.
+    """
+
+    @wraps(rule)
+    def checked(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+        outputs, targets = as_array(outputs, "outputs"), as_array(targets, "targets")
+        if not is_float(outputs.dtype):
+            raise TypeError(f"outputs have dtype {outputs.dtype}; they must be floats")
+        expected = (
+            _TARGET_SHAPES[check](*outputs.shape)
+            if outputs.ndim == 2 and outputs.shape[1]
+            else None
+        )
+        if expected is None or targets.shape != expected:
+            raise ValueError(
+                f"outputs have shape {outputs.shape} and targets {targets.shape}; expected "
+                f"[batch, k] and {expected or 'another k for this loss'}"
+            )
+        dtype = jnp.result_type(*[a for a in (outputs, targets) if is_float(a.dtype)])
+        wide = jnp.promote_types(dtype, jnp.float32)
+        return rule(jnp.asarray(outputs, wide), _typed(targets, outputs, check)).astype(dtype)
+
+    return checked
+
+
+def _typed(targets: Any, outputs: Any, check: Callable) -> jax.Array:
+    """Checks targets as far as they are known; labels of any integer type become int32."""
+    if not is_traced(targets):
+        known = check(targets, outputs.shape[1], "targets")
+        return jnp.asarray(known if is_integer(targets.dtype) else targets)
+    if check not in _LABELS:
+        return targets
+    if not is_integer(targets.dtype):
+        raise TypeError(f"targets have dtype {targets.dtype}; class labels are integers")
+    return as_int32(targets)

@@ -40,8 +40,8 @@ def data_parallel(
         samples: as in `jaxnets.fit`.
 
     Raises:
-        ValueError: a mesh with other axes, a batch that cannot be divided, or processes whose keys,
-            hyper-parameters or data differ.
+        ValueError: a mesh with other axes, a batch that cannot be divided, weights of samples in
+            micro-shards, or processes whose keys, hyper-parameters or data differ.
     """
     if mesh.axis_names != (DATA_AXIS,) or mesh.axis_types != (AxisType.Auto,):
         raise ValueError(
@@ -50,6 +50,8 @@ def data_parallel(
         )
     n = len(data.train["x"]) if samples is None else samples
     _check_batch(spec, n, mesh)
+    if "weight" in data.train and isinstance(spec.value_and_grad, FixedOrderGradients):
+        raise ValueError("micro-shards count alike, so samples cannot have weights: leave them out")
     common = data.valid if samples is not None else (data.train, data.valid)
     require_same_everywhere(((key, hparams), common), "key, hyper-parameter or data set")
     changes: dict[str, Any] = {"value_and_grad": DataParallel(spec.value_and_grad, mesh)}

@@ -57,7 +57,8 @@ class TrainSpec:
     Args:
         model: a Flax module, or any object with `init(key, x) -> params` and
             `apply(params, x) -> outputs [batch, k]`.
-        loss: a name in `jaxnets.LOSSES`, or a `Loss` of your own.
+        loss: a name in `jaxnets.LOSSES`, a `Loss` of your own, or any pure function
+            `(outputs [batch, k], targets) -> [batch]`.
         epochs: passes over the training samples.
         batch_size: samples a step; None for the full set, 1 for single-sample descent. The last,
             partial batch of an epoch is used as it is.
@@ -74,7 +75,7 @@ class TrainSpec:
     """
 
     model: Any
-    loss: str | Loss
+    loss: str | Loss | Callable[[Array, Array], Array]
     epochs: int
     batch_size: int | None = None
     optimizer: Callable[..., optax.GradientTransformation] = optax.adam
@@ -289,7 +290,7 @@ def _epoch(
     def update(now: tuple[State, Metrics], rows: Array | None) -> tuple[State, Metrics]:
         batch = samples if rows is None else jax.tree.map(lambda a: a[rows], samples)
         state, metrics = step(now[0], batch)
-        m = len(batch["x"])
+        m = jnp.sum(batch["weight"]) if "weight" in batch else len(batch["x"])
         return state, {name: total + m * metrics[name] for name, total in now[1].items()}
 
     if size == n:
@@ -316,11 +317,12 @@ def _branch(state: State, compute: Callable[[Any], Any], operand: Any) -> Any:
 
 def _row(spec: TrainSpec, data: Any, state: State, sums: Metrics) -> Metrics:
     """One row of the history, from the sums of an epoch and the params after it."""
-    n = len(data.train["x"])
+    n = jnp.sum(data.train["weight"]) if "weight" in data.train else len(data.train["x"])
     row = {f"train_{name}": total / n for name, total in sums.items()}
     if data.valid is not None:
         outputs = outputs_of(spec.model, state.params, data.valid["x"])
-        valid = metrics_of(get_loss(spec.loss), outputs, data.valid["y"])
+        of, y, weight = get_loss(spec.loss), data.valid["y"], data.valid.get("weight")
+        valid = metrics_of(of, outputs, y, weight)
         row |= {f"valid_{name}": value for name, value in valid.items()}
     return row
 
