@@ -1,9 +1,10 @@
 """The objective that training minimises: the mean loss on a batch, plus penalties."""
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import flax.linen as nn
 import jax
@@ -39,6 +40,59 @@ class Narrowable(Protocol):
         """Returns ones and zeros, by which the gradients are multiplied."""
 
 
+FLAGS = {"train": True, "training": True, "is_training": True, "deterministic": False}
+"""Arguments that tell a model whether it is in training, with their values where it is."""
+
+
+class Calls(NamedTuple):
+    """How a model is called, by the arguments that it takes."""
+
+    init: Callable[..., Params]
+    """`(key, x)` to the first params for samples like x."""
+    evaluate: Callable[..., Array]
+    """`(params, x)` to the outputs, without dropout and by saved statistics."""
+    training: dict[str, bool]
+    """What tells the model that it is in training."""
+    draws: str
+    """The argument that gets random keys then: "rngs" (a dict, as in Flax), "key", or "" for none.
+    """
+
+
+@lru_cache(maxsize=256)
+def calls_of(model: Any) -> Calls:
+    """Finds out how to call a model: a Flax module by its `__call__`, another by its `apply`."""
+    of_flax = isinstance(model, nn.Module)
+    taken = inspect.signature(type(model).__call__ if of_flax else model.apply).parameters
+    also = taken if of_flax else inspect.signature(model.init).parameters
+    init, evaluate, training = model.init, model.apply, {}
+    for name, value in FLAGS.items():
+        if name in taken:
+            training[name], evaluate = value, partial(evaluate, **{name: not value})
+            init = partial(init, **{name: not value}) if name in also else init
+    draws = "rngs" if of_flax or "rngs" in taken else "key" if "key" in taken else ""
+    return Calls(init, evaluate, training, draws)
+
+
+def apply_in_training(
+    model: Any, params: Params, x: Array, key: Array
+) -> tuple[Array, dict[str, Any]]:
+    """Computes the outputs in training, and the collections that change with them.
+
+    A Flax module that is told by an argument that it is in training may change all collections but
+    `params`, such as `batch_stats`. Another model does if it has `apply_in_training(params, x,
+    key) -> (outputs, changed)`.
+    """
+    if hasattr(model, "apply_in_training"):
+        return model.apply_in_training(params, x, key)
+    calls = calls_of(model)
+    options: dict[str, Any] = dict(calls.training)
+    if calls.draws:
+        options[calls.draws] = {"dropout": key} if calls.draws == "rngs" else key
+    if calls.training and isinstance(model, nn.Module):
+        return model.apply(params, x, mutable=[*params.keys() - {"params"}], **options)
+    return model.apply(params, x, **options), {}
+
+
 def as_part(model: Any, loss: str | Loss, part: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Converts samples x, targets y and weights to what the model and the loss take, once checked.
 
@@ -49,7 +103,8 @@ def as_part(model: Any, loss: str | Loss, part: Mapping[str, Any], name: str) ->
     """
     checks.require_part(part, name)
     x = as_samples(model, part["x"], f"{name} x")
-    y = get_loss(loss).check(part["y"], _outputs(model, x.shape[1:], x.dtype), f"{name} y")
+    count = _count_outputs if isinstance(model, nn.Module) else _count_outputs.__wrapped__
+    y = get_loss(loss).check(part["y"], count(model, x.shape[1:], x.dtype), f"{name} y")
     checks.require_same_length(x, y, (f"{name} x", f"{name} y"))
     if "weight" not in part:
         return {"x": x, "y": y}
@@ -63,19 +118,12 @@ def as_samples(model: Any, x: Any, name: str) -> Any:
     return getattr(model, "check_samples", checks.as_features)(x, name)
 
 
-def _outputs(model: Any, shape: tuple[int, ...], dtype: np.dtype) -> int:
-    """How many outputs the model has for a sample of that shape.
-
-    Saved for a Flax module, which is frozen; another model may have changed.
-    """
-    count = _count_outputs if isinstance(model, nn.Module) else _count_outputs.__wrapped__
-    return count(model, shape, dtype)
-
-
 @lru_cache(maxsize=256)
 def _count_outputs(model: Any, shape: tuple[int, ...], dtype: np.dtype) -> int:
     x = jax.ShapeDtypeStruct((1, *shape), dtype)
-    outputs = jax.eval_shape(lambda x: model.apply(model.init(jax.random.key(0), x), x), x)
+    calls = calls_of(model)
+    params = jax.eval_shape(partial(calls.init, jax.random.key(0)), x)
+    outputs = jax.eval_shape(calls.evaluate, params, x)
     return outputs.shape[-1]
 
 
@@ -110,12 +158,12 @@ def outputs_of(model: Any, params: Params, x: Array) -> Array:
     """
     blocks = x[: len(x) - len(x) % BLOCK].reshape(-1, BLOCK, *x.shape[1:])
     if len(blocks) < 2:
-        return model.apply(params, x)
-    outputs = lax.map(partial(model.apply, params), blocks)
+        return calls_of(model).evaluate(params, x)
+    outputs = lax.map(partial(calls_of(model).evaluate, params), blocks)
     outputs = outputs.reshape(-1, *outputs.shape[2:])
     if len(outputs) == len(x):
         return outputs
-    return jnp.concatenate([outputs, model.apply(params, x[len(outputs) :])])
+    return jnp.concatenate([outputs, calls_of(model).evaluate(params, x[len(outputs) :])])
 
 
 @dataclass(frozen=True)
@@ -143,12 +191,16 @@ class Objective:
         """Evaluates the objective on `batch = {"x": [batch, ...], "y": targets}`.
 
         With `"weight": [batch]`, the mean of the losses is a weighted one.
-        The key is for layers that draw during training (`jaxnets.models.Dropout`).
+        With a key the model is in training: layers such as `jaxnets.models.Dropout` draw from it,
+        and collections that change, such as `batch_stats`, are in the metrics as `collections`.
         """
-        rngs = None if key is None else {"dropout": key}
-        outputs = self.model.apply(params, batch["x"], rngs=rngs)
+        if key is None:
+            outputs, changed = calls_of(self.model).evaluate(params, batch["x"]), {}
+        else:
+            outputs, changed = apply_in_training(self.model, params, batch["x"], key)
         metrics = metrics_of(get_loss(self.loss), outputs, batch["y"], batch.get("weight"))
-        return metrics["loss"] + self.penalty(params), metrics
+        value = metrics["loss"] + self.penalty(params)
+        return value, (metrics | {"collections": changed} if changed else metrics)
 
     @property
     def penalised(self) -> bool:

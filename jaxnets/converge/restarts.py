@@ -14,7 +14,14 @@ from jaxnets.converge.levenberg_marquardt import levenberg_marquardt
 from jaxnets.converge.minimum import Minimum, Params
 from jaxnets.host import checks
 from jaxnets.losses import LOSSES, Loss, get_loss
-from jaxnets.objective import Objective, as_part, metrics_of, outputs_of, weights
+from jaxnets.objective import (
+    Objective,
+    as_part,
+    calls_of,
+    metrics_of,
+    outputs_of,
+    weights,
+)
 
 
 class Converged(NamedTuple):
@@ -152,7 +159,7 @@ def _run(
     train, valid = parts
 
     def one(key: Array) -> tuple[Minimum, dict[str, Array]]:
-        start = model.init(key, train["x"][:1])
+        start = calls_of(model).init(key, train["x"][:1])
         found = METHODS[method](model, loss, l2, start, train, steps=steps, tolerance=tolerance)
         losses = {"train_loss": _mean_loss(model, loss, found.params, train)}
         losses["valid_loss"] = jnp.full_like(losses["train_loss"], jnp.nan)
@@ -200,7 +207,7 @@ def squared_error_residuals(model: Any, l2: float = 0.0) -> Callable[[Params, An
     """
 
     def residuals(params: Params, part: Any) -> Array:
-        errors = _factor(part) * (model.apply(params, part["x"]) - part["y"])
+        errors = _factor(part) * (calls_of(model).evaluate(params, part["x"]) - part["y"])
         return jnp.concatenate([errors.ravel(), *_shrinking(l2, params)])
 
     return residuals
@@ -211,7 +218,7 @@ def squared_error_jacobian(model: Any, l2: float = 0.0) -> Callable[[Params, Any
 
     def jacobian(params: Params, part: Any) -> Params:
         def outputs(params: Params, sample: Array) -> Array:
-            return model.apply(params, sample[None])[0]
+            return calls_of(model).evaluate(params, sample[None])[0]
 
         by_sample = jax.vmap(jax.jacrev(outputs), in_axes=(None, 0))(params, part["x"])
         rows = jax.tree.map(

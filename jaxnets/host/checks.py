@@ -266,7 +266,8 @@ def with_checks(rule: Callable[[Any, Any], Any], check: Callable) -> Callable[[A
                 f"outputs have shape {outputs.shape} and targets {targets.shape}; expected "
                 f"[batch, k] and {expected or 'another k for this loss'}"
             )
-        dtype = jnp.result_type(*[a for a in (outputs, targets) if is_float(a.dtype)])
+        both = is_float(targets.dtype)
+        dtype = jnp.result_type(outputs, targets) if both else outputs.dtype
         wide = jnp.promote_types(dtype, jnp.float32)
         return rule(jnp.asarray(outputs, wide), _typed(targets, outputs, check)).astype(dtype)
 

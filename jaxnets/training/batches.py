@@ -18,7 +18,7 @@ from jax import Array, lax
 
 from jaxnets.host import checks
 from jaxnets.losses import get_loss
-from jaxnets.objective import Batch
+from jaxnets.objective import Batch, calls_of
 
 Gradient = Callable[..., Callable]
 
@@ -84,7 +84,8 @@ class HardestGradients:
         loss = get_loss(objective.loss)
 
         def evaluate(params: Any, batch: Batch, key: Array | None = None) -> Any:
-            losses = loss.value(objective.model.apply(params, batch["x"]), batch["y"])
+            outputs = calls_of(objective.model).evaluate(params, batch["x"])
+            losses = loss.value(outputs, batch["y"])
             return differentiate(params, hardest(losses, batch, min(self.n, len(losses))), key)
 
         return evaluate

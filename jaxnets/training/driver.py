@@ -14,7 +14,7 @@ import numpy as np
 from jaxnets.host.progress import progress_bar
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.storage.run_folder import RunWriter
-from jaxnets.training.finite import are_equal, first_not_finite
+from jaxnets.training.finite import first_not_finite
 from jaxnets.training.loop import Carry, History, State, TrainSpec
 
 PIECE_SECONDS = 0.25
@@ -150,7 +150,8 @@ def _stop_if_diverged(
     job: Job, carry: Carry, new: Carry, step: int, count: int, writer: RunWriter | None
 ) -> None:
     """Saves the last finite state and raises a DivergedError, unless the piece was finite."""
-    stuck = new.finite and job.overflows and are_equal(carry.state.params, new.state.params)
+    params = map(jax.tree.leaves, (carry.state.params, new.state.params))
+    stuck = new.finite and job.overflows and all(map(np.array_equal, *params))
     if not new.finite:
         (carry, step), describe = _last_finite(job, carry, step, count), _diverged
     elif job.overflows and stuck and job.overflows(new.state):

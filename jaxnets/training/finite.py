@@ -4,7 +4,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from jaxnets.objective import Params
@@ -34,11 +33,6 @@ def first_not_finite(tree: Any, before: Any) -> str | None:
         if count_infinities(leaf) > count_infinities(old):
             return jax.tree_util.keystr(path)
     return None
-
-
-def are_equal(tree: Any, other: Any) -> bool:
-    """Whether two pytrees of one structure have the same entries; stops at the first other leaf."""
-    return all(map(np.array_equal, jax.tree.leaves(tree), jax.tree.leaves(other)))
 
 
 def gradient_overflows(grads: Params) -> Array:

@@ -23,6 +23,7 @@ from jaxnets.objective import (
     Metrics,
     Objective,
     Params,
+    calls_of,
     metrics_of,
     outputs_of,
     penalised_objective,
@@ -143,6 +144,8 @@ def make_step(
             value_fn=lambda params: objective(params, batch, model_key)[0],
         )
         params = optax.apply_updates(state.params, updates)
+        if "collections" in metrics:
+            params = {**params, **metrics.pop("collections")}
         return State(params, opt_state, state.step + 1, state.key), metrics
 
     return step
@@ -151,7 +154,7 @@ def make_step(
 def init_state(spec: TrainSpec, key: Array, x: Array, hparams: Hparams) -> State:
     """Draws the state before the first step, for samples like `x`."""
     keys = split_key(key)
-    params = spec.model.init(keys.init, x[:1])
+    params = calls_of(spec.model).init(keys.init, x[:1])
     own = own_hparams(spec.model, hparams)
     if own:
         params = spec.model.narrow(params, **own)

@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 from jaxnets.host import checks
 from jaxnets.host.forks import require_not_forked
 from jaxnets.host.memory import out_of_memory_hint
+from jaxnets.objective import calls_of
 from jaxnets.parallel.rows import layout, map_in_groups
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.training.driver import Job, drive
@@ -124,7 +125,8 @@ def grid(**axes: Any) -> dict[str, Array]:
 def _cached_group(spec: TrainSpec, data: Any) -> int:
     """As many networks as keep parameters, moments, gradients, activations in the cache, or 1."""
     x = data.train["x"]
-    params = jax.tree.leaves(jax.eval_shape(spec.model.init, jax.random.key(0), x))
+    drawn = jax.eval_shape(calls_of(spec.model).init, jax.random.key(0), x)
+    params = jax.tree.leaves(drawn)
     units = sum([leaf.size for leaf in params if leaf.ndim == 1])
     batch = spec.batch_size or len(x)
     numbers = 4 * sum([leaf.size for leaf in params]) + 3 * units * batch

@@ -14,7 +14,7 @@ import optax
 
 from jaxnets.host import checks
 from jaxnets.losses import get_loss
-from jaxnets.objective import PENALTIES, Hparams, as_part
+from jaxnets.objective import PENALTIES, Hparams, as_part, calls_of
 from jaxnets.training.fingerprint import state_of
 from jaxnets.training.loop import TrainSpec, own_hparams
 
@@ -143,7 +143,7 @@ def _require_updates(
 ) -> None:
     """Raises a TypeError unless the optimizer can be used with numbers that are traced."""
     x = jax.ShapeDtypeStruct((1, *shape), dtype)
-    params = jax.eval_shape(model.init, jax.eval_shape(jax.random.key, 0), x)
+    params = jax.eval_shape(calls_of(model).init, jax.eval_shape(jax.random.key, 0), x)
     if _updates(optimizer, params, names, names):
         return
     wrong = [name for name in names if not _updates(optimizer, params, names, (name,))]
