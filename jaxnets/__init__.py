@@ -14,6 +14,7 @@ Training
     train               one run as a pure function: jit it, vmap it, differentiate it
     make_step, State    one update as a scan body; what it carries
     CheckpointConfig    where to save checkpoints, from which a run resumes bit for bit
+    EarlyStopping       when to end a run, whose best params are returned
     DivergedError       a loss that is not finite, with the last finite state
 
 Networks and losses
@@ -64,6 +65,7 @@ from jaxnets.training.loop import State as State
 from jaxnets.training.loop import TrainSpec as TrainSpec
 from jaxnets.training.loop import make_step as make_step
 from jaxnets.training.loop import train as train
+from jaxnets.training.stopping import EarlyStopping as EarlyStopping
 from jaxnets.training.sweep import grid as grid
 from jaxnets.training.sweep import sweep as sweep
 

@@ -40,6 +40,11 @@ class Narrowable(Protocol):
         """Returns ones and zeros, by which the gradients are multiplied."""
 
 
+def own_hparams(model: Any, hparams: Hparams) -> dict[str, Any]:
+    """Returns those hyper-parameters that the model itself takes, see `Narrowable`."""
+    return {name: hparams[name] for name in getattr(model, "hparam_names", ()) if name in hparams}
+
+
 FLAGS = {"train": True, "training": True, "is_training": True, "deterministic": False}
 """Arguments that tell a model whether it is in training, with their values where it is."""
 

@@ -105,6 +105,9 @@ def drive(
             if job.stops_if_diverged:
                 _stop_if_diverged(job, carry, new, step, count, writer)
             carry, step = new, step + count
+            if job.spec.stopping and np.all(carry.watched.stopped):
+                records = int(np.max(carry.watched.records))
+                step = total = records * job.spec.record_every * per_epoch
             if bar is not None:
                 _show(bar, carry.history, job.records(step))
                 bar.update(step // per_epoch - bar.n)

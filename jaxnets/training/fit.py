@@ -18,6 +18,7 @@ from jaxnets.training.driver import Job, drive
 from jaxnets.training.fingerprint import fingerprint
 from jaxnets.training.finite import gradient_overflows
 from jaxnets.training.loop import Carry, History, State, TrainSpec, advance, begin
+from jaxnets.training.stopping import best_state, cut_off
 from jaxnets.training.validate import batch_hint, prepare, program_state
 
 
@@ -48,7 +49,8 @@ def fit(
 
     Returns:
         The last state, and the history on the host: `train_loss`, `valid_loss` and, for a
-        classifier, `train_accuracy`, `valid_accuracy`, each `[records]`.
+        classifier, `train_accuracy`, `valid_accuracy`, each `[records]`. A run that stopped early
+        has the best params, and fewer records.
 
     Raises:
         ValueError, TypeError: data or hyper-parameters that do not fit, before anything compiles.
@@ -81,8 +83,12 @@ def fit(
         carry = drive(job, carry, progress, checkpoints, found)
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         raise out_of_memory_hint(error, *batch_hint(spec, n)) from error
-    state = carry.state if mesh is None else parallel.on_first_device(carry.state)
-    return state, jax.device_get(carry.history)
+    if mesh is not None:
+        carry = parallel.on_first_device(carry)
+    state, history = carry.state, jax.device_get(carry.history)
+    if spec.stopping:
+        return best_state(state, carry.watched), cut_off(history, carry.watched.records)
+    return state, history
 
 
 def _fingerprint(

@@ -26,19 +26,16 @@ from jaxnets.objective import (
     calls_of,
     metrics_of,
     outputs_of,
+    own_hparams,
     penalised_objective,
 )
 from jaxnets.training.finite import stays_finite
-from jaxnets.training.optimizers import require_functions, require_hashable
+from jaxnets.training.optimizers import masked, require_functions, require_hashable
 from jaxnets.training.permutation import permutation
+from jaxnets.training.stopping import EarlyStopping, best_state, stoppable, watch, watch_record
 
 History = dict[str, Any]
 Step = Callable[["State", Batch], tuple["State", Metrics]]
-
-
-def own_hparams(model: Any, hparams: Hparams) -> dict[str, Any]:
-    """Returns those hyper-parameters that the model itself takes, see `objective.Narrowable`."""
-    return {name: hparams[name] for name in getattr(model, "hparam_names", ()) if name in hparams}
 
 
 class State(NamedTuple):
@@ -67,6 +64,7 @@ class TrainSpec:
         record_every: epochs between two rows of the history.
         value_and_grad: `jax.value_and_grad` or `jaxnets.backprop.value_and_grad`.
         augment: changes the samples of every batch before they are used, `augment(key, x) -> x`.
+        stopping: when to end early, and return the best params; None to take all epochs.
 
     Raises:
         ValueError: a size below 1, epochs that are not a multiple of `record_every`, or an unknown
@@ -83,6 +81,7 @@ class TrainSpec:
     record_every: int = 1
     value_and_grad: Callable[..., Callable] = jax.value_and_grad
     augment: Callable[[Array, Array], Array] | None = None
+    stopping: EarlyStopping | None = None
 
     def __post_init__(self) -> None:
         checks.require_model(self.model)
@@ -179,21 +178,26 @@ def train(
     Returns:
         The last state, and the history with one row a record, `[records]`: train metrics are means
         over the samples of its last epoch, as they were before each update; validation metrics
-        come from the params after it.
+        come from the params after it. A run that stopped early has the best params, then NaN.
     """
     carry, own_order_key = begin(spec, key, data.train["x"], hparams, data.valid is not None)
     order_key = own_order_key if order_key is None else order_key
     _, step = _optimizer_and_step(spec, carry.state.params, hparams)
+    note = partial(watch_record, spec.stopping) if spec.stopping else None
 
-    def record(state: State, index: Array) -> tuple[State, Metrics]:
+    def record(now: tuple[State, Any], index: Array) -> tuple[tuple[State, Any], Metrics]:
         def epoch(i: Array, now: tuple[State, Metrics]) -> tuple[State, Metrics]:
             number = index * spec.record_every + i
             return _epoch(spec, step, data.train, order_key, number, (now[0], carry.sums))
 
-        state, sums = lax.fori_loop(0, spec.record_every, epoch, (state, carry.sums))
-        return state, _branch(state, partial(_row, spec, data, state), sums)
+        state, sums = lax.fori_loop(0, spec.record_every, epoch, (now[0], carry.sums))
+        row = _branch(state, partial(_row, spec, data, state), sums)
+        return (state, note(now[1], row, state.params) if note else ()), row
 
-    return lax.scan(record, carry.state, jnp.arange(spec.epochs // spec.record_every))
+    first, records = (carry.state, carry.watched), jnp.arange(spec.epochs // spec.record_every)
+    body = stoppable(record) if spec.stopping else record
+    (state, watched), history = lax.scan(body, first, records)
+    return best_state(state, watched) if spec.stopping else state, history
 
 
 class Carry(NamedTuple):
@@ -206,26 +210,21 @@ class Carry(NamedTuple):
     """Each `[records]`; rows that are yet to come are 0."""
     finite: Array
     """Whether the metrics so far, the newest params and the optimizer's newest state are."""
+    watched: Any = ()
+    """For early stopping."""
 
 
 def begin(
     spec: TrainSpec, key: Array, x: Array, hparams: Hparams, validated: bool
 ) -> tuple[Carry, Array]:
-    """Draws the carry before the first step, and the key of the order of the samples.
-
-    Args:
-        spec: the static choices.
-        key: as in `train`.
-        x: training samples, or the first of them, since their shapes matter alone.
-        hparams: as in `train`.
-        validated: whether there are validation samples.
-    """
+    """Draws the carry before the first step for samples like `x`, and the key of their order."""
     state, n = init_state(spec, key, x, hparams), spec.epochs // spec.record_every
     names = ("loss", "accuracy") if get_loss(spec.loss).classifies else ("loss",)
     parts = ("train", "valid") if validated else ("train",)
     sums = {name: jnp.zeros(()) for name in names}
     history = {f"{part}_{name}": jnp.zeros(n) for part in parts for name in names}
-    return Carry(state, sums, history, jnp.array(True)), split_key(key).order
+    watched = watch(state.params) if spec.stopping else ()
+    return Carry(state, sums, history, jnp.array(True), watched), split_key(key).order
 
 
 def advance(
@@ -243,33 +242,40 @@ def advance(
     """
     tx, step = _optimizer_and_step(spec, carry.state.params, hparams)
     per_epoch = spec.steps_per_epoch(len(data.train["x"]))
+    note = partial(watch_record, spec.stopping) if spec.stopping else None
 
     def in_epoch(now: tuple[Carry, Array]) -> tuple[Carry, Array]:
-        (state, sums, history, finite), at = now
+        (state, sums, history, finite, watched), at = now
         number, position = jnp.divmod(at, per_epoch)
         end = jnp.minimum(position + start + count - at, per_epoch)
         sums = jax.tree.map(lambda total: jnp.where(position == 0, 0, total), sums)
         bounds = None if per_epoch == 1 else (position, end)
         state, sums = _epoch(spec, step, data.train, order_key, number, (state, sums), bounds)
         record, is_last = jnp.divmod(number + 1, spec.record_every)
-        history = lax.cond(
+        history, watched = lax.cond(
             (end == per_epoch) & (is_last == 0),
-            lambda history: jax.tree.map(
-                lambda rows, new: rows.at[record - 1].set(new),
-                history,
-                _row(spec, data, state, sums),
+            lambda before: (
+                jax.tree.map(
+                    lambda rows, new: rows.at[record - 1].set(new),
+                    before[0],
+                    (row := _row(spec, data, state, sums)),
+                ),
+                note(before[1], row, state.params) if note else (),
             ),
-            lambda history: history,
-            history,
+            lambda before: before,
+            (history, watched),
         )
         finite = finite & jnp.isfinite(sums["loss"])
-        return Carry(state, sums, history, finite), at + end - position
+        return Carry(state, sums, history, finite, watched), at + end - position
 
-    first = (carry, jnp.asarray(start, jnp.int32))
-    carry, _ = lax.while_loop(lambda now: now[1] < start + count, in_epoch, first)
-    params, opt_state = carry.state[:2]
+    carry, _ = lax.while_loop(
+        lambda now: (now[1] < start + count) & (~now[0].watched.stopped if note else True),
+        in_epoch,
+        (carry, jnp.asarray(start, jnp.int32)),
+    )
+    params = carry.state.params
     finite = carry.finite & stays_finite((params, carry.history))
-    finite = finite & stays_finite(opt_state, tx.init(params))
+    finite = finite & stays_finite(carry.state.opt_state, tx.init(params))
     return carry._replace(finite=finite)
 
 
@@ -337,11 +343,6 @@ def _optimizer_and_step(
     own = own_hparams(spec.model, hparams)
     tx = spec.optimizer(**{k: v for k, v in hparams.items() if k not in {*PENALTIES, *own}})
     if own:
-        tx = optax.chain(_masked_gradients(spec.model.gradient_mask(params, **own)), tx)
+        tx = optax.chain(masked(spec.model.gradient_mask(params, **own)), tx)
     objective = penalised_objective(spec.model, spec.loss, hparams)
     return tx, make_step(objective, tx, spec.value_and_grad, spec.augment)
-
-
-def _masked_gradients(mask: Params) -> optax.GradientTransformation:
-    """Masks gradients before anything else sees them: masked updates are wrong under clipping."""
-    return optax.stateless(lambda grads, _: jax.tree.map(jnp.multiply, grads, mask))

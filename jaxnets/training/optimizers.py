@@ -1,9 +1,10 @@
-"""A schedule whose first learning rate may be traced; checks of the choices of a spec."""
+"""A schedule whose first learning rate may be traced; masks; checks of the choices of a spec."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
@@ -61,3 +62,8 @@ def require_hashable(choices: Mapping[str, Any]) -> None:
                 f"{name} is a {type(value).__name__} that cannot be hashed ({error}): use "
                 "@dataclass(frozen=True) for a dataclass, and tuples instead of lists"
             ) from error
+
+
+def masked(mask: Any) -> optax.GradientTransformation:
+    """Masks gradients before anything else sees them: masked updates are wrong under clipping."""
+    return optax.stateless(lambda grads, _: jax.tree.map(jnp.multiply, grads, mask))

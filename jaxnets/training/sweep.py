@@ -30,6 +30,7 @@ from jaxnets.training.loop import (
     begin,
     split_key,
 )
+from jaxnets.training.stopping import best_state, cut_off
 from jaxnets.training.validate import batch_hint, prepare, program_state
 
 CACHE_BYTES = 2**22
@@ -107,10 +108,13 @@ def sweep(
         program = partial(_advance, *static, (hparams, order_keys), (data, shared_key))
         job = Job(spec, program, samples, stops_if_diverged=False)
         carry = drive(job, carry, progress, checkpoints, found)
-        state, history = at.collect((carry.state, carry.history))
+        state, history, watched = at.collect((carry.state, carry.history, carry.watched))
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         raise out_of_memory_hint(error, *batch_hint(spec, samples)) from error
-    return state, jax.device_get(history)
+    history = jax.device_get(history)
+    if spec.stopping:
+        return best_state(state, watched), cut_off(history, watched.records)
+    return state, history
 
 
 def grid(**axes: Any) -> dict[str, Array]:

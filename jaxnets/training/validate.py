@@ -14,9 +14,9 @@ import optax
 
 from jaxnets.host import checks
 from jaxnets.losses import get_loss
-from jaxnets.objective import PENALTIES, Hparams, as_part, calls_of
+from jaxnets.objective import PENALTIES, Hparams, as_part, calls_of, own_hparams
 from jaxnets.training.fingerprint import state_of
-from jaxnets.training.loop import TrainSpec, own_hparams
+from jaxnets.training.loop import TrainSpec
 
 PACKAGES = ("flax", "jax", "jaxnets", "numpy", "optax")
 """Their functions and classes stay as they are while a program runs."""
@@ -84,6 +84,8 @@ def prepare(
             f"train samples have shape {train['x'].shape[1:]}, validation samples "
             f"{valid['x'].shape[1:]}: both go through the same first layer"
         )
+    if spec.stopping:
+        _require_metric(spec, valid)
     names = {*hparams} - {*PENALTIES, *own_hparams(spec.model, hparams)}
     sample = train["x"].shape[1:], train["x"].dtype
     _require_updates(spec.model, spec.optimizer, tuple(sorted(names)), *sample)
@@ -93,6 +95,13 @@ def prepare(
         data = jax.tree.map(jnp.asarray, data)
     dtype = jnp.result_type(float)
     return data, {name: jax.device_put(np.array(value, dtype)) for name, value in hparams.items()}
+
+
+def _require_metric(spec: TrainSpec, valid: Any) -> None:
+    metrics = ("loss", "accuracy") if get_loss(spec.loss).classifies else ("loss",)
+    parts = ("train",) if valid is None else ("train", "valid")
+    known = [f"{part}_{metric}" for part in parts for metric in metrics]
+    checks.require_known([spec.stopping.metric], known, "metric to stop by")
 
 
 def _require_hparams(spec: TrainSpec, hparams: Any, networks: int | None) -> None:
