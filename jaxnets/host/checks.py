@@ -176,12 +176,23 @@ def require_callable(value: Any, name: str, example: str) -> None:
         raise TypeError(f"{name} is {value!r}; it must be a function, such as {example}")
 
 
+ADAPTERS = {
+    "flax.nnx": "build it by jaxnets.models.NNX(lambda rngs: Net(rngs=rngs))",
+    "equinox": "build it by jaxnets.models.Equinox(lambda key: Net(key=key))",
+}
+"""Packages of which networks need an adapter, and how to make it."""
+
+
 def require_model(value: Any) -> None:
     """Raises a TypeError unless the value has `init` and `apply` and is not a class."""
     if isinstance(value, type):
         raise TypeError(f"model is the class {value.__name__}; make one of it, such as MLP((16,))")
-    if not (hasattr(value, "init") and hasattr(value, "apply")):
-        raise TypeError(f"model must have init and apply, as Flax modules do, got {value!r}")
+    if hasattr(value, "init") and hasattr(value, "apply"):
+        return
+    for name, adapter in ADAPTERS.items():
+        if any(cls.__module__.startswith(name) for cls in type(value).__mro__):
+            raise TypeError(f"model is a network of {name}, which has its params inside: {adapter}")
+    raise TypeError(f"model must have init and apply, as Flax modules do, got {value!r}")
 
 
 def as_binary_labels(targets: Any, outputs: int, name: str = "y") -> Any:

@@ -1,5 +1,6 @@
 """Models as Flax modules: `init(key, x) -> params` and `apply(params, x) -> y`."""
 
+from jaxnets.models.adapters import NNX, Equinox
 from jaxnets.models.cnn import CNN, lenet5, residual_cnn, small_cnn
 from jaxnets.models.coded_shapes import CodedShapes
 from jaxnets.models.highway import Highway
@@ -23,6 +24,7 @@ from jaxnets.models.word_net import WordNet
 __all__ = [
     "CNN",
     "MLP",
+    "NNX",
     "Activate",
     "AveragePool",
     "BatchNorm",
@@ -30,6 +32,7 @@ __all__ = [
     "Conv",
     "Dense",
     "Dropout",
+    "Equinox",
     "Flatten",
     "GlobalAverage",
     "GroupNorm",
