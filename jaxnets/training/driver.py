@@ -52,6 +52,8 @@ class Job(NamedTuple):
     """Whether a loss that is not finite ends it; a sweep goes on with the other networks."""
     overflows: Callable[[State], Any] | None = None
     """Whether the gradient overflows at a state; asked where steps have changed no param."""
+    begun: int = 0
+    """Steps that its first state has taken."""
 
     def records(self, step: int) -> int:
         """Counts the rows of the history that are complete after so many steps."""
@@ -84,7 +86,7 @@ def drive(
         ValueError: processes that do not see the same checkpoint.
         CorruptCheckpoint, CheckpointMismatch, DiskFullError: see `jaxnets.storage.checkpoints`.
     """
-    per_epoch, step = job.spec.steps_per_epoch(job.samples), 0
+    per_epoch, step = job.spec.steps_per_epoch(job.samples), job.begun
     total = job.spec.epochs * per_epoch
     with ExitStack() as stack:
         writer = bar = None
@@ -107,7 +109,7 @@ def drive(
             carry, step = new, step + count
             if job.spec.stopping and np.all(carry.watched.stopped):
                 records = int(np.max(carry.watched.records))
-                step = total = records * job.spec.record_every * per_epoch
+                step = total = job.begun + records * job.spec.record_every * per_epoch
             if bar is not None:
                 _show(bar, carry.history, job.records(step))
                 bar.update(step // per_epoch - bar.n)

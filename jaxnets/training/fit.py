@@ -14,6 +14,7 @@ from jaxnets.host.forks import require_not_forked
 from jaxnets.host.memory import out_of_memory_hint
 from jaxnets.objective import Hparams, penalised_objective
 from jaxnets.storage.checkpoints import CheckpointConfig
+from jaxnets.training.continuing import going_on, require_state
 from jaxnets.training.driver import Job, drive
 from jaxnets.training.fingerprint import fingerprint
 from jaxnets.training.finite import gradient_overflows
@@ -32,6 +33,7 @@ def fit(
     mesh: Mesh | None = None,
     samples: int | None = None,
     checkpoints: CheckpointConfig | None = None,
+    state: State | None = None,
 ) -> tuple[State, History]:
     """Trains one network.
 
@@ -46,6 +48,9 @@ def fit(
         samples: how many training samples all processes have together, if each reads only its own,
             `parallel.own_rows(samples, mesh)`; without it every process has all of `data`.
         checkpoints: where to save checkpoints; the run resumes from the latest one, bit for bit.
+        state: the last state of a run with fewer epochs, which goes on up to `spec.epochs`; with
+            the same key, data and hyper-parameters it is the uninterrupted run, bit for bit. The
+            history has the new records only.
 
     Returns:
         The last state, and the history on the host: `train_loss`, `valid_loss` and, for a
@@ -53,7 +58,7 @@ def fit(
         has the best params, and fewer records.
 
     Raises:
-        ValueError, TypeError: data or hyper-parameters that do not fit, before anything compiles.
+        ValueError, TypeError: data, hyper-parameters or a state that do not fit, before training.
         RuntimeError: in a process that was forked after JAX was used.
         DivergedError: a metric, the params or the optimizer's state are not finite; it carries
             the last finite state.
@@ -65,6 +70,8 @@ def fit(
     checks.require_keys(key, 0, "key")
     if mesh is None and jax.process_count() > 1:
         mesh = parallel.all_devices()
+    if state is not None and checkpoints is not None:
+        raise ValueError("a run with checkpoints goes on from them: leave out the state")
     state_id = program_state(spec)
     data, hparams = prepare(spec, data, hparams, samples=samples, on_host=mesh is not None)
     found = _fingerprint(spec, key, data, hparams, mesh) if checkpoints else None
@@ -76,16 +83,22 @@ def fit(
         # XLA's CPU client never ends a program whose inputs could not be allocated: wait for them.
         begun = _begin(spec, state_id, key, first, hparams, validated)
         carry, order_key = jax.block_until_ready(begun)
+        taken = 0
+        if state is not None:
+            taken = require_state(spec, state, carry.state, n)
+            carry = going_on(carry, state if mesh is None else parallel.replicate(state, mesh))
         rest = {"data": data, "hparams": hparams, "order_key": order_key}
         program = partial(_advance, spec, state_id, **rest)
         overflows = partial(_overflows, spec, state_id, data=data, hparams=hparams)
-        job = Job(spec, program, n, stops_if_diverged=True, overflows=overflows)
+        job = Job(spec, program, n, stops_if_diverged=True, overflows=overflows, begun=taken)
         carry = drive(job, carry, progress, checkpoints, found)
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         raise out_of_memory_hint(error, *batch_hint(spec, n)) from error
     if mesh is not None:
         carry = parallel.on_first_device(carry)
     state, history = carry.state, jax.device_get(carry.history)
+    if taken:
+        history = {name: rows[job.records(taken) :] for name, rows in history.items()}
     if spec.stopping:
         return best_state(state, carry.watched), cut_off(history, carry.watched.records)
     return state, history
