@@ -17,6 +17,9 @@ Training
     EarlyStopping       when to end a run, whose best params are returned
     DivergedError       a loss that is not finite, with the last finite state
 
+Networks on disk
+    save, load          a network in one file, with its params and what else belongs to it
+
 Networks and losses
     MLP, ResidualMLP    multi-layer perceptrons; more in jaxnets.models
     CNN                 a tuple of layers for images; the layers are in jaxnets.models
@@ -68,5 +71,7 @@ from jaxnets.training.loop import train as train
 from jaxnets.training.stopping import EarlyStopping as EarlyStopping
 from jaxnets.training.sweep import grid as grid
 from jaxnets.training.sweep import sweep as sweep
+from jaxnets.weights.saved import load as load
+from jaxnets.weights.saved import save as save
 
 __version__ = version("jaxnets")
