@@ -17,7 +17,8 @@ Training
     EarlyStopping       when to end a run, whose best params are returned
     DivergedError       a loss that is not finite, with the last finite state
 
-Networks on disk
+Networks on paper and on disk
+    summary             layers with shapes, params and operations
     save, load          a network in one file, with its params and what else belongs to it
 
 Networks and losses
@@ -52,6 +53,7 @@ from importlib.metadata import version
 
 from jaxnets.activations import ACTIVATIONS as ACTIVATIONS
 from jaxnets.activations import Activation as Activation
+from jaxnets.analysis.summary import summary as summary
 from jaxnets.losses import LOSSES as LOSSES
 from jaxnets.losses import Loss as Loss
 from jaxnets.models import CNN as CNN

@@ -1,0 +1,117 @@
+"""What a network consists of: its layers with shapes, numbers of params, and operations."""
+
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxnets.objective import as_samples, calls_of
+
+
+class Layer(NamedTuple):
+    """One layer of a network."""
+
+    name: str
+    """Its place, such as `layers_0`; "" for the whole network."""
+    kind: str
+    outputs: tuple[int, ...]
+    """The shape of what it computes."""
+    parameters: int
+    """Trainable numbers, its own and those of the layers within."""
+
+
+class Summary(NamedTuple):
+    """A network's layers, in the order in which they compute; text is a table of them."""
+
+    layers: list[Layer]
+    parameters: int
+    """Trainable numbers."""
+    statistics: int
+    """Numbers of other collections, such as running means."""
+    operations: float
+    """Floating-point operations of a forward pass, as XLA counts them; NaN if it does not."""
+
+    def __str__(self) -> str:
+        """Formats a table for a terminal."""
+        head = ("layer", "kind", "outputs", "parameters")
+        rows = [
+            (layer.name or "(all)", layer.kind, str(layer.outputs), f"{layer.parameters:,}")
+            for layer in self.layers
+        ]
+        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+        lines = [
+            f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {outputs:<{widths[2]}}  {n:>{widths[3]}}"
+            for name, kind, outputs, n in (head, *rows)
+        ]
+        more = f", {self.statistics:,} statistics" if self.statistics else ""
+        total = f"{self.parameters:,} parameters{more}"
+        if not np.isnan(self.operations):
+            total += f", {self.operations:.3g} operations a forward pass"
+        return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], total])
+
+
+def summary(model: Any, x: Any) -> Summary:
+    """Summarises a network for samples like `x`, without computing anything.
+
+    Args:
+        model: a Flax module, of which all layers are told apart, or another model.
+        x: samples `[batch, ...]`; the shapes are of that batch, one sample will do.
+
+    Returns:
+        The layers, and sums over the network.
+
+    Raises:
+        ValueError, TypeError: samples that the model does not take.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnets import CNN, models
+        >>> from jaxnets.analysis import summary
+        >>> net = CNN((models.Conv(4, 3), models.Flatten(), models.Dense(2)))
+        >>> found = summary.summary(net, jnp.ones((1, 8, 8, 1)))
+        >>> found.parameters, [layer.outputs for layer in found.layers[1:]]
+        (330, [(1, 6, 6, 4), (1, 144), (1, 2)])
+    """
+    x = jnp.asarray(as_samples(model, x, "x"))
+    calls = calls_of(model)
+    variables = jax.eval_shape(calls.init, jax.random.key(0), x)
+    named = isinstance(variables, dict) and "params" in variables
+    params = variables["params"] if named else variables
+    total, everything = _count(params), _count(variables)
+    layers = _layers(model, calls, variables, x) if isinstance(model, nn.Module) else []
+    if not layers:
+        shape = jax.eval_shape(calls.evaluate, variables, x).shape
+        layers = [Layer("", type(model).__name__, tuple(shape), total)]
+    return Summary(layers, total, everything - total, _operations(calls, variables, x))
+
+
+def _count(tree: Any) -> int:
+    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(tree))
+
+
+def _layers(model: nn.Module, calls: Any, variables: Any, x: jax.Array) -> list[Layer]:
+    found: dict[str, Layer] = {}
+
+    def note(call: Any, args: Any, options: Any, context: nn.module.InterceptorContext) -> Any:
+        outputs = call(*args, **options)
+        if context.method_name == "__call__" and hasattr(outputs, "shape"):
+            path = context.module.path
+            own = context.module.variables.get("params", {})
+            kind = type(context.module).__name__
+            found["/".join(path)] = Layer("/".join(path), kind, tuple(outputs.shape), _count(own))
+        return outputs
+
+    def run(variables: Any, x: jax.Array) -> Any:
+        with nn.intercept_methods(note):
+            return calls.evaluate(variables, x)
+
+    jax.eval_shape(run, variables, x)
+    names = sorted(found, key=lambda name: bool(name))
+    return [found[name] for name in names]
+
+
+def _operations(calls: Any, variables: Any, x: jax.Array) -> float:
+    costs = jax.jit(calls.evaluate).lower(variables, x).cost_analysis()
+    return float((costs or {}).get("flops", np.nan))
