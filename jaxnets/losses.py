@@ -143,6 +143,8 @@ def _sign_predict(outputs: Array) -> Array:
 
 Check = Callable[[Any, int, str], Any]
 Rule = Callable[[Array, Array], Array]
+AnyLoss = str | Loss | Rule
+"""What stands for a loss: its name, itself, or a function of outputs and targets."""
 
 
 def _loss(value: Rule, grad: Rule, check: Check, predict: Callable, **rest: bool) -> Loss:
@@ -305,7 +307,7 @@ LOSSES: dict[str, Loss] = {
 targets are `[batch, k]`, multi-label targets 0 or 1 `[batch, k]`."""
 
 
-def get_loss(loss: str | Loss | Rule) -> Loss:
+def get_loss(loss: AnyLoss) -> Loss:
     """Looks up a loss by name, returns the given one, or makes one of a function.
 
     A pure function `(outputs [batch, k], targets) -> [batch]` is a loss without an accuracy, of

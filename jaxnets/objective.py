@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array, lax
 
 from jaxnets.host import checks
-from jaxnets.losses import Loss, get_loss
+from jaxnets.losses import AnyLoss, Loss, get_loss
 
 Params = Any
 Batch = dict[str, Array]
@@ -98,7 +98,7 @@ def apply_in_training(
     return model.apply(params, x, **options), {}
 
 
-def as_part(model: Any, loss: str | Loss, part: Mapping[str, Any], name: str) -> dict[str, Any]:
+def as_part(model: Any, loss: AnyLoss, part: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Converts samples x, targets y and weights to what the model and the loss take, once checked.
 
     Training and evaluation both do, so the same data have the same meaning in both.
@@ -188,7 +188,7 @@ class Objective:
     """
 
     model: Any
-    loss: str | Loss
+    loss: AnyLoss
     l1: Array | float = 0.0
     l2: Array | float = 0.0
 
@@ -200,7 +200,8 @@ class Objective:
         and collections that change, such as `batch_stats`, are in the metrics as `collections`.
         """
         if key is None:
-            outputs, changed = calls_of(self.model).evaluate(params, batch["x"]), {}
+            outputs = calls_of(self.model).evaluate(params, batch["x"])
+            changed: dict[str, Any] = {}
         else:
             outputs, changed = apply_in_training(self.model, params, batch["x"], key)
         metrics = metrics_of(get_loss(self.loss), outputs, batch["y"], batch.get("weight"))
@@ -220,7 +221,7 @@ class Objective:
         return self.l1 * l1_penalty(params) + self.l2 * l2_penalty(params)
 
 
-def penalised_objective(model: Any, loss: str | Loss, hparams: Hparams) -> Objective:
+def penalised_objective(model: Any, loss: AnyLoss, hparams: Hparams) -> Objective:
     """Builds the objective of a run, with the penalties that are among its hyper-parameters."""
     return Objective(model, loss, hparams.get("l1", 0.0), hparams.get("l2", 0.0))
 

@@ -11,7 +11,7 @@ from jax import Array, lax
 import jaxnets as jn
 from jaxnets import meshes
 from jaxnets.data import Dataset
-from jaxnets.losses import Loss
+from jaxnets.losses import AnyLoss
 from jaxnets.meshes import Mesh
 from jaxnets.models import CodedShapes
 from jaxnets.storage.checkpoints import CheckpointConfig
@@ -34,7 +34,7 @@ def numbered(points: list[np.ndarray], distances: list[np.ndarray]) -> Dataset:
 
 def train(
     model: Any,
-    loss: str | Loss,
+    loss: AnyLoss,
     data: Dataset,
     keys: Array,
     steps: int,

@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxnets.losses import Loss, get_loss
+from jaxnets.losses import AnyLoss, get_loss
 from jaxnets.objective import as_part, as_samples, outputs_of, shares
 
 
-def predictions(model: Any, loss: str | Loss, params: Any, x: Any) -> Array:
+def predictions(model: Any, loss: AnyLoss, params: Any, x: Any) -> Array:
     """Predicts the targets of samples `[samples, ...]`: labels for a classifier, else means.
 
     Raises:
@@ -26,11 +26,11 @@ def predictions(model: Any, loss: str | Loss, params: Any, x: Any) -> Array:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _predictions(model: Any, loss: str | Loss, params: Any, x: Array) -> Array:
+def _predictions(model: Any, loss: AnyLoss, params: Any, x: Array) -> Array:
     return get_loss(loss).predict(outputs_of(model, params, x))
 
 
-def accuracy(model: Any, loss: str | Loss, params: Any, part: dict[str, Any]) -> Array:
+def accuracy(model: Any, loss: AnyLoss, params: Any, part: dict[str, Any]) -> Array:
     """Returns the fraction of the samples of `{"x", "y"}` whose label is predicted.
 
     Samples with weights, `{"x", "y", "weight"}`, count by them.
@@ -44,13 +44,13 @@ def accuracy(model: Any, loss: str | Loss, params: Any, part: dict[str, Any]) ->
     return jnp.mean(right) if "weight" not in part else jnp.sum(each * shares(part["weight"]))
 
 
-def _labelled(model: Any, loss: str | Loss, part: dict[str, Any]) -> dict[str, Any]:
+def _labelled(model: Any, loss: AnyLoss, part: dict[str, Any]) -> dict[str, Any]:
     if not get_loss(loss).classifies:
         raise ValueError(f"{loss!r} predicts numbers, not labels: it has no accuracy")
     return as_part(model, loss, part, "part")
 
 
-def all_predictions(model: Any, loss: str | Loss, params: Any, x: Any) -> np.ndarray:
+def all_predictions(model: Any, loss: AnyLoss, params: Any, x: Any) -> np.ndarray:
     """Computes `predictions` of many networks, `[networks, samples]`, stacked as by `sweep`.
 
     Raises:
@@ -62,11 +62,11 @@ def all_predictions(model: Any, loss: str | Loss, params: Any, x: Any) -> np.nda
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _all_predictions(model: Any, loss: str | Loss, params: Any, x: Array) -> Array:
+def _all_predictions(model: Any, loss: AnyLoss, params: Any, x: Array) -> Array:
     return jax.lax.map(lambda params: _predictions(model, loss, params, x), params)
 
 
-def accuracies(model: Any, loss: str | Loss, params: Any, part: dict[str, Any]) -> np.ndarray:
+def accuracies(model: Any, loss: AnyLoss, params: Any, part: dict[str, Any]) -> np.ndarray:
     """Computes the accuracy of each of many networks, `[networks]`, stacked as by `sweep`.
 
     Raises:

@@ -13,7 +13,7 @@ from jaxnets.converge.lbfgs import minimise
 from jaxnets.converge.levenberg_marquardt import levenberg_marquardt
 from jaxnets.converge.minimum import Minimum, Params
 from jaxnets.host import checks
-from jaxnets.losses import LOSSES, Loss, get_loss
+from jaxnets.losses import LOSSES, AnyLoss, get_loss
 from jaxnets.objective import (
     Objective,
     as_part,
@@ -43,7 +43,7 @@ class Converged(NamedTuple):
 
 def converge(
     model: Any,
-    loss: str | Loss,
+    loss: AnyLoss,
     key: Array,
     data: Any,
     *,
@@ -147,7 +147,7 @@ def best_of(losses: Any) -> int:
 @partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
 def _run(
     model: Any,
-    loss: str | Loss,
+    loss: AnyLoss,
     method: str,
     l2: float,
     group: int | None,
@@ -170,19 +170,19 @@ def _run(
     return jax.vmap(one)(keys) if group is None else lax.map(one, keys, batch_size=group)
 
 
-def _mean_loss(model: Any, loss: str | Loss, params: Params, part: Any) -> Array:
+def _mean_loss(model: Any, loss: AnyLoss, params: Params, part: Any) -> Array:
     return metrics_of(get_loss(loss), outputs_of(model, params, part["x"]), part["y"])["loss"]
 
 
 def _by_lbfgs(
-    model: Any, loss: str | Loss, l2: float, start: Params, part: Any, **limits: Any
+    model: Any, loss: AnyLoss, l2: float, start: Params, part: Any, **limits: Any
 ) -> Minimum:
     objective = Objective(model, loss, l2=l2)
     return minimise(lambda params, part: objective(params, part)[0], start, part, **limits)
 
 
 def _by_levenberg_marquardt(
-    model: Any, loss: str | Loss, l2: float, start: Params, part: Any, **limits: Any
+    model: Any, loss: AnyLoss, l2: float, start: Params, part: Any, **limits: Any
 ) -> Minimum:
     return levenberg_marquardt(
         squared_error_residuals(model, l2),

@@ -25,7 +25,7 @@ def require_state(spec: TrainSpec, state: Any, like: State, samples: int) -> int
     """
     if not isinstance(state, State):
         raise TypeError(f"state is a {type(state).__name__}; it must be a State, as fit returns it")
-    theirs, ours = jax.tree.structure(state), jax.tree.structure(like)
+    theirs, ours = map(str, (jax.tree.structure(state), jax.tree.structure(like)))
     if theirs != ours:
         raise ValueError(
             f"the state is of another model or optimizer: it is {theirs}, but should be {ours}"

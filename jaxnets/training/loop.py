@@ -15,7 +15,7 @@ import optax
 from jax import Array, lax
 
 from jaxnets.host import checks
-from jaxnets.losses import Loss, get_loss
+from jaxnets.losses import AnyLoss, get_loss
 from jaxnets.objective import (
     PENALTIES,
     Batch,
@@ -74,7 +74,7 @@ class TrainSpec:
     """
 
     model: Any
-    loss: str | Loss | Callable[[Array, Array], Array]
+    loss: AnyLoss
     epochs: int
     batch_size: int | None = None
     optimizer: Callable[..., optax.GradientTransformation] = optax.adam

@@ -85,7 +85,7 @@ def prepare(
             f"{valid['x'].shape[1:]}: both go through the same first layer"
         )
     if spec.stopping:
-        _require_metric(spec, valid)
+        _require_metric(spec, spec.stopping.metric, valid)
     names = {*hparams} - {*PENALTIES, *own_hparams(spec.model, hparams)}
     sample = train["x"].shape[1:], train["x"].dtype
     _require_updates(spec.model, spec.optimizer, tuple(sorted(names)), *sample)
@@ -97,11 +97,11 @@ def prepare(
     return data, {name: jax.device_put(np.array(value, dtype)) for name, value in hparams.items()}
 
 
-def _require_metric(spec: TrainSpec, valid: Any) -> None:
-    metrics = ("loss", "accuracy") if get_loss(spec.loss).classifies else ("loss",)
+def _require_metric(spec: TrainSpec, metric: str, valid: Any) -> None:
+    names = ("loss", "accuracy") if get_loss(spec.loss).classifies else ("loss",)
     parts = ("train",) if valid is None else ("train", "valid")
-    known = [f"{part}_{metric}" for part in parts for metric in metrics]
-    checks.require_known([spec.stopping.metric], known, "metric to stop by")
+    known = [f"{part}_{name}" for part in parts for name in names]
+    checks.require_known([metric], known, "metric to stop by")
 
 
 def _require_hparams(spec: TrainSpec, hparams: Any, networks: int | None) -> None:

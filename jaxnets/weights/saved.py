@@ -71,7 +71,7 @@ def save(
     """
     arrays = {}
     for place, leaf in jax.tree.leaves_with_path(params):
-        keys = [getattr(step, "key", None) for step in place]
+        keys: list[Any] = [getattr(step, "key", None) for step in place]
         if not (keys and all(isinstance(key, str) for key in keys) and hasattr(leaf, "dtype")):
             raise TypeError(
                 f"params{jax.tree_util.keystr(place)} is a {type(leaf).__name__}; params are dicts "
