@@ -1,8 +1,9 @@
 """Data: named sets, your own arrays, and toy problems in the plane."""
 
+from jaxnets.data.class_weights import class_weights
 from jaxnets.data.dataset import (
     Dataset,
-    class_weights,
+    folds,
     from_arrays,
     from_npz,
     hold_out,
@@ -10,13 +11,17 @@ from jaxnets.data.dataset import (
     standardise,
 )
 from jaxnets.data.named import load
+from jaxnets.data.tables import from_columns, from_csv
 from jaxnets.data.toy import TOY
 
 __all__ = [
     "TOY",
     "Dataset",
     "class_weights",
+    "folds",
     "from_arrays",
+    "from_columns",
+    "from_csv",
     "from_npz",
     "hold_out",
     "load",

@@ -1,7 +1,7 @@
 """Data sets as dicts of arrays with a common leading axis, and ways to make them from arrays."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -33,6 +33,7 @@ def split(
     seed: int = 0,
     *,
     weight: Any = None,
+    stratify: bool = False,
 ) -> Dataset:
     """Shuffles samples and splits them into train, validation and test, each sample in one part.
 
@@ -42,6 +43,7 @@ def split(
         fractions: of train, validation and test; they sum to 1. A zero leaves that part out.
         seed: of the permutation, `np.random.default_rng(seed)`.
         weight: of the samples, `[samples]`; None if all count alike.
+        stratify: whether every part has each class in the same share, to one sample, for labels.
 
     Raises:
         ValueError: different lengths, masked entries, fractions that do not sum to 1, or a part
@@ -54,7 +56,8 @@ def split(
     for name, array in samples.items():
         checks.require_same_length(samples["x"], array, ("x", name))
     n = len(samples["x"])
-    rows = np.split(_permutation(n, seed), np.cumsum(_counts(fractions, n))[:-1])
+    order = _order(samples["y"], seed, stratify)
+    rows = np.split(order, np.cumsum(_counts(fractions, n))[:-1])
     valid, test = (_take(samples, row) if len(row) else None for row in rows[1:])
     return Dataset(_take(samples, rows[0]), valid, test)
 
@@ -86,6 +89,7 @@ def from_arrays(
     fractions: Sequence[float] = FRACTIONS,
     seed: int = 0,
     weight: Any = None,
+    stratify: bool = False,
 ) -> Dataset:
     """Makes a data set from your own arrays: checked, converted and split at random.
 
@@ -98,58 +102,49 @@ def from_arrays(
         fractions: of train, validation and test, as in `split`.
         seed: of the permutation.
         weight: of the samples, `[samples]`, such as `class_weights(y)`; none negative.
+        stratify: as in `split`.
 
     Raises:
         TypeError: another dtype (strings, objects).
         ValueError: wrong shapes, a NaN or infinity, a negative label, or as in `split`.
     """
     part = _as_part(x, y)
-    return split(part["x"], part["y"], fractions, seed, weight=weight)
+    return split(part["x"], part["y"], fractions, seed, weight=weight, stratify=stratify)
 
 
-def class_weights(y: Any, weights: str | Mapping[int, float] | Any = "balanced") -> np.ndarray:
-    """Gives each sample the weight of its class, for `from_arrays(x, y, weight=class_weights(y))`.
+def folds(
+    x: Any, y: Any, k: int = 5, seed: int = 0, *, weight: Any = None, stratify: bool = False
+) -> Iterator[Dataset]:
+    """Yields k data sets for cross-validation (Stone, 1974): each sample is once in `valid`.
 
     Args:
-        y: labels `[samples]`.
-        weights: "balanced" for `n / (k n_c)` with n samples, k classes and n_c samples of the
-            class, so that all classes count alike (King and Zeng, 2001); or one number a class, as
-            an array `[classes]`, or by class, where classes without one count as 1.
-
-    Returns:
-        `[samples]`, floats.
+        x: as in `from_arrays`.
+        y: likewise.
+        k: how many, 2 or more.
+        seed: of the permutation.
+        weight: as in `from_arrays`.
+        stratify: as in `split`.
 
     Raises:
-        ValueError: labels that are none, weights that are negative or of too few classes, a class
-            that no sample has, or another word.
-        TypeError: labels or weights that are no numbers.
+        ValueError: k below 2 or above the number of samples, or as in `from_arrays`.
+        TypeError: as in `from_arrays`.
 
     Example:
         >>> import numpy as np
-        >>> from jaxnets.data import class_weights
-        >>> class_weights(np.array([0, 0, 0, 1])).round(2).tolist()
-        [0.67, 0.67, 0.67, 2.0]
+        >>> from jaxnets.data import folds
+        >>> [len(d.valid["x"]) for d in folds(np.ones((7, 1)), np.ones((7, 1)), k=3)]
+        [3, 2, 2]
     """
-    y = np.atleast_1d(checks.as_numpy(y, "y"))
-    y = checks.as_labels(y, int(y.max(initial=0)) + 1)
-    if isinstance(weights, str):
-        checks.require_known([weights], ["balanced"], "kind of class weights")
-        counts = np.bincount(y)
-        return (len(y) / (np.count_nonzero(counts) * np.maximum(counts, 1)))[y]
-    table = np.ones(int(y.max()) + 1)
-    if isinstance(weights, Mapping):
-        odd = [label for label in weights if label not in np.unique(y)]
-        if odd:
-            raise ValueError(f"there is a weight of class {odd[0]!r}, but no sample of that class")
-        for label, weight in weights.items():
-            table[label] = weight
-    else:
-        table = checks.as_finite(weights, "weights")
-        if table.ndim != 1 or len(table) <= y.max():
-            raise ValueError(
-                f"weights have shape {table.shape}; expected one for each of {y.max() + 1} classes"
-            )
-    return checks.as_weights(table[y], "weights of the samples")
+    part = _as_part(x, y)
+    if weight is not None:
+        part["weight"] = checks.as_weights(weight, "weight")
+        checks.require_same_length(part["x"], part["weight"], ("x", "weight"))
+    checks.require_count(k, "k")
+    if not 2 <= k <= len(part["x"]):
+        raise ValueError(f"k is {k}; {len(part['x'])} samples make 2 to {len(part['x'])} folds")
+    order = _order(part["y"], seed, stratify)
+    for held in np.array_split(order, k):
+        yield Dataset(_take(part, np.setdiff1d(order, held)), _take(part, held))
 
 
 def from_npz(
@@ -234,6 +229,20 @@ def _permutation(samples: int, seed: int) -> np.ndarray:
     if not isinstance(seed, int | np.integer) or seed < 0:
         raise ValueError(f"seed is {seed!r}; it must be an integer, 0 or more")
     return np.random.default_rng(seed).permutation(samples)
+
+
+def _order(y: np.ndarray, seed: int, stratify: bool) -> np.ndarray:
+    """Shuffles the rows, or spreads each class evenly over all of them."""
+    order = _permutation(len(y), seed)
+    if not stratify:
+        return order
+    if y.ndim != 1 or not checks.is_integer(y.dtype):
+        raise ValueError(f"stratify needs class labels [samples]; y is {y.dtype} {y.shape}")
+    places = np.empty(len(y))
+    for label in np.unique(y):
+        own = np.flatnonzero(y[order] == label)
+        places[own] = (np.arange(len(own)) + 0.5) / len(own)
+    return order[np.argsort(places, kind="stable")]
 
 
 def _take(part: Part, rows: np.ndarray) -> Part:

@@ -1,0 +1,182 @@
+"""Tables from CSV and data frames against the csv module, scikit-learn and NumPy; k folds."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.model_selection import StratifiedKFold
+from sklearn.preprocessing import OneHotEncoder
+
+from jaxnets.data import folds, from_arrays, from_columns, from_csv, split
+
+RNG = np.random.default_rng(0)
+ISLANDS = np.array(["Biscoe", "Dream", "Torgersen"])
+COLUMNS = {
+    "mass": RNG.normal(size=30),
+    "island": ISLANDS[RNG.integers(0, 3, 30)],
+    "year": RNG.integers(2007, 2010, 30),
+    "sexed": RNG.random(30) < 0.5,
+    "species": np.array(["Gentoo", "Adelie"])[RNG.integers(0, 2, 30)],
+}
+
+
+def write(path, columns):
+    lines = [",".join(columns)]
+    lines += [",".join(map(str, row)) for row in zip(*columns.values(), strict=True)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_words_become_columns_as_scikit_learn_has_them():
+    table = from_columns(COLUMNS, "species")
+    encoder = OneHotEncoder(sparse_output=False).fit(COLUMNS["island"][:, None])
+    ours = table.x[:, [table.features.index(f"island={name}") for name in encoder.categories_[0]]]
+    np.testing.assert_array_equal(ours, encoder.transform(COLUMNS["island"][:, None]))
+    np.testing.assert_array_equal(table.x[:, 0], COLUMNS["mass"].astype(np.float32))
+    assert table.features[-2:] == ["year", "sexed"]
+    assert table.classes == ["Adelie", "Gentoo"]
+    np.testing.assert_array_equal(np.array(table.classes)[table.y], COLUMNS["species"])
+
+
+def test_a_file_is_the_table_of_its_columns(tmp_path):
+    columns = {name: values for name, values in COLUMNS.items() if name != "sexed"}
+    ours, truth = (
+        from_csv(write(tmp_path / "a.csv", columns), "species"),
+        from_columns(columns, "species"),
+    )
+    np.testing.assert_allclose(ours.x, truth.x, rtol=1e-6)
+    np.testing.assert_array_equal(ours.y, truth.y)
+    assert ours[2:] == truth[2:]
+
+
+def test_a_data_frame_is_read_by_its_columns():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(COLUMNS)
+    ours, truth = from_columns(frame, "species"), from_columns(COLUMNS, "species")
+    np.testing.assert_array_equal(ours.x, truth.x)
+    np.testing.assert_array_equal(ours.y, truth.y)
+
+
+def test_iris_from_a_file_is_iris(tmp_path):
+    iris = load_iris()
+    columns = {name: iris.data[:, i] for i, name in enumerate(iris.feature_names)}
+    columns |= {"kind": iris.target_names[iris.target]}
+    table = from_csv(write(tmp_path / "iris.csv", columns), "kind")
+    np.testing.assert_allclose(table.x, iris.data, rtol=1e-6)
+    np.testing.assert_array_equal(table.y, iris.target)
+    assert table.features == iris.feature_names
+    assert table.classes == list(iris.target_names)
+
+
+@pytest.mark.parametrize(
+    ("target", "y", "classes"),
+    [
+        ([0.5, 1.0, 2.5], [[0.5], [1.0], [2.5]], None),
+        ([3, 7, 3], [0, 1, 0], ["3", "7"]),
+        ([True, False, True], [1, 0, 1], ["0", "1"]),
+        (["b", "a", "b"], [1, 0, 1], ["a", "b"]),
+    ],
+)
+def test_words_and_integers_are_classes_and_other_numbers_targets(target, y, classes):
+    table = from_columns({"x": [1.0, 2.0, 3.0], "y": target}, "y")
+    np.testing.assert_array_equal(table.y, y)
+    assert table.classes == classes
+
+
+def test_quotes_separators_and_marks_of_the_first_byte(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b'\xef\xbb\xbfname;n\n"Smith; J";1.5\n"M\xc3\xbcller";2\n\n')
+    table = from_csv(path, "n", separator=";")
+    assert table.features == ["name=Müller", "name=Smith; J"]
+    np.testing.assert_array_equal(table.y, [[1.5], [2.0]])
+
+
+WRONG = {
+    "ragged": ("a,y\n1,2\n3\n", "line 3: 1 columns, but 2 names"),
+    "long": ("a,y\n1,2,3\n", "line 2: 3 columns, but 2 names"),
+    "missing": ("a,y\n1,2\n NA,1\n", "line 3: a is missing"),
+    "empty cell": ("a,y\n1,\n", "line 2: y is missing"),
+    "empty": ("", "has no line"),
+    "only names": ("a,y\n", "no line below"),
+    "twice": ("a,y,a\n1,2,3\n", "the name 'a' twice"),
+    "unnamed": (",y\n1,2\n", "a column without a name"),
+    "target": ("a,z\n1,2\n", "unknown column 'y'"),
+    "alone": ("y\n1\n2\n", "no column but 'y'"),
+    "one class": ("a,y\n1,cat\n2,cat\n", "one value, cat"),
+    "quote": ('a,y\n"1,2\n', "cannot be read as CSV"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG.values(), ids=WRONG)
+def test_a_wrong_file_is_named_with_its_line(tmp_path, text, message):
+    path = tmp_path / "wrong.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=message) as raised:
+        from_csv(path, "y")
+    assert "wrong.csv" in str(raised.value) or "column" in message or "one value" in message
+
+
+def test_bytes_that_are_no_text_are_named(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"a,y\n\xff\xfe,1\n")
+    with pytest.raises(ValueError, match=r"a\.csv cannot be read as CSV"):
+        from_csv(path, "y")
+
+
+@pytest.mark.parametrize(
+    ("columns", "error", "message"),
+    [
+        ({"a": [1.0, 2.0], "y": [0]}, ValueError, "y has 1 samples and a has 2"),
+        ({"a": [[1.0], [2.0]], "y": [0, 1]}, ValueError, r"a has shape \(2, 1\)"),
+        ({"a": [1.0, None], "y": [0, 1]}, ValueError, r"a\[1\] is missing"),
+        ({"a": [1.0, np.nan], "y": [0, 1]}, ValueError, "a"),
+        ({"a": [{}, {}], "y": [0, 1]}, TypeError, "a has a dict"),
+        ({"a": [str(i) + "x" for i in range(101)], "y": range(101)}, ValueError, "101 different"),
+        ([1, 2], TypeError, "must be names to arrays"),
+    ],
+)
+def test_wrong_columns_are_named(columns, error, message):
+    with pytest.raises(error, match=message):
+        from_columns(columns, "y")
+
+
+Y = RNG.permutation(np.repeat([0, 1, 2], [60, 30, 10])).astype(np.int32)
+X = np.arange(100.0)[:, None]
+
+
+def test_stratified_parts_have_every_class_in_its_share():
+    for seed in range(5):
+        parts = split(X, Y, (0.5, 0.3, 0.2), seed, stratify=True)
+        for part, share in zip(parts, (0.5, 0.3, 0.2), strict=True):
+            counts = np.bincount(part["y"], minlength=3)
+            assert np.abs(counts - share * np.array([60, 30, 10])).max() <= 1
+        rows = np.concatenate([part["x"][:, 0] for part in parts])
+        np.testing.assert_array_equal(np.sort(rows), np.arange(100))
+        np.testing.assert_array_equal(Y[parts.valid["x"][:, 0].astype(int)], parts.valid["y"])
+    other = from_arrays(X, Y, seed=6, stratify=True)
+    assert not np.array_equal(other.train["x"], from_arrays(X, Y, seed=7, stratify=True).train["x"])
+
+
+@pytest.mark.parametrize("k", [2, 5, 7])
+def test_each_sample_is_held_out_once(k):
+    weight = np.arange(1.0, 101)
+    held = []
+    for fold in folds(X, Y, k, weight=weight, stratify=True):
+        rows = fold.valid["x"][:, 0].astype(int)
+        np.testing.assert_array_equal(fold.valid["weight"], weight[rows])
+        assert not {*rows} & {*fold.train["x"][:, 0].astype(int)}
+        assert len(rows) + len(fold.train["x"]) == 100
+        held.append(rows)
+    np.testing.assert_array_equal(np.sort(np.concatenate(held)), np.arange(100))
+    theirs = StratifiedKFold(k, shuffle=True, random_state=0).split(X, Y)
+    spread = [np.bincount(Y[rows], minlength=3) for rows in held]
+    truth = [np.bincount(Y[rows], minlength=3) for _, rows in theirs]
+    assert (np.ptp(spread, axis=0) <= np.maximum(np.ptp(truth, axis=0), 2)).all()
+
+
+def test_folds_and_strata_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="k is 1; 100 samples make 2 to 100 folds"):
+        list(folds(X, Y, 1))
+    with pytest.raises(ValueError, match="k is 101"):
+        list(folds(X, Y, 101))
+    with pytest.raises(ValueError, match="stratify needs class labels"):
+        split(X, X, stratify=True)
