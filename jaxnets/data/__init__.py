@@ -10,6 +10,7 @@ from jaxnets.data.dataset import (
     split,
     standardise,
 )
+from jaxnets.data.folders import from_folder
 from jaxnets.data.named import load
 from jaxnets.data.tables import from_columns, from_csv
 from jaxnets.data.toy import TOY
@@ -22,6 +23,7 @@ __all__ = [
     "from_arrays",
     "from_columns",
     "from_csv",
+    "from_folder",
     "from_npz",
     "hold_out",
     "load",
