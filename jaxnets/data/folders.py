@@ -61,9 +61,8 @@ def from_folder(
     root = as_path(folder)
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is no folder")
-    found = {
-        inner.name: _pictures_in(inner) for inner in sorted(root.iterdir()) if _is_class(inner)
-    }
+    inside = sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
+    found = {path.name: _pictures_in(path) for path in inside}
     classes = [name for name, files in found.items() if files]
     if len(classes) < 2:
         raise ValueError(

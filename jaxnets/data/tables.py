@@ -8,7 +8,6 @@ or 1. The target is a column too: words and integers are classes, other numbers 
 """
 
 import csv
-from collections.abc import Mapping
 from os import PathLike
 from typing import Any, NamedTuple
 
@@ -83,7 +82,7 @@ def from_csv(path: str | PathLike[str], target: str, *, separator: str = ",") ->
     return from_columns(columns, target)
 
 
-def from_columns(columns: Mapping[str, Any], target: str) -> Table:
+def from_columns(columns: Any, target: str) -> Table:
     """Makes samples and targets of columns by name, such as a data frame of pandas or Polars.
 
     Args:
@@ -95,9 +94,10 @@ def from_columns(columns: Mapping[str, Any], target: str) -> Table:
             a target with one class, or a column with more than 100 different words.
         TypeError: values that are neither numbers nor words, or no columns by name.
     """
-    if not hasattr(columns, "keys") and not hasattr(columns, "columns"):
+    names = getattr(columns, "columns", columns)  # of a data frame
+    if isinstance(names, list | tuple) and names is columns:
         raise TypeError(f"columns is a {type(columns).__name__}; it must be names to arrays")
-    names = list(columns.keys() if hasattr(columns, "keys") else columns.columns)
+    names = list(names)
     checks.require_known([target], names, "column")
     found = {name: _column(np.asarray(columns[name]), str(name)) for name in names}
     for name, values in found.items():
