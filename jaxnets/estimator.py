@@ -7,7 +7,7 @@ double precision, so that the prediction of a sample does not depend on the othe
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -28,6 +28,20 @@ from jaxnets.training.fit import fit
 from jaxnets.training.loop import TrainSpec
 
 FLOATS = (np.float64, np.float32)
+
+
+class Run(NamedTuple):
+    """The training that an estimator asks for."""
+
+    spec: TrainSpec
+    key: Array
+    data: Dataset
+    hparams: dict[str, float]
+
+    def fit(self) -> tuple[Any, dict[str, np.ndarray]]:
+        """Trains, and returns params and history as NumPy arrays."""
+        state, history = fit(self.spec, self.key, self.data, self.hparams)
+        return jax.device_get((state.params, history))
 
 
 class _MLPBase(BaseEstimator):
@@ -77,11 +91,12 @@ class _MLPBase(BaseEstimator):
             optimizer=self.optimizer,
         )
         key = jax.random.key(rng.randint(np.iinfo(np.int32).max))
-        state, history = fit(
-            spec, key, dataset, {"learning_rate": self.learning_rate, "l2": self.l2}
-        )
-        self.params_, self.history_ = jax.device_get((state.params, history))
+        hparams = {"learning_rate": self.learning_rate, "l2": self.l2}
+        self.params_, self.history_ = self._run(Run(spec, key, dataset, hparams))
         self.n_iter_ = self.epochs
+
+    def _run(self, run: Run) -> tuple[Any, dict[str, np.ndarray]]:
+        return run.fit()
 
     def _split(self, x: np.ndarray, y: np.ndarray, rng: np.random.RandomState) -> Dataset:
         checks.require_share(self.validation_fraction, "validation_fraction")

@@ -86,7 +86,7 @@ def sweep(
     hparams = jax.tree.map(partial(np.broadcast_to, shape=n), hparams)
     on_cpu = jax.default_backend() == "cpu"
     if group is None:
-        group = _cached_group(spec, data) if on_cpu else n
+        group = cached_group(spec, data) if on_cpu else n
     at = layout(n, group)
     found = None
     if checkpoints is not None:
@@ -126,8 +126,8 @@ def grid(**axes: Any) -> dict[str, Array]:
     return {name: jnp.asarray([p[i] for p in points]) for i, name in enumerate(axes)}
 
 
-def _cached_group(spec: TrainSpec, data: Any) -> int:
-    """As many networks as keep parameters, moments, gradients, activations in the cache, or 1."""
+def cached_group(spec: TrainSpec, data: Any) -> int:
+    """Counts the networks whose parameters, moments, gradients, activations fit in the cache."""
     x = data.train["x"]
     drawn = jax.eval_shape(calls_of(spec.model).init, jax.random.key(0), x)
     params = jax.tree.leaves(drawn)

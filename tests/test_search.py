@@ -1,0 +1,105 @@
+"""SweepSearchCV against GridSearchCV with the same estimators."""
+
+import pickle
+
+import numpy as np
+import optax
+import pytest
+from sklearn.datasets import load_iris, make_regression
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from jaxnets.estimator import MLPClassifier, MLPRegressor
+from jaxnets.search import SweepSearchCV
+
+X, Y = load_iris(return_X_y=True)
+NET = MLPClassifier((6,), epochs=8, batch_size=32, random_state=3)
+GRID = {"learning_rate": [1e-3, 1e-2, 1e-1], "l2": [0.0, 0.01]}
+
+
+def assert_same(ours, theirs):
+    assert ours.best_params_ == theirs.best_params_
+    for name, scores in theirs.cv_results_.items():
+        if "score" in name and "time" not in name:
+            np.testing.assert_allclose(ours.cv_results_[name], scores, atol=1e-9, err_msg=name)
+
+
+def searches(estimator, grid, x=X, y=Y, **options):
+    return [
+        search(estimator, grid, **options).fit(x, y) for search in (SweepSearchCV, GridSearchCV)
+    ]
+
+
+def test_results_are_those_of_a_grid_search():
+    ours, theirs = searches(NET, GRID, cv=3, return_train_score=True)
+    assert_same(ours, theirs)
+    np.testing.assert_array_equal(ours.predict(X), theirs.predict(X))
+    assert ours.train_seconds_ > 0
+
+
+def test_folds_of_two_sizes_architectures_and_a_list_of_grids():
+    grid = [{"hidden_layer_sizes": [(4,), (3, 3)]}, {"activation": ["tanh"], "l2": [0.1]}]
+    assert_same(*searches(NET, grid, cv=StratifiedKFold(4, shuffle=True, random_state=1)))
+
+
+def test_a_pipeline_prepares_each_fold_by_itself():
+    pipe = make_pipeline(StandardScaler(), NET)
+    grid = {"mlpclassifier__learning_rate": [1e-3, 1e-2], "standardscaler__with_std": [True, False]}
+    ours, theirs = searches(
+        pipe, grid, cv=3, scoring=["accuracy", "neg_log_loss"], refit="accuracy"
+    )
+    for name in ("accuracy", "neg_log_loss"):
+        key = f"mean_test_{name}"
+        np.testing.assert_allclose(ours.cv_results_[key], theirs.cv_results_[key], rtol=1e-4)
+    assert type(ours.best_estimator_[-1]) is MLPClassifier
+
+
+def test_numbers_are_searched_too():
+    x, y = make_regression(90, 4, n_targets=2, random_state=0)
+    net = MLPRegressor((8,), epochs=5, random_state=0, validation_fraction=0.2)
+    ours, theirs = searches(net, {"learning_rate": [1e-3, 1e-2]}, x, y / 100, cv=KFold(3))
+    np.testing.assert_allclose(
+        ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"], rtol=1e-4
+    )
+    assert {*ours.best_estimator_.history_} == {"train_loss", "valid_loss"}
+
+
+def test_what_was_found_can_be_pickled_and_the_search_fitted_again():
+    search = SweepSearchCV(NET, {"learning_rate": [1e-3, 1e-2]}, cv=3).fit(X, Y)
+    again = pickle.loads(pickle.dumps(search.best_estimator_))
+    np.testing.assert_array_equal(again.predict(X), search.predict(X))
+    assert search.estimator is NET
+    assert search.cv == 3
+    scores = search.cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(search.fit(X, Y).cv_results_["mean_test_score"], scores)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
+def test_candidates_that_fail_have_the_error_score_and_the_others_theirs():
+    grid = {"learning_rate": [1e-2, -1.0], "hidden_layer_sizes": [(6,), (0,)]}
+    assert_same(*searches(NET, grid, cv=3, error_score=-1.0))
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.FitFailedWarning")
+def test_candidates_that_diverge_have_the_error_score():
+    net = MLPRegressor((), epochs=60, learning_rate=1e-3, batch_size=None, random_state=0)
+    x, y = make_regression(60, 3, random_state=0)
+    net.set_params(optimizer=optax.sgd)
+    found = SweepSearchCV(net, {"learning_rate": [1e-3, 1e6]}, cv=2, error_score=-9.0).fit(x, y)
+    assert found.cv_results_["mean_test_score"][1] == -9.0
+    assert found.best_params_ == {"learning_rate": 1e-3}
+
+
+def test_another_estimator_is_refused():
+    with pytest.raises(TypeError, match="LogisticRegression without a network of jaxnets"):
+        SweepSearchCV(LogisticRegression(), {"C": [1.0]}).fit(X, Y)
+
+
+def test_wrong_parameters_are_named_as_scikit_learn_does():
+    with pytest.raises(ValueError, match="Invalid parameter 'lr'"):
+        SweepSearchCV(NET, {"lr": [0.1]}).fit(X, Y)
+    with pytest.raises(ValueError, match="learning_rate"):
+        SweepSearchCV(NET, {"learning_rate": [-1.0]}, error_score="raise").fit(X, Y)
