@@ -127,7 +127,7 @@ def as_samples(model: Any, x: Any, name: str) -> Any:
 def _count_outputs(model: Any, shape: tuple[int, ...], dtype: np.dtype) -> int:
     x = jax.ShapeDtypeStruct((1, *shape), dtype)
     calls = calls_of(model)
-    params = jax.eval_shape(partial(calls.init, jax.random.key(0)), x)
+    params = jax.eval_shape(calls.init, jax.eval_shape(jax.random.key, 0), x)
     outputs = jax.eval_shape(calls.evaluate, params, x)
     return outputs.shape[-1]
 

@@ -44,7 +44,7 @@ ALLOWED = {
     "shapes": {"host"},
     "launch": {"host", "parallel"},
     "objective": {"host", "losses"},
-    "output_units": {"losses"},
+    "output_units": {"host", "losses"},
     "analysis": {"host", "losses", "objective"},
     "converge": {"host", "losses", "objective", "plots"},
     "models": {"activations", "host", "ops"},
@@ -55,16 +55,17 @@ ALLOWED = {
     "data": {"host", "storage"},
     "text": {"data", "host", "storage"},
     "training": {"host", "losses", "objective", "parallel", "storage"},
-    "weights": {"data", "host", "models"},
+    "weights": {"data", "host", "models", "storage"},
     "word2vec": {"host", "parallel", "storage", "text"},
     "estimator": {"activations", "data", "host", "models", "training"},
+    "search": {"data", "estimator", "parallel", "training"},
 }
 # The only rooms that may import a heavy package at all.
 HEAVY_ALLOWED = {
     "matplotlib": {"plots"},
     "orbax": {"storage"},
     "skimage": {"data", "meshes"},
-    "sklearn": {"classical", "data", "estimator"},
+    "sklearn": {"classical", "data", "estimator", "search"},
     "tensorboardX": {"storage"},
     "tensorflow_datasets": {"data"},
     "tqdm": {"host"},

@@ -60,7 +60,7 @@ def from_folder(
         checks.require_count(number, "size")
     root = as_path(folder)
     if not root.is_dir():
-        raise FileNotFoundError(f"{root} is no folder")
+        raise FileNotFoundError(f"{root} is not a folder")
     inside = sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] != ".")
     found = {path.name: _pictures_in(path) for path in inside}
     classes = [name for name, files in found.items() if files]

@@ -22,14 +22,14 @@ class NNX:
     """Adapts networks of `flax.nnx`; equal functions share compiled programs.
 
     The variables are `{"params": ..., "batch_stats": ...}`, those of the types `nnx.Param` and
-    `nnx.BatchStat`; others, such as the state of random generators, are drawn anew from the key of
+    `nnx.BatchStat`; others, such as the state of random generators, are drawn from the key of
     each step. `module.train()` and `module.eval()` tell layers whether they are in training.
 
     Args:
         build: `rngs -> nnx.Module`, from `nnx.Rngs`.
 
     Raises:
-        TypeError: `build` is no function, such as a network that was built already.
+        TypeError: a `build` that is not a function, such as a network that was built.
     """
 
     build: Callable[[Any], Any]
@@ -98,7 +98,7 @@ class Equinox:
         build: `key -> equinox.Module`.
 
     Raises:
-        TypeError: `build` is no function, such as a network that was built already.
+        TypeError: a `build` that is not a function, such as a network that was built.
     """
 
     build: Callable[[Array], Any]

@@ -35,7 +35,7 @@ class EarlyStopping:
 
     Raises:
         ValueError: a patience below 1, or a negative `min_delta`.
-        TypeError: a patience that is no integer, or a metric that is no name.
+        TypeError: a patience that is not an integer, or a metric that is not a name.
     """
 
     metric: str = "valid_loss"

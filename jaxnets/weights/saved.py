@@ -152,7 +152,7 @@ def _plain(value: Any) -> Any:
     if type(value) in KINDS.values() and is_dataclass(value):
         own = [f.name for f in fields(value) if f.init and f.name not in ("parent", "name")]
         return {"class": type(value).__name__, **{n: _plain(getattr(value, n)) for n in own}}
-    raise TypeError(f"{value!r} is no number, name or model")
+    raise TypeError(f"{value!r} is not a number, name or model")
 
 
 def _built(described: Any, path: Path) -> Any:

@@ -133,7 +133,7 @@ def test_a_picture_that_ends_early_is_named(root):
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda root: from_folder(root / "none"), FileNotFoundError, "none is no folder"),
+        (lambda root: from_folder(root / "none"), FileNotFoundError, "none is not a folder"),
         (lambda root: from_folder(root), ValueError, "has 0 subfolders with pictures"),
         (lambda root: from_folder(root, colour="gray"), ValueError, "did you mean 'grey'"),
         (lambda root: from_folder(root, size=(0, 5)), ValueError, "size is 0"),

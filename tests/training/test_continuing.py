@@ -42,7 +42,7 @@ def test_a_run_that_goes_on_is_the_uninterrupted_one(key, options):
     chex.assert_trees_all_equal(joined, history)
 
 
-def test_early_stopping_begins_anew(key):
+def test_early_stopping_begins_again(key):
     _, whole = fit(spec_of(30), key, DATA, RATE)
     half, _ = fit(spec_of(6), key, DATA, RATE)
     spec = spec_of(30, stopping=EarlyStopping("train_loss", 1, higher_is_better=True))
