@@ -63,13 +63,12 @@ class Calls(NamedTuple):
     """
 
 
-@lru_cache(maxsize=256)
 def calls_of(model: Any) -> Calls:
     """Finds out how to call a model: a Flax module by its `__call__`, another by its `apply`."""
     of_flax = isinstance(model, nn.Module)
     taken = inspect.signature(type(model).__call__ if of_flax else model.apply).parameters
-    also = taken if of_flax else inspect.signature(model.init).parameters
-    init, evaluate, training = model.init, model.apply, {}
+    init, evaluate, training = getattr(model, "init", None), model.apply, {}
+    also = taken if of_flax or init is None else inspect.signature(init).parameters
     for name, value in FLAGS.items():
         if name in taken:
             training[name], evaluate = value, partial(evaluate, **{name: not value})

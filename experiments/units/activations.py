@@ -49,7 +49,8 @@ def run(config: Config, key: Array) -> Result:
             central = (activation.f(s + h) - activation.f(s - h)) / (2 * h)
             values.append(value)
             slopes.append(slope)
-            smooth = np.all([jnp.abs(s - kink) > 2 * h for kink in activation.kinks], axis=0)
+            bends = (0.0, *activation.kinks)
+            smooth = np.all([jnp.abs(s - place) > 2 * h for place in bends], axis=0)
             errors.append(jnp.max(jnp.where(smooth, jnp.abs(central - slope), 0)))
         jumps = [_jump(elu(a)) for a in ELU_SLOPES]
         outside = jnp.array([-3.0, -1.0, 2.0, 4.0])
@@ -98,12 +99,14 @@ def plot(result: Result) -> Figure:
     canvas, axes = plots.figure(3, 5, size=(3.0, 2.3))
     near = np.abs(result["s"]) <= 4
     for panel, name, value, slope in zip(
-        axes.ravel(), result["names"], result["values"], result["slopes"], strict=True
+        axes.ravel(), result["names"], result["values"], result["slopes"], strict=False
     ):
         style = plots.styles()
         for curve, label in ((value, "value"), (slope, "derivative")):
             panel.plot(result["s"][near], curve[near], label=label, **next(style) | {"marker": ""})
         panel.set(title=name, ylim=(-1.6, 2.6))
+    for panel in axes.ravel()[len(result["names"]) :]:
+        panel.set_axis_off()
     for panel in axes[-1]:
         panel.set_xlabel("pre-activation s")
     axes[0, 0].legend(fontsize="small")
