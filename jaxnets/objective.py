@@ -20,6 +20,7 @@ Batch = dict[str, Array]
 Metrics = dict[str, Array]
 Hparams = Mapping[str, Any]
 PENALTIES = ("l1", "l2")
+PARTS = {"x", "y", "weight"}
 BLOCK = 500
 """Samples evaluated at a time."""
 
@@ -106,6 +107,11 @@ def as_part(model: Any, loss: AnyLoss, part: Mapping[str, Any], name: str) -> di
         ValueError, TypeError: what does not fit, where, and what to do.
     """
     checks.require_part(part, name)
+    if part.keys() - PARTS:
+        raise TypeError(
+            f"{name} has {sorted(part.keys() - PARTS)}, which nothing would use: it may have x, y "
+            "and weight, one number a sample"
+        )
     x = as_samples(model, part["x"], f"{name} x")
     count = _count_outputs if isinstance(model, nn.Module) else _count_outputs.__wrapped__
     y = get_loss(loss).check(part["y"], count(model, x.shape[1:], x.dtype), f"{name} y")

@@ -33,12 +33,13 @@ HEAVY = {
 # anyone; `storage` and `parallel` know no training; `objective` serves backprop, training and
 # analysis; `analysis` and `converge` import no training.
 ALLOWED = {
+    "autodiff": set(),
     "host": set(),
     "plots": set(),
     "activations": {"host"},
     "augment": {"host"},
     "classical": {"host"},
-    "losses": {"host"},
+    "losses": {"autodiff", "host"},
     "ops": {"host"},
     "parallel": {"host"},
     "shapes": {"host"},

@@ -289,21 +289,12 @@ def require_same_length(x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> 
         )
 
 
-PARTS = ("x", "y", "weight")
-
-
 def require_part(part: Any, name: str) -> None:
     """Raises a TypeError unless the value is a dict of samples x, targets y and perhaps weights."""
     if not (isinstance(part, Mapping) and {*"xy"} <= {*part}):
         raise TypeError(
             f"{name} is {_kind(part)}; it must be a dict of x and y, such as the part `train` of a "
             "data set"
-        )
-    others = [*map(repr, part.keys() - {*PARTS})]
-    if others:
-        raise TypeError(
-            f"{name} has {', '.join(sorted(others))}, which nothing would use: it may have x, y "
-            "and weight, one number a sample"
         )
 
 

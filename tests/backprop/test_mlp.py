@@ -121,6 +121,9 @@ SMOOTH = {
     "squared_error": ("leaky_relu", ResidualMLP),
     "gaussian": ("relu", MLP),
     "clamped_l1": ("tanh", ResidualMLP),
+    "huber": ("silu", MLP),
+    "focal": ("gelu", ResidualMLP),
+    "smoothed_cross_entropy": ("tanh", MLP),
 }
 
 

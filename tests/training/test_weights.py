@@ -147,7 +147,7 @@ def fit_with(key, **changes):
 
 
 WRONG = {
-    "unknown": ({"weights": np.ones(N)}, TypeError, "'weights', which nothing would use"),
+    "unknown": ({"weights": np.ones(N)}, TypeError, r"\['weights'\], which nothing would use"),
     "negative": (
         {"weight": np.where(np.arange(N) == 5, -1.0, 1)},
         ValueError,
