@@ -35,6 +35,7 @@ DISTRIBUTIONS = {
 }
 # Modules imported on demand, and the extra that has them.
 EXTRAS = {
+    "equinox": "dev",  # who has a module of Equinox has Equinox
     "fpdf": "experiments",
     "google": "tfds",
     "matplotlib": "plots",
