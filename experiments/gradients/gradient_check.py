@@ -209,8 +209,9 @@ def _distance_to_kink(objective: Objective, params: Params, batch: Batch) -> Arr
     margins = jnp.minimum(jnp.abs(outputs), jnp.abs(jnp.abs(outputs) - 1))
     if objective.loss == "clamped_l1":
         margins = jnp.abs(outputs - jnp.clip(batch["y"], -DELTA, DELTA))
-    kinks = jnp.asarray(get_activation(_activation(model)).kinks)
-    return jnp.minimum(jnp.abs(hidden[..., None] - kinks).min(initial=jnp.inf), margins.min())
+    kinks = get_activation(_activation(model)).kinks
+    to_kinks = [jnp.abs(hidden - kink).min() for kink in kinks]
+    return jnp.min(jnp.stack([margins.min(), *to_kinks]))
 
 
 def _activation(model: Any) -> Any:

@@ -151,7 +151,8 @@ def _from_stream(path: Path) -> Any:
         found = _Tensors(file, storages).load()
         for key in _Tensors(file, {}).load():
             storage = storages[str(key)]
-            file.read(8)
+            if file.read(8) != storage.size.to_bytes(8, "little"):
+                raise ValueError(f"the storage {key} does not have its {storage.size} numbers")
             storage.values = _numbers(file.read(storage.size * storage.dtype.itemsize), storage)
     return found
 

@@ -125,6 +125,14 @@ def test_a_file_cut_anywhere_is_refused_or_whole(kind, tmp_path):
 
 
 @EACH
+def test_a_file_without_its_last_byte_is_refused_even_if_it_ends_with_nothing(kind, tmp_path):
+    path = written(kind, tmp_path, {"none": np.zeros((0, 4), np.float32)})
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ValueError, match=path.name):
+        weights.read(path)
+
+
+@EACH
 def test_bytes_that_flip_raise_nothing_but_value_errors(kind, tmp_path):
     path, rng = written(kind, tmp_path, arrays()), np.random.default_rng(1)
     content = path.read_bytes()
