@@ -26,8 +26,9 @@ OURS = {
     "tests/weights/test_files.py": "imports pickle",
     "jaxnets/weights/torch_files.py": "imports pickle",
 }
-"""Files that run the examples of our pages, or texts of their own, or write what must not be read, or
-pickle an estimator as scikit-learn's users do; and the reader of PyTorch's files, whose unpickler knows no name that runs code."""
+"""Files that run the examples of our pages, or texts of their own, or write what must not be
+read, or pickle an estimator as users of scikit-learn do; and the reader of PyTorch's files, whose
+unpickler knows no name that runs code."""
 
 
 def dangers(source):
