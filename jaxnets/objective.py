@@ -68,7 +68,8 @@ def calls_of(model: Any) -> Calls:
     """Finds out how to call a model: a Flax module by its `__call__`, another by its `apply`."""
     of_flax = isinstance(model, nn.Module)
     taken = inspect.signature(type(model).__call__ if of_flax else model.apply).parameters
-    init, evaluate, training = getattr(model, "init", None), model.apply, {}
+    init: Any = getattr(model, "init", None)
+    evaluate, training = model.apply, {}
     also = taken if of_flax or init is None else inspect.signature(init).parameters
     for name, value in FLAGS.items():
         if name in taken:
