@@ -1,5 +1,6 @@
 """word2vec: training on a corpus, and the use, evaluation and files of word vectors (row C8)."""
 
+from jaxnets.word2vec.analogies import analogy, most_similar, similarities
 from jaxnets.word2vec.evaluation import (
     Score,
     analogy_scores,
@@ -11,7 +12,7 @@ from jaxnets.word2vec.evaluation import (
 from jaxnets.word2vec.settings import Word2Vec
 from jaxnets.word2vec.train import Trained, train
 from jaxnets.word2vec.vector_files import load, save
-from jaxnets.word2vec.vectors import Vectors, analogy, most_similar, similarities
+from jaxnets.word2vec.vectors import Vectors
 
 __all__ = [
     "Score",

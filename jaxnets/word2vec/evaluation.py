@@ -13,7 +13,8 @@ from jaxnets.host import checks
 from jaxnets.host.paths import as_path
 from jaxnets.text.packed import open_packed
 from jaxnets.text.word_rule import spell
-from jaxnets.word2vec.vectors import METHODS, Vectors, require_vectors
+from jaxnets.word2vec.analogies import METHODS
+from jaxnets.word2vec.vectors import Vectors, require_vectors
 
 Analogy = tuple[str, str, str, str]
 LARGEST = 2**25

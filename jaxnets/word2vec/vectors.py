@@ -1,8 +1,8 @@
-"""Word vectors, their nearest neighbours, and analogies."""
+"""Word vectors: a table of words that answers as gensim's `KeyedVectors` does."""
 
 import difflib
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,19 @@ class Vectors:
     """Maps words to vectors, which are compared by cosine similarity.
 
     A word may be asked for in any form of Unicode: if there is none of that form, its composed form
-    is meant, which the words of a corpus have, or else its decomposed one.
+    is meant, which the words of a corpus have, or else its decomposed one. An unknown word raises a
+    KeyError that suggests the nearest spellings.
+
+        >>> vectors = Vectors(["king", "queen", "boat"], [[2, 1], [1, 2], [-1, 1]])
+        >>> vectors["king"], "queen" in vectors, len(vectors), list(vectors)
+        (array([2., 1.], dtype=float32), True, 3, ['king', 'queen', 'boat'])
+        >>> vectors.most_similar("king", topn=1)[0][0]
+        'queen'
+        >>> vectors.doesnt_match(["king", "queen", "boat"])
+        'boat'
+
+    The names are those of gensim's `KeyedVectors`, and so are the answers; an unknown word is an
+    error everywhere, where gensim leaves it out of `doesnt_match` and `n_similarity`.
 
     Args:
         words: each of them once.
@@ -28,7 +40,7 @@ class Vectors:
     """
 
     def __init__(self, words: Sequence[str], matrix: np.ndarray):
-        self.words = _as_words(words)
+        self.words = as_words(words)
         self.matrix = _as_float32(matrix)
         self.index = {word: i for i, word in enumerate(self.words)}
         if self.matrix.ndim != 2 or len(self.words) != len(self.matrix):
@@ -80,7 +92,7 @@ class Vectors:
             KeyError: an unknown word; the nearest spellings are suggested.
             TypeError: a word that is not a str.
         """
-        return np.asarray([self._row(word) for word in _as_words(words)], np.int64)
+        return np.asarray([self._row(word) for word in as_words(words)], np.int64)
 
     def _row(self, word: str) -> int:
         row = self.row(word)
@@ -90,8 +102,161 @@ class Vectors:
             raise KeyError(f"no vector for {word!r}{hint}")
         return row
 
+    def __len__(self) -> int:
+        """Returns the number of words."""
+        return len(self.words)
 
-def _as_words(words: Iterable[str]) -> tuple[str, ...]:
+    def __iter__(self) -> Iterator[str]:
+        """Iterates over the words, in the order of the rows."""
+        return iter(self.words)
+
+    def __contains__(self, word: object) -> bool:
+        """Tells whether a word has a vector."""
+        return isinstance(word, str) and self.row(word) is not None
+
+    def __getitem__(self, words: str | Sequence[str]) -> np.ndarray:
+        """Returns a copy of the vector of a word, `[dimensions]`, or of words, `[n, dimensions]`.
+
+        Raises:
+            KeyError: an unknown word; the nearest spellings are suggested.
+            TypeError: neither a word nor a list of words.
+        """
+        if isinstance(words, str):
+            return self.get_vector(words)
+        return self.matrix[self.numbers(words)]
+
+    def __repr__(self) -> str:
+        """Describes the table by its size."""
+        return f"Vectors({len(self)} words, {self.vector_size} dimensions)"
+
+    @property
+    def index_to_key(self) -> list[str]:
+        """The words, in the order of the rows."""
+        return list(self.words)
+
+    @property
+    def key_to_index(self) -> dict[str, int]:
+        """The row of each word."""
+        return dict(self.index)
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """The matrix, `[words, dimensions]`."""
+        return self.matrix
+
+    @property
+    def vector_size(self) -> int:
+        """The number of dimensions."""
+        return self.matrix.shape[1]
+
+    def get_vector(self, word: str, norm: bool = False) -> np.ndarray:
+        """Returns a copy of a word's vector, `[dimensions]`, with `norm` scaled to norm 1."""
+        (row,) = self.numbers([word])
+        return (self.unit if norm else self.matrix)[row].copy()
+
+    def similarity(self, a: str, b: str) -> float:
+        """Computes the cosine of two words; 0 if a vector is zero."""
+        one, other = self.unit[self.numbers([a, b])]
+        return float(one @ other)
+
+    def distance(self, a: str, b: str) -> float:
+        """Computes `1 - similarity(a, b)`."""
+        return 1 - self.similarity(a, b)
+
+    def n_similarity(self, a: Sequence[str], b: Sequence[str]) -> float:
+        """Computes the cosine between the mean vectors of two lists of words.
+
+        Raises:
+            ValueError: an empty list, or words whose mean is zero.
+        """
+        one, other = (_direction(self[as_words(words)], "the words") for words in (a, b))
+        return float(one @ other)
+
+    def most_similar(
+        self, positive: Any = (), negative: Any = (), topn: int = 10
+    ) -> list[tuple[str, float]]:
+        """Returns the words nearest to the mean of some words, less others (Mikolov et al., 2013).
+
+        The cosines are with `sum positive - sum negative`, where a word stands for its unit vector
+        and a vector for itself; of `positive=["king", "woman"], negative=["man"]` that is 3CosAdd.
+
+        Args:
+            positive: a word, a vector `[dimensions]`, or a list of words and vectors.
+            negative: the same.
+            topn: how many words are returned; the words asked for never are.
+
+        Returns:
+            Words and their cosines, the largest first.
+
+        Raises:
+            KeyError: an unknown word; the nearest spellings are suggested.
+            TypeError: what is neither a word nor a vector.
+            ValueError: nothing asked for, a word whose vector is zero, terms that cancel.
+        """
+        checks.require_count(topn, "topn")
+        added, without = self._terms(positive, "positive")
+        removed, more = self._terms(negative, "negative")
+        terms = np.concatenate([added, -removed])
+        if not len(terms):
+            raise ValueError("most_similar needs words: positive and negative are empty")
+        target = _direction(terms, "positive and negative")
+        return best(self.words, self.unit @ target, np.asarray(without + more, np.int64), topn)
+
+    def similar_by_word(self, word: str, topn: int = 10) -> list[tuple[str, float]]:
+        """Returns the other words of the largest cosine with a word."""
+        return self.most_similar([word], topn=topn)
+
+    def similar_by_vector(self, vector: np.ndarray, topn: int = 10) -> list[tuple[str, float]]:
+        """Returns the words of the largest cosine with a vector, `[dimensions]`."""
+        return self.most_similar(np.asarray(vector), topn=topn)
+
+    def doesnt_match(self, words: Sequence[str]) -> str:
+        """Returns the word whose cosine with the mean of all is the smallest.
+
+        Raises:
+            ValueError: fewer than three words, of which none is the odd one, or a vector of zeros.
+        """
+        words = as_words(words)
+        if len(words) < 3:
+            raise ValueError(f"doesnt_match needs three words or more, got {len(words)}")
+        rows = self.unit[self.directed_rows(words)]
+        return words[int((rows @ _direction(rows, "the words")).argmin())]
+
+    def directed_rows(self, words: Sequence[str]) -> np.ndarray:
+        """Returns the rows of words that are compared with all others; zeros point nowhere."""
+        rows = self.numbers(words)
+        for word, row in zip(words, rows, strict=True):
+            if not self.matrix[row].any():
+                raise ValueError(
+                    f"the vector of {word!r} is zero: it has no direction, and no cosines"
+                )
+        return rows
+
+    def _terms(self, terms: Any, name: str) -> tuple[np.ndarray, list[int]]:
+        """Returns unit vectors of words, and vectors as they are, `[n, d]`; and the words' rows."""
+        if isinstance(terms, str) or (isinstance(terms, np.ndarray) and terms.dtype.kind == "f"):
+            terms = [terms] if np.ndim(terms) < 2 else list(terms)
+        if not isinstance(terms, Sequence | np.ndarray):
+            raise TypeError(f"{name} is {terms!r:.60}; it must be words, or vectors")
+        rows = self.directed_rows([term for term in terms if isinstance(term, str)])
+        found = [self._term(term, name) for term in terms]
+        return np.asarray(found, np.float64).reshape(-1, self.vector_size), rows.tolist()
+
+    def _term(self, term: Any, name: str) -> np.ndarray:
+        if isinstance(term, str):
+            return self.unit[self._row(term)]
+        if not isinstance(term, np.ndarray):
+            raise TypeError(f"{name} has {term!r:.60}; it must be words, or vectors (arrays)")
+        found = checks.as_finite(term, name)
+        if found.shape != (self.vector_size,):
+            raise ValueError(
+                f"a vector of {name} has shape {found.shape}; these have [{self.vector_size}]"
+            )
+        return found
+
+
+def as_words(words: Iterable[str]) -> tuple[str, ...]:
+    """Converts a list of words to a tuple; raises a TypeError for anything else."""
     if isinstance(words, str | bytes | set | frozenset | Mapping) or not isinstance(
         words, Iterable
     ):
@@ -120,73 +285,25 @@ def require_vectors(vectors: Any) -> None:
         )
 
 
-def similarities(vectors: Vectors, words: Sequence[str]) -> np.ndarray:
-    """Computes the cosines of all pairs, `[words, words]`; 0 for a vector of zeros."""
-    require_vectors(vectors)
-    rows = vectors.unit[vectors.numbers(words)]
-    return rows @ rows.T
+def _direction(rows: np.ndarray, name: str) -> np.ndarray:
+    """Returns the sum of `rows [n, dimensions]`, scaled to norm 1."""
+    if not len(rows):
+        raise ValueError("there are no words to take the mean of")
+    total = rows.astype(np.float64).sum(axis=0)
+    largest = np.abs(total).max(initial=0)
+    if largest <= 1e-6 * np.abs(rows).max(initial=0):
+        raise ValueError(f"the mean of {name} is zero: it has no direction, and no cosines")
+    total /= largest
+    return (total / np.linalg.norm(total)).astype(np.float32)
 
 
-def _rows_of(vectors: Vectors, words: Sequence[str]) -> np.ndarray:
-    """Returns the rows of words that are compared with all others; zeros point nowhere."""
-    rows = vectors.numbers(words)
-    for word, row in zip(words, rows, strict=True):
-        if not vectors.matrix[row].any():
-            raise ValueError(f"the vector of {word!r} is zero: it has no direction, and no cosines")
-    return rows
-
-
-def most_similar(vectors: Vectors, word: str, n: int = 10) -> list[tuple[str, float]]:
-    """Returns the n other words of the largest cosine with a word, and these cosines.
-
-    Another word whose vector is zero has cosine 0.
-
-    Raises:
-        ValueError: the word's own vector is zero.
-    """
-    require_vectors(vectors)
-    checks.require_count(n, "n")
-    (row,) = _rows_of(vectors, [word])
-    return _best(vectors, vectors.unit @ vectors.unit[row], np.asarray([row]), n)
-
-
-def analogy(
-    vectors: Vectors, a: str, b: str, c: str, n: int = 1, method: str = "add"
+def best(
+    words: Sequence[str], scores: np.ndarray, without: np.ndarray, n: int
 ) -> list[tuple[str, float]]:
-    """Solves "a is to b as c is to ...": the n best words except these three, with their scores.
-
-    "add" is 3CosAdd, `cos(x, b) - cos(x, a) + cos(x, c)` (Mikolov et al., 2013); "multiply" is
-    3CosMul, `cos(x, b) cos(x, c) / (cos(x, a) + 0.001)` with cosines moved to 0..1 (Levy and
-    Goldberg, 2014).
-
-    Raises:
-        ValueError: a vector of a, b or c that is zero.
-    """
-    require_vectors(vectors)
-    checks.require_count(n, "n")
-    score = checks.lookup(METHODS, method, "method")
-    rows = _rows_of(vectors, [a, b, c])
-    return _best(vectors, score(*(vectors.unit @ vectors.unit[rows].T).T), rows, n)
-
-
-def _add(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    return b - a + c
-
-
-def _multiply(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    a, b, c = ((1 + cosine) / 2 for cosine in (a, b, c))
-    return b * c / (a + 1e-3)
-
-
-METHODS = {"add": _add, "multiply": _multiply}
-
-
-def _best(
-    vectors: Vectors, scores: np.ndarray, without: np.ndarray, n: int
-) -> list[tuple[str, float]]:
+    """Returns the n words of the largest scores, and these, except the rows `without`."""
     scores = scores.copy()
     scores[without] = -np.inf
     n = min(n, len(scores) - len(np.unique(without)))
-    best = np.argpartition(-scores, n - 1)[:n]
-    best = best[np.argsort(-scores[best], kind="stable")]
-    return [(vectors.words[i], float(scores[i])) for i in best]
+    rows = np.argpartition(-scores, n - 1)[:n]
+    rows = rows[np.argsort(-scores[rows], kind="stable")]
+    return [(words[i], float(scores[i])) for i in rows]

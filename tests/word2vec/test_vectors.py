@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from jaxnets import word2vec
-from jaxnets.word2vec.vectors import METHODS
+from jaxnets.word2vec.analogies import METHODS
 
 NAMES = ["king", "queen", "man", "woman", "boy", "girl", "café", "don't", "a", "b"]
 
