@@ -1,6 +1,8 @@
 """Files of word vectors in word2vec's text and binary formats, which gensim and others use."""
 
 import re
+from collections.abc import Iterator
+from itertools import islice
 from os import PathLike
 
 import numpy as np
@@ -9,7 +11,7 @@ from jaxnets.host import checks
 from jaxnets.host.paths import as_path
 from jaxnets.storage.atomic import atomic_write
 from jaxnets.text.packed import open_packed
-from jaxnets.word2vec import vector_formats
+from jaxnets.word2vec.vector_formats import START, Header, is_unicode, looks_binary, parse
 from jaxnets.word2vec.vectors import Vectors, require_vectors
 
 ERRORS = ("strict", "replace", "backslashreplace", "ignore")
@@ -44,10 +46,14 @@ def save(path: str | PathLike[str], vectors: Vectors, binary: bool = False) -> N
             f"the folder {path.parent} of {path.name} does not exist: create it"
         )
     with atomic_write(path) as file:
-        file.write(f"{len(vectors.words)} {vectors.matrix.shape[1]}\n".encode())
-        for word, row in zip(vectors.words, vectors.matrix, strict=True):
-            numbers = row.astype("<f4").tobytes() if binary else _digits(row)
-            file.write(word.encode() + b" " + numbers + b"\n")
+        file.write(f"{len(vectors)} {vectors.vector_size}\n".encode())
+        file.writelines(_records(vectors, binary))
+
+
+def _records(vectors: Vectors, binary: bool) -> Iterator[bytes]:
+    for word, row in zip(vectors.words, vectors.matrix, strict=True):
+        numbers = row.astype("<f4").tobytes() if binary else _digits(row)
+        yield word.encode() + b" " + numbers + b"\n"
 
 
 def _require_savable(vectors: Vectors, binary: bool) -> None:
@@ -62,12 +68,21 @@ def _require_savable(vectors: Vectors, binary: bool) -> None:
                 f"the word {word!r} has {found[0]!r}, which ends a word in word2vec's {form} "
                 f"format: use another character, such as {separator.sub('_', word)!r}"
             )
-        if not vector_formats.is_unicode(word):
+        if not is_unicode(word):
             raise ValueError(
                 f"the word {word!r} has half of a surrogate pair, which is not a character and "
                 "cannot be written as UTF-8"
             )
-    if binary and vector_formats.is_digits(vectors.matrix):
+    if binary:
+        _require_binary(vectors)
+
+
+def _require_binary(vectors: Vectors) -> None:
+    """Raises a ValueError for numbers, never more than a few, that `load` would take for text."""
+    enough = START // (4 * vectors.vector_size) + 1
+    start = b"".join(islice(_records(vectors, True), enough))
+    header = Header(len(vectors), vectors.vector_size, 0)
+    if not looks_binary(start, header):
         raise ValueError("these numbers look like text in binary form: save them as text")
 
 
@@ -76,16 +91,16 @@ def _digits(row: np.ndarray) -> bytes:
     return " ".join(["%.9g"] * len(row)).encode() % tuple(row.tolist())
 
 
-def load(path: str | PathLike[str], binary: bool = False, errors: str = "strict") -> Vectors:
+def load(path: str | PathLike[str], errors: str = "strict") -> Vectors:
     """Reads the vectors of a file in word2vec's text or binary format, plain or packed.
 
-    The file may be packed by gzip, xz or bzip2. In text, numbers may be separated by several spaces
-    or tabs, lines may end in CRLF, and GloVe's files, which lack the first line, are read too; of
-    these nobody can tell whether they are cut short between two lines.
+    Which of the formats it is, the content tells. The file may be packed by gzip, xz or bzip2. In
+    text, numbers may be separated by several spaces or tabs, lines may end in CRLF, and GloVe's
+    files, which lack the first line, are read too; of these nobody can tell whether they are cut
+    short between two lines.
 
     Args:
         path: the file.
-        binary: whether it is in the binary format.
         errors: what to do with a word that is not UTF-8, one of `ERRORS`; the authors' program
             cuts long words amid a character.
 
@@ -99,4 +114,4 @@ def load(path: str | PathLike[str], binary: bool = False, errors: str = "strict"
     path = as_path(path)
     with open_packed(path, MOST) as file:
         content = file.read()
-    return vector_formats.parse(content, path, bool(binary), errors)
+    return parse(content, path, errors)

@@ -1,5 +1,6 @@
 """The contents of files of word vectors: word2vec's two formats, and GloVe's, without a header."""
 
+import codecs
 import io
 import re
 from array import array
@@ -14,8 +15,10 @@ from jaxnets.word2vec.vectors import Vectors
 
 HEADER = re.compile(rb"[ \t]*(\d{1,18})[ \t]+(\d{1,18})[ \t]*\r?\n")
 BOM = "\ufeff".encode()
-DIGITS = b"0123456789+-.eE \t\r\n"
-"""The bytes of numbers in text."""
+CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f\x7f]")
+"""Bytes that texts seldom have, and numbers in binary nearly always."""
+START = 4096
+"""Bytes by which a binary file is known."""
 LONGEST = 2**22
 """The most bytes of a line."""
 OTHERS = {
@@ -25,7 +28,9 @@ OTHERS = {
 }
 
 
-class _Header(NamedTuple):
+class Header(NamedTuple):
+    """Holds what the first line says."""
+
     words: int | None
     """None where the file does not say."""
     dimensions: int
@@ -37,23 +42,52 @@ class _WordError(ValueError):
     """A line or word that is wrong on its own, in whatever format the file is."""
 
 
-def parse(content: bytes, path: Path, binary: bool, errors: str) -> Vectors:
-    """Returns the vectors of a file's content; raises a ValueError as `vector_files.load` does."""
-    header = _header(content, path, binary)
-    rows = _binary_rows if binary else _text_rows
-    form = "binary" if binary else "text"
+def parse(content: bytes, path: Path, errors: str) -> Vectors:
+    """Returns the vectors of a file's content, in whichever of the formats it is.
+
+    Raises:
+        ValueError: as `vector_files.load` does.
+    """
+    header = _header(content, path)
+    if header.words is None or not looks_binary(content, header):
+        return _parse_as("text", content, header, path, errors)
     try:
-        if header.words and (4 if binary else 2) * header.words * header.dimensions > len(content):
+        return _parse_as("binary", content, header, path, errors)
+    except ValueError:
+        with suppress(ValueError):  # a text with odd characters in its first words
+            return _parse_as("text", content, header, path, errors)
+        raise
+
+
+def looks_binary(content: bytes, header: Header) -> bool:
+    """Tells whether the start of a file has bytes that text has not, and its first row is not text.
+
+    Files of word vectors need a few numbers for that; `save` refuses the others.
+    """
+    start = content[header.end : header.end + START]
+    fields = start.partition(b"\n")[0].split()
+    if len(fields) == header.dimensions + 1 and _first_wrong(fields[1:]) is None:
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+    except UnicodeDecodeError:
+        return True
+    return bool(CONTROL.search(start))
+
+
+def _parse_as(form: str, content: bytes, header: Header, path: Path, errors: str) -> Vectors:
+    try:
+        least = (4 if form == "binary" else 2) * (header.words or 0) * header.dimensions
+        if least > len(content):
             raise ValueError(
                 f"{len(content)} bytes are too few for {header.words} x {header.dimensions} numbers"
             )
-        words, matrix = rows(content, header, errors)
+        words, matrix = ROWS[form](content, header, errors)
     except _WordError as error:
         raise ValueError(f"{path}, {error}") from error
     except ValueError as error:
         raise ValueError(
             f"{path} is cut short or not in word2vec's {form} format ({error})"
-            f"{_advice(content, header, binary)}"
         ) from error
     try:
         return Vectors(words, matrix)
@@ -70,20 +104,14 @@ def is_unicode(word: str) -> bool:
     return True
 
 
-def is_digits(matrix: np.ndarray) -> bool:
-    """Tells whether the bytes of float32 could be numbers in text, read as if they were binary."""
-    few, all_rows = (rows.astype("<f4", copy=False).tobytes for rows in (matrix[:1], matrix))
-    return not few().translate(None, DIGITS) and not all_rows().translate(None, DIGITS)
-
-
-def _header(content: bytes, path: Path, binary: bool) -> _Header:
+def _header(content: bytes, path: Path) -> Header:
     start = len(BOM) if content.startswith(BOM) else 0
     found = HEADER.match(content, start)
     if found and int(found[1]) and int(found[2]):
-        return _Header(int(found[1]), int(found[2]), found.end())
+        return Header(int(found[1]), int(found[2]), found.end())
     first = content[start : min(content.find(b"\n", start) + 1, start + LONGEST)].split()
-    if not found and not binary and len(first) > 2 and _first_wrong(first[1:]) is None:
-        return _Header(None, len(first) - 1, start)
+    if not found and len(first) > 2 and _first_wrong(first[1:]) is None:
+        return Header(None, len(first) - 1, start)
     other = next((what for begin, what in OTHERS.items() if content.startswith(begin)), "")
     raise ValueError(
         f"{path} is {other}"
@@ -93,7 +121,7 @@ def _header(content: bytes, path: Path, binary: bool) -> _Header:
     )
 
 
-def _text_rows(content: bytes, header: _Header, errors: str) -> tuple[list[str], np.ndarray]:
+def _text_rows(content: bytes, header: Header, errors: str) -> tuple[list[str], np.ndarray]:
     words: dict[str, str] = {}
     values, blank = array("f"), 0
     lines = io.BytesIO(content)
@@ -145,7 +173,7 @@ def _first_wrong(fields: Sequence[bytes]) -> bytes | None:
     return None
 
 
-def _binary_rows(content: bytes, header: _Header, errors: str) -> tuple[list[str], np.ndarray]:
+def _binary_rows(content: bytes, header: Header, errors: str) -> tuple[list[str], np.ndarray]:
     n, dimensions, at = header.words or 0, header.dimensions, header.end
     words: dict[str, str] = {}
     matrix = np.empty((n, dimensions), np.float32)
@@ -159,8 +187,6 @@ def _binary_rows(content: bytes, header: _Header, errors: str) -> tuple[list[str
         at = end
     if content[at:].strip(b"\n"):
         raise ValueError(f"{len(content) - at} bytes after the last of {n} words")
-    if is_digits(matrix):
-        raise ValueError("its numbers are digits")
     return list(words), matrix
 
 
@@ -179,12 +205,5 @@ def _add(words: dict[str, str], word: bytes, errors: str, where: str) -> None:
         )
 
 
-def _advice(content: bytes, header: _Header, binary: bool) -> str:
-    """What else the file may be."""
-    start = content[header.end : header.end + 4096]
-    if not binary:
-        is_binary = re.search(rb"[\0-\x08\x0e-\x1f\x7f]", start)
-        return ": it looks binary, read it as binary: load(path, binary=True)" if is_binary else ""
-    fields = content[header.end : content.find(b"\n", header.end) + 1].split()
-    is_text = len(fields) == header.dimensions + 1 and _first_wrong(fields[1:]) is None
-    return ": it is text, read it as text: load(path)" if is_text else ""
+ROWS = {"text": _text_rows, "binary": _binary_rows}
+"""How the rows of a format are read."""

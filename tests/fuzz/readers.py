@@ -1,7 +1,6 @@
 """The readers of files, what each may answer, and whole files that our own writers made."""
 
 import bz2
-import functools
 import gzip
 import io
 import lzma
@@ -79,9 +78,9 @@ def read_dataset(path):
     return made
 
 
-def read_vectors(path, binary=False):
+def read_vectors(path):
     """Vectors, one for each word."""
-    found = word2vec.load(path, binary)
+    found = word2vec.load(path)
     assert np.isfinite(found.matrix).all()
     assert found.matrix.shape[0] == len(found.words)
     return found
@@ -114,7 +113,6 @@ def _one(read, content, examples, name="file"):
     return Reader(lambda folder: read(folder / name), lambda: {name: content}, examples)
 
 
-read_binary = functools.partial(read_vectors, binary=True)
 TEXT_VECTORS = saved(word2vec.save, vectors=VECTORS)
 BINARY_VECTORS = saved(word2vec.save, vectors=VECTORS, binary=True)
 ANALOGIES = b": capitals\nparis france bern switzerland\n: kin\nman woman king queen\n"
@@ -133,9 +131,9 @@ READERS = {
     "compressed npz": _one(read_whole_npz, npz(np.savez_compressed), 60),
     "data set of an npz": _one(read_dataset, npz(np.savez), 60),
     "vectors": _one(read_vectors, TEXT_VECTORS, 60),
-    "binary vectors": _one(read_binary, BINARY_VECTORS, 60),
+    "binary vectors": _one(read_vectors, BINARY_VECTORS, 60),
     "packed vectors": _one(read_vectors, gzip.compress(TEXT_VECTORS), 40),
-    "packed binary vectors": _one(read_binary, lzma.compress(BINARY_VECTORS), 40),
+    "packed binary vectors": _one(read_vectors, lzma.compress(BINARY_VECTORS), 40),
     "vectors of GloVe": _one(read_vectors, TEXT_VECTORS.partition(b"\n")[2], 40),
     "text": _one(read_corpus, LINES, 40),
     "text in gz": _one(read_corpus, gzip.compress(LINES), 40, "file.gz"),

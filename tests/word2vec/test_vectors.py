@@ -107,7 +107,7 @@ def test_spearman_is_the_correlation_of_ranks(vectors):
 @pytest.mark.parametrize("binary", [False, True])
 def test_files_keep_every_bit(vectors, tmp_path, binary):
     word2vec.save(tmp_path / "v", vectors, binary)
-    found = word2vec.load(tmp_path / "v", binary)
+    found = word2vec.load(tmp_path / "v")
     assert found.words == vectors.words
     np.testing.assert_array_equal(found.matrix, vectors.matrix)
     assert [path.name for path in tmp_path.iterdir()] == ["v"]
@@ -121,7 +121,7 @@ def test_files_go_to_gensim_and_back(vectors, tmp_path, binary):
     assert tuple(theirs.index_to_key) == vectors.words
     np.testing.assert_array_equal(theirs.vectors, vectors.matrix)
     theirs.save_word2vec_format(str(tmp_path / "theirs"), binary=binary)
-    found = word2vec.load(tmp_path / "theirs", binary)
+    found = word2vec.load(tmp_path / "theirs")
     assert found.words == vectors.words
     np.testing.assert_array_equal(found.matrix, vectors.matrix)
     for name, score in word2vec.most_similar(vectors, "king", 4):
@@ -147,14 +147,14 @@ def test_damaged_files_are_refused(vectors, tmp_path, binary):
     for n in (header + 3, header + 30, len(content) - 8):
         path.write_bytes(content[:n])
         with pytest.raises(ValueError, match="cut short"):
-            word2vec.load(path, binary)
+            word2vec.load(path)
     for n in range(0, header - 3):
         path.write_bytes(content[:n])
         with pytest.raises(ValueError, match=r"not in word2vec's format|cut short"):
-            word2vec.load(path, binary)
+            word2vec.load(path)
     path.write_bytes(b"any other text\n" * 3)
     with pytest.raises(ValueError, match="not in word2vec's format"):
-        word2vec.load(path, binary)
+        word2vec.load(path)
 
 
 @pytest.mark.parametrize("binary", [False, True])
@@ -172,10 +172,10 @@ def test_files_that_promise_too_much_or_too_little_are_refused(vectors, tmp_path
     ):
         path.write_bytes(wrong + b"\n" + content)
         with pytest.raises(ValueError, match=message):
-            word2vec.load(path, binary)
+            word2vec.load(path)
     path.write_bytes(header + b"\n" + content + b"garbage")
     with pytest.raises(ValueError, match="cut short or not in"):
-        word2vec.load(path, binary)
+        word2vec.load(path)
 
 
 @pytest.mark.parametrize("number", ["nan", "inf", "1e39", "1e999"])
@@ -185,10 +185,39 @@ def test_files_with_a_number_that_is_none_are_refused(tmp_path, number):
         word2vec.load(tmp_path / "v")
 
 
-def test_a_binary_file_read_as_text_is_refused(vectors, tmp_path):
+@pytest.mark.parametrize(
+    "first", ["AAAA", "nan.", "\x01\x02\x03\x04", " 1e5", "\n\n\n\n", "ééé"[:2]]
+)
+def test_a_binary_file_is_known_by_its_content(tmp_path, first):
+    """Also one whose first numbers look like text; or else it is not saved."""
+    matrix = np.frombuffer(first.encode() + b"\0\0\x80\x3f", "<f4").reshape(2, 1)
+    vectors = word2vec.Vectors(["a", "b"], matrix)
+    if first == " 1e5":
+        with pytest.raises(ValueError, match="save them as text"):
+            word2vec.save(tmp_path / "v", vectors, binary=True)
+        return
     word2vec.save(tmp_path / "v", vectors, binary=True)
-    with pytest.raises(ValueError, match="read it as binary"):
-        word2vec.load(tmp_path / "v")
+    found = word2vec.load(tmp_path / "v")
+    assert found.words == ("a", "b")
+    np.testing.assert_array_equal(found.matrix, matrix)
+
+
+@pytest.mark.parametrize("dimensions", [8, 100])
+def test_binary_files_of_every_kind_of_numbers_are_known(tmp_path, dimensions):
+    """Random bits: no vectors in use are refused."""
+    bits = np.random.default_rng(0).integers(0, 2**32, (2000, dimensions), np.uint32)
+    rows = bits.view(np.float32)
+    rows = rows[np.isfinite(rows).all(1)]
+    for row in rows[:300]:
+        word2vec.save(tmp_path / "v", word2vec.Vectors(["a"], [row]), binary=True)
+        np.testing.assert_array_equal(word2vec.load(tmp_path / "v")["a"], row)
+
+
+def test_a_text_file_with_odd_characters_is_known_by_its_content(tmp_path):
+    (tmp_path / "v").write_bytes(b"2 2\na\x01 1 2\n\x7f\0 3 4\n")
+    found = word2vec.load(tmp_path / "v")
+    assert found.words == ("a\x01", "\x7f\0")
+    np.testing.assert_array_equal(found.matrix, [[1, 2], [3, 4]])
 
 
 def test_unknown_words_are_answered_with_the_nearest_spellings(vectors):
