@@ -41,9 +41,25 @@ class Narrowable(Protocol):
         """Returns ones and zeros, by which the gradients are multiplied."""
 
 
-def own_hparams(model: Any, hparams: Hparams) -> dict[str, Any]:
-    """Returns those hyper-parameters that the model itself takes, see `Narrowable`."""
-    return {name: hparams[name] for name in getattr(model, "hparam_names", ()) if name in hparams}
+class Adjustable(Protocol):
+    """What a model may offer beyond `init` and `apply`: fields that training may trace."""
+
+    traced_fields: tuple[str, ...]
+    """Their names, such as `("dropout",)`."""
+
+    def check_hparams(self, **own: Any) -> None:
+        """Raises a ValueError for values that one network cannot have."""
+
+    def clone(self, **own: Array) -> Any:
+        """Returns a model with other values; evaluation has those of the model itself."""
+
+
+def own_hparams(model: Any, hparams: Hparams, kind: str = "hparam_names") -> dict[str, Any]:
+    """Returns those hyper-parameters that the model itself takes.
+
+    They are those of a `Narrowable` model, or of an `Adjustable` one if kind is "traced_fields".
+    """
+    return {name: hparams[name] for name in getattr(model, kind, ()) if name in hparams}
 
 
 FLAGS = {"train": True, "training": True, "is_training": True, "deterministic": False}
@@ -229,6 +245,8 @@ class Objective:
 
 def penalised_objective(model: Any, loss: AnyLoss, hparams: Hparams) -> Objective:
     """Builds the objective of a run, with the penalties that are among its hyper-parameters."""
+    fields = own_hparams(model, hparams, "traced_fields")
+    model = model.clone(**fields) if fields else model
     return Objective(model, loss, hparams.get("l1", 0.0), hparams.get("l2", 0.0))
 
 

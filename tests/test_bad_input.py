@@ -246,6 +246,21 @@ BAD = {
         "unknown gain 'glorott'; did you mean 'glorot'",
     ),
     "dropout of 1": (lambda: Dropout(1), ValueError, r"dropout rate is 1; it must be in \[0, 1\)"),
+    "dropout of a perceptron of 1": (
+        lambda: MLP((4,), dropout=1.0),
+        ValueError,
+        r"dropout is 1.0; it must be in \[0, 1\)",
+    ),
+    "traced dropout of 1": (
+        training(dropout=1.0),
+        ValueError,
+        r"dropout is 1.0; it must be in \[0, 1\)",
+    ),
+    "dropout of an image network": (
+        imaging(Conv(4, 3), Dropout(0.2), dropout=0.5),
+        ValueError,
+        "unknown hyper-parameter 'dropout'",
+    ),
     "dropout below 0": (lambda: Dropout(-0.1), ValueError, "dropout rate is -0.1"),
     "a layer that is a str": (
         lambda: CNN((Flatten(), "relu")),

@@ -314,6 +314,7 @@ FLAX: dict[type, Callable[[Any, Any, Array], Array]] = {
     BatchNorm: _flax_batch_norm,
     layers.Conv: _flax_conv,
     layers.Dense: _flax_dense,
+    layers.Dropout: lambda layer, _, x: x,
     layers.Flatten: lambda layer, _, x: x.reshape(len(x), -1),
     layers.GlobalAverage: lambda layer, _, x: nn.avg_pool(x, x.shape[1:3])[:, 0, 0],
     GroupNorm: _flax_group_norm,

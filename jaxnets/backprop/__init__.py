@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import flax.linen as nn
 import jax
 from jax import Array
 
@@ -53,7 +54,7 @@ def value_and_grad(objective: Objective, has_aux: bool = True) -> Callable:
         as_x = checks.as_array if of_words else checks.as_inputs
         batch = batch | {"x": as_x(batch["x"], "x"), "y": checks.as_array(batch["y"], "y")}
         jax.eval_shape(lambda: objective.model.apply(params, batch["x"]))  # for its checks
-        outputs, traces = family.forward(objective.model, params, batch["x"])
+        outputs, traces, changed = _forward(family, objective.model, params, batch["x"], key)
         weight = batch.get("weight")
         metrics = metrics_of(loss, outputs, batch["y"], weight)
         delta = loss.grad(outputs, batch["y"])
@@ -64,6 +65,22 @@ def value_and_grad(objective: Objective, has_aux: bool = True) -> Callable:
             grads = jax.tree.map(jax.numpy.add, grads, penalty)
         grads = jax.tree.map(lambda grad, leaf: grad.astype(leaf.dtype), grads, params)
         value = metrics["loss"] + objective.penalty(params)
+        metrics = metrics | {"collections": changed} if changed else metrics
         return ((value, metrics) if has_aux else value), grads
 
     return evaluate
+
+
+def _forward(family: Any, model: Any, params: Params, x: Array, key: Array | None) -> tuple:
+    """Computes the outputs, what is saved for the backward pass, and collections that change.
+
+    In training the model is bound to its variables, as in Flax's own `apply`: layers then draw
+    the same masks, and write their statistics.
+    """
+    if key is None:
+        return *family.forward(model, params, x), {}
+    forward = nn.apply(
+        lambda bound: family.forward(bound, params, x), model, [*params.keys() - {"params"}]
+    )
+    (outputs, traces), changed = forward(params, rngs={"dropout": key})
+    return outputs, traces, changed

@@ -17,6 +17,7 @@ from jaxnets.activations import get_activation
 from jaxnets.models import layers as kinds
 from jaxnets.models import normalisation
 from jaxnets.models.cnn import CNN
+from jaxnets.models.dropout import draw_mask, drop
 from jaxnets.models.mlp import affine
 
 
@@ -208,6 +209,15 @@ def _batch_norm_back(
     return g * kinds.per_channel(params["scale"] * inverse), grads
 
 
+def _dropout(layer: kinds.Dropout, _: Any, x: Array) -> tuple[Array, Array | None]:
+    mask = draw_mask(layer, layer.rate, x.shape)
+    return drop(x, mask, layer.rate), mask
+
+
+def _dropout_back(layer: kinds.Dropout, _: Any, mask: Array | None, g: Array) -> tuple[Array, None]:
+    return drop(g, mask, layer.rate), None
+
+
 def _parallel(layer: kinds.Parallel, params: Any, x: Array) -> tuple[Array, Any]:
     chains = [
         _chain(branch, f"branches_{i}", params or {}, x) for i, branch in enumerate(layer.branches)
@@ -247,6 +257,7 @@ RULES: dict[type, Rule] = {
     normalisation.BatchNorm: Rule(_batch_norm, _batch_norm_back),
     kinds.Conv: Rule(_conv, _conv_back),
     kinds.Dense: Rule(_dense, _dense_back),
+    kinds.Dropout: Rule(_dropout, _dropout_back),
     kinds.Flatten: Rule(_flatten, _flatten_back),
     kinds.GlobalAverage: Rule(_global_average, _global_average_back),
     normalisation.GroupNorm: Rule(_group_norm, _group_norm_back),

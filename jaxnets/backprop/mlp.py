@@ -2,7 +2,8 @@
 
 Rumelhart, Hinton and Williams (1986). With samples as columns, forward: `s = W x + b`,
 `x' = sigma(s)`. Backward, with `delta = dE/ds`: `dW = delta x^T`, `db = delta 1`,
-`dE/dx = W^T delta`, then `delta = sigma'(s) . dE/dx`.
+`dE/dx = W^T delta`, then `delta = sigma'(s) . dE/dx`. Dropout sets values to 0
+and divides the others by `1 - rate`, the same in both passes.
 """
 
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxnets.activations import get_activation
+from jaxnets.models.dropout import draw_mask, drop
 from jaxnets.models.mlp import MLP, affine, layer_names
 
 
@@ -23,6 +25,8 @@ class Trace(NamedTuple):
     """The pre-activation `W x + b`."""
     value: Array
     """The activation `sigma(s)`."""
+    mask: Array | None = None
+    """Which values dropout left; None for all."""
 
 
 def forward(model: MLP, params: Any, x: Array) -> tuple[Array, list[Trace]]:
@@ -33,7 +37,8 @@ def forward(model: MLP, params: Any, x: Array) -> tuple[Array, list[Trace]]:
     for layer in hidden:
         s = affine(layer["weight"], layer["bias"], h)
         value = activation.f(s)
-        traces.append(Trace(h, s, value))
+        traces.append(Trace(h, s, value, draw_mask(model, model.dropout, value.shape)))
+        value = drop(value, traces[-1].mask, model.dropout)
         h = h + value if _has_bypass(model, traces[-1]) else value
     s = affine(last["weight"], last["bias"], h)
     return s.T, [*traces, Trace(h, s, s)]
@@ -58,7 +63,7 @@ def backward_to_inputs(
     grads = {last: _affine_grads(traces[-1], delta)}
     dh = tree[last]["weight"].T @ delta
     for name, trace in reversed(list(zip(hidden, traces, strict=False))):
-        delta = dh * activation.df(trace.s, trace.value)
+        delta = drop(dh, trace.mask, model.dropout) * activation.df(trace.s, trace.value)
         grads[name] = _affine_grads(trace, delta)
         dx = tree[name]["weight"].T @ delta
         dh = dx + dh if _has_bypass(model, trace) else dx

@@ -6,7 +6,6 @@ A network is a tuple of layers; `Conv` stores its parameters as `flax.linen` doe
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.nn.initializers import variance_scaling
@@ -14,6 +13,7 @@ from jax.nn.initializers import variance_scaling
 from jaxnets import ops
 from jaxnets.activations import Activation, get_activation
 from jaxnets.host import checks
+from jaxnets.models.dropout import draw_mask, drop
 from jaxnets.models.mlp import INITIALISERS, affine
 from jaxnets.ops.windows import Padding, Pair, pair
 
@@ -184,10 +184,7 @@ class Dropout(nn.Module):
 
     def __call__(self, x: Array) -> Array:
         """Divides the entries that are not dropped by `1 - rate`."""
-        if not self.has_rng("dropout") or self.rate == 0:
-            return x
-        keep = jax.random.bernoulli(self.make_rng("dropout"), 1 - self.rate, x.shape)
-        return jnp.where(keep, x / (1 - self.rate), 0)
+        return drop(x, draw_mask(self, self.rate, x.shape), self.rate)
 
 
 class Residual(nn.Module):

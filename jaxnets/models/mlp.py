@@ -16,6 +16,7 @@ from jax.nn.initializers import variance_scaling
 
 from jaxnets.activations import ACTIVATIONS, Activation, get_activation
 from jaxnets.host import checks
+from jaxnets.models.dropout import draw_mask, drop
 
 INITIALISERS = {
     "glorot": variance_scaling(1.0, "fan_avg", "uniform", in_axis=1, out_axis=0),
@@ -74,26 +75,43 @@ class MLP(nn.Module):
         outputs: the number of outputs.
         activation: of the hidden layers, a name in `jaxnets.ACTIVATIONS` or an `Activation`.
         residual: whether a hidden layer as wide as its input adds that input to its value.
+        dropout: the fraction in [0, 1) of each hidden layer's values that training sets to 0 in
+            every step, while the others are divided by `1 - dropout` (Srivastava et al., 2014).
+            A bypass is not dropped. As a hyper-parameter of that name it may be traced.
 
     Raises:
-        ValueError: a width or `outputs` below 1, an unknown activation, or features that do not
-            fit the parameters (both numbers and the layer are named).
+        ValueError: a width or `outputs` below 1, an unknown activation, a dropout that is not in
+            [0, 1), or features that do not fit the parameters (both numbers and the layer are
+            named).
         TypeError: a width or `outputs` that is not an integer, or samples that are not an array
             of numbers.
+
+    Example:
+        >>> import jax, jaxnets as jn
+        >>> model, x = jn.MLP((100,), 2, dropout=0.5), jax.numpy.ones((1, 3))
+        >>> params = model.init(jax.random.key(0), x)
+        >>> in_training = model.apply(params, x, rngs={"dropout": jax.random.key(1)})
+        >>> bool((in_training == model.apply(params, x)).all())
+        False
     """
 
     hparam_names: ClassVar[tuple[str, ...]] = ("width",)
+    traced_fields: ClassVar[tuple[str, ...]] = ("dropout",)
 
     widths: Sequence[int]
     outputs: int = 1
     activation: str | Activation = "tanh"
     residual: bool = False
+    dropout: Array | float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", checks.as_counts(self.widths, "widths"))
         checks.require_count(self.outputs, "outputs")
         if self.activation not in [*ACTIVATIONS]:
             get_activation(self.activation)
+        traced, rate = isinstance(self.dropout, jax.core.Tracer), self.dropout
+        if not traced and (type(rate) is not float or rate):
+            checks.require_share(self.dropout, "dropout")
         super().__post_init__()
 
     @nn.compact
@@ -103,9 +121,11 @@ class MLP(nn.Module):
         activation = chosen if isinstance(chosen, Activation) else ACTIVATIONS[chosen]
         x = checks.as_inputs(x, "x")
         self._check_features(x)
-        h = x.T
+        h, drops = x.T, isinstance(self.dropout, Array) or self.dropout > 0
         for name, width in zip(layer_names(len(self.widths)), self.widths, strict=False):
             value = activation.f(Affine(width, activation.gain, name=name)(h))
+            if drops:
+                value = drop(value, draw_mask(self, self.dropout, value.shape), self.dropout)
             h = h + value if self.residual and width == h.shape[0] else value
         return Affine(self.outputs, "lecun", name="output")(h).T
 
@@ -126,8 +146,17 @@ class MLP(nn.Module):
                     f"x has {x.shape[1]} (shape {x.shape})"
                 )
 
-    def check_hparams(self, width: Any) -> None:
-        """Raises a ValueError unless the layers can be narrowed to a scalar or `[layers]`."""
+    def check_hparams(self, width: Any = None, dropout: Any = None) -> None:
+        """Raises a ValueError unless one network can have them.
+
+        The layers are narrowed to a width that is a scalar or `[layers]`; a dropout is in [0, 1).
+        """
+        if dropout is not None:
+            checks.require_share(dropout, "dropout")
+        if width is not None:
+            self._check_width(width)
+
+    def _check_width(self, width: Any) -> None:
         if not self.widths:
             raise ValueError("width is given, but the model has no hidden layer to narrow")
         value, widest = np.asarray(width), min(self.widths)

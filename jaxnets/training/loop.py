@@ -172,7 +172,7 @@ def train(
         data: parts `train` and `valid`, each `{"x": [samples, ...], "y": targets}`, or None for
             `valid`.
         hparams: arguments of `spec.optimizer`, the penalties `l1` and `l2`, and what the model
-            offers, such as `width`; all may be traced.
+            offers, such as `width` or `dropout`; all may be traced.
         order_key: decides the order of the samples instead of `key`.
 
     Returns:
@@ -341,7 +341,8 @@ def _optimizer_and_step(
 ) -> tuple[optax.GradientTransformation, Step]:
     """The optimizer and the step of a run; of the params only their shapes matter."""
     own = own_hparams(spec.model, hparams)
-    tx = spec.optimizer(**{k: v for k, v in hparams.items() if k not in {*PENALTIES, *own}})
+    used = {*PENALTIES, *own, *own_hparams(spec.model, hparams, "traced_fields")}
+    tx = spec.optimizer(**{k: v for k, v in hparams.items() if k not in used})
     if own:
         tx = optax.chain(masked(spec.model.gradient_mask(params, **own)), tx)
     objective = penalised_objective(spec.model, spec.loss, hparams)

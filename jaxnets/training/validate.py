@@ -24,6 +24,8 @@ BOUNDS = {"learning_rate": (np.greater, "it must be above 0")} | dict.fromkeys(
     PENALTIES, (np.greater_equal, "a penalty is 0 or more")
 )
 """How a hyper-parameter must compare with 0, and what to say if it does not."""
+OWN = ("hparam_names", "traced_fields")
+"""Where a model names its own hyper-parameters."""
 
 
 def program_state(spec: TrainSpec) -> str:
@@ -86,7 +88,8 @@ def prepare(
         )
     if spec.stopping:
         _require_metric(spec, spec.stopping.metric, valid)
-    names = {*hparams} - {*PENALTIES, *own_hparams(spec.model, hparams)}
+    own = [own_hparams(spec.model, hparams, kind) for kind in OWN]
+    names = {*hparams} - {*PENALTIES, *own[0], *own[1]}
     sample = train["x"].shape[1:], train["x"].dtype
     _require_updates(spec.model, spec.optimizer, tuple(sorted(names)), *sample)
     checks.as_batch_size(spec.batch_size, len(train["x"]) if samples is None else samples)
@@ -110,7 +113,7 @@ def _require_hparams(spec: TrainSpec, hparams: Any, networks: int | None) -> Non
             f"hparams is {hparams!r}; it must be a dict, such as {{'learning_rate': 0.1}}"
         )
     arguments = inspect.signature(spec.optimizer).parameters
-    own = getattr(spec.model, "hparam_names", ())
+    own = [name for kind in OWN for name in getattr(spec.model, kind, ())]
     checks.require_known(hparams, [*arguments, *PENALTIES, *own], "hyper-parameter")
     for name, argument in arguments.items():
         variadic = argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import chex
+import flax.linen as nn
 import hypothesis
 import jax
 import jax.numpy as jnp
@@ -104,7 +105,7 @@ EVERY_KIND = CNN(
         *(Conv(4, 2), MaxPool(2, 1), Activate("tanh"), GroupNorm(2), AveragePool(2, (2, 1))),
         *(Conv(4, 1, bias=False), BatchNorm(1e-3), Parallel(((Conv(2, 1),), (MaxPool(1),), ()))),
         *(Residual((Conv(10, 1), Residual((Activate("elu"),)))), GlobalAverage(), Dense(3)),
-        *(Activate("sigmoid"), Dense(2), Flatten()),
+        *(Activate("sigmoid"), Dropout(0.3), Dense(2), Flatten()),
     )
 )
 
@@ -211,14 +212,16 @@ def test_under_vmap(x64):
 
 
 @pytest.mark.parametrize(
-    "layers", [(Dropout(0.5),), (Residual((Dropout(0.0),)),)], ids=["chain", "block"]
+    "layers", [(nn.LayerNorm(),), (Residual((nn.LayerNorm(),)),)], ids=["chain", "block"]
 )
 def test_layers_without_a_rule_are_named(key, layers):
     model = CNN((*layers, Flatten(), Dense(2)))
     params = jax.jit(model.init)(key, IMAGES)
     batch = {"x": jnp.asarray(IMAGES), "y": jnp.array([0, 1, 1])}
     differentiate = backprop.value_and_grad(Objective(model, "softmax_cross_entropy"))
-    with pytest.raises(TypeError, match=r"for a Dropout layer .*Conv, Dense.*jax\.value_and_grad"):
+    with pytest.raises(
+        TypeError, match=r"for a LayerNorm layer .*Conv, Dense.*jax\.value_and_grad"
+    ):
         differentiate(params, batch)
 
 

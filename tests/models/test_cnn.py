@@ -91,6 +91,7 @@ PLAIN = {
     BatchNorm: plain_batch_norm,
     Conv: lambda a: nn.Conv(a.features, two(a.size), a.strides, a.padding, use_bias=a.bias),
     Dense: lambda a: nn.Dense(a.features),
+    Dropout: lambda a: nn.Dropout(a.rate, deterministic=True),
     GroupNorm: lambda a: nn.GroupNorm(a.groups, use_fast_variance=False),
     MaxPool: partial(pooling, nn.max_pool),
     AveragePool: partial(pooling, nn.avg_pool),
