@@ -1,6 +1,7 @@
 """Texts as int32 word numbers with their vocabulary, in memory or mapped from a file."""
 
 import tempfile
+from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
@@ -26,32 +27,49 @@ def read(
     min_count: int = 5,
     cache: str | PathLike[str] | None = None,
     progress: bool = False,
+    known: Iterable[str] = (),
 ) -> Corpus:
     """Reads a text into a corpus, once and in pieces.
 
-    Words are as `word_rule.words` finds them; those that occur fewer than `min_count` times are
-    left out, so that windows close over the gap.
+    Words are as `word_rule.words` finds them, or as they are in lists of words; those that occur
+    fewer than `min_count` times are left out, so that windows close over the gap.
+
+        >>> read([["New_York", "is", "big"], ["Bern", "is", "small"]], min_count=1).vocabulary.words
+        ('is', 'New_York', 'big', 'Bern', 'small')
 
     Args:
-        source: a file, a folder, a TFDS set or strings, see `reading.Source`.
+        source: a file, a folder, a TFDS set, strings or lists of words, see `reading.Source`.
         min_count: the least number of occurrences of a word.
         cache: a folder for the numbers, which are then mapped from a file and never all in memory;
             a source of the same content, wherever it lies, is not read again. The files are named
             by the sha256 of that content, and checked by their own.
         progress: whether to show a bar with the words read.
+        known: words that are read however rare they are, such as the words of earlier vectors.
 
     Raises:
         FileNotFoundError: no such file or set, or a folder without texts.
+        TypeError: what is neither a path nor texts, or known words that are not strings.
         ValueError: not UTF-8 text, a damaged archive, fewer than two words frequent enough, strings
             with a `cache`, or a source that changed while it was read.
         DiskFullError: the disk is full.
     """
     checks.require_count(min_count, "min_count")
+    words = _as_set(known)
     if cache is not None:
-        return Corpus(*corpus_cache.read(source, min_count, cache, progress))
+        return Corpus(*corpus_cache.read(source, min_count, cache, progress, words))
     with disk_full_errors(Path(tempfile.gettempdir())), tempfile.TemporaryFile() as spool:
-        vocabulary, blocks = encode(source, min_count, progress, spool)
+        vocabulary, blocks = encode(source, min_count, progress, spool, words)
         return Corpus(np.concatenate(list(blocks)), vocabulary)
+
+
+def _as_set(known: Iterable[str]) -> frozenset[str]:
+    if isinstance(known, str | bytes) or not isinstance(known, Iterable):
+        raise TypeError(f"known is {known!r:.60}; it must be words, such as those of a corpus")
+    words = list(known)
+    for word in words:
+        if not isinstance(word, str):
+            raise TypeError(f"known has {word!r:.60}; it must be words")
+    return frozenset(words)
 
 
 def contexts(ids: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
@@ -85,5 +103,6 @@ def no_neighbours() -> ValueError:
     """Returns the error of a corpus from whose words nothing can be learned."""
     return ValueError(
         "nothing can be trained: no line of the corpus has two words, so no word has a neighbour. "
-        "Each string, and each line of a file, is a text of its own: join words into sentences"
+        "Each string, and each line of a file, is a text of its own: join words into sentences, or "
+        "pass lists of words"
     )

@@ -34,7 +34,11 @@ class Files(NamedTuple):
 
 
 def read(
-    source: reading.Source, min_count: int, folder: str | PathLike[str], progress: bool
+    source: reading.Source,
+    min_count: int,
+    folder: str | PathLike[str],
+    progress: bool,
+    known: frozenset[str] = frozenset(),
 ) -> tuple[np.ndarray, Vocabulary]:
     """Returns the mapped numbers and the vocabulary, from the folder or else from the source.
 
@@ -47,10 +51,10 @@ def read(
     folder = as_path(folder, "cache")
     name, state = identify(source)
     make_folder(folder)
-    files = _files(folder, name, min_count, state)
+    files = _files(folder, name, min_count, state, known)
     note = _read_note(files)
     if note is None:
-        note = _write(files, source, min_count, progress, state)
+        note = _write(files, source, min_count, progress, state, known)
     vocabulary = Vocabulary(tuple(note["words"]), np.asarray(note["counts"]))
     return np.memmap(files.numbers, "<i4", "r"), vocabulary
 
@@ -67,10 +71,12 @@ def identify(source: str | PathLike[str]) -> tuple[str, str]:
     return as_path(source).resolve().name[:LONGEST], state
 
 
-def _files(folder: Path, name: str, min_count: int, state: str) -> Files:
+def _files(folder: Path, name: str, min_count: int, state: str, known: frozenset[str]) -> Files:
     """Names the files after all that decides the numbers: rule, least count, content of sources."""
     decisive = f"{FORM}, rule {word_rule.RULE}, {int(min_count)}, {state}"
-    stem = f"{name}-{hashlib.sha256(decisive.encode()).hexdigest()[:12]}"
+    if known:
+        decisive = "\n".join([decisive, *sorted(known)])
+    stem = f"{name}-{hashlib.sha256(decisive.encode(errors='surrogatepass')).hexdigest()[:12]}"
     return Files(folder / f"{stem}.int32", folder / f"{stem}.json")
 
 
@@ -90,13 +96,18 @@ def _read_note(files: Files) -> dict[str, Any] | None:
 
 
 def _write(
-    files: Files, source: str | PathLike[str], min_count: int, progress: bool, state: str
+    files: Files,
+    source: str | PathLike[str],
+    min_count: int,
+    progress: bool,
+    state: str,
+    known: frozenset[str],
 ) -> dict[str, Any]:
     """Writes both files or nothing, the note last, and returns the note."""
     with atomic_write(files.note) as note_file, atomic_write(files.numbers) as numbers:
         digest = hashlib.sha256()
         with tempfile.TemporaryFile(dir=files.note.parent) as spool:
-            vocabulary, blocks = encode(source, min_count, progress, spool)
+            vocabulary, blocks = encode(source, min_count, progress, spool, known)
             for block in blocks:
                 content = block.astype("<i4").tobytes()
                 digest.update(content)

@@ -1,9 +1,11 @@
 """Reads text in pieces from files, folders, TFDS sets or strings."""
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from os import PathLike
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+
+import numpy as np
 
 from jaxnets.data import prepared
 from jaxnets.text.folders import text_files
@@ -11,10 +13,11 @@ from jaxnets.text.packed import open_packed
 from jaxnets.text.word_rule import as_bytes
 from jaxnets.text.word_rule import words as words
 
-Source = str | PathLike[str] | Iterable[str]
+Source = str | PathLike[str] | Iterable[str | Sequence[str]]
 """A UTF-8 file, plain or packed by gzip, xz or bzip2; a folder, whose files are read in the order
 of their names, without those of `folders.NOT_TEXT`; `"tfds:NAME"`, the training texts of a set that
-TensorFlow Datasets has prepared; or strings, each a separate text."""
+TensorFlow Datasets has prepared; or texts of their own, each a string, which is split into words,
+or a list of words, which are taken as they are."""
 PIECE = 2**22
 """Bytes read at a time."""
 LONGEST = 2**24
@@ -22,16 +25,16 @@ LONGEST = 2**24
 TFDS = "tfds:"
 
 
-def pieces(source: Source) -> Iterator[tuple[bytes, float]]:
-    """Yields UTF-8 pieces of a text, and the share of the text read so far, 0 to 1.
+def pieces(source: Source) -> Iterator[tuple[bytes | list[str], float]]:
+    """Yields pieces of a text, and the share of the text read so far, 0 to 1.
 
-    No word is cut in two, and a line break ends every text. The share is 0 for texts of unknown
-    length.
+    A piece is UTF-8, in which no word is cut in two and a line break ends every text, or a text as
+    a list of its words. The share is 0 for texts of unknown length.
 
     Raises:
         FileNotFoundError: no such file or set, or a folder without files.
         ValueError: not UTF-8 text, a damaged archive, or an unknown set.
-        TypeError: neither a path nor strings.
+        TypeError: neither a path nor texts.
     """
     if isinstance(source, str) and source.startswith(TFDS):
         texts = prepared.texts(tfds_name(source))
@@ -39,21 +42,32 @@ def pieces(source: Source) -> Iterator[tuple[bytes, float]]:
     elif isinstance(source, str | PathLike):
         yield from _pieces_of_files(text_files(source))
     else:
-        texts_in_memory = enumerate(_strings(source))
-        yield from ((as_bytes(f"{text}\n", f"text {i}"), 0.0) for i, text in texts_in_memory)
+        yield from ((_as_piece(text, i), 0.0) for i, text in enumerate(_texts(source)))
 
 
-def _strings(source: Iterable[str]) -> Iterator[str]:
+def _texts(source: Any) -> Iterator[Any]:
     if isinstance(source, Mapping | Set | bytes) or getattr(source, "ndim", 1) != 1:
         raise TypeError(f"expected a path or a list of strings, got {type(source).__name__}")
     try:
-        texts = iter(source)
+        return iter(source)
     except TypeError as error:
         raise TypeError(f"expected a path or strings, got {source!r}") from error
-    for text in texts:
-        if not isinstance(text, str):
-            raise TypeError(f"expected str, got {text!r}")
-        yield text
+
+
+def _as_piece(text: Any, i: int) -> bytes | list[str]:
+    if isinstance(text, str):
+        return as_bytes(f"{text}\n", f"text {i}")
+    text = text.tolist() if isinstance(text, np.ndarray) and text.ndim == 1 else text
+    if not isinstance(text, Sequence) or isinstance(text, bytes):
+        raise TypeError(f"text {i} is {text!r:.60}; expected str, or a list of words")
+    words = list(text)
+    for word in words:
+        if not isinstance(word, str):
+            raise TypeError(f"text {i} has {word!r:.60}; expected str, or a list of words")
+    if "" in words:
+        raise ValueError(f"word {words.index('')} of text {i} is empty: leave it out")
+    as_bytes("".join(words), f"text {i}")
+    return words
 
 
 def tfds_name(source: str) -> str:

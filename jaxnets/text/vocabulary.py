@@ -24,16 +24,26 @@ class Vocabulary(NamedTuple):
 
 
 def encode(
-    source: reading.Source, min_count: int, progress: bool, spool: IO[bytes]
+    source: reading.Source,
+    min_count: int,
+    progress: bool,
+    spool: IO[bytes],
+    known: frozenset[str] = frozenset(),
 ) -> tuple[Vocabulary, Iterator[np.ndarray]]:
-    """Returns the vocabulary of a text and its numbers in blocks, read back from `spool`."""
+    """Returns the vocabulary of a text and its numbers in blocks, read back from `spool`.
+
+    Words that occur fewer than `min_count` times are left out, except those that are `known`.
+    """
     spelling = _number_all(source, progress, spool)
     counts = np.zeros(len(spelling), np.int64)
     for block in _blocks(spool):
         counts += np.bincount(block, minlength=len(spelling))
     counts[0] = 0
     order = np.argsort(-counts, kind="stable")
-    order = order[counts[order] >= min_count]
+    frequent = counts >= min_count
+    if known:
+        frequent |= np.asarray([word in known for word in spelling]) & (counts > 0)
+    order = order[frequent[order]]
     if len(order) < 2:
         name = source if isinstance(source, str | PathLike) else "the text"
         raise ValueError(
@@ -52,7 +62,7 @@ def _number_all(source: reading.Source, progress: bool, spool: IO[bytes]) -> lis
     numbers, done = _Numbers(), 0
     with progress_bar(progress, " words", scale=True) as bar:
         for piece, share in reading.pieces(source):
-            found = numbers.of(word_rule.tokens(piece))
+            found = numbers.of_text(piece) if isinstance(piece, bytes) else numbers.of_words(piece)
             spool.write(found.tobytes())
             done += len(found)
             bar.total = int(done / share) if share else None
@@ -77,8 +87,14 @@ class _Numbers(dict[bytes, int]):
             self[token] = -len(self.several)
         return self[token]
 
-    def of(self, tokens: list[bytes]) -> np.ndarray:
-        """Returns the numbers of the tokens' words, int32."""
+    def of_words(self, words: list[str]) -> np.ndarray:
+        """Returns the numbers of words, taken as they are, and of the end of a line, int32."""
+        numbers = [self.words.setdefault(word, len(self.words)) for word in words]
+        return np.asarray([*numbers, self[word_rule.LINE]], np.int32)
+
+    def of_text(self, text: bytes) -> np.ndarray:
+        """Returns the numbers of the words that the rule finds, int32."""
+        tokens = word_rule.tokens(text)
         numbers = np.fromiter(map(self.__getitem__, tokens), np.int32, len(tokens))
         odd = np.flatnonzero(numbers < 0)
         if not len(odd):
