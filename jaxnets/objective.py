@@ -130,7 +130,7 @@ def as_part(model: Any, loss: AnyLoss, part: Mapping[str, Any], name: str) -> di
             "and weight, one number a sample"
         )
     x = as_samples(model, part["x"], f"{name} x")
-    count = _count_outputs if isinstance(model, nn.Module) else _count_outputs.__wrapped__
+    count = count_outputs if isinstance(model, nn.Module) else count_outputs.__wrapped__
     y = get_loss(loss).check(part["y"], count(model, x.shape[1:], x.dtype), f"{name} y")
     checks.require_same_length(x, y, (f"{name} x", f"{name} y"))
     if "weight" not in part:
@@ -146,7 +146,8 @@ def as_samples(model: Any, x: Any, name: str) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _count_outputs(model: Any, shape: tuple[int, ...], dtype: np.dtype) -> int:
+def count_outputs(model: Any, shape: tuple[int, ...], dtype: np.dtype) -> int:
+    """Counts the outputs of a model for samples `[shape]`, without computing any."""
     x = jax.ShapeDtypeStruct((1, *shape), dtype)
     calls = calls_of(model)
     params = jax.eval_shape(calls.init, jax.eval_shape(jax.random.key, 0), x)

@@ -298,8 +298,10 @@ def require_part(part: Any, name: str) -> None:
         )
 
 
-def as_weights(weight: Any, name: str) -> Any:
+def as_weights(weight: Any, name: str, *, some: bool = True) -> Any:
     """Converts weights of samples to finite floats `[samples]`, none negative, not all 0.
+
+    Without `some`, as for a batch, all may be 0.
 
     Raises:
         TypeError: anything but real numbers.
@@ -313,7 +315,7 @@ def as_weights(weight: Any, name: str) -> Any:
     wrong = np.flatnonzero(weight < 0)
     if wrong.size:
         raise ValueError(f"{name}[{wrong[0]}] is {weight[wrong[0]]}; weights are 0 or more")
-    if not weight.any():
+    if some and not weight.any():
         raise ValueError(f"{name} is 0 for all samples: nothing would be learned")
     return weight
 

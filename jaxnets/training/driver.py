@@ -185,21 +185,26 @@ def _diverged(job: Job, carry: Carry, step: int) -> DivergedError:
     epoch = step // job.spec.steps_per_epoch(job.samples) + 1
     fresh = carry._replace(sums=jax.tree.map(jnp.zeros_like, carry.sums))
     new = job.program(fresh, np.int32(step), np.int32(1))
-    what = _reason(carry, new, step)
-    return _error(job, carry, step, f"{what}; try a smaller learning rate", epoch)
+    what = reason(carry, new, step)
+    return diverged_error(job, carry, step, f"{what}; try a smaller learning rate", epoch)
 
 
 def _overflowing(job: Job, carry: Carry, step: int) -> DivergedError:
     """Says that steps change nothing, since the gradient is too large."""
     epoch = -(-step // job.spec.steps_per_epoch(job.samples))
-    what = (
+    return diverged_error(job, carry, step, overflow_reason(step), epoch)
+
+
+def overflow_reason(step: int) -> str:
+    """Says that steps change nothing."""
+    return (
         f"the norm of the gradient overflows, so that the steps before step {step} changed no "
         "param; scale the features or targets"
     )
-    return _error(job, carry, step, what, epoch)
 
 
-def _error(job: Job, carry: Carry, step: int, what: str, epoch: int) -> DivergedError:
+def diverged_error(job: Job, carry: Carry, step: int, what: str, epoch: int) -> DivergedError:
+    """Builds the error, with the history as far as it goes."""
     history = jax.device_get(carry.history)
     return DivergedError(
         f"the run is not finite in epoch {epoch} of {job.spec.epochs}: {what}",
@@ -208,7 +213,7 @@ def _error(job: Job, carry: Carry, step: int, what: str, epoch: int) -> Diverged
     )
 
 
-def _reason(before: Carry, after: Carry, step: int) -> str:
+def reason(before: Carry, after: Carry, step: int) -> str:
     """Names what a step has made NaN or infinite; sums are those of the step alone."""
     total, leaf = float(after.sums["loss"]), ""
     for part in ("params", "opt_state"):

@@ -157,7 +157,7 @@ def init_state(spec: TrainSpec, key: Array, x: Array, hparams: Hparams) -> State
     own = own_hparams(spec.model, hparams)
     if own:
         params = spec.model.narrow(params, **own)
-    tx, _ = _optimizer_and_step(spec, params, hparams)
+    tx, _ = optimizer_and_step(spec, params, hparams)
     return State(params, tx.init(params), jnp.zeros((), jnp.int32), keys.step)
 
 
@@ -182,7 +182,7 @@ def train(
     """
     carry, own_order_key = begin(spec, key, data.train["x"], hparams, data.valid is not None)
     order_key = own_order_key if order_key is None else order_key
-    _, step = _optimizer_and_step(spec, carry.state.params, hparams)
+    _, step = optimizer_and_step(spec, carry.state.params, hparams)
     note = partial(watch_record, spec.stopping) if spec.stopping else None
 
     def record(now: tuple[State, Any], index: Array) -> tuple[tuple[State, Any], Metrics]:
@@ -240,7 +240,7 @@ def advance(
 
     However a run is cut into calls, the result is the same bit for bit, and that of `train`.
     """
-    tx, step = _optimizer_and_step(spec, carry.state.params, hparams)
+    tx, step = optimizer_and_step(spec, carry.state.params, hparams)
     per_epoch = spec.steps_per_epoch(len(data.train["x"]))
     note = partial(watch_record, spec.stopping) if spec.stopping else None
 
@@ -296,14 +296,9 @@ def _epoch(
     size = checks.as_batch_size(spec.batch_size, n)
     full, left = divmod(n, size)
 
-    def update(now: tuple[State, Metrics], rows: Array | None) -> tuple[State, Metrics]:
-        batch = samples if rows is None else jax.tree.map(lambda a: a[rows], samples)
-        state, metrics = step(now[0], batch)
-        m = jnp.sum(batch["weight"]) if "weight" in batch else len(batch["x"])
-        return state, {name: total + m * metrics[name] for name, total in now[1].items()}
-
+    update = partial(take_step, step, samples)
     if size == n:
-        return update(now, None)
+        return update(now)
     order = permutation(jax.random.fold_in(order_key, number), n)
 
     def whole(i: Array, now: tuple[State, Metrics]) -> tuple[State, Metrics]:
@@ -315,6 +310,16 @@ def _epoch(
         return _branch(now[0], last, now) if left else now
     now = lax.fori_loop(bounds[0], jnp.minimum(bounds[1], full), whole, now)
     return lax.cond(bounds[1] > full, last, lambda now: now, now) if left else now
+
+
+def take_step(
+    step: Step, samples: Batch, now: tuple[State, Metrics], rows: Array | None = None
+) -> tuple[State, Metrics]:
+    """Takes a step on the samples, or on some rows of them, and adds up its metrics."""
+    batch = samples if rows is None else jax.tree.map(lambda a: a[rows], samples)
+    state, metrics = step(now[0], batch)
+    m = jnp.sum(batch["weight"]) if "weight" in batch else len(batch["x"])
+    return state, {name: total + m * metrics[name] for name, total in now[1].items()}
 
 
 def _branch(state: State, compute: Callable[[Any], Any], operand: Any) -> Any:
@@ -336,7 +341,7 @@ def _row(spec: TrainSpec, data: Any, state: State, sums: Metrics) -> Metrics:
     return row
 
 
-def _optimizer_and_step(
+def optimizer_and_step(
     spec: TrainSpec, params: Params, hparams: Hparams
 ) -> tuple[optax.GradientTransformation, Step]:
     """The optimizer and the step of a run; of the params only their shapes matter."""
