@@ -10,7 +10,8 @@ from jaxnets.word2vec.evaluation import (
     total,
 )
 from jaxnets.word2vec.settings import Word2Vec
-from jaxnets.word2vec.train import Trained, train
+from jaxnets.word2vec.train import train
+from jaxnets.word2vec.trained import Trained
 from jaxnets.word2vec.vector_files import load, save
 from jaxnets.word2vec.vectors import Vectors
 

@@ -84,6 +84,14 @@ GRADIENTS: dict[str, Callable[[Params, TextBatch, int], tuple[Array, Gradients]]
 }
 
 
+def _positions(pairs: Array) -> Array:
+    return pairs.any(0).sum()
+
+
+EXAMPLES: dict[str, Callable[[Array], Array]] = {"cbow": _positions, "skip_gram": jnp.sum}
+"""How many examples a batch of `pairs` has: positions with contexts, or pairs."""
+
+
 def _noise_gradients(hidden: Array, noise: Array, weight: Array) -> tuple[Array, Array, Array]:
     """Computes losses `[n]`, `dE/dh [n, d]` and `dE/dv [groups k, d]` of `sum w softplus(h v)`.
 

@@ -10,6 +10,8 @@ from jaxnets.word2vec.gradients import GRADIENTS
 
 RUN = 64
 """Consecutive positions per stream of a batch; contexts at both ends are computed twice."""
+OTHER_NAMES = {"sg": "skip_gram", "skipgram": "skip_gram", "skip-gram": "skip_gram"}
+"""What gensim, fastText and others call the models."""
 LEARNING_RATES = {"cbow": 0.05, "skip_gram": 0.025}
 """The defaults of the authors' program."""
 
@@ -19,7 +21,7 @@ class Word2Vec:
     """Describes a word2vec run by its static choices; defaults as in the authors' program.
 
     Args:
-        model: "cbow" or "skip_gram".
+        model: "cbow" or "skip_gram", which may be called "sg" too.
         dimensions: the size of the vectors.
         window: the largest distance of a context; each position draws its reach from 1 to this.
         negatives: noise words per position.
@@ -58,6 +60,8 @@ class Word2Vec:
     deterministic: bool = False
 
     def __post_init__(self) -> None:
+        if isinstance(self.model, str):
+            object.__setattr__(self, "model", OTHER_NAMES.get(self.model, self.model))
         checks.require_known([self.model], GRADIENTS, "model")
         sizes = (
             "dimensions",

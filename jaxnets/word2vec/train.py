@@ -1,8 +1,6 @@
 """Training of word2vec: the host sends the text in chunks, one scan runs a chunk's batches."""
 
 import hashlib
-import math
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -22,27 +20,16 @@ from jaxnets.text.corpus import Corpus
 from jaxnets.word2vec import sampling, sharding, tables
 from jaxnets.word2vec.batch import TextBatch, dynamic_reaches, streams, text_batch
 from jaxnets.word2vec.chunks import passes
-from jaxnets.word2vec.gradients import GRADIENTS, Gradients
+from jaxnets.word2vec.gradients import EXAMPLES, GRADIENTS, Gradients
 from jaxnets.word2vec.reference_loss import Params
 from jaxnets.word2vec.settings import Word2Vec
+from jaxnets.word2vec.trained import Trained, go_on, parts_of, require_start, text_of
 from jaxnets.word2vec.validate import nothing_learned, require_training
 from jaxnets.word2vec.vectors import Vectors
+from jaxnets.word2vec.watching import Clock, Losses, as_finite
 
 LANES = 8
 """Rows are padded to a multiple of this: on a CPU rows of 104 floats are faster than of 100."""
-
-
-class Trained(NamedTuple):
-    """Holds the result of `train`."""
-
-    vectors: Vectors
-    """The input vectors."""
-    params: Params
-    loss: np.ndarray
-    """The mean loss of positions with contexts in each epoch, `[epochs]`; NaN if none was read."""
-    words_per_second: float
-    """Entries of the corpus per second, including words not read, excluding the first chunk, which
-    is compiled; NaN if there was only one."""
 
 
 class Carry(NamedTuple):
@@ -60,6 +47,7 @@ def train(
     progress: bool = False,
     devices: Sequence[jax.Device] | None = None,
     checkpoints: CheckpointConfig | None = None,
+    start: Trained | None = None,
 ) -> Trained:
     """Trains word vectors by stochastic gradient descent (Mikolov et al., 2013; row C8).
 
@@ -67,39 +55,47 @@ def train(
         settings: the static choices.
         key: decides the first params, the words read, the reaches and the noise.
         corpus: from `jaxnets.text.corpus.read`; its ids may be memory-mapped.
-        progress: whether to show a bar with the words read and the latest loss.
+        progress: whether to show a bar with the words read, and the mean loss of an example, which
+            is `Trained.loss` of the epoch so far.
         devices: to divide the positions of a batch among; by default a single one.
         checkpoints: where to save checkpoints; the run resumes from the latest one, bit for bit.
+        start: an earlier run, to go on from with this corpus, whose new words get vectors of their
+            own after the old ones. Rates fall from the first again. Read the corpus with
+            `known=start.vectors`, so that no old word is left out because it is rare in it.
 
     Raises:
         TypeError: an argument of another type.
-        ValueError: a window longer than the text, a batch that cannot be divided among devices, or
-            no two words that are read from the same line, so that nothing can be trained.
+        ValueError: a window longer than the text, a batch that cannot be divided among devices,
+            no two words that are read from the same line, so that nothing can be trained, or a
+            `start` of other dimensions.
         FloatingPointError: the loss or the params are not finite.
         Interrupted, CorruptCheckpoint, CheckpointMismatch, FolderInUseError, DiskFullError: of a
             run with checkpoints, as in `jaxnets.fit`.
     """
     require_not_forked()
     require_training(settings, key, corpus, devices)
+    require_start(settings, start)
     mesh = _mesh(settings, devices)
     init_key, keep_key, step_key = jax.random.split(key, 3)
-    counts, length = corpus.vocabulary.counts, len(corpus.ids)
+    text, length = text_of(settings, corpus, start), len(corpus.ids)
+    words, counts = text.vocabulary
     noise = sampling.noise(counts)
-    keep = sampling.keep_probabilities(counts, settings.sample).astype(np.float32)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(keep_key)).tolist())
-    carry = Carry(init(init_key, len(counts), settings.dimensions), np.zeros((settings.epochs, 2)))
-    start, total = 0, settings.epochs * length
+    params = init(init_key, len(words), settings.dimensions)
+    params = params if start is None else go_on(params, start)
+    carry = Carry(params, np.zeros((settings.epochs, 2)))
+    first, total = 0, settings.epochs * length
     with ExitStack() as stack:
         writer = None
         if checkpoints is not None:
-            found = _fingerprint(settings, key, corpus, mesh)
+            found = _fingerprint(settings, key, corpus, mesh, start)
             writer = RunWriter(checkpoints, found, 1, lambda done: done // length)
-            start, carry = stack.enter_context(writer).restore(carry)
+            first, carry = stack.enter_context(writer).restore(carry)
         bar = stack.enter_context(progress_bar(progress, " words", total, scale=True))
-        bar.update(start)
-        params, losses, clock = carry.params, _Losses(carry.losses), _Clock(start)
-        for epoch, done, chunk in passes(settings, corpus.ids, keep, rng):
-            if done < start:  # drawn again, since all chunks share one generator
+        bar.update(first)
+        params, losses, clock = carry.params, Losses(carry.losses, bar), Clock(first)
+        for epoch, done, chunk in passes(settings, text.ids, text.keep, rng):
+            if done < first:  # drawn again, since all chunks share one generator
                 continue
             params, sums = _advance(
                 settings,
@@ -111,84 +107,31 @@ def train(
                 rates(settings, done, done + chunk.read, total, chunk.steps(settings)),
                 jax.random.fold_in(step_key, done),
             )
-            losses.add(epoch, sums)
+            losses.add(epoch, chunk.read, sums)
             clock.record(done)
             done += chunk.read
-            bar.update(chunk.read)
-            bar.set_postfix(loss=f"{losses.newest_mean:.3f}", refresh=False)
             if writer is not None and writer.must_save(done, total):
-                carry = Carry(_as_finite(params, epoch), losses.collect())
+                carry = Carry(as_finite(params, epoch), losses.collect())
                 writer.save(done, carry, {"train_loss": losses.means()})
                 writer.stop_if_asked(done, total)
         losses.collect()
     if not losses.sums[:, 1].any():
         raise nothing_learned(settings, 0)
-    params = _as_finite(params, settings.epochs - 1)
+    params = as_finite(params, settings.epochs - 1)
     params = {name: table[:, : settings.dimensions] for name, table in params.items()}
-    vectors = Vectors(corpus.vocabulary.words, np.asarray(params["input"]))
-    return Trained(vectors, params, losses.means(), clock.rate(total))
-
-
-def _as_finite(values: Any, epoch: int) -> Any:
-    """Returns the losses or params of an epoch; raises a FloatingPointError unless finite."""
-    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(values)):
-        what = "params are" if isinstance(values, dict) else "loss is"
-        raise FloatingPointError(
-            f"the {what} not finite in epoch {epoch + 1}: try a smaller learning rate, or a "
-            "smaller batch_size"
-        )
-    return values
-
-
-class _Losses:
-    """The losses of each epoch, fetched a chunk late: while one is under way, the next is drawn."""
-
-    def __init__(self, sums: np.ndarray) -> None:
-        self.sums = sums
-        self.pending: tuple[int, Array] | None = None
-        self.newest_mean = math.nan
-
-    def add(self, epoch: int, sums: Array) -> None:
-        self.collect()
-        self.pending = epoch, sums
-
-    def collect(self) -> np.ndarray:
-        """Adds what is pending; raises a FloatingPointError unless it is finite."""
-        if self.pending is not None:
-            (epoch, sums), self.pending = self.pending, None
-            self.sums[epoch] += _as_finite(np.asarray(sums), epoch)
-            self.newest_mean = self.means()[epoch]
-        return self.sums
-
-    def means(self) -> np.ndarray:
-        total, n = self.sums.T
-        return np.divide(total, n, out=np.full_like(total, np.nan), where=n > 0)
-
-
-class _Clock:
-    """Measures words per second after the first chunk, which waits for the compiler."""
-
-    def __init__(self, first: int) -> None:
-        self.first, self.start, self.words = first, 0.0, 0
-
-    def record(self, done: int) -> None:
-        if done > self.first and not self.words:
-            self.start, self.words = time.perf_counter(), done
-
-    def rate(self, done: int) -> float:
-        seconds = time.perf_counter() - self.start
-        return (done - self.words) / seconds if done > self.words > 0 else math.nan
+    vectors = Vectors(words, np.asarray(params["input"]))
+    return Trained(vectors, params, losses.means(), clock.rate(total), counts)
 
 
 def _fingerprint(
-    settings: Word2Vec, key: Array, corpus: Corpus, mesh: Mesh | None
+    settings: Word2Vec, key: Array, corpus: Corpus, mesh: Mesh | None, start: Trained | None
 ) -> dict[str, str]:
-    """Digests a run by its settings, key, corpus and devices, as `jaxnets.fit` does its own."""
+    """Digests a run by its settings, key, corpus (with what it goes on from) and devices."""
     words, counts = corpus.vocabulary
     texts: dict[str, list[Any]] = {
         "settings": [repr(settings).encode(), str(mesh and mesh.size).encode()],
         "key": [str(jax.random.key_impl(key)).encode(), jax.random.key_data(key)],
-        "corpus": ["\n".join(words).encode(), counts, corpus.ids],
+        "corpus": ["\n".join(words).encode(), counts, corpus.ids, *parts_of(start)],
     }
     return {
         name: hashlib.sha256(b"".join(_digest(part) for part in parts)).hexdigest()
@@ -247,7 +190,7 @@ def _advance(
     """Runs all batches of a chunk; returns the params, and the sum and number of the losses."""
     n, reach = settings.batch_size, settings.window
     shape = (n // settings.positions_per_group, settings.shared_negatives)
-    closed_form = GRADIENTS[settings.model]
+    closed_form, examples = GRADIENTS[settings.model], EXAMPLES[settings.model]
 
     def compute(params: Params, part: TextBatch) -> tuple[Array, Gradients]:
         return closed_form(params, part, settings.negatives)
@@ -272,7 +215,7 @@ def _advance(
         )
         losses, gradients = gradients_of(params, part)
         params = tables.descend(params, gradients, rate, add)
-        return params, jnp.stack([losses.sum(), part.pairs.any(0).sum()])
+        return params, jnp.stack([losses.sum(), examples(part.pairs)])
 
     params, sums = lax.scan(step, params, (jnp.arange(steps), rates, reaches, wrong))
     return params, sums.sum(0)

@@ -83,6 +83,12 @@ def test_the_rate_falls_linearly():
     np.testing.assert_allclose(both, 0.1 - 0.08 * np.arange(10) / 10, rtol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["sg", "skipgram", "skip-gram"])
+def test_other_names_of_the_models_mean_the_same(name):
+    assert Word2Vec(name) == Word2Vec("skip_gram")
+    assert hash(Word2Vec(name)) == hash(Word2Vec("skip_gram"))
+
+
 def test_the_first_rate_is_the_models_unless_given():
     assert Word2Vec("cbow").first_rate == 2 * Word2Vec("skip_gram").first_rate == 0.05
     assert Word2Vec("cbow", learning_rate=0.1).first_rate == 0.1
@@ -162,6 +168,8 @@ def test_devices_that_cannot_share_a_batch_are_refused(key, corpus):
         ({"learning_rate": float("nan")}, ValueError, "learning_rate"),
         ({"final_rate": -1.0}, ValueError, "final_rate"),
         ({"model": "glove"}, ValueError, "unknown model 'glove'"),
+        ({"model": "skip_gran"}, ValueError, "did you mean 'skip_gram'"),
+        ({"model": ["sg"]}, ValueError, "unknown model"),
         ({"batch_size": 100}, ValueError, "must be a multiple of positions_per_group"),
         ({"streams": 7}, ValueError, "must be a multiple of streams"),
         ({"streams": 0}, ValueError, "streams"),
