@@ -1,6 +1,6 @@
 """Numbers the words of a text, in blocks, so that the text need not fit in memory."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from typing import IO, NamedTuple
 
@@ -39,22 +39,37 @@ def encode(
     for block in _blocks(spool):
         counts += np.bincount(block, minlength=len(spelling))
     counts[0] = 0
-    order = np.argsort(-counts, kind="stable")
     frequent = counts >= min_count
     if known:
         frequent |= np.asarray([word in known for word in spelling]) & (counts > 0)
+    vocabulary, rank = ranked(spelling, counts, frequent)
+    name = source if isinstance(source, str | PathLike) else "the text"
+    require_two(vocabulary, min_count, name)
+    rank[0] = END
+    return vocabulary, single_ends(rank[block] for block in _blocks(spool))
+
+
+def ranked(
+    words: Sequence[str], counts: np.ndarray, frequent: np.ndarray
+) -> tuple[Vocabulary, np.ndarray]:
+    """Sorts the frequent words by their counts; returns them and the new number of each old one.
+
+    Words that are left out get a number below `END`.
+    """
+    order = np.argsort(-counts, kind="stable")
     order = order[frequent[order]]
-    if len(order) < 2:
-        name = source if isinstance(source, str | PathLike) else "the text"
+    rank = np.full(len(words), END - 1, np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    return Vocabulary(tuple(words[i] for i in order), counts[order]), rank
+
+
+def require_two(vocabulary: Vocabulary, min_count: int, name: str | PathLike[str]) -> None:
+    """Raises a ValueError if fewer than two words of the text `name` are frequent enough."""
+    if len(vocabulary.words) < 2:
         raise ValueError(
-            f"{name} has {len(order)} words that occur {min_count} times or more; "
+            f"{name} has {len(vocabulary.words)} words that occur {min_count} times or more; "
             "a vocabulary needs two: use more text or a smaller min_count"
         )
-    rank = np.full(len(spelling), END - 1, np.int32)
-    rank[order] = np.arange(len(order), dtype=np.int32)
-    rank[0] = END
-    vocabulary = Vocabulary(tuple(spelling[i] for i in order), counts[order])
-    return vocabulary, _single_ends(rank[block] for block in _blocks(spool))
 
 
 def _number_all(source: reading.Source, progress: bool, spool: IO[bytes]) -> list[str]:
@@ -113,7 +128,7 @@ def _blocks(spool: IO[bytes]) -> Iterator[np.ndarray]:
         yield block
 
 
-def _single_ends(blocks: Iterator[np.ndarray]) -> Iterator[np.ndarray]:
+def single_ends(blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Drops rare words, then the ends of empty lines."""
     last = END
     for block in blocks:
