@@ -16,7 +16,7 @@ SET ?=
 EXPERIMENTS := $(shell grep -oE '"[a-z0-9_]+"' experiments/lab/registry.py | tr -d '"' | awk '!seen[$$0]++')
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-locked lock audit sbom demo test test-faults fuzz lint types format hooks \
+.PHONY: help install install-locked lock audit sbom playground demo test test-faults fuzz lint types format hooks \
         gradcheck bench experiments scorecard multiverse report calibration gallery gallery-check package clean $(EXPERIMENTS)
 
 help:  ## list every target
@@ -62,6 +62,9 @@ sbom: package  ## the packages that the wheel installs, as CycloneDX: dist/jaxne
 	$(MAKE) install EXTRAS=audit
 	$(VENV)/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library --output-reproducible \
 	  --of JSON -o dist/jaxnets.cdx.json .cache/wheel
+
+playground: $(ENV)  ## a page in the browser where networks train live; options: STATE='problem=xor&widths=3'
+	$(RUN) -m jaxnets.playground --open $(if $(STATE),'$(STATE)')
 
 demo: $(ENV)  ## the main job on embedded data: train, compare, check, draw results/index.html
 	$(RUN) -m experiments demo

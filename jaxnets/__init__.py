@@ -44,6 +44,7 @@ Packages
     converge            L-BFGS and Levenberg-Marquardt from many starts: what a network can find
     estimator           MLPClassifier and MLPRegressor for scikit-learn
     parallel, launch    one run on many devices, processes and machines
+    playground          a page in the browser where networks train live
     storage             checkpoints, run folders, TensorBoard scalars
 
 help(jaxnets.fit) and the like explain each; README.md and docs/ have the rest.

@@ -60,6 +60,10 @@ ALLOWED = {
     "word2vec": {"host", "parallel", "storage", "text"},
     "estimator": {"activations", "data", "host", "models", "training"},
     "search": {"data", "estimator", "parallel", "training"},
+    "playground": {
+        *("activations", "backprop", "data", "losses", "models", "objective", "parallel"),
+        "training",
+    },
 }
 # The only rooms that may import a heavy package at all.
 HEAVY_ALLOWED = {
