@@ -100,9 +100,8 @@ def apply_in_training(
 ) -> tuple[Array, dict[str, Any]]:
     """Computes the outputs in training, and the collections that change with them.
 
-    A Flax module that is told by an argument that it is in training may change all collections but
-    `params`, such as `batch_stats`. Another model does if it has `apply_in_training(params, x,
-    key) -> (outputs, changed)`.
+    A Flax module may change all collections but `params`, such as `batch_stats`. Another model does
+    if it has `apply_in_training(params, x, key) -> (outputs, changed)`.
     """
     if hasattr(model, "apply_in_training"):
         return model.apply_in_training(params, x, key)
@@ -110,7 +109,7 @@ def apply_in_training(
     options: dict[str, Any] = dict(calls.training)
     if calls.draws:
         options[calls.draws] = {"dropout": key} if calls.draws == "rngs" else key
-    if calls.training and isinstance(model, nn.Module):
+    if isinstance(model, nn.Module) and params.keys() - {"params"}:
         return model.apply(params, x, mutable=[*params.keys() - {"params"}], **options)
     return model.apply(params, x, **options), {}
 
@@ -223,6 +222,8 @@ class Objective:
         and collections that change, such as `batch_stats`, are in the metrics as `collections`.
         """
         if key is None:
+            if isinstance(self.model, nn.Module) and params.keys() - {"params"}:
+                params = lax.stop_gradient(params) | {"params": params["params"]}
             outputs = calls_of(self.model).evaluate(params, batch["x"])
             changed: dict[str, Any] = {}
         else:

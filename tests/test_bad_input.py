@@ -16,6 +16,7 @@ from jaxnets.data import TOY, Dataset, split
 from jaxnets.losses import LOSSES
 from jaxnets.models import (
     CNN,
+    BatchNorm,
     Conv,
     Dense,
     Dropout,
@@ -41,6 +42,7 @@ TOKENS = np.arange(2 * N).reshape(N, 2) % 5
 KEY = jax.random.key(0)
 KEYS = jax.random.split(KEY, 2)
 MODEL = MLP((7, 6), outputs=3)
+NORMALISED = CNN((BatchNorm(), Dense(3)))
 PARAMS = jax.jit(MODEL.init)(KEY, X)
 
 classes = partial(TrainSpec, MODEL, "softmax_cross_entropy", epochs=4)
@@ -240,6 +242,17 @@ BAD = {
     "padding of one number": (imaging(Conv(4, 3, padding=1)), ValueError, "padding is 1; it must"),
     "three strides": (imaging(Conv(4, 3, (1, 1, 1))), ValueError, r"stride is \(1, 1, 1\)"),
     "no groups": (lambda: GroupNorm(0), ValueError, "groups is 0"),
+    "momentum of 1": (
+        lambda: BatchNorm(momentum=1.0),
+        ValueError,
+        r"momentum is 1.0; it must be in \[0, 1\)",
+    ),
+    "epsilon of 0": (lambda: BatchNorm(0), ValueError, "epsilon is 0; it must be above 0"),
+    "a batch of one sample to normalise": (
+        training(spec=partial(TrainSpec, NORMALISED, "softmax_cross_entropy", 4, batch_size=7)),
+        ValueError,
+        r"layer 'layers_0' normalises by a batch with one value a channel \(shape \(1, 2\)\)",
+    ),
     "unknown gain": (
         lambda: Conv(4, 3, gain="glorott"),
         ValueError,

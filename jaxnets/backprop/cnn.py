@@ -18,6 +18,7 @@ from jaxnets.models import layers as kinds
 from jaxnets.models import normalisation
 from jaxnets.models.cnn import CNN
 from jaxnets.models.dropout import draw_mask, drop
+from jaxnets.models.layers import per_channel
 from jaxnets.models.mlp import affine
 
 
@@ -99,7 +100,7 @@ def _rule(layer: nn.Module) -> Rule:
 
 def _conv(layer: kinds.Conv, params: Any, x: Array) -> tuple[Array, Array]:
     y = ops.convolve(x, params["kernel"], layer.strides, layer.padding)
-    return (y + kinds.per_channel(params["bias"]) if layer.bias else y), x
+    return (y + per_channel(params["bias"]) if layer.bias else y), x
 
 
 def _conv_back(layer: kinds.Conv, params: Any, x: Array, g: Array) -> tuple[Array, Any]:
@@ -171,7 +172,7 @@ def _group_norm(
     layer: normalisation.GroupNorm, params: Any, x: Array
 ) -> tuple[Array, tuple[Array, Array]]:
     saved = normalisation.normalise(x, layer.groups)
-    scale, bias = kinds.per_channel(params["scale"]), kinds.per_channel(params["bias"])
+    scale, bias = per_channel(params["scale"]), per_channel(params["bias"])
     return saved[0] * scale + bias, saved
 
 
@@ -182,31 +183,36 @@ def _group_norm_back(
     normal, inverse = saved
     grads = {"scale": (g * normal).sum((0, 1, 2)), "bias": g.sum((0, 1, 2))}
     shape = (len(g), -1, layer.groups, g.shape[-1] // layer.groups)
-    z, dz = normal.reshape(shape), (g * kinds.per_channel(params["scale"])).reshape(shape)
+    z, dz = normal.reshape(shape), (g * per_channel(params["scale"])).reshape(shape)
     along = z * (dz * z).mean((1, 3), keepdims=True)
     return (dz - dz.mean((1, 3), keepdims=True) - along).reshape(g.shape) * inverse, grads
 
 
 def _batch_norm(
     layer: normalisation.BatchNorm, params: Any, x: Array
-) -> tuple[Array, tuple[Array, Array]]:
-    inverse = normalisation.inverse_deviation(params["var"], layer.epsilon)
-    normal = (x - kinds.per_channel(params["mean"])) * kinds.per_channel(inverse)
-    scale, bias = kinds.per_channel(params["scale"]), kinds.per_channel(params["bias"])
-    return normal * scale + bias, (normal, inverse)
+) -> tuple[Array, tuple[Array, Array, bool]]:
+    mean, var = layer.statistics(x, params["mean"], params["var"])
+    inverse = per_channel(normalisation.inverse_deviation(var, layer.epsilon), x.ndim)
+    normal = (x - per_channel(mean, x.ndim)) * inverse
+    scale, bias = per_channel(params["scale"], x.ndim), per_channel(params["bias"], x.ndim)
+    return normal * scale + bias, (normal, inverse, layer.in_training)
 
 
 def _batch_norm_back(
-    layer: normalisation.BatchNorm, params: Any, saved: tuple[Array, Array], g: Array
+    layer: normalisation.BatchNorm, params: Any, saved: tuple[Array, Array, bool], g: Array
 ) -> tuple[Array, Any]:
-    normal, inverse = saved
-    grads = {
-        "scale": (g * normal).sum((0, 1, 2)),
-        "bias": g.sum((0, 1, 2)),
-        "mean": jnp.zeros_like(inverse),
-        "var": jnp.zeros_like(inverse),
-    }
-    return g * kinds.per_channel(params["scale"] * inverse), grads
+    """Ioffe and Szegedy (2015): in training, mean and variance depend on x as well.
+
+    `dE/dx = (dz - mean(dz) - z mean(dz z)) / sqrt(var + epsilon)` with the normalised values z,
+    `dz = g scale` and means over the batch; in evaluation the first term alone.
+    """
+    (z, inverse, in_training), axes = saved, tuple(range(g.ndim - 1))
+    still = jnp.zeros_like(params["mean"])
+    grads = {"scale": (g * z).sum(axes), "bias": g.sum(axes), "mean": still, "var": still}
+    dz = g * per_channel(params["scale"], g.ndim)
+    if in_training:
+        dz = dz - dz.mean(axes, keepdims=True) - z * (dz * z).mean(axes, keepdims=True)
+    return dz * inverse, grads
 
 
 def _dropout(layer: kinds.Dropout, _: Any, x: Array) -> tuple[Array, Array | None]:

@@ -232,9 +232,9 @@ class Parallel(nn.Module):
         return jnp.concatenate(maps, axis=-1)
 
 
-def per_channel(x: Array) -> Array:
-    """Reshapes `[channels]` to `[1, 1, 1, channels]`."""
-    return x[None, None, None]
+def per_channel(x: Array, axes: int = 4) -> Array:
+    """Reshapes `[channels]` to `[1, ..., 1, channels]`, with that many axes."""
+    return x[(None,) * (axes - 1)]
 
 
 def chain(layers: tuple[nn.Module, ...], x: Any) -> Any:

@@ -135,7 +135,8 @@ def fixed_order_gradients(
 
     Requirements: at least 2 shards per device (XLA would unroll a loop of one, and might round
     differently); one version of XLA with default options, on one kind of processor with the same
-    number of threads; losses that are means over the batch, as all in this package are. XLA
+    number of threads; losses that are means over the batch, as all in this package are; no layer
+    with statistics of the batch, such as `BatchNorm`, which is refused. XLA
     partitions the optimizer, the augmentation and a smaller last batch itself: their bits were the
     same in all tests with default options, but not with `JAX_DISABLE_MOST_OPTIMIZATIONS`.
     Dropout masks differ from those of ordinary training, since each shard has its own key, and
@@ -175,7 +176,9 @@ class FixedOrderGradients:
             def one(piece_and_number: tuple) -> Any:
                 piece, number = piece_and_number
                 folded = None if key is None else jax.random.fold_in(key, number)
-                return differentiate(params, piece, folded)
+                found = differentiate(params, piece, folded)
+                _refuse_statistics(found)
+                return found
 
             found = lax.map(one, (pieces, numbers))
             gathered = lax.all_gather(found, DATA_AXIS, tiled=True)
@@ -196,6 +199,16 @@ class FixedOrderGradients:
     def _on_mesh(self, function: Callable, specs: tuple) -> Callable:
         return jax.shard_map(
             function, mesh=self.mesh, in_specs=specs, out_specs=REPLICATED, check_vma=False
+        )
+
+
+def _refuse_statistics(found: Any) -> None:
+    """Raises a ValueError if a micro-shard changes collections, such as statistics of a batch."""
+    metrics = found[0][1] if isinstance(found[0], tuple) else {}
+    if "collections" in metrics:
+        raise ValueError(
+            f"the model changes {', '.join(metrics['collections'])}: each micro-shard would "
+            "normalise by its own statistics, not by the batch's; train without fixed order"
         )
 
 

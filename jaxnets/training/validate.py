@@ -14,7 +14,7 @@ import optax
 
 from jaxnets.host import checks
 from jaxnets.losses import get_loss
-from jaxnets.objective import PENALTIES, Hparams, as_part, calls_of, own_hparams
+from jaxnets.objective import PENALTIES, Hparams, apply_in_training, as_part, calls_of, own_hparams
 from jaxnets.training.fingerprint import state_of
 from jaxnets.training.loop import TrainSpec
 
@@ -91,8 +91,11 @@ def prepare(
     own = [own_hparams(spec.model, hparams, kind) for kind in OWN]
     names = {*hparams} - {*PENALTIES, *own[0], *own[1]}
     sample = train["x"].shape[1:], train["x"].dtype
-    _require_updates(spec.model, spec.optimizer, tuple(sorted(names)), *sample)
-    checks.as_batch_size(spec.batch_size, len(train["x"]) if samples is None else samples)
+    params = _require_updates(spec.model, spec.optimizer, tuple(sorted(names)), *sample)
+    count = len(train["x"]) if samples is None else samples
+    size = checks.as_batch_size(spec.batch_size, count)
+    if isinstance(params, dict) and "params" in params and len(params) > 1:
+        _require_statistics(spec.model, params, (count % size or size, *sample[0]), sample[1])
     data = type(data)(**(dict.fromkeys(data._fields) | {"train": train, "valid": valid}))
     if not on_host:
         data = jax.tree.map(jnp.asarray, data)
@@ -152,12 +155,16 @@ def _require_updates(
     names: tuple[str, ...],
     shape: tuple[int, ...],
     dtype: np.dtype,
-) -> None:
-    """Raises a TypeError unless the optimizer can be used with numbers that are traced."""
+) -> Any:
+    """Raises a TypeError unless the optimizer can be used with numbers that are traced.
+
+    Returns:
+        The shapes of the params.
+    """
     x = jax.ShapeDtypeStruct((1, *shape), dtype)
     params = jax.eval_shape(calls_of(model).init, jax.eval_shape(jax.random.key, 0), x)
     if _updates(optimizer, params, names, names):
-        return
+        return params
     wrong = [name for name in names if not _updates(optimizer, params, names, (name,))]
     raise TypeError(
         f"the optimizer cannot use a traced {' and '.join(wrong or names)}: fix what is a flag or "
@@ -187,6 +194,12 @@ def _updates(optimizer: Any, params: Any, names: tuple[str, ...], traced: tuple[
     except (jax.errors.JAXTypeError, jax.errors.JAXIndexError):
         return False
     return True
+
+
+def _require_statistics(model: Any, params: Any, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    """Raises what a layer that needs the whole batch says of the smallest one."""
+    x, key = jax.ShapeDtypeStruct(shape, dtype), jax.eval_shape(jax.random.key, 0)
+    jax.eval_shape(partial(apply_in_training, model), params, x, key)
 
 
 def _require_parts(data: Any) -> None:

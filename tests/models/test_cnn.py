@@ -70,12 +70,6 @@ class PlainParallel(nn.Module):
         return jnp.concatenate(maps, -1)
 
 
-def plain_batch_norm(layer):
-    """Flax's, which else differentiates by the statistics too."""
-    fixed = nn.map_variables(nn.BatchNorm, "batch_stats", jax.lax.stop_gradient, init=True)
-    return fixed(use_running_average=True, epsilon=layer.epsilon)
-
-
 def two(value):
     return (value, value) if isinstance(value, int) else value
 
@@ -88,7 +82,7 @@ def pooling(pool, layer):
 
 
 PLAIN = {
-    BatchNorm: plain_batch_norm,
+    BatchNorm: lambda a: nn.BatchNorm(use_running_average=True, epsilon=a.epsilon),
     Conv: lambda a: nn.Conv(a.features, two(a.size), a.strides, a.padding, use_bias=a.bias),
     Dense: lambda a: nn.Dense(a.features),
     Dropout: lambda a: nn.Dropout(a.rate, deterministic=True),

@@ -13,7 +13,7 @@ import numpy as np
 import jaxnets
 from jaxnets import CNN, MLP, TrainSpec, augment, backprop, fit, parallel, sweep
 from jaxnets.data import Dataset
-from jaxnets.models import Activate, Conv, Dense, Dropout, Flatten, MaxPool
+from jaxnets.models import Activate, BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool
 from jaxnets.parallel.rows import parallel_map
 
 RNG = np.random.default_rng(0)
@@ -52,7 +52,8 @@ def own_rows(mesh):
 
 
 def cnn(mesh):
-    spec = TrainSpec(CNN(LAYERS), LOSS, 2, 32, augment=shift)
+    layers = (Conv(4, 3, bias=False), BatchNorm(), *LAYERS[1:])
+    spec = TrainSpec(CNN(layers), LOSS, 2, 32, augment=shift)
     return fit(spec, jax.random.key(2), SQUARE, HPARAMS, mesh=mesh)
 
 

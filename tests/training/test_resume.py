@@ -16,7 +16,7 @@ from jaxnets import MLP, DivergedError, TrainSpec, fit, parallel, sweep
 from jaxnets.augment import shift
 from jaxnets.data import Dataset
 from jaxnets.host.signals import Interrupted, defer_signals
-from jaxnets.models import CNN, Activate, Conv, Dense, Dropout, Flatten, MaxPool
+from jaxnets.models import CNN, Activate, BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool
 from jaxnets.storage import checkpoints
 from jaxnets.storage.checkpoints import CheckpointConfig, CheckpointMismatch
 from jaxnets.training.loop import Carry
@@ -30,7 +30,10 @@ Y = (X[:, 0] * X[:, 1] > 0).astype(np.int32)
 FLAT = Dataset({"x": X[:N], "y": Y[:N]}, {"x": X[N:], "y": Y[N:]})
 PICTURES = RNG.uniform(size=(N + 6, 6, 6, 1)).astype(np.float32)
 IMAGES = Dataset({"x": PICTURES[:N], "y": Y[:N]}, {"x": PICTURES[N:], "y": Y[N:]})
-LAYERS = (Conv(3, 3), Activate("relu"), MaxPool(2), Flatten(), Dropout(0.3), Dense(2))
+LAYERS = (
+    *(Conv(3, 3), BatchNorm(), Activate("relu"), MaxPool(2)),
+    *(Flatten(), Dropout(0.3), Dense(2)),
+)
 SETTINGS = {
     "perceptron": (TrainSpec(MLP((4,)), "binary_cross_entropy", epochs=3, batch_size=5), FLAT),
     "rows of two epochs, no validation": (
@@ -38,7 +41,7 @@ SETTINGS = {
         FLAT._replace(valid=None),
     ),
     "full set": (TrainSpec(MLP((4,)), "binary_cross_entropy", epochs=5), FLAT),
-    "dropout, shifted images": (
+    "statistics, dropout, shifted images": (
         TrainSpec(
             CNN(LAYERS),
             "softmax_cross_entropy",
