@@ -12,16 +12,24 @@ def test_the_examples_run_as_written_and_learn():
     examples = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert len(examples) > 8
     scope: dict = {"__name__": "your_problem"}
-    found = []
+    found = {}
     for example in examples:
         exec(example, scope)
-        found.append(dict(scope))
+        found[example] = dict(scope)
+
+    def after(text):
+        return next(scope for example, scope in found.items() if text in example)
+
     table, words, search = scope["table"], scope["extra"]["classes"], scope["search"]
     assert table.features == ["mass", "fur=long", "fur=short"]
     assert table.classes == ["cat", "dog"]
     assert search.best_score_ > 0.9
     assert (scope["best"] == scope["digits"].test["y"]).mean() > 0.9
     assert words == list("0123456789")
-    assert len(found[-3]["history"]["valid_loss"]) == 3
-    stopped = found[-4]["history"]["valid_loss"]
-    assert np.isnan(stopped).any()
+    assert len(after("state=state")["history"]["valid_loss"]) == 3
+    assert np.isnan(after("EarlyStopping")["history"]["valid_loss"]).any()
+    vectors = scope["vectors"]
+    assert "new_york" in vectors
+    assert vectors.most_similar(["king", "woman"], ["man"], topn=1)[0][0] == "queen"
+    assert vectors.doesnt_match(["paris", "tokyo", "oslo", "queen"]) == "queen"
+    assert len(scope["trained"].vectors) == len(vectors) + 2
