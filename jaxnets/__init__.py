@@ -10,6 +10,7 @@
 Training
     TrainSpec           the static choices of a run
     fit                 trains one network
+    fit_stream          trains one network on batches from outside, or on arrays in a file
     sweep, grid         trains many networks in one program; the product of hyper-parameters
     train               one run as a pure function: jit it, vmap it, differentiate it
     make_step, State    one update as a scan body; what it carries
@@ -67,6 +68,7 @@ from jaxnets.parallel.rows import parallel_map as parallel_map
 from jaxnets.storage.checkpoints import CheckpointConfig as CheckpointConfig
 from jaxnets.training.driver import DivergedError as DivergedError
 from jaxnets.training.fit import fit as fit
+from jaxnets.training.fit_stream import fit_stream as fit_stream
 from jaxnets.training.loop import State as State
 from jaxnets.training.loop import TrainSpec as TrainSpec
 from jaxnets.training.loop import make_step as make_step

@@ -209,7 +209,8 @@ def _require_parts(data: Any) -> None:
             continue
         raise TypeError(
             f"data is a {type(data).__name__} without a part {name!r} of x and y: make it with "
-            'jaxnets.data.from_arrays(x, y), or Dataset({"x": x, "y": y})'
+            'jaxnets.data.from_arrays(x, y), or Dataset({"x": x, "y": y}); a stream of batches is '
+            "for jaxnets.fit_stream"
         )
 
 
