@@ -1,7 +1,11 @@
 """The static choices of a word2vec run."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
+from functools import wraps
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +16,20 @@ RUN = 64
 """Consecutive positions per stream of a batch; contexts at both ends are computed twice."""
 OTHER_NAMES = {"sg": "skip_gram", "skipgram": "skip_gram", "skip-gram": "skip_gram"}
 """What gensim, fastText and others call the models."""
+ELSEWHERE = {
+    **dict.fromkeys(("vector_size", "size"), "dimensions"),
+    **dict.fromkeys(("negative", "neg"), "negatives"),
+    "alpha": "learning_rate",
+    "min_alpha": "final_rate",
+    "iter": "epochs",
+    **dict.fromkeys(("sg", "cbow"), 'model="sg" or model="cbow"'),
+    **dict.fromkeys(
+        ("sentences", "corpus_file", "min_count"),
+        "jaxnets.text.corpus.read(sentences, min_count=5), for word2vec.train",
+    ),
+    "seed": "jax.random.key(seed), for word2vec.train",
+}
+"""What to use for arguments of gensim's `Word2Vec`."""
 LEARNING_RATES = {"cbow": 0.05, "skip_gram": 0.025}
 """The defaults of the authors' program."""
 
@@ -41,7 +59,8 @@ class Word2Vec:
             always do.
 
     Raises:
-        TypeError: a size that is not an integer, or a rate or share that is not a number.
+        TypeError: a size that is not an integer, a rate or share that is not a number, or an
+            unknown argument; for those of gensim's `Word2Vec` it says what to use.
         ValueError: a size below 1, a share or rate out of range, or an unknown model.
     """
 
@@ -60,8 +79,12 @@ class Word2Vec:
     deterministic: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.model, str):
-            object.__setattr__(self, "model", OTHER_NAMES.get(self.model, self.model))
+        if not isinstance(self.model, str):
+            raise TypeError(
+                f"model is {self.model!r:.60}; it must be 'cbow' or 'skip_gram' (the text is an "
+                "argument of word2vec.train)"
+            )
+        object.__setattr__(self, "model", OTHER_NAMES.get(self.model, self.model))
         checks.require_known([self.model], GRADIENTS, "model")
         sizes = (
             "dimensions",
@@ -110,3 +133,22 @@ class Word2Vec:
         if self.streams is None:
             return math.gcd(self.batch_size, max(self.batch_size // RUN, 1))
         return self.streams
+
+
+def _with_hints(init: Callable[..., None]) -> Callable[..., None]:
+    """Makes an `__init__` say what to use for arguments that it does not know."""
+    known = [field.name for field in fields(Word2Vec)]
+
+    @wraps(init)
+    def checked(self: Word2Vec, *args: Any, **options: Any) -> None:
+        for name in options:
+            if name not in known:
+                near = ELSEWHERE.get(name) or next(iter(get_close_matches(name, known, 1)), None)
+                hint = f": use {near}" if near else f"; known: {', '.join(known)}"
+                raise TypeError(f"Word2Vec has no setting {name!r}{hint}")
+        init(self, *args, **options)
+
+    return checked
+
+
+Word2Vec.__init__ = _with_hints(Word2Vec.__init__)  # type: ignore[method-assign]

@@ -29,6 +29,11 @@ class Trained(NamedTuple):
     counts: np.ndarray
     """How often each word occurs in all texts so far, int64 `[words]`."""
 
+    @property
+    def wv(self) -> Vectors:
+        """The vectors, by gensim's name."""
+        return self.vectors
+
 
 class Text(NamedTuple):
     """Holds the text of a run, numbered by the vocabulary of its params."""

@@ -10,6 +10,9 @@ import numpy as np
 
 from jaxnets.host import checks
 
+SEARCHED = 200_000
+"""The words, the most frequent first, among which a near spelling is looked for."""
+
 
 class Vectors:
     """Maps words to vectors, which are compared by cosine similarity.
@@ -97,7 +100,7 @@ class Vectors:
     def _row(self, word: str) -> int:
         row = self.row(word)
         if row is None:
-            near = difflib.get_close_matches(word, self.words, n=3)
+            near = difflib.get_close_matches(word, self.words[:SEARCHED], n=3)
             hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
             raise KeyError(f"no vector for {word!r}{hint}")
         return row

@@ -110,6 +110,12 @@ def test_the_earlier_run_is_unchanged(old):
     np.testing.assert_array_equal(old.vectors.matrix, vectors)
 
 
+def test_devices_go_on_alike(old):
+    one, two = further(old), further(old, devices=jax.devices()[:2])
+    chex.assert_trees_all_close(two.params, one.params, atol=1e-5)
+    assert two.wv is two.vectors
+
+
 def test_another_start_is_another_run(old, tmp_path):
     config = CheckpointConfig(tmp_path)
     first = further(old, checkpoints=config)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import inspect
 
 import jax
 import numpy as np
@@ -87,6 +88,9 @@ def test_the_rate_falls_linearly():
 def test_other_names_of_the_models_mean_the_same(name):
     assert Word2Vec(name) == Word2Vec("skip_gram")
     assert hash(Word2Vec(name)) == hash(Word2Vec("skip_gram"))
+    assert str(inspect.signature(Word2Vec)).startswith(
+        "(model: str = 'cbow', dimensions: int = 100"
+    )
 
 
 def test_the_first_rate_is_the_models_unless_given():
@@ -169,7 +173,12 @@ def test_devices_that_cannot_share_a_batch_are_refused(key, corpus):
         ({"final_rate": -1.0}, ValueError, "final_rate"),
         ({"model": "glove"}, ValueError, "unknown model 'glove'"),
         ({"model": "skip_gran"}, ValueError, "did you mean 'skip_gram'"),
-        ({"model": ["sg"]}, ValueError, "unknown model"),
+        ({"model": [["a", "text"]]}, TypeError, r"model is .*the text is an argument of .*train"),
+        ({"vector_size": 50}, TypeError, "no setting 'vector_size': use dimensions"),
+        ({"sg": 1}, TypeError, "no setting 'sg': use model=\"sg\""),
+        ({"min_count": 1}, TypeError, r"no setting 'min_count': use .*corpus.read\(sentences"),
+        ({"dimension": 50}, TypeError, "no setting 'dimension': use dimensions"),
+        ({"workers": 4}, TypeError, "no setting 'workers'; known: model, dimensions, window"),
         ({"batch_size": 100}, ValueError, "must be a multiple of positions_per_group"),
         ({"streams": 7}, ValueError, "must be a multiple of streams"),
         ({"streams": 0}, ValueError, "streams"),
