@@ -12,6 +12,9 @@ Training
     fit                 trains one network
     fit_stream          trains one network on batches from outside, or on arrays in a file
     sweep, grid         trains many networks in one program; the product of hyper-parameters
+    grid_search, random_search, halving_search
+                        try choices of any kind: activations, sizes, optimizers, rates
+    table               what a sweep found, a dict for each network
     train               one run as a pure function: jit it, vmap it, differentiate it
     make_step, State    one update as a scan body; what it carries
     CheckpointConfig    where to save checkpoints, from which a run resumes bit for bit
@@ -66,6 +69,10 @@ from jaxnets.parallel.devices import cache_compilations as cache_compilations
 from jaxnets.parallel.devices import use_all_cores as use_all_cores
 from jaxnets.parallel.rows import parallel_map as parallel_map
 from jaxnets.storage.checkpoints import CheckpointConfig as CheckpointConfig
+from jaxnets.sweeps import grid_search as grid_search
+from jaxnets.sweeps import halving_search as halving_search
+from jaxnets.sweeps import random_search as random_search
+from jaxnets.sweeps import table as table
 from jaxnets.training.driver import DivergedError as DivergedError
 from jaxnets.training.fit import fit as fit
 from jaxnets.training.fit_stream import fit_stream as fit_stream

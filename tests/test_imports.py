@@ -64,6 +64,7 @@ ALLOWED = {
         *("activations", "backprop", "data", "losses", "models", "objective", "parallel"),
         "training",
     },
+    "sweeps": {"host", "objective", "parallel", "training"},
 }
 # The only rooms that may import a heavy package at all.
 HEAVY_ALLOWED = {

@@ -33,6 +33,7 @@ HABITS = {
     **dict.fromkeys(("beta_2", "beta2"), "b2"),
     **dict.fromkeys(("epsilon", "eps_root"), "eps"),
     **dict.fromkeys(("alpha", "kernel_regularizer", "reg"), "l2"),
+    **dict.fromkeys(("hidden", "hidden_sizes", "layer_sizes", "depth"), "widths"),
     **dict.fromkeys(("hidden_size", "units", "hidden_layer_sizes"), "width"),
     **dict.fromkeys(
         (

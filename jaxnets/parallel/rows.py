@@ -64,7 +64,7 @@ class Layout(NamedTuple):
     def place(self, rows: Any, same: Any) -> tuple[Any, Any]:
         """Shards `rows [n, ...]` as `[places, ...]`, and replicates `same`."""
         put = device_put if self.mesh.is_multi_process else jax.device_put
-        by_place = jax.tree.map(partial(_take, index=self.places), rows)
+        by_place = jax.tree.map(partial(take_rows, index=self.places), rows)
         return (
             put(by_place, NamedSharding(self.mesh, ROWS)),
             put(same, NamedSharding(self.mesh, REPLICATED)),
@@ -78,7 +78,7 @@ class Layout(NamedTuple):
             found = jax.device_put(found, self.mesh.devices[0])
         if len(self.places) == self.n:
             return found
-        return _take(found, np.arange(self.n))
+        return take_rows(found, np.arange(self.n))
 
 
 def layout(n: int, group: int) -> Layout:
@@ -110,7 +110,7 @@ def map_in_groups(mesh: Mesh, group: int, one: Callable[..., Any], rows: Any, *s
 
 
 @jax.jit
-def _take(tree: Any, index: Any) -> Any:
+def take_rows(tree: Any, index: Any) -> Any:
     """Takes rows of all leaves in one program, not in several a leaf that each must compile."""
     return jax.tree.map(lambda a: a[index], tree)
 

@@ -6,7 +6,6 @@ import jax
 import numpy as np
 
 from jaxnets.training.loop import Carry, State, TrainSpec
-from jaxnets.training.stopping import watch
 
 
 def require_state(spec: TrainSpec, state: Any, like: State, samples: int) -> int:
@@ -51,7 +50,41 @@ def require_state(spec: TrainSpec, state: Any, like: State, samples: int) -> int
     return step
 
 
+def require_states(spec: TrainSpec, state: Any, like: State, samples: int, n: int) -> int:
+    """Returns the steps that the n networks of a sweep have taken, once their state fits.
+
+    Args:
+        spec: as in `require_state`.
+        state: where they go on, with leading axes `[n]`.
+        like: a first state of that sweep, with another leading axis.
+        samples: the training samples.
+        n: how many keys the sweep has.
+
+    Raises:
+        TypeError: not a `State`.
+        ValueError: as `require_state`, a state of another number of networks, or of networks that
+            have not taken the same steps.
+    """
+    if not isinstance(state, State):
+        raise TypeError(f"state is a {type(state).__name__}; it must be a State, as sweep returns")
+    lengths = sorted({np.shape(leaf)[:1] for leaf in jax.tree.leaves(state)})
+    if lengths != [(n,)]:
+        raise ValueError(f"the state has leading axes {lengths}; there are {n} keys, one a network")
+    steps = np.unique(state.step)
+    if len(steps) > 1:
+        raise ValueError(
+            f"the networks have taken from {steps[0]} to {steps[-1]} steps: only those that have "
+            "taken the same number can go on together"
+        )
+    one, ours = (jax.tree.map(_without_first_axis, rows) for rows in (state, like))
+    return require_state(spec, one._replace(step=steps[0]), ours, samples)
+
+
+def _without_first_axis(leaf: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(np.shape(leaf)[1:], leaf.dtype)
+
+
 def going_on(carry: Carry, state: State) -> Carry:
-    """Puts a state in place of the first one."""
-    watched = watch(state.params) if carry.watched else ()
+    """Puts a state, or that of many networks, in place of the first one."""
+    watched = carry.watched and carry.watched._replace(params=state.params)
     return carry._replace(state=state, watched=watched)

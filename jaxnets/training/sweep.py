@@ -18,6 +18,7 @@ from jaxnets.host.memory import out_of_memory_hint
 from jaxnets.objective import calls_of
 from jaxnets.parallel.rows import layout, map_in_groups
 from jaxnets.storage.checkpoints import CheckpointConfig
+from jaxnets.training.continuing import going_on, require_states
 from jaxnets.training.driver import Job, drive
 from jaxnets.training.fingerprint import fingerprint
 from jaxnets.training.loop import (
@@ -49,6 +50,7 @@ def sweep(
     group: int | None = None,
     progress: bool = False,
     checkpoints: CheckpointConfig | None = None,
+    state: State | None = None,
 ) -> tuple[State, History]:
     """Trains a network for every key in one program, spread over all devices.
 
@@ -66,6 +68,7 @@ def sweep(
         group: networks trained side by side on a device; by default as many as stay in its cache.
         progress: whether to show a live bar with the newest metrics, means over the networks.
         checkpoints: as in `fit`, in one process.
+        state: as in `fit`, that of a sweep with fewer epochs, or some of its rows.
 
     Returns:
         State and history as in `fit`, with a leading axis `[n]`, the state on the first device.
@@ -82,6 +85,8 @@ def sweep(
     checks.require_count(n, "the number of keys")
     if group is not None:
         checks.require_count(group, "group")
+    if state is not None and checkpoints is not None:
+        raise ValueError("a sweep with checkpoints goes on from them: leave out the state")
     data, hparams = prepare(spec, data, hparams, networks=n)
     hparams = jax.tree.map(partial(np.broadcast_to, shape=n), hparams)
     on_cpu = jax.default_backend() == "cpu"
@@ -104,14 +109,20 @@ def sweep(
         # As in `fit`: programs must not wait for inputs that could not be allocated.
         begun = _begin(spec, state_id, drawn, at.mesh, keys, x, hparams, validated)
         carry, order_keys = jax.block_until_ready(begun)
+        taken = 0
+        if state is not None:
+            taken = require_states(spec, state, carry.state, samples, n)
+            carry = going_on(carry, at.place(state, None)[0])
         static = (spec, state_id, at.group, at.mesh)
         program = partial(_advance, *static, (hparams, order_keys), (data, shared_key))
-        job = Job(spec, program, samples, stops_if_diverged=False)
+        job = Job(spec, program, samples, stops_if_diverged=False, begun=taken)
         carry = drive(job, carry, progress, checkpoints, found)
         state, history, watched = at.collect((carry.state, carry.history, carry.watched))
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         raise out_of_memory_hint(error, *batch_hint(spec, samples)) from error
     history = jax.device_get(history)
+    if taken:
+        history = {name: rows[:, job.records(taken) :] for name, rows in history.items()}
     if spec.stopping:
         return best_state(state, watched), cut_off(history, watched.records)
     return state, history

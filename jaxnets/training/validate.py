@@ -87,7 +87,7 @@ def prepare(
             f"{valid['x'].shape[1:]}: both go through the same first layer"
         )
     if spec.stopping:
-        _require_metric(spec, spec.stopping.metric, valid)
+        require_metric(spec, spec.stopping.metric, valid)
     own = [own_hparams(spec.model, hparams, kind) for kind in OWN]
     names = {*hparams} - {*PENALTIES, *own[0], *own[1]}
     sample = train["x"].shape[1:], train["x"].dtype
@@ -103,7 +103,8 @@ def prepare(
     return data, {name: jax.device_put(np.array(value, dtype)) for name, value in hparams.items()}
 
 
-def _require_metric(spec: TrainSpec, metric: str, valid: Any) -> None:
+def require_metric(spec: TrainSpec, metric: str, valid: Any) -> None:
+    """Raises a ValueError unless a run records that metric."""
     names = ("loss", "accuracy") if get_loss(spec.loss).classifies else ("loss",)
     parts = ("train",) if valid is None else ("train", "valid")
     known = [f"{part}_{name}" for part in parts for name in names]

@@ -6,7 +6,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxnets import MLP, CheckpointConfig, EarlyStopping, TrainSpec, fit
+from jaxnets import MLP, CheckpointConfig, EarlyStopping, TrainSpec, fit, sweep
 from jaxnets.data import Dataset
 from jaxnets.parallel import all_devices
 from jaxnets.training.optimizers import adam_cosine
@@ -97,3 +97,70 @@ def test_the_given_state_stays_as_it_is(key):
     before = jax.device_get(half.params)
     fit(spec_of(4), key, DATA, RATE, state=half)
     chex.assert_trees_all_equal(jax.device_get(half.params), before)
+
+
+RATES = {"learning_rate": np.array([0.01, 0.02, 0.05, 0.1])}
+
+
+def take(tree, rows):
+    return jax.tree.map(lambda a: a[rows], tree)
+
+
+@pytest.mark.parametrize("rows", [[0, 1, 2, 3], [3, 1], [2]], ids=["all", "two", "one"])
+def test_rows_of_a_sweep_that_go_on_are_the_uninterrupted_runs(key, rows):
+    """Bit for bit, where networks train one after another."""
+    keys, rows = jax.random.split(key, 4), np.array(rows)
+    half, first = sweep(spec_of(4), keys, DATA, RATES, group=1)
+    some = {name: values[rows] for name, values in RATES.items()}
+    options = {"group": 1, "state": take(half, rows)}
+    states, second = sweep(spec_of(10), keys[rows], DATA, some, **options)
+    for i, row in enumerate(rows):
+        rate = {"learning_rate": RATES["learning_rate"][row]}
+        whole, history = fit(spec_of(10), keys[row], DATA, rate)
+        assert states.key[i] == whole.key
+        chex.assert_trees_all_equal(take(states, i)._replace(key=()), whole._replace(key=()))
+        for name, values in history.items():
+            joined = np.concatenate([first[name][row], second[name][i]])
+            np.testing.assert_array_equal(joined, values)
+
+
+def test_early_stopping_of_a_sweep_begins_again(key):
+    half, _ = fit(spec_of(6), key, DATA, RATE)
+    spec = spec_of(30, stopping=EarlyStopping("train_loss", 1, higher_is_better=True))
+    alone, expected = fit(spec, key, DATA, RATE, state=half)
+    states = jax.tree.map(lambda a: jax.numpy.stack([a]), half)
+    keys = jax.numpy.stack([key])
+    found, history = sweep(spec, keys, DATA, RATE, state=states, group=1)
+    n = len(expected["train_loss"])
+    np.testing.assert_array_equal(history["train_loss"][0, :n], expected["train_loss"])
+    assert np.isnan(history["train_loss"][0, n:]).all()
+    chex.assert_trees_all_equal(take(found.params, 0), alone.params)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda state: state.params, TypeError, "state is a dict"),
+        (lambda state: take(state, np.array([0])), ValueError, r"axes \[\(1,\)\]; there are 2"),
+        (lambda state: take(state, 0), ValueError, "there are 2 keys"),
+        (
+            lambda state: state._replace(step=state.step.at[0].set(6)),
+            ValueError,
+            "from 6 to 12 steps",
+        ),
+        (lambda state: state._replace(step=state.step + 48), ValueError, "taken 60 steps"),
+    ],
+)
+def test_a_state_of_other_networks_is_refused(key, change, error, message):
+    keys = jax.random.split(key, 2)
+    half, _ = sweep(spec_of(2), keys, DATA, RATE)
+    with pytest.raises(error, match=message):
+        sweep(spec_of(4), keys, DATA, RATE, state=change(half))
+
+
+def test_a_sweep_takes_a_state_or_checkpoints(key, tmp_path):
+    keys = jax.random.split(key, 2)
+    half, _ = sweep(spec_of(2), keys, DATA, RATE)
+    options = {"state": half, "checkpoints": CheckpointConfig(tmp_path)}
+    with pytest.raises(ValueError, match="leave out the state"):
+        sweep(spec_of(4), keys, DATA, RATE, **options)
