@@ -24,10 +24,13 @@ def test_the_examples_run_as_written_and_learn():
     assert table.features == ["mass", "fur=long", "fur=short"]
     assert table.classes == ["cat", "dog"]
     assert search.best_score_ > 0.9
-    assert (scope["best"] == scope["digits"].test["y"]).mean() > 0.9
+    assert (after("jn.load")["best"] == scope["digits"].test["y"]).mean() > 0.9
     assert words == list("0123456789")
     assert len(after("state=state")["history"]["valid_loss"]) == 3
     assert np.isnan(after("EarlyStopping")["history"]["valid_loss"]).any()
+    assert after("grid_search")["best"].history["valid_accuracy"][-1] > 0.9
+    assert len(scope["found"]) == 12
+    assert scope["halved"].rounds == [(9, 1), (3, 3), (1, 9)]
     vectors = scope["vectors"]
     assert "new_york" in vectors
     assert vectors.most_similar(["king", "woman"], ["man"], topn=1)[0][0] == "queen"
