@@ -33,6 +33,11 @@ def test_the_examples_run_as_written_and_learn():
     assert scope["halved"].rounds == [(9, 1), (3, 3), (1, 9)]
     vectors = scope["vectors"]
     assert "new_york" in vectors
+    assert {word for word, _ in vectors.most_similar("king", topn=3)} == {
+        "queen",
+        "crown",
+        "palace",
+    }
     assert vectors.most_similar(["king", "woman"], ["man"], topn=1)[0][0] == "queen"
     assert vectors.doesnt_match(["paris", "tokyo", "oslo", "queen"]) == "queen"
     assert len(scope["trained"].vectors) == len(vectors) + 2

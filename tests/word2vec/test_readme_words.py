@@ -1,5 +1,6 @@
 """README's example of word vectors answers sensibly, whatever the seed."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -19,9 +20,11 @@ def test_the_example_answers_sensibly(seed, capsys):
     )
     scope: dict = {"keys": jax.random.split(jax.random.key(seed), 1)}
     exec(example, scope)
-    assert capsys.readouterr().out.startswith("[('queen', ")
+    near, analogy = map(ast.literal_eval, capsys.readouterr().out.splitlines())
+    assert {word for word, _ in near} == {"queen", "palace", "crown"}
+    assert [word for word, _ in analogy] == ["queen"]
     vectors = scope["vectors"]
-    assert {word for word, _ in vectors.most_similar("paris", topn=5)} <= CAPITALS
+    assert {word for word, _ in vectors.most_similar("paris", topn=3)} <= CAPITALS
     assert vectors.most_similar(["paris", "japan"], ["france"], topn=1)[0][0] == "tokyo"
     assert vectors.doesnt_match(["paris", "tokyo", "oslo", "queen"]) == "queen"
     assert vectors.similarity("hot", "cold") > vectors.similarity("hot", "paris") + 0.3
