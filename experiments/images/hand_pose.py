@@ -84,7 +84,7 @@ class Config:
     seed: int = 1
 
 
-MULTIVERSE = Config(seeds=4, longest=2560)
+MULTIVERSE = Config(seeds=3, longest=8)
 SMOKE = Config(seeds=2, pictures=(64,), updates=8, longest=8, batch_size=8, candidates=16)
 
 

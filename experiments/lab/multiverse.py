@@ -3,7 +3,9 @@
 `make multiverse CLAIM=F2` runs the experiments of the claims of that row once for each combination
 of open settings, and writes `results/multiverse/EXPERIMENT.json` and a map of where each claim
 holds. An open setting counts here if it is a field of the experiment's configuration; the others
-are named. What was run is saved at once: the same command goes on from there.
+are named. What was run is saved at once: the same command goes on from there. Combinations have
+fewer seeds than the experiment: where that is too few to decide a part of a claim, it is not judged
+there.
 """
 
 import dataclasses
@@ -19,25 +21,26 @@ import jax
 import numpy as np
 
 from jaxnets import DivergedError
-from jaxnets.claims import Claim
+from jaxnets.claims import Claim, Part
+from jaxnets.claims.power import POWER, power
 from jaxnets.host.paths import as_path
 from jaxnets.storage.atomic import atomic_write, make_folder, write_text
 
+from . import notes
 from .claim_files import registered
 from .config import require_valid
 from .fingerprint import digest
 from .judging import REFUTING, judge_all
 from .multiverse_map import draw
-from .notes import read
 from .processes import run_each
-from .registry import EXPERIMENTS, LONGEST
+from .registry import EXPERIMENTS, LONGEST, MINUTES
 from .rules import require_usable
 from .run import COMMAND, PROGRAM, RESULTS, load, redraw
-from .settings_tried import Count, counts_of, digests_of, tried
+from .settings_tried import Count, counts_of, digests_of, read
 
-MOST, MOST_OF_LONGEST = 10, 4
+MOST, MOST_OF_MINUTES, MOST_OF_LONGEST = 10, 5, 4
 """Combinations that are run; of more, so many are drawn without replacement."""
-SEEDS = 8
+SEEDS, SEEDS_OF_LONGEST = 8, 4
 """Seeds of each combination, or as many as the experiment has."""
 Settings = dict[str, Any]
 
@@ -57,15 +60,29 @@ def main(wanted: str, results: Path = RESULTS) -> int:
         )
     if len(chosen) == 1:
         return explore(chosen[0], results)
+    failed = _explore_all(chosen)
+    print(_cost(chosen, results), flush=True)
+    if failed:
+        print(f"\nFailed (the others have run): {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed))
+
+
+def _explore_all(chosen: list[str]) -> list[str]:
+    """Explores each in its own process; returns those that failed."""
     command = [sys.executable, "-m", PROGRAM, "multiverse", "--claim"]
     start, failed = time.perf_counter(), []
     for done, (name, code) in enumerate(run_each({one: [*command, one] for one in chosen}), 1):
         minutes = (time.perf_counter() - start) / 60
         print(f"[{done} of {len(chosen)} done, {minutes:.0f} min] {name}", flush=True)
         failed += [name] * bool(code)
-    if failed:
-        print(f"\nFailed (the others have run): {', '.join(failed)}", file=sys.stderr)
-    return int(bool(failed))
+    return failed
+
+
+def _cost(names: list[str], results: Path) -> str:
+    """What all saved combinations took, in minutes of a core: other work does not count."""
+    rows = [row for name in names for row in read(name, results)["rows"]]
+    minutes = sum(row.get("core_seconds", row["seconds"]) for row in rows) / 60
+    return f"{len(rows)} combinations of {len(names)} experiments, {minutes:.0f} core minutes"
 
 
 def _is_asked_for(name: str, wanted: str) -> bool:
@@ -87,11 +104,12 @@ def explore(name: str, results: Path = RESULTS) -> int:
     results = as_path(results, "results")
     folder = results / "multiverse"
     make_folder(folder)
-    rows, missing = list(tried(name, results)), 0
+    planned, own = combinations(name, _claims(name)), _as_json(dataclasses.asdict(base(name)))
+    before, missing = read(name, results), 0
+    rows = list(before["rows"]) if before["base"] == own else []
     saved = [row["settings"] for row in rows]
-    planned = combinations(name, _claims(name))
     for settings in planned:
-        if json.loads(json.dumps(settings)) in saved:
+        if _as_json(settings) in saved:
             continue
         try:
             rows.append(_row(name, settings))
@@ -99,7 +117,8 @@ def explore(name: str, results: Path = RESULTS) -> int:
             print(f"{name} {settings}: not run: {error}", file=sys.stderr)
             missing += 1
             continue
-        note = {"experiment": name, **digests_of(name), "planned": len(planned), "rows": rows}
+        about = {"experiment": name, **digests_of(name), "base": own, "planned": len(planned)}
+        note = about | {"rows": rows}
         write_text(folder / f"{name}.json", json.dumps(note, indent=1))
     if rows:
         with atomic_write(folder / f"{name}.png") as png:
@@ -111,52 +130,72 @@ def explore(name: str, results: Path = RESULTS) -> int:
     return int(bool(missing))
 
 
+def _as_json(value: Any) -> Any:
+    """A value as it is read from a saved file."""
+    return json.loads(json.dumps(value))
+
+
 def _is_of_this_program(name: str, results: Path) -> bool:
     """Whether there is a result that can be judged again, with what was found here."""
     path = results / f"{name}.json"
     if not path.exists():
         return False
-    return read(path, f"{COMMAND} {name}", judged=False).get("program") == digest(name)
+    return notes.read(path, f"{COMMAND} {name}", judged=False).get("program") == digest(name)
 
 
 def _row(name: str, settings: Settings) -> dict[str, Any]:
     """Runs an experiment with these settings: what they are, and the claims' verdicts."""
-    begun, module = time.perf_counter(), load(name)
-    config = dataclasses.replace(base(module), **settings)
+    begun, used, module = time.perf_counter(), time.process_time(), load(name)
+    config = dataclasses.replace(base(name), **settings)
     result = module.run(config, jax.random.key(config.seed))
-    names = {claim.name for claim in _claims(name)}
+    claims = {claim.name: claim for claim in _claims(name)}
     judged = judge_all(name, module.CLAIMS, result)
-    found = {row["claim"]: _short(row) for row in judged if row["claim"] in names}
-    seconds = round(time.perf_counter() - begun, 1)
-    print(f"{name} {settings}: {seconds} s", flush=True)
-    return {"settings": settings, "claims": found, "seconds": seconds}
+    found = {
+        row["claim"]: _short(row, claims[row["claim"]]) for row in judged if row["claim"] in claims
+    }
+    seconds, core = time.perf_counter() - begun, time.process_time() - used
+    print(f"{name} {settings}: {seconds:.1f} s, {core:.1f} s of a core", flush=True)
+    cost = {"seconds": round(seconds, 1), "core_seconds": round(core, 1)}
+    return {"settings": settings, "claims": found, **cost}
 
 
-def base(module: Any) -> Any:
+def base(name: str) -> Any:
     """Returns the configuration whose open settings are changed: the own one, of fewer seeds.
 
     An experiment that takes long has its own `MULTIVERSE`.
     """
+    module = load(name)
     config = getattr(module, "MULTIVERSE", module.Config())
     if not hasattr(config, "seeds"):
         return config
-    return dataclasses.replace(config, seeds=min(config.seeds, SEEDS))
+    most = SEEDS_OF_LONGEST if name in LONGEST else SEEDS
+    return dataclasses.replace(config, seeds=min(config.seeds, most))
 
 
-def _short(row: Mapping[str, Any]) -> dict[str, Any]:
+def _short(row: Mapping[str, Any], claim: Claim) -> dict[str, Any]:
     """The verdict at these settings, by the parts: "refuted" needs no other settings here."""
-    verdicts = {part["verdict"] for part in row["parts"]}
-    order = ("not judged", "refuted", "inconclusive", "reproduced")
+    kinds = {part.name: part for part in claim.parts}
+    verdicts = {_verdict(found, kinds[found["part"]]) for found in row["parts"]}
+    order = ("not judged", "refuted", "underpowered", "inconclusive", "reproduced")
     verdict = next((one for one in order if one in verdicts), "not judged")
-    return {"verdict": verdict, "ours": row["ours"]}
+    named = "not judged" if verdict == "underpowered" else verdict
+    return {"verdict": named, "ours": row["ours"]}
+
+
+def _verdict(found: Mapping[str, Any], part: Part) -> str:
+    """The verdict on a part, where too few seeds to decide at twice the margin say nothing."""
+    if found["verdict"] != "inconclusive":
+        return found["verdict"]
+    enough = power(dataclasses.replace(part, seeds=found["n"])) >= POWER
+    return "inconclusive" if enough else "underpowered"
 
 
 def combinations(name: str, claims: list[Claim]) -> list[Settings]:
     """Lists the combinations of the claims' open settings that the experiment can use.
 
-    At most `MOST`, or `MOST_OF_LONGEST` where one takes long, drawn with a fixed key.
+    At most `MOST`, or fewer where one takes long, drawn with a fixed key.
     """
-    config, values = base(load(name)), {}
+    config, values = base(name), {}
     for claim in claims:
         for field, plausible in claim.open.items():
             if hasattr(config, field):
@@ -166,11 +205,9 @@ def combinations(name: str, claims: list[Claim]) -> list[Settings]:
         dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())
     )
     usable = [settings for settings in every if _usable(name, config, settings)]
-    most = MOST_OF_LONGEST if name in LONGEST else MOST
-    if len(usable) > most:
-        drawn = np.random.default_rng(0).choice(len(usable), most, replace=False)
-        usable = [usable[i] for i in sorted(drawn)]
-    return usable
+    most = min(MOST_OF_LONGEST if name in LONGEST else MOST, len(usable))
+    drawn = np.random.default_rng(0).choice(len(usable), most, replace=False)
+    return [usable[i] for i in sorted(drawn[: MOST_OF_MINUTES if name in MINUTES else most])]
 
 
 def _as_field(value: Any, many: bool) -> Any:
@@ -191,7 +228,8 @@ def _usable(name: str, config: Any, settings: Settings) -> bool:
 
 
 def _summary(claim: Claim, count: Count) -> str:
-    more = f"; {count['left']} not run" if count["left"] else ""
+    more = f"; {count['unjudged']} not judged" if count["unjudged"] else ""
+    more += f"; {count['left']} not run" if count["left"] else ""
     more += f"; not tried: {', '.join(count['untried'])}" if count["untried"] else ""
     return (
         f"{claim.row} {claim.name}: holds in {count['reproduced']} of {count['settings']} settings,"

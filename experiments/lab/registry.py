@@ -57,6 +57,7 @@ LECTURES: dict[str, tuple[str, ...]] = {
 }
 EXPERIMENTS = tuple(name for names in LECTURES.values() for name in names)
 LONGEST = (
+    "hand_pose",
     "mnist_cnn",
     "word2vec",
     "equivariance",
@@ -65,7 +66,23 @@ LONGEST = (
     "adversarial",
     "lenet",
     "reading_digits",
+    "shape_optimisation",
+    "shape_codes",
+    "shape_family",
+    "implicit_shape",
 )
 """`make experiments` starts with these, so that none of them runs alone at the end."""
+MINUTES = (
+    "activation_choice",
+    "decision_regions",
+    "random_points",
+    "linear_regions",
+    "sawtooth",
+    "vanishing_gradients",
+    "likelihoods",
+    "batch_size",
+    "many_networks",
+)
+"""Experiments of which one combination of open settings takes about a minute."""
 TIMED = ("batch_size", "backward_cost", "many_networks")
 """These measure times, so nothing else may run at the same time."""

@@ -16,7 +16,7 @@ from .pdf import as_pdf
 from .registry import LECTURES
 from .run import COMMAND, RESULTS
 from .scorecard import claims_of
-from .settings_tried import tried
+from .settings_tried import read
 
 HEADINGS = {
     "reproduced": "What holds",
@@ -114,7 +114,7 @@ def _open(settings: dict[str, list[Any]]) -> str:
 
 def _places(claim: dict[str, Any], results: Path) -> str:
     """The combinations of open settings at which a claim is reproduced."""
-    rows = tried(claim["experiment"], results)
+    rows = read(claim["experiment"], results)["rows"]
     own = [row for row in rows if claim.get("claim") in row["claims"]]
     held = [row for row in own if row["claims"][claim["claim"]]["verdict"] == "reproduced"]
     if not own:

@@ -115,10 +115,11 @@ def share(claim: dict[str, Any]) -> str:
     """Says in how many of the open settings a claim holds, and in how many it fails."""
     tried = claim.get("multiverse")
     if tried:
-        untried = f"; {tried['left']} not run" if tried["left"] else ""
-        untried += f"; not tried: {', '.join(tried['untried'])}" if tried["untried"] else ""
+        left = f"; {tried['unjudged']} not judged" if tried.get("unjudged") else ""
+        left += f"; {tried['left']} not run" if tried["left"] else ""
+        left += f"; not tried: {', '.join(tried['untried'])}" if tried["untried"] else ""
         held, failed = tried["reproduced"], tried["refuted"]
-        return f"{held} of {tried['settings']} settings, fails in {failed}{untried}"
+        return f"{held} of {tried['settings']} settings, fails in {failed}{left}"
     return f"open: {', '.join(claim['open'])}" if claim.get("open") else ""
 
 

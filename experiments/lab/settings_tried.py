@@ -15,6 +15,8 @@ class Count(TypedDict):
     settings: int
     reproduced: int
     refuted: int
+    unjudged: int
+    """Settings in which nothing could be measured, or that had too few seeds to decide."""
     left: int
     """Combinations that have not been run yet, or could not be run."""
     untried: list[str]
@@ -27,26 +29,23 @@ def digests_of(name: str) -> dict[str, Any]:
     return {"program": digest(name), "registered": claims}
 
 
-def tried(name: str, results: Path) -> list[dict[str, Any]]:
-    """Reads the combinations of a saved multiverse, see `read`."""
-    return read(name, results)["rows"]
-
-
 def read(name: str, results: Path) -> dict[str, Any]:
-    """Reads the `rows` of a saved multiverse and how many are `planned`.
+    """Reads the `rows` of a saved multiverse, how many are `planned`, and of which `base`.
 
-    There are none where the program or the claims have changed since.
+    There are none where the program or the claims have changed since. Older files do not say what
+    their combinations changed: their base is None.
 
     Raises:
         DamagedResult: the file is not what `make multiverse` writes.
     """
-    path, none = results / "multiverse" / f"{name}.json", {"rows": [], "planned": 0}
+    path = results / "multiverse" / f"{name}.json"
+    none: dict[str, Any] = {"rows": [], "planned": 0, "base": None}
     if not path.exists():
         return none
     try:
         note = json.loads(path.read_text(encoding="utf-8"))
         own = {part: note[part] for part in ("program", "registered")}
-        found = {part: note[part] for part in none}
+        found = {"base": None} | {part: note[part] for part in none.keys() & note.keys()}
         return found if own == digests_of(name) else none
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedResult(f"{path} is damaged: delete it, then run the multiverse") from error
@@ -55,7 +54,8 @@ def read(name: str, results: Path) -> dict[str, Any]:
 def counts_of(name: str, results: Path) -> dict[str, Count]:
     """Counts, for each claim of an experiment, the settings with each verdict, and all of them."""
     counts: dict[str, Count] = {}
-    rows, planned = read(name, results).values()
+    note = read(name, results)
+    rows, planned = note["rows"], note["planned"]
     for claim in registered(name).values() if rows else ():
         found = [row["claims"][claim.name] for row in rows if claim.name in row["claims"]]
         verdicts = [one["verdict"] for one in found]
@@ -64,6 +64,7 @@ def counts_of(name: str, results: Path) -> dict[str, Count]:
                 "settings": len(verdicts),
                 "reproduced": verdicts.count("reproduced"),
                 "refuted": verdicts.count("refuted"),
+                "unjudged": verdicts.count("not judged"),
                 "left": planned - len(rows),
                 "untried": sorted(claim.open.keys() - rows[0]["settings"].keys()),
             }

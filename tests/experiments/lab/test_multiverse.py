@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 
 import numpy as np
 import pytest
@@ -51,8 +52,8 @@ def test_every_usable_combination_is_run_once_and_counted(small, capsys):
     assert [row["settings"] for row in rows] == [
         {"steps": steps, "seeds": seeds} for steps in (20, 30) for seeds in (3, 4)
     ]
-    count = {"settings": 4, "reproduced": 4, "refuted": 0, "left": 0, "untried": ["paint"]}
-    assert counts_of("xor", small) == {"finds": count}
+    count = {"settings": 4, "reproduced": 4, "refuted": 0, "unjudged": 0, "left": 0}
+    assert counts_of("xor", small) == {"finds": count | {"untried": ["paint"]}}
     assert "holds in 4 of 4 settings, fails in 0" in capsys.readouterr().out
     assert (small / "multiverse/xor.png").stat().st_size > 1000
 
@@ -68,6 +69,59 @@ def test_a_multiverse_of_another_program_or_claim_does_not_count(small, other):
     path = small / "multiverse/xor.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | other))
     assert counts_of("xor", small) == {}
+
+
+def test_too_few_seeds_to_decide_are_not_judged(small, monkeypatch, capsys):
+    """An effect of 1.1 of a margin of 1: 4 seeds may miss twice the margin, 8 would see it."""
+    module = run.load("xor")
+    claim = CLAIM.replace("[20, 30, 25]", "[20, 25]").replace("[3, 4]", "[3, 4, 8]")
+    (small / "claims/xor/finds.toml").write_text(claim.replace("0.5", "0.8"))
+    measure = {"finds": lambda result: judging.Sample(3 * result["gain"] - 3.4)}
+    monkeypatch.setattr(module, "CLAIMS", measure)
+    assert multiverse.main("xor", small) == 0
+    rows = json.loads((small / "multiverse/xor.json").read_text())["rows"]
+    verdicts = [row["claims"]["finds"]["verdict"] for row in rows]
+    assert verdicts == ["not judged", "not judged", "inconclusive"]
+    assert "fails in 0 (refuted from 90% on); 2 not judged" in capsys.readouterr().out
+
+
+def test_too_few_seeds_still_refute_what_is_clearly_wrong(small, monkeypatch):
+    measure = {"finds": lambda result: judging.Sample(-result["gain"])}
+    monkeypatch.setattr(run.load("xor"), "CLAIMS", measure)
+    multiverse.main("xor", small)
+    assert counts_of("xor", small)["finds"]["refuted"] == 4
+
+
+def test_combinations_of_other_settings_than_now_are_run_again(small, monkeypatch):
+    multiverse.main("xor", small)
+    monkeypatch.setattr(multiverse, "SEEDS", 7)
+    multiverse.main("xor", small)
+    note = json.loads((small / "multiverse/xor.json").read_text())
+    assert (note["base"]["seeds"], len(note["rows"])) == (7, 4)
+
+
+def test_the_time_of_a_core_is_saved_and_summed(small, monkeypatch):
+    """Sleep takes no core, a loop does."""
+    module = run.load("xor")
+    whole = module.run
+
+    def waiting(config, key):
+        time.sleep(0.1)
+        start = time.process_time()
+        while time.process_time() < start + (0.2 if config.seeds == 3 else 0):
+            pass
+        return whole(config, key)
+
+    monkeypatch.setattr(module, "run", waiting)
+    multiverse.main("xor", small)
+    rows = json.loads((small / "multiverse/xor.json").read_text())["rows"]
+    three, four = rows[:2]
+    assert three["seconds"] > three["core_seconds"] >= 0.2 > four["core_seconds"]
+    for row in rows:
+        row["core_seconds"] = 90.0
+    path = small / "multiverse/xor.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"rows": rows}))
+    assert multiverse._cost(["xor"], small) == "4 combinations of 1 experiments, 6 core minutes"
 
 
 def test_what_was_run_is_not_run_again(small, monkeypatch):
