@@ -2,7 +2,9 @@
 
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from experiments.functions import rosenbrock_regression
@@ -73,3 +75,28 @@ def test_z_has_the_range_that_it_says(z, ends):
 def test_a_constant_has_loss_one_where_z_has_variance_one():
     y = rosenbrock_regression._surface(rosenbrock_regression.Config())["y"]
     np.testing.assert_allclose([y.mean(), (y**2).mean()], [0, 1], atol=1e-6)
+
+
+def test_a_search_that_finds_nothing_better_ends(x64):
+    """A slope that promises a descent where there is none, as rounding does near a minimum."""
+
+    def rising(w):
+        return 1 + jnp.sum((w - 1) ** 2)
+
+    def points(searched):
+        optimizer, w = rosenbrock_regression._lbfgs(searched)(), jnp.ones(3)
+        seen = {"value": jnp.asarray(1.0), "grad": jnp.ones(3), "value_fn": rising}
+        _, state = optimizer.update(jnp.ones(3), optimizer.init(w), w, **seen)
+        return int(state[-1].info.num_linesearch_steps)
+
+    assert points(2) == 2
+    assert points(5) == 5 < points(20) <= 20
+
+
+def test_the_experiment_searches_as_optax_does(key):
+    problem = rosenbrock_regression.SMOKE
+    default = rosenbrock_regression.run(problem, key)["losses"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rosenbrock_regression, "_lbfgs", lambda _: optax.lbfgs)
+        theirs = rosenbrock_regression.run(problem, key)["losses"]
+    np.testing.assert_array_equal(default, theirs)
