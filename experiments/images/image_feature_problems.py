@@ -23,8 +23,8 @@ from ..shared.image_data import mnist_or_digits
 from ..shared.image_networks import LOSS, adam_cosine_spec
 from . import image_descriptors as descriptors
 
-SIZE, CELL, WINDOW, STRIDE, WORDS = 32, 8, 8, 4, 64
-"""Pixels of a patch, of a HOG's cell, of a visual word, between windows; words."""
+CELL, WINDOW, STRIDE, WORDS = 8, 8, 4, 64
+"""Pixels of a HOG's cell, of a visual word, between windows; words."""
 SHALLOW = {
     "pixels": "raw pixels",
     "colours": "colour histogram",
@@ -38,6 +38,9 @@ DIGITS = {"pixels": "raw pixels", "hog": "HOG", "orientations": "HOG averaged ov
 MEASURED = ("photographs", "colour_change", "moved")
 """What is measured on patches for every seed."""
 SHIFTS = (0, 1, 2)
+"""How far images are changed: so many pixels, or as `CHANGES` says."""
+TURN, NOISE = 5.0, 0.1
+"""Of a change by 1: degrees, which move the border of a digit by a pixel, and a deviation."""
 SHOWN = 6
 """Patches of each photograph in the figure."""
 
@@ -45,13 +48,52 @@ Part = dict[str, np.ndarray]
 Features = Callable[[np.ndarray], np.ndarray]
 
 
-def linear_classifier() -> Any:
-    """Returns scikit-learn's ridge classifier on standardised features; leave-one-out penalty."""
-    from sklearn.linear_model import RidgeClassifierCV
+def linear_classifier(name: str) -> Any:
+    """Returns a classifier of `CLASSIFIERS` on standardised features."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    return make_pipeline(StandardScaler(), RidgeClassifierCV(np.logspace(0, 6, 7)))
+    return make_pipeline(StandardScaler(), CLASSIFIERS[name]())
+
+
+def _ridge() -> Any:
+    from sklearn.linear_model import RidgeClassifierCV
+
+    return RidgeClassifierCV(np.logspace(0, 6, 7))
+
+
+def _logistic_regression() -> Any:
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=PENALTY, max_iter=1000)
+
+
+def _linear_svm() -> Any:
+    from sklearn.svm import LinearSVC
+
+    return LinearSVC(C=PENALTY, dual=True, max_iter=10_000, random_state=0)
+
+
+PENALTY = 0.01
+"""The inverse of the penalty of classifiers that do not choose it: there are few samples."""
+CLASSIFIERS: dict[str, Callable[[], Any]] = {
+    "ridge": _ridge,
+    "logistic regression": _logistic_regression,
+    "linear SVM": _linear_svm,
+}
+"""scikit-learn's; the ridge classifier chooses its penalty by leave-one-out validation."""
+
+
+def _noise(key: Array, x: Array, by: int) -> Array:
+    return x + by * NOISE * jax.random.normal(key, x.shape)
+
+
+CHANGES: dict[str, Callable[[Array, Array, int], Array]] = {
+    "shift": augment.shift,
+    "rotation": lambda key, x, by: augment.affine(key, x, degrees=TURN * by, zoom=0.0, pixels=0.0),
+    "noise": _noise,
+}
+"""What makes small changes of images; all of them take a key, images and how far."""
 
 
 def patches(
@@ -71,7 +113,7 @@ def patches(
     turned = [np.rot90(picture, seed)[None] for picture in pictures]
     left, right = zip(*map(photographs.sides, turned), strict=True)
     train, valid, test = (
-        photographs.labelled_crops(random, [side[0] for side in part], each, SIZE)
+        photographs.labelled_crops(random, [side[0] for side in part], each, config.patch)
         for part, each in ((left, config.train), (left, config.test), (right, config.test))
     )
     tests = [test, test | {"x": descriptors.shuffle_pixels(random, test["x"])}]
@@ -83,7 +125,8 @@ def patches(
         "words": partial(descriptors.visual_words, book, size=WINDOW, stride=STRIDE),
     }
     features["together"] = lambda x: join([features[name](x) for name in TOGETHER])
-    accuracies = [_shallow(describe, train, tests) for describe in features.values()]
+    fitted = linear_classifier(config.classifier)
+    accuracies = [_shallow(fitted, describe, train, tests) for describe in features.values()]
     accuracies.append(_network(config, key, train, valid, tests, checkpoints=checkpoints))
     print(f"seed {seed}: {np.round(100 * np.asarray(accuracies)[:, 0])} %", flush=True)
     colours, of_shuffled = (features["colours"](part["x"]) for part in tests)
@@ -91,7 +134,7 @@ def patches(
         "photographs": np.asarray(accuracies),
         "colour_change": np.abs(of_shuffled - colours).max(),
         "moved": (tests[0]["x"] != tests[1]["x"]).any(axis=-1).mean(),
-        "shown": test["x"].reshape(len(pictures), -1, SIZE, SIZE, 3)[:, :SHOWN],
+        "shown": test["x"].reshape(len(pictures), -1, *test["x"].shape[1:])[:, :SHOWN],
         "book": book.cluster_centers_.reshape(WORDS, WINDOW, WINDOW, 3).astype(np.uint8),
     }
 
@@ -105,13 +148,13 @@ def _flat(x: np.ndarray) -> np.ndarray:
     return x.reshape(len(x), -1).astype(np.float32)
 
 
-def _shallow(features: Features, train: Part, tests: list[Part]) -> list[float]:
-    machine = linear_classifier().fit(features(train["x"]), train["y"])
+def _shallow(classifier: Any, features: Features, train: Part, tests: list[Part]) -> list[float]:
+    machine = classifier.fit(features(train["x"]), train["y"])
     return [machine.score(features(test["x"]), test["y"]) for test in tests]
 
 
 def network() -> CNN:
-    """Returns a network that takes 32 x 32 to 14, pooled 7, 5."""
+    """Returns a network that takes patches of 32 x 32 to 14, pooled 7, 5."""
     first = (Conv(16, 5, 2), Activate("relu"), MaxPool(2))
     second = (Conv(32, 3), Activate("relu"), Flatten())
     return CNN((*first, *second, Dense(len(photographs.KNOWN), "lecun")))
@@ -143,17 +186,21 @@ def _scale(part: Part) -> Part:
 
 
 def digits(config: Any, key: Array) -> Result:
-    """Measures accuracies `[seeds, DIGITS, SHIFTS]` on digits moved by up to `SHIFTS` pixels."""
+    """Measures accuracies `[seeds, DIGITS, SHIFTS]` on digits changed by up to `SHIFTS`."""
     data, name = mnist_or_digits(config.data, flat=False, valid=0)
     random, n = np.random.default_rng(config.seed), config.images
     train, test = _some(random, data.train, 4 * n), _some(random, data.test, 2 * n)
     cell = max(2, train["x"].shape[1] // 7)
-    moved = [np.asarray(augment.shift(key, jnp.asarray(test["x"]), pixels)) for pixels in SHIFTS]
+    change = CHANGES[config.changes]
+    moved = [np.asarray(change(key, jnp.asarray(test["x"]), by)) for by in SHIFTS]
     seen, *tests = (_describe(x, cell) for x in (train["x"], *moved))
     accuracies = []
     for _ in range(config.seeds):
         rows, tested = (random.permutation(len(part["y"]))[:n] for part in (train, test))
-        machines = {f: linear_classifier().fit(seen[f][rows], train["y"][rows]) for f in DIGITS}
+        machines = {
+            f: linear_classifier(config.classifier).fit(seen[f][rows], train["y"][rows])
+            for f in DIGITS
+        }
         accuracies.append(
             [[m.score(x[f][tested], test["y"][tested]) for x in tests] for f, m in machines.items()]
         )

@@ -178,6 +178,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("pictures", lambda c: min(c.pictures) >= c.candidates, "fill a batch of candidates"),
         Rule("dropout", lambda c: c.dropout > 0, "be above 0"),
     ),
+    "image_features": (
+        _is_of("classifier", "ridge", "logistic regression", "linear SVM"),
+        _is_of("patch", 32, 64),
+        _is_of("changes", "shift", "rotation", "noise"),
+    ),
     "image_surface": (_once("networks"),),
     "implicit_shape": (_at_least("points", 10),),
     "likelihoods": (IN_BATCHES,),
@@ -200,6 +205,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("seed", lambda c: c.seed + c.subsamples <= LARGEST_SEED + 1, "leave some for t-SNE"),
     ),
     "loss_landscape": (
+        _at_most("hidden", 16),
         _at_least("points", 3),
         _at_least("segments", 4),
         _rise("scales"),
@@ -220,6 +226,9 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _rise("sizes", 2),
         _has("sizes", 16),
         Rule("sizes", lambda c: c.sizes[-1] == c.samples, "end with `samples`"),
+        Rule("units", lambda c: c.units <= max(c.widths), "be at most the largest of `widths`"),
+        _is_of("budget", "equal steps", "equal epochs"),
+        _is_of("optimiser", "Adam", "gradient descent"),
         Rule("updates", lambda c: c.updates * c.sizes[0] >= c.samples, "make an epoch of batches"),
     ),
     "perceptron_mnist": (
@@ -253,6 +262,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         Rule("updates", lambda c: c.updates % c.records == 0, "be a multiple of `records`"),
     ),
     "random_wiring": (
+        _is_of("data", "digits", "mnist"),
         IN_BATCHES,
         Rule("levels", lambda c: sum(c.levels) == sum(c.layers), "have as many units as `layers`"),
         Rule(
@@ -316,6 +326,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "be multiples of `batch_size`",
         ),
     ),
+    "word2vec_lecture": (_is_of("answer", "the best", "among the best four"),),
     "xor": (
         _begins("widths", 2),
         _rise("widths", 2),

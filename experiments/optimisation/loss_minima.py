@@ -14,8 +14,6 @@ from jaxnets.parallel.rows import parallel_map
 from ..lab.claims import Result
 from .loss_slices import CLASSES, Config, blobs, loss_of, space
 
-NETWORK = jn.MLP((8, 8), CLASSES)
-"""Of tanh units, so that minima are smooth."""
 STEPS, TOLERANCE = 5_000, 1e-7
 """The most steps of L-BFGS, and the norm of the gradient at which it ends."""
 SAME = 1e-5
@@ -36,8 +34,9 @@ def search(config: Config, key: Array) -> Result:
 
 def _of_seed(config: Config, key: Array) -> dict[str, Array]:
     data_key, start_key = jax.random.split(key)
-    deviations, _ = space(NETWORK)
-    loss = loss_of(NETWORK, blobs(data_key, config.samples))
+    network = jn.MLP(config.hidden, CLASSES)
+    deviations, _ = space(network)
+    loss = loss_of(network, blobs(data_key, config.samples))
 
     def penalised(w: Array) -> Array:
         return loss(w) + config.penalty * jnp.sum(w**2)

@@ -53,6 +53,8 @@ class Config:
     """Searches for a minimum per seed."""
     penalty: float = 1e-3
     """Of the squared parameters there, without which there need not be a minimum."""
+    hidden: tuple[int, ...] = (8, 8)
+    """Of the network there, of tanh units, so that minima are smooth."""
     seed: int = 1
 
 

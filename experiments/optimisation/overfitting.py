@@ -24,6 +24,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import optax
 from jax import Array
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -46,6 +47,15 @@ LIMITS = (-1.4, 2.4, -0.9, 1.4)
 MAP = 120
 
 
+BUDGETS: dict[str, Callable[[int, int, int], int]] = {
+    "equal steps": lambda updates, size, samples: updates * size // samples,
+    "equal epochs": lambda updates, size, samples: updates,
+}
+"""Epochs in batches of a size, where the full set makes so many updates."""
+OPTIMISERS = {"Adam": (optax.adam, 1), "gradient descent": (optax.sgd, 25)}
+"""What trains in mini-batches, and how many times the learning rate it takes."""
+
+
 @dataclass(frozen=True)
 class Config:
     widths: tuple[int, ...] = (1, 2, 4, 8, 16, 32, 64)
@@ -53,6 +63,12 @@ class Config:
     """The first is 0."""
     sizes: tuple[int, ...] = (4, 16, 64)
     """The last is the number of samples."""
+    units: int = 64
+    """Of the network with weight decay, at most the widest."""
+    budget: str = "equal steps"
+    """What mini-batches have as much of as the full set, a name in `BUDGETS`."""
+    optimiser: str = "Adam"
+    """In mini-batches, a name in `OPTIMISERS`."""
     dropout: float = 0.5
     seeds: int = 64
     samples: int = 64
@@ -63,7 +79,7 @@ class Config:
     seed: int = 1
 
 
-SMOKE = Config((2, 4), (0.0, 1e-2), (16, 32), seeds=3, samples=32, updates=8)
+SMOKE = Config((2, 4), (0.0, 1e-2), (16, 32), units=4, seeds=3, samples=32, updates=8)
 
 
 def run(config: Config, key: Array) -> Result:
@@ -71,11 +87,13 @@ def run(config: Config, key: Array) -> Result:
     keys = jax.random.split(train_key, config.seeds)
     data = _draw_all(config, data_key)
     result: Result = {
-        name: np.asarray(getattr(config, name)) for name in ("widths", "lambdas", "sizes")
+        name: np.asarray(getattr(config, name)) for name in ("widths", "lambdas", "sizes", "units")
     }
     print("widths and weight decay", flush=True)
     widest, first = max(config.widths), len(config.widths)
-    points = [(n, 0.0) for n in config.widths] + [(widest, penalty) for penalty in config.lambdas]
+    points = [(n, 0.0) for n in config.widths] + [
+        (config.units, penalty) for penalty in config.lambdas
+    ]
     width, l2 = np.transpose(points)
     wide = jn.MLP((widest,))
     both = _train(config, keys, data, wide, width=width, l2=l2)
@@ -102,9 +120,18 @@ def _in_batches(config: Config, keys: Array, data: Dataset) -> Result:
     result: Result = {}
     for name in NETWORKS:
         model = jn.MLP(tuple(map(int, name.split("_"))))
-        by_size = [_train(config, keys, data, model, size) for size in config.sizes]
+        by_size = [_train_in_batches(config, keys, data, model, size) for size in config.sizes]
         result |= _name(f"size_{name}", jax.tree.map(lambda *a: np.concatenate(a, 1), *by_size))
     return result
+
+
+def _train_in_batches(
+    config: Config, keys: Array, data: Dataset, model: Any, size: int
+) -> dict[str, Any]:
+    optimizer, factor = OPTIMISERS[config.optimiser]
+    epochs = BUDGETS[config.budget](config.updates, size, config.samples)
+    spec = jn.TrainSpec(model, LOSS, epochs, size, optimizer, epochs)
+    return _measured(config, keys, data, spec, factor * config.learning_rate)
 
 
 def _at(found: Any, where: Any) -> Any:
@@ -133,18 +160,28 @@ def _train(
     keys: Array,
     data: Dataset,
     model: Any,
-    size: int | None = None,
+    **hparams: np.ndarray,
+) -> dict[str, Any]:
+    """Trains on all points as often as `updates` says; returns what `_measured` does."""
+    spec = jn.TrainSpec(model, LOSS, config.updates, record_every=config.updates)
+    return _measured(config, keys, data, spec, config.learning_rate, **hparams)
+
+
+def _measured(
+    config: Config,
+    keys: Array,
+    data: Dataset,
+    spec: jn.TrainSpec,
+    rate: float,
     **hparams: np.ndarray,
 ) -> dict[str, Any]:
     """Errors `train` and `test` and loss `valid`, each `[seeds, points]`, and the `params`.
 
     A point is an entry of the hyper-parameters, each `[points]`; `data` is stacked over seeds.
     """
-    epochs = config.updates * (size or config.samples) // config.samples
-    spec = jn.TrainSpec(model, LOSS, epochs, size, record_every=epochs)
     points = len(next(iter(hparams.values()))) if hparams else 1
     rows = {name: np.tile(values, len(keys)) for name, values in hparams.items()}
-    rows["learning_rate"] = np.full(len(keys) * points, config.learning_rate)
+    rows["learning_rate"] = np.full(len(keys) * points, rate)
     each = np.repeat(np.arange(len(keys)), points)
     found = parallel_map(partial(_outcome, spec), (keys[each], rows, _at(data, each)))
     return jax.tree.map(lambda a: np.asarray(a).reshape(len(keys), points, *a.shape[1:]), found)
@@ -185,9 +222,9 @@ def table(result: Result) -> str:
     rows = [[f"{n} units", *_errors(result, "width", i)] for i, n in enumerate(result["widths"])]
     widest = f"{result['widths'][-1]} units"
     for i, penalty in enumerate(result["lambdas"]):
-        rows.append([f"{widest}, lambda {penalty:g}", *_errors(result, "lambda", i)])
+        rows.append([f"{result['units']} units, lambda {penalty:g}", *_errors(result, "lambda", i)])
     best = [interval(choose(result, "lambda", m)).percent() for m in ("train", "test")]
-    rows += [[f"{widest}, lambda chosen", *best]]
+    rows += [[f"{result['units']} units, lambda chosen", *best]]
     rows += [[f"{widest}, dropout", *_errors(result, "dropout", 0)]]
     rows += [["n = 10, no flipped labels", *_errors(result, "clean", 0)]]
     for name, label in NETWORKS.items():

@@ -42,6 +42,10 @@ HELD_OUT = 0.1
 """The share of the text, its end, on which the network is tested."""
 
 
+ANSWERS = {"the best": 1, "among the best four": 4}
+"""Among how many of the best words the answer must be."""
+
+
 @dataclass(frozen=True)
 class Config:
     seeds: int = 16
@@ -51,6 +55,8 @@ class Config:
     epochs: int = 5
     batch_size: int = 128
     learning_rate: float = 3e-3
+    answer: str = "the best"
+    """When an analogy is solved, a name in `ANSWERS`."""
     seed: int = 1
 
 
@@ -74,23 +80,30 @@ def run(config: Config, key: Array, checkpoints: jn.CheckpointConfig | None = No
     states, history = jn.sweep(spec, keys, data, rate, progress=True, checkpoints=checkpoints)
     one = jnp.asarray(x[:1])
     initial = [spec.model.init(seed, one) for seed in keys]
+    among = ANSWERS[config.answer]
     learned = np.asarray(states.params["params"]["embedding"])
     return {
         "loss": history["valid_loss"],
         "words": np.asarray(len(spelling)),
         "contexts": np.asarray(len(y)),
-        "share": np.stack([_shares(spelling, matrix) for matrix in learned]),
-        "before": np.stack([_shares(spelling, p["params"]["embedding"]) for p in initial]),
+        "share": np.stack([shares(spelling, matrix, among) for matrix in learned]),
+        "before": np.stack([shares(spelling, p["params"]["embedding"], among) for p in initial]),
         "answers": np.asarray([_lecture_answer(spelling, matrix) for matrix in learned]),
         "frequent": np.asarray(frequent_loss(y[:first], y[first:], len(spelling))),
     }
 
 
-def _shares(spelling: tuple[str, ...], matrix: Array) -> np.ndarray:
-    """The share of analogies solved per topic, and of all, `[topics + 1]`."""
+def shares(spelling: tuple[str, ...], matrix: Array, among: int) -> np.ndarray:
+    """Computes the share of analogies solved per topic, and of all, `[topics + 1]`.
+
+    One is solved if the answer is `among` so many of the best words.
+    """
     vectors = word2vec.Vectors(spelling, np.asarray(matrix))
-    scores = word2vec.analogy_scores(vectors, tiny_language.analogies())
-    return np.asarray([scores[topic].share for topic in TOPICS] + [word2vec.total(scores).share])
+    solved = [
+        [d in dict(word2vec.analogy(vectors, a, b, c, among)) for a, b, c, d in questions]
+        for questions in tiny_language.analogies().values()
+    ]
+    return np.asarray([*map(np.mean, solved), np.mean(np.concatenate(solved))])
 
 
 def _lecture_answer(spelling: tuple[str, ...], matrix: Array) -> str:

@@ -8,6 +8,7 @@ import jaxnets as jn
 from experiments.functions import random_wiring
 from experiments.lab import run
 from experiments.shared import planar
+from jaxnets.data import Dataset, load
 from jaxnets.models import count_parameters
 from jaxnets.models.random_wiring import wiring
 
@@ -36,6 +37,13 @@ def judged(result):
 
 def test_every_claim_holds_for_networks_as_good_as_layers():
     assert set(judged(made_up()).values()) == {"reproduced"}
+
+
+def test_of_many_pictures_as_many_count_as_there_are_digits():
+    digits = load("digits")
+    assert jax.tree.all(jax.tree.map(np.array_equal, random_wiring.few(digits), digits))
+    parts = [{"x": np.zeros((3000, 784)), "y": np.arange(3000)}] * 3
+    assert [part["y"][-1] for part in random_wiring.few(Dataset(*parts))] == [1078, 358, 1999]
 
 
 CASES = {

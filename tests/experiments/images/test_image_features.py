@@ -111,15 +111,30 @@ def test_windows_are_counted_as_the_nearest_words(patches):
         np.testing.assert_allclose(shares, counts / 16)
 
 
-def test_the_linear_classifier_has_a_score_for_each_class():
+@pytest.mark.parametrize("name", problems.CLASSIFIERS)
+def test_a_linear_classifier_has_a_score_for_each_class(name):
     random = np.random.default_rng(6)
     y = random.integers(4, size=120)
     x = random.normal(size=(120, 6)) + 6 * np.eye(4, 6)[y]
-    machine = problems.linear_classifier().fit(x[:80], y[:80])
+    machine = problems.linear_classifier(name).fit(x[:80], y[:80])
     assert machine.score(x[80:], y[80:]) > 0.95
     assert machine[-1].coef_.shape == (4, 6)
     halves = machine.decision_function((x[:1] + x[1:2]) / 2)
     np.testing.assert_allclose(halves, machine.decision_function(x[:2]).mean(0, keepdims=True))
+
+
+@pytest.mark.parametrize("name", problems.CHANGES)
+def test_changes_by_nothing_change_nothing_and_larger_ones_more(name, key):
+    """Of a ramp along the columns, which a shift and a turn move, and noise does not keep."""
+    x = np.broadcast_to(np.linspace(0, 1, 28)[:, None], (8, 28, 28, 1))
+    change = problems.CHANGES[name]
+    by = [np.abs(np.asarray(change(key, x, n)) - x)[:, 9:19, 9:19].mean() for n in (0, 1, 2)]
+    assert by[0] < 1e-6 < 0.003 < by[1] < by[2]
+
+
+def test_noise_has_the_deviation_that_it_says(key):
+    noise = problems.CHANGES["noise"](key, np.zeros((50, 28, 28, 1)), 2)
+    np.testing.assert_allclose(noise.std(), 0.2, rtol=0.02)
 
 
 def test_the_network_is_small(key):
@@ -132,7 +147,7 @@ def test_every_test_patch_is_from_the_side_without_training_patches(monkeypatch,
     """Photographs whose last quarter, as the seed turns them, is brighter than the rest."""
     config, seen = image_features.SMOKE, []
 
-    def look(features, train, tests):
+    def look(classifier, features, train, tests):
         seen.append((train["x"].max(), tests[0]["x"].min(), train["y"], tests[0]["y"]))
         return [0.0, 0.0]
 

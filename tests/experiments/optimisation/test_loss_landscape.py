@@ -106,8 +106,9 @@ def test_ends_on_a_slope_or_a_saddle_are_no_minima():
     assert row["converged"].startswith("62 of 128 ends")
 
 
-def test_searches_end_in_minima(x64, key):
-    config = loss_slices.Config(seeds=2, samples=20, starts=2, penalty=0.01)
+@pytest.mark.parametrize("hidden", [(8, 8), (12, 12)])
+def test_searches_end_in_minima(x64, key, hidden):
+    config = loss_slices.Config(seeds=2, samples=20, starts=2, penalty=0.01, hidden=hidden)
     found = loss_minima.search(config, key)
     assert found["end_loss"].shape == (2, 2)
     assert loss_minima.are_minima(found).all()

@@ -1,9 +1,11 @@
 """Runs of `overfitting` against single ones; what it measures on made-up results."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
 import numpy as np
+import optax
 import pytest
 
 import jaxnets as jn
@@ -20,17 +22,15 @@ def draw(keys):
     return jax.jit(jax.vmap(partial(overfitting._draw, CONFIG)))(keys)
 
 
-@pytest.mark.parametrize(("size", "l2"), [(None, 0.05), (4, 0.0)])
-def test_every_point_is_a_run_of_its_own(key, size, l2):
-    """Against `fit` on the same draw: as many updates, on all points or on some."""
-    keys = jax.random.split(key, 3)
+def test_every_point_is_a_run_of_its_own(key):
+    """Against `fit` on the same draw."""
+    l2, keys = 0.05, jax.random.split(key, 3)
     model = jn.MLP((4,))
     hparams = {"width": np.asarray([2.0, 4.0]), "l2": np.asarray([0.0, l2])}
     data = draw(keys)
-    found = overfitting._train(CONFIG, keys, data, model, size, **hparams)
+    found = overfitting._train(CONFIG, keys, data, model, **hparams)
     data = jax.tree.map(lambda a: a[2], data)
-    epochs = 64 if size is None else 16
-    spec = jn.TrainSpec(model, overfitting.LOSS, epochs, size, record_every=epochs)
+    spec = jn.TrainSpec(model, overfitting.LOSS, 64, record_every=64)
     one = {"learning_rate": CONFIG.learning_rate, "width": 4, "l2": l2}
     state, history = jn.fit(spec, keys[2], data, one)
     assert int(state.step) == CONFIG.updates
@@ -38,6 +38,29 @@ def test_every_point_is_a_run_of_its_own(key, size, l2):
     for part in ("train", "test"):
         right = accuracy(model, overfitting.LOSS, state.params, getattr(data, part))
         assert found[part][2, 1] == pytest.approx(1 - float(right), abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("budget", "optimiser", "updates", "optimizer", "rate"),
+    [
+        ("equal steps", "Adam", 64, optax.adam, 0.02),
+        ("equal epochs", "gradient descent", 256, optax.sgd, 0.5),
+    ],
+)
+def test_batches_have_the_budget_and_the_optimiser(
+    key, budget, optimiser, updates, optimizer, rate
+):
+    """Against `fit` on the same draw, in four batches of 4."""
+    keys, model = jax.random.split(key, 3), jn.MLP((4,))
+    config, data = replace(CONFIG, budget=budget, optimiser=optimiser), draw(keys)
+    found = overfitting._train_in_batches(config, keys, data, model, 4)
+    epochs = updates // 4
+    spec = jn.TrainSpec(model, overfitting.LOSS, epochs, 4, optimizer, epochs)
+    state, history = jn.fit(
+        spec, keys[2], jax.tree.map(lambda a: a[2], data), {"learning_rate": rate}
+    )
+    assert int(state.step) == updates
+    np.testing.assert_allclose(found["valid"][2, 0], history["valid_loss"][-1], rtol=1e-3)
 
 
 def test_decay_shrinks_the_weights(key):

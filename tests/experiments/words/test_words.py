@@ -70,6 +70,25 @@ def test_the_loss_of_frequencies_is_their_entropy():
     np.testing.assert_allclose(word2vec_lecture.frequent_loss(seen, y, 2), entropy, rtol=1e-4)
 
 
+@pytest.mark.parametrize("among", [1, 4])
+def test_an_analogy_is_solved_among_the_best_words(among):
+    """Against cosines sorted in full."""
+    questions = tiny_language.analogies().values()
+    words = sorted({word for rows in questions for four in rows for word in four})
+    matrix = np.random.default_rng(0).normal(size=(len(words), 6)).astype(np.float32)
+    unit = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    solved = []
+    for rows in questions:
+        for a, b, c, d in rows:
+            at = [words.index(word) for word in (a, b, c)]
+            scores = unit @ (unit[at[1]] - unit[at[0]] + unit[at[2]])
+            scores[at] = -np.inf
+            solved.append(words.index(d) in np.argsort(-scores)[:among])
+    found = word2vec_lecture.shares(tuple(words), matrix, among)
+    np.testing.assert_allclose(found[-1], np.mean(solved))
+    assert 0 < found[-1] < 1
+
+
 def test_a_word_not_seen_before_has_a_loss():
     assert word2vec_lecture.frequent_loss(np.zeros(7, int), np.asarray([2]), 3) == pytest.approx(
         np.log(10)
