@@ -10,6 +10,8 @@ import numpy as np
 
 from jaxnets.host import checks
 
+Terms = str | np.ndarray | Sequence[str | np.ndarray] | None
+"""A word, a vector `[dimensions]`, a list of both, or nothing."""
 SEARCHED = 200_000
 """The words, the most frequent first, among which a near spelling is looked for."""
 
@@ -176,7 +178,7 @@ class Vectors:
         return float(one @ other)
 
     def most_similar(
-        self, positive: Any = (), negative: Any = (), topn: int = 10
+        self, positive: Terms = None, negative: Terms = None, topn: int = 10
     ) -> list[tuple[str, float]]:
         """Returns the words nearest to the mean of some words, less others (Mikolov et al., 2013).
 
@@ -235,20 +237,17 @@ class Vectors:
                 )
         return rows
 
-    def _terms(self, terms: Any, name: str) -> tuple[np.ndarray, list[int]]:
+    def _terms(self, terms: Terms, name: str) -> tuple[np.ndarray, list[int]]:
         """Returns unit vectors of words, and vectors as they are, `[n, d]`; and the words' rows."""
-        if isinstance(terms, str) or (isinstance(terms, np.ndarray) and terms.dtype.kind == "f"):
-            terms = [terms] if np.ndim(terms) < 2 else list(terms)
-        if not isinstance(terms, Sequence | np.ndarray):
-            raise TypeError(f"{name} is {terms!r:.60}; it must be words, or vectors")
+        terms = _as_list(terms, name)
         rows = self.directed_rows([term for term in terms if isinstance(term, str)])
         found = [self._term(term, name) for term in terms]
-        return np.asarray(found, np.float64).reshape(-1, self.vector_size), rows.tolist()
+        return np.asarray(found, np.float64).reshape(len(found), self.vector_size), rows.tolist()
 
     def _term(self, term: Any, name: str) -> np.ndarray:
         if isinstance(term, str):
             return self.unit[self._row(term)]
-        if not isinstance(term, np.ndarray):
+        if not hasattr(term, "__array__"):
             raise TypeError(f"{name} has {term!r:.60}; it must be words, or vectors (arrays)")
         found = checks.as_finite(term, name)
         if found.shape != (self.vector_size,):
@@ -269,6 +268,19 @@ def as_words(words: Iterable[str]) -> tuple[str, ...]:
         if not isinstance(word, str):
             raise TypeError(f"words must be str, got {word!r}")
     return words
+
+
+def _as_list(terms: Any, name: str) -> Sequence[Any]:
+    """Returns words and vectors as a list: a single one, the rows of a matrix, or a list."""
+    if terms is None:
+        return []
+    if hasattr(terms, "__array__") and np.asarray(terms).dtype.kind in "fiu":
+        return list(np.atleast_2d(np.asarray(terms)))
+    if isinstance(terms, str):
+        return [terms]
+    if not isinstance(terms, Sequence | np.ndarray):
+        raise TypeError(f"{name} is {terms!r:.60}; it must be words, or vectors")
+    return list(terms)
 
 
 def _as_float32(matrix: Any) -> np.ndarray:

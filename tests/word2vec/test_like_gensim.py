@@ -1,5 +1,6 @@
 """Word vectors asked as gensim's `KeyedVectors` are: the same answers, and errors that help."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -36,6 +37,8 @@ QUESTIONS = {
     "twice": {"positive": ["w3", "w3", "w4"]},
     "a vector": {"positive": [MATRIX[3] + MATRIX[4]]},
     "vectors and words": {"positive": [MATRIX[3], "w4"], "negative": "w5"},
+    "None": {"positive": ["w3"], "negative": None},
+    "rows": {"positive": MATRIX[3:5]},
     "all": {"positive": ["w3"], "topn": 100},
 }
 
@@ -74,6 +77,14 @@ def test_the_table_is_that_of_gensim(vectors, theirs):
     assert list(vectors) == WORDS
 
 
+def test_a_vector_may_be_of_any_kind(vectors):
+    ones = vectors.similar_by_vector(np.ones(12))
+    for other in (np.ones(12, int), [1] * 12, [1.0] * 12, jnp.ones(12)):
+        assert vectors.similar_by_vector(other) == ones
+    for other in (jnp.ones(12), [jnp.ones(12)], np.ones((1, 12), int)):
+        assert vectors.most_similar(other) == ones
+
+
 def test_a_vector_of_the_table_can_be_changed(vectors):
     before = vectors.most_similar("w4")
     for vector in (vectors["w4"], vectors[["w4"]][0], vectors.get_vector("w4", norm=True)):
@@ -109,6 +120,7 @@ WRONG = {
     "a set": (lambda v: v.most_similar({"a"}), TypeError, "positive is {'a'}; it must be words"),
     "a weight": (lambda v: v.most_similar([("a", 2.0)]), TypeError, r"positive has \('a', 2.0\)"),
     "another size": (lambda v: v.most_similar(np.ones(5)), ValueError, r"shape \(5,\); these have"),
+    "three axes": (lambda v: v.most_similar(np.ones((1, 1, 2))), ValueError, r"\(1, 2\); these"),
     "NaN": (lambda v: v.similar_by_vector(np.full(2, np.nan)), ValueError, "must be finite"),
     "no direction": (lambda v: v.most_similar("zero"), ValueError, "'zero' is zero"),
     "cancel": (lambda v: v.most_similar("a", "a"), ValueError, "mean of positive and negative is"),
