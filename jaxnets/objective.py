@@ -114,6 +114,13 @@ def apply_in_training(
     return model.apply(params, x, **options), {}
 
 
+def without_statistics(params: Params) -> Params:
+    """Returns params that have no derivative by collections other than `params`."""
+    if isinstance(params, dict) and "params" in params and len(params) > 1:
+        return lax.stop_gradient(params) | {"params": params["params"]}
+    return params
+
+
 def as_part(model: Any, loss: AnyLoss, part: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Converts samples x, targets y and weights to what the model and the loss take, once checked.
 
@@ -222,9 +229,7 @@ class Objective:
         and collections that change, such as `batch_stats`, are in the metrics as `collections`.
         """
         if key is None:
-            if isinstance(self.model, nn.Module) and params.keys() - {"params"}:
-                params = lax.stop_gradient(params) | {"params": params["params"]}
-            outputs = calls_of(self.model).evaluate(params, batch["x"])
+            outputs = calls_of(self.model).evaluate(without_statistics(params), batch["x"])
             changed: dict[str, Any] = {}
         else:
             outputs, changed = apply_in_training(self.model, params, batch["x"], key)

@@ -1,11 +1,12 @@
 """Back-propagation by hand against jax.grad and central differences, on random networks (row D1).
 
 Claim: the backward pass of the lectures (L0, L1, L2) gives the derivatives of the loss. Every
-network is drawn at random: depth 1 to 6, plain, residual, or with a code for each sample's shape
-(row C9), any differentiable activation, any loss, batch and parameters; the gradients by hand are
-compared in float64 and in float32. So are those of LeNet, L2's network and a residual CNN on images
-of 28 x 28; there jax.grad differentiates the same network in Flax's operations, because jax.grad of
-ours would run the rules by hand.
+network is drawn at random: depth 1 to 6, plain, residual, with dropout, or with a code for each
+sample's shape (row C9), any differentiable activation, any loss, batch and parameters; the
+gradients by hand are compared in float64 and in float32. So are those of LeNet, L2's network, a
+residual CNN, and batch normalisation by running statistics and by the batch, on images of 28 x 28;
+there jax.grad differentiates the same network in Flax's operations, because jax.grad of ours would
+run the rules by hand.
 
 Command: `make gradcheck`, 2 to 3 minutes on 2 cores. An error is the norm
 of the difference over the norm of jax.grad's gradient. Central differences in float64, one per
@@ -57,7 +58,18 @@ def _coded(widths: tuple[int, ...], outputs: int, activation: str) -> CodedShape
     return CodedShapes(SHAPES, 2, MLP(widths, outputs, activation))
 
 
-MODELS = {"MLP": MLP, "ResidualMLP": ResidualMLP, "CodedShapes": _coded}
+def _dropping(widths: tuple[int, ...], outputs: int, activation: str) -> ResidualMLP:
+    return ResidualMLP(widths, outputs, activation, dropout=0.3)
+
+
+MODELS = {
+    "MLP": MLP,
+    "ResidualMLP": ResidualMLP,
+    "ResidualMLP with dropout": _dropping,
+    "CodedShapes": _coded,
+}
+KEY = 0
+"""The seed of the dropout masks, which are those of the central differences too."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,7 @@ class Config:
     activations: int = 1
     """Drawn at random for each depth, loss and model."""
     networks: int = 8
-    """Of each depth, loss, model and activation; 6 x 8 x 3 x 1 x 8 = 1,152 in all."""
+    """Of each depth, loss, model and activation; 6 x 11 x 4 x 1 x 8 = 2,112 in all."""
     step: float = 1e-5
     kink: float = 1e-3
     images: tuple[str, ...] = tuple(images.NETWORKS)
@@ -83,7 +95,7 @@ SMOKE = Config(
     losses=("hinge", "gaussian", "clamped_l1"),
     activations=1,
     networks=4,
-    images=("lenet5", "parallel_cnn"),
+    images=("lenet5", "parallel_cnn", "batch_norm_cnn"),
     image_networks=1,
 )
 
@@ -140,20 +152,20 @@ def _image_members(
     config: Config, name: str, choice: np.random.Generator
 ) -> tuple[list[dict[str, Any]], int, int]:
     """Errors of `config.image_networks` networks; networks and differences drawn again."""
-    model = images.NETWORKS[name]()
+    model, key = images.NETWORKS[name](), images.key_of(name)
     members: list[dict[str, Any]] = []
     near = crossed = 0
     for _ in range(images.DRAWS * config.image_networks):
         if len(members) == config.image_networks:
             return members, near, crossed
         params, batch = images.draw(model, choice)
-        *single, apart = images.gradients(model, *jax.tree.map(_to_float32, (params, batch)))
+        *single, apart = images.gradients(model, *jax.tree.map(_to_float32, (params, batch)), key)
         if apart:
             near += 1
             continue
-        *double, _ = images.gradients(model, params, batch)
+        *double, _ = images.gradients(model, params, batch, key)
         slopes, kinks = images.directional_derivatives(
-            model, params, batch, double, config.image_step, choice
+            model, params, batch, double, config.image_step, choice, key
         )
         central, by_hand, by_jax = slopes.T
         crossed += kinks
@@ -203,7 +215,8 @@ def _distance_to_kink(objective: Objective, params: Params, batch: Batch) -> Arr
     That is 0 or 1, or, for the clamped loss, the clamped target.
     """
     model = objective.model
-    outputs, traces = backprop.FAMILIES[type(model)].forward(model, params, batch["x"])
+    bound = model.bind(params, rngs={"dropout": jax.random.key(KEY)})
+    outputs, traces = backprop.FAMILIES[type(model)].forward(bound, params, batch["x"])
     layers = traces.decoder if isinstance(model, CodedShapes) else traces
     hidden = jnp.stack([trace.s for trace in layers[:-1]])
     margins = jnp.minimum(jnp.abs(outputs), jnp.abs(jnp.abs(outputs) - 1))
@@ -220,15 +233,16 @@ def _activation(model: Any) -> Any:
 
 def _both_gradients(objective: Objective, params: Params, batch: Batch) -> tuple[Array, Array]:
     """The gradients by hand and by jax.grad, each as one vector."""
-    _, by_hand = backprop.value_and_grad(objective)(params, batch)
-    _, by_jax = jax.value_and_grad(objective, has_aux=True)(params, batch)
+    _, by_hand = backprop.value_and_grad(objective)(params, batch, jax.random.key(KEY))
+    by_autodiff = jax.value_and_grad(objective, has_aux=True)
+    _, by_jax = by_autodiff(params, batch, jax.random.key(KEY))
     return ravel_pytree(by_hand)[0], ravel_pytree(by_jax)[0]
 
 
 def _central_differences(objective: Objective, params: Params, batch: Batch, h: float) -> Array:
     """`(E(w + h e_i) - E(w - h e_i)) / 2h` for every parameter i, as one vector."""
     w, unravel = ravel_pytree(params)
-    value = jax.vmap(lambda w: objective(unravel(w), batch)[0])
+    value = jax.vmap(lambda w: objective(unravel(w), batch, jax.random.key(KEY))[0])
     steps = h * jnp.eye(len(w))
     return (value(w[None] + steps) - value(w[None] - steps)) / (2 * h)
 

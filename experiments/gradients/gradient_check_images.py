@@ -35,18 +35,38 @@ def parallel_cnn() -> CNN:
     return CNN((*first, layers.Parallel(branches), *last))
 
 
+def batch_norm_cnn() -> CNN:
+    """Builds a small residual network that normalises by the batch."""
+    block = (
+        layers.Conv(8, 3, padding="SAME", bias=False),
+        BatchNorm(1e-3),
+        layers.Activate("relu"),
+    )
+    first = (layers.Conv(8, 5, 2, bias=False), BatchNorm(), layers.Activate("relu"))
+    last = (layers.GlobalAverage(), layers.Dense(CLASSES, "lecun"))
+    return CNN((*first, layers.Residual(block), *last))
+
+
 NETWORKS: dict[str, Callable[[], CNN]] = {
     "lenet5": lenet5,
     "small_cnn": small_cnn,
     "residual_cnn": residual_cnn,
     "parallel_cnn": parallel_cnn,
+    "batch_norm_cnn": batch_norm_cnn,
 }
+IN_TRAINING = ("batch_norm_cnn",)
+"""Networks that get a key, as in training; the others normalise by running statistics."""
 LOSS, CLASSES = "softmax_cross_entropy", 10
 IMAGES = (4, 28, 28, 1)
 DIRECTIONS, SINGLES = 16, 8
 """Random directions over all parameters, and single parameters of every leaf."""
 DRAWS = 10
 """At most this many times the wanted directions, or networks, are drawn."""
+
+
+def key_of(name: str) -> Array | None:
+    """The key with which the objective of a network is called."""
+    return jax.random.key(0) if name in IN_TRAINING else None
 
 
 def facts(name: str) -> dict[str, Any]:
@@ -91,20 +111,28 @@ def _fan_in(shape: tuple[int, ...]) -> int:
 
 
 @partial(jax.jit, static_argnums=0)
-def gradients(model: CNN, params: Params, batch: Batch) -> tuple[Array, Array, Array]:
+def gradients(
+    model: CNN, params: Params, batch: Batch, key: Array | None = None
+) -> tuple[Array, Array, Array]:
     """Computes the gradient by hand and that of the reference, and whether a kink is between.
 
     Rounding may change a ReLU's sign or a pooling's winner from one network to the other: then the
     two gradients, which are vectors, differ and both are correct.
     """
-    _, by_hand = backprop.value_and_grad(Objective(model, LOSS))(params, batch)
+    _, by_hand = backprop.value_and_grad(Objective(model, LOSS))(params, batch, key)
 
     def loss(params: Params) -> Array:
-        outputs = reference(model, params, batch["x"])
+        outputs = reference(model, seen(params, key), batch["x"])
         return optax.softmax_cross_entropy_with_integer_labels(outputs, batch["y"]).mean()
 
-    apart = _differ(*(pattern(maps, model, params, batch["x"]) for maps in (own_maps, flax_maps)))
+    ways = (partial(own_maps, training=key is not None), flax_maps)
+    apart = _differ(*(pattern(maps, model, seen(params, key), batch["x"]) for maps in ways))
     return ravel_pytree(by_hand)[0], ravel_pytree(jax.grad(loss)(params))[0], apart
+
+
+def seen(params: Params, key: Array | None) -> Params:
+    """The variables on which the outputs depend: in training, none of the running statistics."""
+    return params if key is None else {"params": params["params"]}
 
 
 def directional_derivatives(
@@ -114,6 +142,7 @@ def directional_derivatives(
     grads: Sequence[Array],
     step: float,
     choice: np.random.Generator,
+    key: Array | None = None,
 ) -> tuple[np.ndarray, int]:
     """Computes derivatives along unit vectors `[directions, 1 + grads]`: central, then by `grads`.
 
@@ -128,7 +157,7 @@ def directional_derivatives(
     for directions, n in _candidates(params, choice):
         wanted = len(rows) + n
         for direction in directions:
-            value, kink = jax.device_get(difference(model, params, batch, direction, step))
+            value, kink = jax.device_get(difference(model, params, batch, direction, step, key))
             if kink:
                 crossed += 1
                 continue
@@ -172,13 +201,19 @@ def _axis(n: int, place: int) -> np.ndarray:
 
 @partial(jax.jit, static_argnums=0)
 def difference(
-    model: CNN, params: Params, batch: Batch, direction: Array, step: float
+    model: CNN,
+    params: Params,
+    batch: Batch,
+    direction: Array,
+    step: float,
+    key: Array | None = None,
 ) -> tuple[Array, Array]:
     """Computes `(E(w + h v) - E(w - h v)) / 2h`, and whether a kink lies between the points."""
     w, unravel = ravel_pytree(params)
     ends = [unravel(w + h * direction) for h in (step, -step)]
-    ahead, behind = (Objective(model, LOSS)(end, batch)[0] for end in ends)
-    kink = _differ(*(pattern(own_maps, model, end, batch["x"]) for end in ends))
+    ahead, behind = (Objective(model, LOSS)(end, batch, key)[0] for end in ends)
+    maps = partial(own_maps, training=key is not None)
+    kink = _differ(*(pattern(maps, model, seen(end, key), batch["x"]) for end in ends))
     return (ahead - behind) / (2 * step), kink
 
 
@@ -228,10 +263,15 @@ def _winners(layer: layers.MaxPool, x: Array) -> Array:
     return jax.grad(lambda x: _flax_max_pool(layer, {}, x).sum())(x)
 
 
-def own_maps(chain: Sequence[nn.Module], params: Any, x: Array, name: str) -> list[Array]:
+def own_maps(
+    chain: Sequence[nn.Module], params: Any, x: Array, name: str, training: bool = False
+) -> list[Array]:
     """Computes the values of our layers; each takes what it needs from either collection."""
     named = {f"layers_{i}": params.get(f"{name}_{i}", {}) for i in range(len(chain))}
-    return CNN(tuple(chain)).apply({"params": named, "batch_stats": named}, x, method="maps")
+    variables = {"params": named, "batch_stats": named}
+    if not training:
+        return CNN(tuple(chain)).apply(variables, x, method="maps")
+    return CNN(tuple(chain)).apply(variables, x, method="maps", mutable=["batch_stats"])[0]
 
 
 def flax_maps(chain: Sequence[nn.Module], params: Any, x: Array, name: str) -> list[Array]:
@@ -276,8 +316,11 @@ def _flax_group_norm(layer: GroupNorm, params: Any, x: Array) -> Array:
 
 
 def _flax_batch_norm(layer: BatchNorm, params: Any, x: Array) -> Array:
-    statistics = jax.lax.stop_gradient({name: params[name] for name in ("mean", "var")})
     weights = {name: params[name] for name in ("scale", "bias")}
+    if "mean" not in params:
+        norm = nn.BatchNorm(False, epsilon=layer.epsilon, use_fast_variance=False)
+        return norm.apply({"params": weights}, x, mutable=["batch_stats"])[0]
+    statistics = jax.lax.stop_gradient({name: params[name] for name in ("mean", "var")})
     norm = nn.BatchNorm(use_running_average=True, epsilon=layer.epsilon)
     return norm.apply({"params": weights, "batch_stats": statistics}, x)
 

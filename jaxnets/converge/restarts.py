@@ -21,6 +21,7 @@ from jaxnets.objective import (
     metrics_of,
     outputs_of,
     weights,
+    without_statistics,
 )
 
 
@@ -207,7 +208,8 @@ def squared_error_residuals(model: Any, l2: float = 0.0) -> Callable[[Params, An
     """
 
     def residuals(params: Params, part: Any) -> Array:
-        errors = _factor(part) * (calls_of(model).evaluate(params, part["x"]) - part["y"])
+        outputs = calls_of(model).evaluate(without_statistics(params), part["x"])
+        errors = _factor(part) * (outputs - part["y"])
         return jnp.concatenate([errors.ravel(), *_shrinking(l2, params)])
 
     return residuals
@@ -218,7 +220,7 @@ def squared_error_jacobian(model: Any, l2: float = 0.0) -> Callable[[Params, Any
 
     def jacobian(params: Params, part: Any) -> Params:
         def outputs(params: Params, sample: Array) -> Array:
-            return calls_of(model).evaluate(params, sample[None])[0]
+            return calls_of(model).evaluate(without_statistics(params), sample[None])[0]
 
         by_sample = jax.vmap(jax.jacrev(outputs), in_axes=(None, 0))(params, part["x"])
         rows = jax.tree.map(

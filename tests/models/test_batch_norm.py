@@ -13,6 +13,7 @@ from jax.flatten_util import ravel_pytree
 
 import jaxnets as jn
 from jaxnets import CNN, Objective, backprop
+from jaxnets.converge import METHODS, converge
 from jaxnets.data import Dataset
 from jaxnets.models import Activate, BatchNorm, Conv, Dense, Flatten, Parallel, Residual
 from jaxnets.training.loop import train
@@ -267,6 +268,16 @@ def test_no_optimizer_moves_the_statistics(key, optimizer):
     np.testing.assert_allclose(statistics["var"], 0.9 + 0.1 * inputs.var(0, ddof=1), rtol=1e-4)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_what_trains_by_the_running_statistics_leaves_them(key, method):
+    model = CNN((Dense(2), BatchNorm(), Dense(1, "lecun")))
+    data = Dataset({"x": X, "y": X[:, :1] * 2 + 1})
+    found = converge(model, "squared_error", key, data, starts=1, method=method, steps=3)
+    start = model.init(key, X)["batch_stats"]
+    chex.assert_trees_all_equal(found.params["batch_stats"], start)
+    assert found.train_loss < np.var(X[:, 0])
+
+
 def test_samples_count_alike_whatever_their_weights(key):
     one = replace(SPEC, batch_size=None, epochs=1)
     weighted = DATA._replace(train=DATA.train | {"weight": np.arange(14.0)})
@@ -289,9 +300,13 @@ def test_training_can_be_differentiated(x64, key):
 
 
 def test_the_summary_counts_statistics_apart():
+    """And the kernel alone of a convolution without a bias."""
     found = jn.summary(MODEL, X)
     assert (found.parameters, found.statistics) == (4 * 6 + 6 + 12 + 6 * 3 + 3, 12)
     assert found.layers[2].kind == "BatchNorm"
+    model = CNN((Conv(4, 3, bias=False), BatchNorm()))
+    found = jn.summary(model, jnp.ones((1, 5, 5, 2)))
+    assert [layer.parameters for layer in found.layers] == [72 + 8, 72, 8]
 
 
 def test_a_saved_network_has_its_statistics(key, tmp_path):

@@ -32,6 +32,17 @@ def test_the_gradient_checks_reference_is_the_same_network(x64, model):
     assert np.std(flax) > 0.1
 
 
+def test_the_reference_in_training_normalises_by_the_batch(x64, key):
+    """And not by the running statistics, which are others."""
+    model = images.batch_norm_cnn()
+    params, batch = images.draw(model, np.random.default_rng(0))
+    ours, _ = model.apply(params, batch["x"], mutable=["batch_stats"])
+    flax = images.reference(model, images.seen(params, key), batch["x"])
+    np.testing.assert_allclose(ours, flax, rtol=1e-10, atol=1e-10)
+    assert not np.allclose(ours, model.apply(params, batch["x"]), rtol=0.01)
+    assert images.key_of("batch_norm_cnn") is not None
+
+
 @pytest.mark.parametrize("model", IMAGE_NETWORKS.values(), ids=IMAGE_NETWORKS)
 def test_the_gradient_checks_reference_has_no_rule_of_ours(model):
     """`custom_vjp` is where JAX takes a derivative from us instead of its own."""
