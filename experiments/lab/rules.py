@@ -116,7 +116,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _rise("batches"),
         _at_least("rounds", 2),
     ),
-    "batch_size": (_once("sizes"), _at_least("rounds", 2)),
+    "batch_size": (
+        _once("sizes"),
+        _at_least("rounds", 2),
+        _is_of("optimiser", "gradient descent", "Adam"),
+    ),
     "checkerboard": (IN_BATCHES, _rise("widths"), _has("widths", 10), OF_CELLS, OPTIMISERS, WEAK),
     "classical_learners": (
         _rise("margins", 3),
@@ -171,6 +175,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
         _has("rates", 0.001, 0.1),
         Rule("steps", lambda c: c.steps > 200, "be more than the 200 that take all terms"),
         _at_most("highest", 8),
+        _is_of("data", "digits", "MNIST"),
+        _is_of("batch", "full set", "mini-batches"),
+        _is_of("order", "shuffled copies", "one copy after the other"),
+        _is_of("share", "1/2", "1/4", "1/8", "1/16", "1/32", "1/64"),
     ),
     "hand_pose": (
         _rise("pictures"),

@@ -25,10 +25,13 @@ class Problem(NamedTuple):
     data: dict[str, Array]
 
 
-def digits_problem(samples: int, hidden: int) -> Problem:
-    """Builds the problem of one tanh layer on the first `samples` of scikit-learn's digits."""
+def digits_problem(samples: int, hidden: int, source: str = "digits") -> Problem:
+    """Builds the problem of one tanh layer on the first `samples` of scikit-learn's digits.
+
+    The source may be MNIST too, as `data.load` names it.
+    """
     model = jn.MLP((hidden,), 10)
-    part = jax.tree.map(lambda a: jnp.asarray(a[:samples]), data.load("digits").train)
+    part = jax.tree.map(lambda a: jnp.asarray(a[:samples]), data.load(source.lower()).train)
     objective = jn.Objective(model, "softmax_cross_entropy")
     shapes = jax.eval_shape(model.init, jax.random.key(0), part["x"])
     unravel = ravel_pytree(jax.tree.map(lambda a: np.zeros(a.shape, a.dtype), shapes))[1]
@@ -94,18 +97,36 @@ def relative_moments(
     return squares / jnp.sum(centred**2, axis=1).mean(), pairs / (draws - 1) / squares
 
 
+def _shuffled(keys: Array, n: int) -> Array:
+    return jax.vmap(lambda key: jax.random.permutation(key, n))(keys)
+
+
+def _in_turn(keys: Array, n: int) -> Array:
+    return jnp.tile(jnp.arange(n)[None], (len(keys), 1))
+
+
+ORDERS = {"shuffled copies": _shuffled, "one copy after the other": _in_turn}
+"""Orders `[epochs, samples]` of repeated samples, from a key for each epoch and their number."""
+
+
 def samples_seen(
-    problem: Problem, copies: int, steps: int, rate: float, target: float, row: dict[str, Array]
+    problem: Problem,
+    copies: int,
+    steps: int,
+    rate: float,
+    target: float,
+    row: dict[str, Array],
+    order: str = "shuffled copies",
 ) -> Array:
     """Counts samples until the loss is at the target, `[2]`, with the data repeated `copies` times.
 
-    The first by steps on the full set, the second by shuffled mini-batches of one copy's size.
+    The first by steps on the full set, the second by mini-batches of one copy's size in an `order`.
     Infinite if `steps` are not enough. `row` has the weights `w` and a `key` for the batches.
     """
     n = len(problem.data["y"])
     full = jnp.tile(jnp.arange(copies * n)[None], (steps, 1))
     epochs = jax.random.split(row["key"], -(-steps // copies))
-    orders = jax.vmap(lambda key: jax.random.permutation(key, copies * n))(epochs)
+    orders = ORDERS[order](epochs, copies * n)
     parts = orders.reshape(-1, n)[:steps]
 
     def until_low(rows: Array) -> Array:
@@ -161,20 +182,39 @@ EPSILON_OUTSIDE = Rule(adam, optax.adam, 0.001)
 """A different rule: Kingma and Ba (2015), and optax, add epsilon to the root."""
 
 
-def side_by_side(problem: Problem, rule: Rule, steps: int, row: dict[str, Any]) -> Any:
+BATCHES: dict[str, Callable[[int], int]] = {
+    "full set": lambda n: n,
+    "mini-batches": lambda n: min(n, 16),
+}
+"""Samples of a step on a problem of n."""
+
+
+def _batch(problem: Problem, size: int, t: Array) -> dict[str, Array]:
+    """The samples of step t: all, or `size` of them in turn."""
+    n = len(problem.data["y"])
+    if size == n:
+        return problem.data
+    return jax.tree.map(lambda a: a[(t * size + jnp.arange(size)) % n], problem.data)
+
+
+def side_by_side(
+    problem: Problem, rule: Rule, steps: int, row: dict[str, Any], batch: str = "full set"
+) -> Any:
     """Runs an optimizer by hand and by optax: losses `[steps]` and their largest distance.
 
-    `row` has the first weights `w` and the `rate`. The loss is taken before each step, the distance
-    after it: the largest of any weight, relative to the largest weight.
+    `row` has the first weights `w` and the `rate`. The loss of all samples is taken before each
+    step, whatever its `batch`, the distance after it: the largest of any weight, relative to the
+    largest weight.
     """
     tx = rule.by_optax(row["rate"])
-    differentiate = jax.value_and_grad(problem.loss)
+    size = BATCHES[batch](len(problem.data["y"]))
 
     def step(carry: tuple, t: Array) -> tuple[tuple, tuple[Array, Array]]:
         ours, memory, theirs, state = carry
-        value, slope = differentiate(ours, problem.data)
+        value, samples = problem.loss(ours, problem.data), _batch(problem, size, t)
+        slope = jax.grad(problem.loss)(ours, samples)
         ours, memory = rule.by_hand(ours, slope, memory, t, row["rate"])
-        updates, state = tx.update(differentiate(theirs, problem.data)[1], state, theirs)
+        updates, state = tx.update(jax.grad(problem.loss)(theirs, samples), state, theirs)
         theirs = theirs + updates
         gap = jnp.abs(ours - theirs).max() / jnp.abs(theirs).max()
         return (ours, memory, theirs, state), (value, gap)

@@ -53,6 +53,12 @@ class Config:
     draws: int = 64
     copies: tuple[int, ...] = (2, 4, 8)
     most_steps: int = 400
+    order: str = "shuffled copies"
+    """Of repeated samples, a name in `descent.ORDERS`."""
+    batch: str = "full set"
+    """What the optimizers step on, a name in `descent.BATCHES`."""
+    data: str = "digits"
+    """Or MNIST."""
     optimizer_steps: int = 200
     rates: tuple[float, ...] = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0)
     """Of the optimizers, 0.1 and 0.001 among them."""
@@ -63,11 +69,20 @@ class Config:
     """The largest frequency of a surface along an axis."""
     curvature: float = 8.0
     """The largest of a surface."""
+    share: str = "1/4"
+    """Of the terms, in the mini-batch that is judged."""
     seed: int = 1
 
 
 MULTIVERSE = Config(seeds=8, surfaces=64)
-SMOKE = Config(3, 32, 4, (1, 5), 4, (2,), 20, 5, (0.001, 0.1), surfaces=3, starts=4, steps=205)
+SMOKE = Config(
+    *(3, 32, 4, (1, 5), 4, (2,), 20),
+    optimizer_steps=5,
+    rates=(0.001, 0.1),
+    surfaces=3,
+    starts=4,
+    steps=205,
+)
 
 
 def run(config: Config, key: Array) -> Result:
@@ -82,10 +97,11 @@ def run(config: Config, key: Array) -> Result:
     )
     print("batches and optimizers", flush=True)
     with jax.enable_x64(True):
-        problem = descent.digits_problem(config.samples, config.hidden)
+        problem = descent.digits_problem(config.samples, config.hidden, config.data)
         w = parallel_map(problem.start, jax.random.split(start_key, config.seeds))
         result |= _batches(config, problem, w, draw_key) | _optimizers(config, problem, w)
     counts = ("samples", "sizes", "copies", "rates")
+    result["share"] = np.asarray(config.share)
     return result | {name: np.asarray(getattr(config, name)) for name in counts}
 
 
@@ -95,7 +111,15 @@ def _batches(config: Config, problem: descent.Problem, w: Array, key: Array) -> 
     gradients = partial(descent.batch_gradients, problem, config.sizes, config.draws)
     errors, variances, biases = parallel_map(gradients, _rows(w, variance_key))
     seen = [
-        partial(descent.samples_seen, problem, copies, config.most_steps, RATE, TARGET)
+        partial(
+            descent.samples_seen,
+            problem,
+            copies,
+            config.most_steps,
+            RATE,
+            TARGET,
+            order=config.order,
+        )
         for copies in config.copies
     ]
     return {
@@ -123,7 +147,10 @@ def _optimizers(config: Config, problem: descent.Problem, w: Array) -> Result:
     rows["w"] = w[rows.pop("seed")]
 
     def each(row: dict[str, Array]) -> list[tuple[Array, Array]]:
-        return [descent.side_by_side(problem, rule, config.optimizer_steps, row) for rule in rules]
+        return [
+            descent.side_by_side(problem, rule, config.optimizer_steps, row, config.batch)
+            for rule in rules
+        ]
 
     losses, gaps = zip(*parallel_map(each, rows), strict=True)
     shape = (len(rules), config.seeds, len(config.rates))

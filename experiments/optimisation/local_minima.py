@@ -15,7 +15,7 @@ from ..lab.claims import Result, interval, markdown
 from .random_surfaces import PERIOD, RATES, SHARES, outcomes
 
 NAMES = {1: "line", 2: "plane"}
-JUDGED = SHARES.index(1 / 4)
+SHARE_NAMES = tuple(f"1/{round(1 / share)}" for share in SHARES)
 
 
 def run(key: Array, **counts: Any) -> Result:
@@ -96,10 +96,14 @@ def _against(measure: str, first: int, second: int) -> Callable[[Result], dict[s
     return _measure(take)
 
 
+def _noise_helps(result: Result) -> dict[str, Sample]:
+    return _against("lowest", SHARE_NAMES.index(str(result["share"])), 0)(result)
+
+
 CLAIMS = {
     "depends_on_start": _measure(lambda result, name: Sample(result[f"different_{name}"])),
     "closest": _measure(lambda result, name: Sample(result[f"closest_{name}"])),
     "rarely_global": _measure(lambda result, name: Sample(result[f"lowest_{name}"][0])),
     "step_matters": _against("settled", 0, 1),
-    "noise_helps": _against("lowest", JUDGED, 0),
+    "noise_helps": _noise_helps,
 }

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from scipy.special import logsumexp
 
@@ -48,6 +49,23 @@ def test_a_run_is_a_numpy_loop(key, size):
     np.testing.assert_allclose(found["valid"], cross_entropy(weight, bias, data.valid), rtol=1e-4)
 
 
+def test_a_run_by_adam_is_optax(key):
+    """A step on all samples, at the share of the rate that Adam takes."""
+    data, rate = problem(), 0.3
+    spec = batch_size.Spec(jn.MLP((), 10), 20, 2, "Adam")
+    found = batch_size.train(spec, {"key": key, "rate": jnp.asarray(rate)}, data)
+    params = spec.model.init(jax.random.split(key)[0], data.train["x"][:1])
+    optimizer = optax.adam(0.03 * rate)
+    state = optimizer.init(params)
+    for _ in range(2):
+        slope = jax.grad(lambda p: batch_size._loss(spec.model, p, data.train))(params)
+        updates, state = optimizer.update(slope, state)
+        params = optax.apply_updates(params, updates)
+    layer = params["params"]["output"]
+    expected = cross_entropy(np.asarray(layer["weight"]), np.asarray(layer["bias"]), data.valid)
+    np.testing.assert_allclose(found["valid"], expected, rtol=1e-4)
+
+
 USABLE = {
     "mnist": ((1, 5, 50, 500, 5_000), 50_000, [1, 5, 50, 500, 5_000, 50_000]),
     "digits": ((1, 5, 50, 500, 5_000), 1_000, [1, 5, 50, 500, 1_000]),
@@ -60,6 +78,11 @@ def test_sizes_that_fit_the_records(sizes, n, expected):
     assert batch_size.usable(sizes, n) == expected
 
 
+@pytest.mark.parametrize("tens", [20, 100])
+def test_a_few_tens_are_of_mnists_sizes(tens):
+    assert tens in batch_size.usable(sorted({*batch_size.Config().sizes, tens}), 50_000)
+
+
 JITTER = np.linspace(-0.01, 0.01, 5)
 
 
@@ -70,6 +93,7 @@ def result(
     fields = {
         "data": np.asarray(data),
         "sizes": np.asarray(sizes),
+        "tens": np.asarray(50),
         "rates": np.full(len(sizes), 0.1),
         "seconds": 1e-6 * np.asarray([[slow], [1.0], [whole]]) * (1 + JITTER[None]),
     }

@@ -11,6 +11,7 @@ import pytest
 from experiments.lab import run
 from experiments.optimisation import descent, gradient_descent, local_minima
 from experiments.optimisation.random_surfaces import SHARES
+from jaxnets.data import Dataset
 
 # Batches and optimizers.
 
@@ -82,6 +83,16 @@ def test_copies_multiply_the_work_of_the_full_set_only(key):
     assert np.isinf(never).all()
 
 
+def test_copies_in_turn_are_the_full_set(x64, key):
+    """Steps on one copy after the other: as many, each of one copy instead of all of three."""
+    row, problem = {"w": jnp.asarray([2.0, -1.0]), "key": key}, line_problem()
+    best = jnp.linalg.lstsq(problem.data["x"], problem.data["y"])[0]
+    target = 1.01 * float(problem.loss(best, problem.data))
+    arguments = (problem, 3, 200, 0.1, target, row)
+    full, parts = descent.samples_seen(*arguments, order="one copy after the other")
+    assert 12 < full == 3 * parts < np.inf
+
+
 ROW = {"rate": 0.1, "w": np.asarray([0.5, 2.0])}
 WRONG = descent.Rule(descent.momentum, partial(optax.sgd, momentum=0.5), 0.1)
 
@@ -91,6 +102,21 @@ def test_rules_by_hand_are_optax(x64, rule):
     losses, gap = descent.side_by_side(line_problem(), descent.RULES[rule], 50, ROW)
     assert float(gap) < 1e-12
     assert float(losses[-1]) < float(losses[0])
+
+
+def test_steps_on_mini_batches_take_the_samples_in_turn(x64):
+    """Against a loop over 40 samples, 16 at a time; losses are of all of them."""
+    problem, rule = line_problem(40), descent.RULES["gradient descent"]
+    row = {"rate": 0.02, "w": jnp.asarray([0.5, 2.0])}
+    losses, gap = descent.side_by_side(problem, rule, 4, row, "mini-batches")
+    w, expected = np.asarray(row["w"]), []
+    x, y = (np.asarray(problem.data[name]) for name in "xy")
+    for rows in ((16, 32), (32, 48), (48, 64), (64, 80)):
+        expected.append(np.mean((x @ w - y) ** 2) / 2)
+        at = np.arange(*rows) % 40
+        w = w - 0.02 * (x[at] @ w - y[at]) @ x[at] / 16
+    np.testing.assert_allclose(losses, expected)
+    assert float(gap) < 1e-12
 
 
 @pytest.mark.parametrize("rule", [WRONG, descent.EPSILON_OUTSIDE])
@@ -104,6 +130,20 @@ def test_the_digits_problem_is_the_networks_loss(key):
     w = problem.start(key)
     assert w.shape == (64 * 3 + 3 + 3 * 10 + 10,)
     assert float(problem.loss(0 * w, problem.data)) == pytest.approx(np.log(10))
+
+
+def test_the_problem_of_mnist_has_its_images(key, monkeypatch):
+    seen = []
+
+    def load(name):
+        seen.append(name)
+        part = {"x": np.ones((30, 784), np.float32), "y": np.zeros(30, int)}
+        return Dataset(part, None, None)
+
+    monkeypatch.setattr(descent.data, "load", load)
+    problem = descent.digits_problem(20, 3, "MNIST")
+    assert problem.start(key).shape == (784 * 3 + 3 + 3 * 10 + 10,)
+    assert (seen, len(problem.data["y"])) == (["mnist"], 20)
 
 
 # The claims.
@@ -132,6 +172,7 @@ def savings(factor=1.0):
 def result(**changes):
     fields = {
         "samples": np.asarray(128),
+        "share": np.asarray("1/4"),
         "sizes": np.asarray(SIZES),
         "copies": np.asarray([2, 4, 8]),
         "rates": np.asarray([0.1, 3.0]),
@@ -173,6 +214,15 @@ def contrary(**changes):
 
 def test_every_claim_holds_for_good_numbers():
     assert contrary() == {}
+
+
+def test_noise_is_judged_at_the_share_that_is_set():
+    """The lowest line has 20 % without noise, and as many with all shares but one of 64."""
+    flat = np.full((len(SHARES), 1), 0.2) + JITTER[None]
+    flat[-1] += 0.3
+    changes = dict.fromkeys([f"lowest_{name}" for name in local_minima.NAMES.values()], flat)
+    assert ("noise_helps", "line") in contrary(**changes)
+    assert ("noise_helps", "line") not in contrary(**changes, share=np.asarray("1/64"))
 
 
 NO, OPEN, UNJUDGED = "refuted", "inconclusive", "not judged"
