@@ -20,6 +20,11 @@ Batch = dict[str, Array]
 Metrics = dict[str, Array]
 Hparams = Mapping[str, Any]
 PENALTIES = ("l1", "l2")
+Metric = Callable[..., Array]
+"""`(outputs [samples, k], targets) -> number`, and `weight` if it has an argument of that name."""
+MetricPairs = tuple[tuple[str, Metric], ...]
+RECORDED = ("loss", "accuracy")
+"""The metrics that every run of a classifier records; the first of them any other run, too."""
 PARTS = {"x", "y", "weight"}
 BLOCK = 500
 """Samples evaluated at a time."""
@@ -60,6 +65,22 @@ def own_hparams(model: Any, hparams: Hparams, kind: str = "hparam_names") -> dic
     They are those of a `Narrowable` model, or of an `Adjustable` one if kind is "traced_fields".
     """
     return {name: hparams[name] for name in getattr(model, kind, ()) if name in hparams}
+
+
+class Recording(Protocol):
+    """What a history depends on; a `TrainSpec` has it."""
+
+    @property
+    def model(self) -> Any:
+        """With `init` and `apply`."""
+
+    @property
+    def loss(self) -> AnyLoss:
+        """The loss, or its name."""
+
+    @property
+    def metrics(self) -> Any:
+        """Pairs of a name and a function."""
 
 
 FLAGS = {"train": True, "training": True, "is_training": True, "deterministic": False}
@@ -172,6 +193,49 @@ def metrics_of(loss: Loss, outputs: Array, targets: Array, weight: Array | None 
     if weight is None:
         return jax.tree.map(jnp.mean, metrics)
     return jax.tree.map(partial(_weighted_mean, shares(weight)), metrics)
+
+
+def measure(metrics: MetricPairs, outputs: Array, targets: Array, weight: Any = None) -> Metrics:
+    """Computes metrics by function of outputs `[samples, k]`, with weights `[samples]` or None."""
+    return {
+        name: jnp.asarray(
+            function(outputs, targets, weight=weight)
+            if "weight" in inspect.signature(function).parameters
+            else function(outputs, targets),
+            outputs.dtype,
+        )
+        for name, function in metrics
+    }
+
+
+def empty_history(spec: Recording, validated: bool, records: int) -> Metrics:
+    """Returns zeros `[records]` for each metric of the training and of the validation samples."""
+    names = RECORDED if get_loss(spec.loss).classifies else RECORDED[:1]
+    parts = ("train", "valid") if validated else ("train",)
+    return {
+        f"{part}_{name}": jnp.zeros(records)
+        for part in parts
+        for name in (*names, *dict(spec.metrics))
+    }
+
+
+def history_row(spec: Recording, params: Params, data: Any, sums: Metrics) -> Metrics:
+    """Computes one row of a history, from the sums over an epoch and the params after it."""
+    train, valid = data.train, data.valid
+    n = jnp.sum(train["weight"]) if "weight" in train else len(train["x"])
+    row = {f"train_{name}": total / n for name, total in sums.items()}
+    if spec.metrics:
+        outputs = outputs_of(spec.model, params, train["x"])
+        found = measure(spec.metrics, outputs, train["y"], train.get("weight"))
+        row |= {f"train_{name}": value for name, value in found.items()}
+    if valid is not None:
+        outputs = outputs_of(spec.model, params, valid["x"])
+        scored = outputs, valid["y"], valid.get("weight")
+        found = metrics_of(get_loss(spec.loss), *scored)
+        if spec.metrics:
+            found |= measure(spec.metrics, *scored)
+        row |= {f"valid_{name}": value for name, value in found.items()}
+    return row
 
 
 def shares(weight: Array) -> Array:

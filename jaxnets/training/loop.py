@@ -4,7 +4,7 @@
 `advance` takes the same epochs any number of steps at a time, for `fit` and `sweep`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,16 +16,20 @@ from jax import Array, lax
 
 from jaxnets.host import checks
 from jaxnets.losses import AnyLoss, get_loss
+from jaxnets.metrics import as_metrics
 from jaxnets.objective import (
     PENALTIES,
+    RECORDED,
     Batch,
     Hparams,
+    Metric,
+    MetricPairs,
     Metrics,
     Objective,
     Params,
     calls_of,
-    metrics_of,
-    outputs_of,
+    empty_history,
+    history_row,
     own_hparams,
     penalised_objective,
 )
@@ -65,6 +69,8 @@ class TrainSpec:
         value_and_grad: `jax.value_and_grad` or `jaxnets.backprop.value_and_grad`.
         augment: changes the samples of every batch before they are used, `augment(key, x) -> x`.
         stopping: when to end early, and return the best params; None to take all epochs.
+        metrics: functions `(outputs [samples, k], targets) -> number` by name, recorded with the
+            params after an epoch; see `jaxnets.metrics`.
 
     Raises:
         ValueError: a size below 1, epochs that are not a multiple of `record_every`, or an unknown
@@ -82,9 +88,11 @@ class TrainSpec:
     value_and_grad: Callable[..., Callable] = jax.value_and_grad
     augment: Callable[[Array, Array], Array] | None = None
     stopping: EarlyStopping | None = None
+    metrics: Mapping[str, Metric] | MetricPairs = ()
 
     def __post_init__(self) -> None:
         checks.require_model(self.model)
+        object.__setattr__(self, "metrics", as_metrics(self.metrics))
         require_functions(self.optimizer, self.value_and_grad, self.augment)
         require_hashable(vars(self))
         get_loss(self.loss)
@@ -191,7 +199,7 @@ def train(
             return _epoch(spec, step, data.train, order_key, number, (now[0], carry.sums))
 
         state, sums = lax.fori_loop(0, spec.record_every, epoch, (now[0], carry.sums))
-        row = _branch(state, partial(_row, spec, data, state), sums)
+        row = _branch(state, partial(history_row, spec, state.params, data), sums)
         return (state, note(now[1], row, state.params) if note else ()), row
 
     first, records = (carry.state, carry.watched), jnp.arange(spec.epochs // spec.record_every)
@@ -219,10 +227,8 @@ def begin(
 ) -> tuple[Carry, Array]:
     """Draws the carry before the first step for samples like `x`, and the key of their order."""
     state, n = init_state(spec, key, x, hparams), spec.epochs // spec.record_every
-    names = ("loss", "accuracy") if get_loss(spec.loss).classifies else ("loss",)
-    parts = ("train", "valid") if validated else ("train",)
-    sums = {name: jnp.zeros(()) for name in names}
-    history = {f"{part}_{name}": jnp.zeros(n) for part in parts for name in names}
+    sums = {name: jnp.zeros(()) for name in RECORDED[: 1 + get_loss(spec.loss).classifies]}
+    history = empty_history(spec, validated, n)
     watched = watch(state.params) if spec.stopping else ()
     return Carry(state, sums, history, jnp.array(True), watched), split_key(key).order
 
@@ -258,7 +264,7 @@ def advance(
                 jax.tree.map(
                     lambda rows, new: rows.at[record - 1].set(new),
                     before[0],
-                    (row := _row(spec, data, state, sums)),
+                    (row := history_row(spec, state.params, data, sums)),
                 ),
                 note(before[1], row, state.params) if note else (),
             ),
@@ -274,7 +280,11 @@ def advance(
         (carry, jnp.asarray(start, jnp.int32)),
     )
     params = carry.state.params
-    finite = carry.finite & stays_finite((params, carry.history))
+    history = dict(carry.history)
+    for name in dict(spec.metrics):
+        history.pop(f"train_{name}")
+        history.pop(f"valid_{name}", None)
+    finite = carry.finite & stays_finite((params, history))
     finite = finite & stays_finite(carry.state.opt_state, tx.init(params))
     return carry._replace(finite=finite)
 
@@ -327,18 +337,6 @@ def _branch(state: State, compute: Callable[[Any], Any], operand: Any) -> Any:
     shapes = jax.eval_shape(compute, operand)
     zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
     return lax.cond(state.step >= 0, compute, lambda _: zeros, operand)
-
-
-def _row(spec: TrainSpec, data: Any, state: State, sums: Metrics) -> Metrics:
-    """One row of the history, from the sums of an epoch and the params after it."""
-    n = jnp.sum(data.train["weight"]) if "weight" in data.train else len(data.train["x"])
-    row = {f"train_{name}": total / n for name, total in sums.items()}
-    if data.valid is not None:
-        outputs = outputs_of(spec.model, state.params, data.valid["x"])
-        of, y, weight = get_loss(spec.loss), data.valid["y"], data.valid.get("weight")
-        valid = metrics_of(of, outputs, y, weight)
-        row |= {f"valid_{name}": value for name, value in valid.items()}
-    return row
 
 
 def optimizer_and_step(

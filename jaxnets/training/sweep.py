@@ -141,10 +141,9 @@ def cached_group(spec: TrainSpec, data: Any) -> int:
     """Counts the networks whose parameters, moments, gradients, activations fit in the cache."""
     x = data.train["x"]
     drawn = jax.eval_shape(calls_of(spec.model).init, jax.random.key(0), x)
-    params = jax.tree.leaves(drawn)
-    units = sum([leaf.size for leaf in params if leaf.ndim == 1])
-    batch = spec.batch_size or len(x)
-    numbers = 4 * sum([leaf.size for leaf in params]) + 3 * units * batch
+    batch, numbers = spec.batch_size or len(x), 0
+    for leaf in jax.tree.leaves(drawn):
+        numbers += (4 + 3 * batch * (leaf.ndim == 1)) * leaf.size
     if spec.batch_size:
         numbers += batch * math.prod(x.shape[1:])
     group = min(LARGEST_GROUP, CACHE_BYTES // (numbers * x.dtype.itemsize))

@@ -14,9 +14,20 @@ import optax
 
 from jaxnets.host import checks
 from jaxnets.losses import get_loss
-from jaxnets.objective import PENALTIES, Hparams, apply_in_training, as_part, calls_of, own_hparams
+from jaxnets.metrics import as_metrics, require_numbers
+from jaxnets.objective import (
+    PENALTIES,
+    RECORDED,
+    Hparams,
+    apply_in_training,
+    as_part,
+    calls_of,
+    empty_history,
+    own_hparams,
+)
 from jaxnets.training.fingerprint import state_of
 from jaxnets.training.loop import TrainSpec
+from jaxnets.training.stopping import EarlyStopping
 
 PACKAGES = ("flax", "jax", "jaxnets", "numpy", "optax")
 """Their functions and classes stay as they are while a program runs."""
@@ -87,7 +98,9 @@ def prepare(
             f"{valid['x'].shape[1:]}: both go through the same first layer"
         )
     if spec.stopping:
-        require_metric(spec, spec.stopping.metric, valid)
+        require_metric(spec, spec.stopping, valid is not None)
+    if spec.metrics:
+        _require_metrics(spec, [part for part in (train, valid) if part])
     own = [own_hparams(spec.model, hparams, kind) for kind in OWN]
     names = {*hparams} - {*PENALTIES, *own[0], *own[1]}
     sample = train["x"].shape[1:], train["x"].dtype
@@ -103,12 +116,22 @@ def prepare(
     return data, {name: jax.device_put(np.array(value, dtype)) for name, value in hparams.items()}
 
 
-def require_metric(spec: TrainSpec, metric: str, valid: Any) -> None:
-    """Raises a ValueError unless a run records that metric."""
-    names = ("loss", "accuracy") if get_loss(spec.loss).classifies else ("loss",)
-    parts = ("train",) if valid is None else ("train", "valid")
-    known = [f"{part}_{name}" for part in parts for name in names]
-    checks.require_known([metric], known, "metric to stop by")
+def require_metric(spec: TrainSpec, stopping: EarlyStopping, validated: bool) -> None:
+    """Raises a ValueError unless a run records the metric to stop by, and its better way is known."""
+    known = [*empty_history(spec, validated, 0)]
+    checks.require_known([stopping.metric], known, "metric to stop by")
+    if stopping.higher_is_better is None and stopping.metric.partition("_")[2] not in RECORDED:
+        raise ValueError(
+            f"say whether {stopping.metric} should rise: "
+            f"EarlyStopping({stopping.metric!r}, higher_is_better=True)"
+        )
+
+
+def _require_metrics(spec: TrainSpec, parts: Sequence[Mapping[str, Any]]) -> None:
+    drawn = jax.eval_shape(calls_of(spec.model).init, jax.random.key(0), parts[0]["x"][:1])
+    for part in parts:
+        outputs = jax.eval_shape(calls_of(spec.model).evaluate, drawn, part["x"])
+        require_numbers(as_metrics(spec.metrics), outputs, part["y"], part.get("weight"))
 
 
 def _require_hparams(spec: TrainSpec, hparams: Any, networks: int | None) -> None:
