@@ -20,7 +20,7 @@ from jaxnets.training.fingerprint import fingerprint
 from jaxnets.training.finite import gradient_overflows
 from jaxnets.training.loop import Carry, History, State, TrainSpec, advance, begin
 from jaxnets.training.stopping import best_state, cut_off
-from jaxnets.training.validate import batch_hint, prepare, program_state
+from jaxnets.training.validate import batch_hint, bind_schedules, prepare, program_state
 
 
 def fit(
@@ -41,7 +41,8 @@ def fit(
         spec: the static choices.
         key: decides the first params, the order of the batches, and what the steps draw.
         data: a `Dataset`, or another NamedTuple with the parts `train` and `valid`.
-        hparams: arguments of `spec.optimizer`, and optionally `l1`, `l2`, `width` and `dropout`.
+        hparams: arguments of `spec.optimizer`, and optionally `l1`, `l2`, `width` and `dropout`; the
+            learning rate may be a schedule of optax, a function of the step.
         progress: whether to show a live bar with the newest metrics.
         mesh: the devices among which every batch is divided, `parallel.all_devices()`; by
             default one device or, where several processes run, all devices of all of them.
@@ -72,6 +73,7 @@ def fit(
         mesh = parallel.all_devices()
     if state is not None and checkpoints is not None:
         raise ValueError("a run with checkpoints goes on from them: leave out the state")
+    spec, hparams = bind_schedules(spec, hparams)
     state_id = program_state(spec)
     data, hparams = prepare(spec, data, hparams, samples=samples, on_host=mesh is not None)
     found = _fingerprint(spec, key, data, hparams, mesh) if checkpoints else None

@@ -34,7 +34,7 @@ from jaxnets.objective import (
     penalised_objective,
 )
 from jaxnets.training.finite import stays_finite
-from jaxnets.training.optimizers import masked, require_functions, require_hashable
+from jaxnets.training.optimizers import as_optimizer, masked, require_hashable
 from jaxnets.training.permutation import permutation
 from jaxnets.training.stopping import EarlyStopping, best_state, stoppable, watch, watch_record
 
@@ -64,7 +64,8 @@ class TrainSpec:
         epochs: passes over the training samples.
         batch_size: samples a step; None for the full set, 1 for single-sample descent. The last,
             partial batch of an epoch is used as it is.
-        optimizer: builds an optax optimizer from hyper-parameters, `optimizer(learning_rate=...)`.
+        optimizer: builds an optax optimizer from hyper-parameters, `optimizer(learning_rate=...)`;
+            or its name in optax, or one that is built and takes none.
         record_every: epochs between two rows of the history.
         value_and_grad: `jax.value_and_grad` or `jaxnets.backprop.value_and_grad`.
         augment: changes the samples of every batch before they are used, `augment(key, x) -> x`.
@@ -76,14 +77,14 @@ class TrainSpec:
         ValueError: a size below 1, epochs that are not a multiple of `record_every`, or an unknown
             loss.
         TypeError: a size that is not an integer, a model without `init` and `apply`, an
-            optimizer that is already built, or a choice that cannot be hashed.
+            optimizer that cannot be called, or a choice that cannot be hashed.
     """
 
     model: Any
     loss: AnyLoss
     epochs: int
     batch_size: int | None = None
-    optimizer: Callable[..., optax.GradientTransformation] = optax.adam
+    optimizer: Any = optax.adam
     record_every: int = 1
     value_and_grad: Callable[..., Callable] = jax.value_and_grad
     augment: Callable[[Array, Array], Array] | None = None
@@ -93,7 +94,10 @@ class TrainSpec:
     def __post_init__(self) -> None:
         checks.require_model(self.model)
         object.__setattr__(self, "metrics", as_metrics(self.metrics))
-        require_functions(self.optimizer, self.value_and_grad, self.augment)
+        object.__setattr__(self, "optimizer", as_optimizer(self.optimizer))
+        checks.require_callable(self.value_and_grad, "value_and_grad", "jax.value_and_grad")
+        if self.augment is not None:
+            checks.require_callable(self.augment, "augment", "jaxnets.augment.shift")
         require_hashable(vars(self))
         get_loss(self.loss)
         for name in ("epochs", "batch_size", "record_every"):

@@ -1,7 +1,10 @@
-"""A schedule whose first learning rate may be traced; masks; checks of the choices of a spec."""
+"""Optimizers by name, built, or with schedules; masks; checks of the choices of a spec."""
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from types import FunctionType
 from typing import Any
 
 import jax
@@ -37,19 +40,85 @@ def adam_cosine(steps: int) -> AdamCosine:
     return AdamCosine(steps)
 
 
-def require_functions(optimizer: Any, value_and_grad: Any, augment: Any) -> None:
-    """Raises a TypeError unless the choices of a spec that are called can be."""
+@dataclass(frozen=True)
+class Built:
+    """An optimizer that is built already, and takes no hyper-parameters."""
+
+    transformation: Any
+
+    def __call__(self) -> optax.GradientTransformation:
+        """Returns it."""
+        return self.transformation
+
+
+@dataclass(frozen=True)
+class Scheduled:
+    """An optimizer some arguments of which are schedules; equal ones share a compiled program."""
+
+    optimizer: Callable[..., optax.GradientTransformation]
+    schedules: tuple[tuple[str, optax.Schedule], ...]
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        whole = inspect.signature(self.optimizer)
+        left = [p for name, p in whole.parameters.items() if name not in dict(self.schedules)]
+        return whole.replace(parameters=left)
+
+    def __call__(self, **hparams: Any) -> optax.GradientTransformation:
+        """Builds the transformation for the other hyper-parameters."""
+        return self.optimizer(**dict(self.schedules), **hparams)
+
+
+def as_optimizer(optimizer: Any) -> Callable[..., optax.GradientTransformation]:
+    """Converts the name of an optimizer of optax, or one that is built, to what builds it.
+
+    Raises:
+        ValueError: an unknown name; the nearest one is suggested.
+        TypeError: anything else that cannot be called.
+    """
+    if isinstance(optimizer, str):
+        return checks.lookup(_named(), optimizer, "optimizer")
+    if hasattr(optimizer, "init") and hasattr(optimizer, "update"):
+        return Built(optimizer)
     if not callable(optimizer):
-        built = hasattr(optimizer, "init") and hasattr(optimizer, "update")
-        what = "already built" if built else repr(optimizer)
         raise TypeError(
-            f"optimizer is {what}; give the function that builds it, such as optax.adam itself: "
-            "the learning rate goes into hparams, other choices into "
+            f"optimizer is {optimizer!r}; give the function that builds it, such as optax.adam, "
+            "or its name: the learning rate goes into hparams, other choices into "
             "functools.partial(optax.adam, b1=0.8)"
         )
-    checks.require_callable(value_and_grad, "value_and_grad", "jax.value_and_grad")
-    if augment is not None:
-        checks.require_callable(augment, "augment", "jaxnets.augment.shift")
+    return optimizer
+
+
+@cache
+def _named() -> dict[str, Callable[..., optax.GradientTransformation]]:
+    """The functions of optax that build an optimizer from a learning rate."""
+    found = {name: getattr(optax, name) for name in dir(optax)}
+    return {
+        name: function
+        for name, function in found.items()
+        if isinstance(function, FunctionType)
+        and "learning_rate" in inspect.signature(function).parameters
+    }
+
+
+def require_schedule(schedule: Any, name: str) -> None:
+    """Raises an error unless a hyper-parameter may be this function.
+
+    Raises:
+        ValueError: another hyper-parameter than the learning rate.
+        TypeError: a function that does not take the step to a number.
+    """
+    if name != "learning_rate":
+        raise ValueError(f"{name} is a function; only learning_rate may be a schedule")
+    try:
+        rate = jax.eval_shape(schedule, jax.ShapeDtypeStruct((), jnp.int32))
+    except Exception as error:
+        raise TypeError(
+            f"{name} is {schedule!r}, which fails for a traced step ({error}): a schedule takes "
+            "the step to the rate, as optax.cosine_decay_schedule(0.1, 1000) does"
+        ) from error
+    if getattr(rate, "shape", None) != ():
+        raise TypeError(f"{name} is {schedule!r}, which returns {rate}; it must return a number")
 
 
 def require_hashable(choices: Mapping[str, Any]) -> None:

@@ -32,7 +32,7 @@ from jaxnets.training.loop import (
     split_key,
 )
 from jaxnets.training.stopping import best_state, cut_off
-from jaxnets.training.validate import batch_hint, prepare, program_state
+from jaxnets.training.validate import batch_hint, bind_schedules, prepare, program_state
 
 CACHE_BYTES = 2**22
 """What the networks trained side by side on one core may take, so that they stay in its cache."""
@@ -87,6 +87,7 @@ def sweep(
         checks.require_count(group, "group")
     if state is not None and checkpoints is not None:
         raise ValueError("a sweep with checkpoints goes on from them: leave out the state")
+    spec, hparams = bind_schedules(spec, hparams)
     data, hparams = prepare(spec, data, hparams, networks=n)
     hparams = jax.tree.map(partial(np.broadcast_to, shape=n), hparams)
     on_cpu = jax.default_backend() == "cpu"

@@ -2,8 +2,9 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass, replace
 from functools import lru_cache, partial
+from operator import attrgetter
 from types import FunctionType
 from typing import Any
 
@@ -27,6 +28,7 @@ from jaxnets.objective import (
 )
 from jaxnets.training.fingerprint import state_of
 from jaxnets.training.loop import TrainSpec
+from jaxnets.training.optimizers import Built, Scheduled, require_schedule
 from jaxnets.training.stopping import EarlyStopping
 
 PACKAGES = ("flax", "jax", "jaxnets", "numpy", "optax")
@@ -57,12 +59,30 @@ def is_fixed(value: Any) -> bool:
     elif isinstance(value, tuple):
         parts = value
     elif is_dataclass(value) and not isinstance(value, type):
-        parts = [getattr(value, field.name) for field in fields(value) if field.name != "parent"]
+        parts = [*map(partial(getattr, value), value.__dataclass_fields__.keys() - {"parent"})]
     elif isinstance(value, FunctionType):
-        parts = [cell.cell_contents for cell in value.__closure__ or ()]
+        parts = [*map(attrgetter("cell_contents"), value.__closure__ or ())]
     elif not isinstance(value, type):
         return False
     return all(map(is_fixed, parts))
+
+
+def bind_schedules(spec: TrainSpec, hparams: Any) -> tuple[TrainSpec, Any]:
+    """Moves hyper-parameters that are schedules, functions of the step, into the optimizer.
+
+    Raises:
+        ValueError, TypeError: a function that cannot be the learning rate.
+    """
+    given = hparams if isinstance(hparams, Mapping) else {}
+    schedules = {name: value for name, value in given.items() if callable(value)}
+    if not schedules:
+        return spec, hparams
+    for name, schedule in schedules.items():
+        require_schedule(schedule, name)
+    checks.require_known(schedules, inspect.signature(spec.optimizer).parameters, "argument")
+    optimizer = Scheduled(spec.optimizer, tuple(schedules.items()))
+    rest = {name: value for name, value in given.items() if name not in schedules}
+    return replace(spec, optimizer=optimizer), rest
 
 
 def prepare(
@@ -141,6 +161,11 @@ def _require_hparams(spec: TrainSpec, hparams: Any, networks: int | None) -> Non
         )
     arguments = inspect.signature(spec.optimizer).parameters
     own = [name for kind in OWN for name in getattr(spec.model, kind, ())]
+    if isinstance(spec.optimizer, Built) and "learning_rate" in hparams:
+        raise ValueError(
+            "the optimizer is already built, with its learning rate: leave learning_rate out of "
+            "hparams, or give the function that builds it, such as optax.adam itself"
+        )
     checks.require_known(hparams, [*arguments, *PENALTIES, *own], "hyper-parameter")
     for name, argument in arguments.items():
         variadic = argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)

@@ -1,4 +1,4 @@
-"""An optimizer that is built, a name or a flag is refused with what to give instead."""
+"""Optimizers by name, built or scheduled; a flag or a number is refused with what to give."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +12,8 @@ import pytest
 from jaxnets import MLP, TrainSpec, fit, sweep
 from jaxnets.data import Dataset
 from jaxnets.estimator import MLPClassifier, MLPRegressor
+from jaxnets.objective import Objective
+from jaxnets.training.loop import init_state
 
 X = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)
 Y = np.arange(20) % 2
@@ -19,10 +21,6 @@ DATA = Dataset({"x": X, "y": Y})
 spec_with = partial(TrainSpec, MLP((4,), 2), "softmax_cross_entropy", epochs=1)
 
 NOT_BUILDERS = {
-    "built": (optax.adam(1e-3), "already built.*optax.adam itself.*hparams.*functools.partial"),
-    "built of several": (optax.chain(optax.clip(1.0), optax.sgd(0.1)), "already built"),
-    "built, with state": (optax.MultiSteps(optax.sgd(0.1), 2), "already built"),
-    "name": ("adam", "optimizer is 'adam'; give the function"),
     "none": (None, "optimizer is None; give the function"),
     "rate": (0.1, "optimizer is 0.1; give the function"),
     "settings": ({"learning_rate": 0.1}, "optimizer is {'learning_rate': 0.1}; give the function"),
@@ -33,6 +31,95 @@ NOT_BUILDERS = {
 def test_what_builds_no_optimizer_is_refused_by_the_spec(optimizer, message):
     with pytest.raises(TypeError, match=message):
         spec_with(optimizer=optimizer)
+
+
+def test_an_unknown_name_is_refused_with_the_nearest():
+    with pytest.raises(ValueError, match=r"unknown optimizer 'Adam'; did you mean 'adam'\?"):
+        spec_with(optimizer="Adam")
+
+
+BUILT = {
+    "one": optax.adam(0.1),
+    "several": optax.chain(optax.clip(0.05), optax.sgd(0.1)),
+    "accumulating": optax.MultiSteps(optax.sgd(0.1), 2),
+}
+
+
+@pytest.mark.parametrize("optimizer", BUILT.values(), ids=BUILT)
+def test_a_built_optimizer_takes_the_steps_of_optax(key, optimizer):
+    """By a loop of its own over the same batches, all of the samples."""
+    spec = spec_with(epochs=5, optimizer=optimizer)
+    objective = Objective(spec.model, spec.loss)
+    params = init_state(spec, key, jax.numpy.asarray(X), {}).params
+    state = optimizer.init(params)
+    for _ in range(5):
+        grads = jax.grad(lambda p: objective(p, {"x": X, "y": Y})[0])(params)
+        updates, state = optimizer.update(grads, state, params)
+        params = optax.apply_updates(params, updates)
+    chex.assert_trees_all_close(fit(spec, key, DATA)[0].params, params, rtol=1e-5)
+    swept = sweep(spec, key[None], DATA, {})[0].params
+    chex.assert_trees_all_close(jax.tree.map(lambda a: a[0], swept), params, rtol=1e-5)
+
+
+def test_a_built_optimizer_takes_no_rate(key, compilations):
+    before = compilations()
+    with pytest.raises(ValueError, match=r"already built, with its learning rate.*optax\.adam"):
+        fit(spec_with(optimizer=optax.adam(0.1)), key, DATA, {"learning_rate": 0.1})
+    assert compilations() == before
+
+
+def test_a_name_is_the_optimizer_of_optax():
+    assert spec_with(optimizer="adamw") == spec_with(optimizer=optax.adamw)
+
+
+SCHEDULE = optax.cosine_decay_schedule(0.1, 6)
+
+
+def test_a_schedule_is_a_rate(key):
+    """As optax takes it, and other than its first rate; equal runs share a program."""
+    spec = spec_with(epochs=6, optimizer=optax.sgd)
+    scheduled, plain = (
+        fit(spec, key, DATA, {"learning_rate": rate, "momentum": 0.5})[0].params
+        for rate in (SCHEDULE, 0.1)
+    )
+    built = optax.sgd(SCHEDULE, momentum=0.5)
+    of_optax = fit(spec_with(epochs=6, optimizer=built), key, DATA)[0].params
+    chex.assert_trees_all_close(scheduled, of_optax, rtol=1e-6)
+    with pytest.raises(AssertionError):
+        chex.assert_trees_all_close(scheduled, plain, rtol=1e-2)
+
+
+def test_a_sweep_takes_a_schedule(key):
+    spec, hparams = spec_with(epochs=6, optimizer=optax.sgd), {"learning_rate": SCHEDULE}
+    keys = jax.random.split(key, 3)
+    states, _ = sweep(spec, keys, DATA, hparams | {"momentum": [0.0, 0.5, 0.9]})
+    one, _ = fit(spec, keys[2], DATA, hparams | {"momentum": 0.9})
+    chex.assert_trees_all_close(jax.tree.map(lambda a: a[2], states.params), one.params, rtol=1e-5)
+
+
+def test_runs_with_the_same_schedule_share_a_program(key, compilations):
+    hparams = {"learning_rate": SCHEDULE}
+    fit(spec_with(epochs=7), key, DATA, hparams)
+    before = compilations()
+    fit(spec_with(epochs=7), key, DATA, hparams)
+    assert compilations() == before
+
+
+NO_SCHEDULES = {
+    "another": ({"learning_rate": 0.1, "b1": SCHEDULE}, ValueError, "only learning_rate may be"),
+    "no step": ({"learning_rate": lambda: 0.1}, TypeError, "fails for a traced step"),
+    "an array": ({"learning_rate": lambda step: X[0] * step}, TypeError, "must return a number"),
+    "branching": ({"learning_rate": lambda t: 0.1 if t > 3 else 1}, TypeError, "a traced step"),
+}
+
+
+@pytest.mark.parametrize(("hparams", "error", "text"), NO_SCHEDULES.values(), ids=NO_SCHEDULES)
+def test_what_is_no_schedule_is_refused(key, compilations, hparams, error, text):
+    before = compilations()
+    for run, own in ((fit, key), (sweep, key[None])):
+        with pytest.raises(error, match=text):
+            run(spec_with(), own, DATA, hparams)
+    assert compilations() == before
 
 
 OTHERS = {
@@ -112,8 +199,8 @@ def test_a_flag_by_partial_is_that_flag(key):
 
 
 ESTIMATORS = {
-    "optimizer by name": ({"optimizer": "adam"}, TypeError, "optimizer is 'adam'"),
-    "optimizer built": ({"optimizer": optax.adam(1e-3)}, TypeError, "already built"),
+    "optimizer by another name": ({"optimizer": "Adam"}, ValueError, "did you mean 'adam'"),
+    "optimizer built": ({"optimizer": optax.adam(1e-3)}, ValueError, "already built"),
     "batch_size auto": ({"batch_size": "auto"}, TypeError, "batch_size is 'auto'"),
     "batch_size NaN": ({"batch_size": float("nan")}, TypeError, "batch_size is nan"),
     "batch_size 0": ({"batch_size": 0}, ValueError, "batch_size is 0"),
@@ -132,10 +219,11 @@ def test_estimators_name_a_parameter_of_another_kind(options, error, message):
 
 
 def test_case_22_optimizer_already_built(key):
-    """Case 22_optimizer_already_built: what was a raw error or accepted names what to give."""
-    for optimizer in (optax.adam(1e-3), "adam"):
-        with pytest.raises(TypeError, match=r"give the function that builds it.*functools.partial"):
-            fit(spec_with(optimizer=optimizer), key, DATA, {"learning_rate": 0.1})
+    """Case 22_optimizer_already_built: what was a raw error trains, or names what to give."""
+    for optimizer, hparams in ((optax.adam(0.1), {}), ("adam", {"learning_rate": 0.1})):
+        params = fit(spec_with(epochs=3, optimizer=optimizer), key, DATA, hparams)[0].params
+        expected = fit(spec_with(epochs=3), key, DATA, {"learning_rate": 0.1})[0].params
+        chex.assert_trees_all_close(params, expected, rtol=1e-6)
     with pytest.raises(TypeError, match=r"nesterov is True.*functools.partial"):
         fit(spec_with(optimizer=optax.sgd), key, DATA, SGD | {"nesterov": True})
     for options, error, message in ESTIMATORS.values():
