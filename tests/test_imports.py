@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {
     "importlib_resources",
     "matplotlib",
+    "mlflow",
     "orbax",
     "requests",
     "skimage",
@@ -53,6 +54,7 @@ ALLOWED = {
     "backprop": {"activations", "host", "losses", "models", "objective", "ops"},
     "storage": {"host", "parallel"},
     "claims": {"host", "plots", "storage"},
+    "hooks": {"host", "storage"},
     "meshes": {"host", "storage"},
     "data": {"host", "storage"},
     "text": {"data", "host", "storage"},
@@ -73,6 +75,7 @@ HEAVY_ALLOWED = {
     "orbax": {"storage"},
     "skimage": {"data", "meshes"},
     "sklearn": {"classical", "data", "estimator", "search"},
+    "mlflow": {"hooks"},
     "tensorboardX": {"storage"},
     "tensorflow_datasets": {"data"},
     "tqdm": {"host"},

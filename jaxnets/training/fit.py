@@ -15,7 +15,7 @@ from jaxnets.host.memory import out_of_memory_hint
 from jaxnets.objective import Hparams, penalised_objective
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.training.continuing import going_on, require_state
-from jaxnets.training.driver import Job, drive
+from jaxnets.training.driver import Hook, Job, drive
 from jaxnets.training.fingerprint import fingerprint
 from jaxnets.training.finite import gradient_overflows
 from jaxnets.training.loop import Carry, History, State, TrainSpec, advance, begin
@@ -34,6 +34,7 @@ def fit(
     samples: int | None = None,
     checkpoints: CheckpointConfig | None = None,
     state: State | None = None,
+    on_record: Hook | None = None,
 ) -> tuple[State, History]:
     """Trains one network.
 
@@ -52,6 +53,8 @@ def fit(
         state: the last state of a run with fewer epochs, which goes on up to `spec.epochs`; with
             the same key, data and hyper-parameters it is the uninterrupted run, bit for bit. The
             history has the new records only.
+        on_record: called with each new record, `on_record(epoch, metrics)`, see `jaxnets.hooks`;
+            what it raises ends the run.
 
     Returns:
         The last state, and the history on the host: `train_loss`, `valid_loss` and, for a
@@ -73,6 +76,8 @@ def fit(
         mesh = parallel.all_devices()
     if state is not None and checkpoints is not None:
         raise ValueError("a run with checkpoints goes on from them: leave out the state")
+    if on_record is not None:
+        checks.require_callable(on_record, "on_record", "jaxnets.hooks.to_csv('metrics.csv')")
     spec, hparams = bind_schedules(spec, hparams)
     state_id = program_state(spec)
     data, hparams = prepare(spec, data, hparams, samples=samples, on_host=mesh is not None)
@@ -93,7 +98,7 @@ def fit(
         program = partial(_advance, spec, state_id, **rest)
         overflows = partial(_overflows, spec, state_id, data=data, hparams=hparams)
         job = Job(spec, program, n, stops_if_diverged=True, overflows=overflows, begun=taken)
-        carry = drive(job, carry, progress, checkpoints, found)
+        carry = drive(job, carry, progress, checkpoints, found, on_record)
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         raise out_of_memory_hint(error, *batch_hint(spec, n)) from error
     if mesh is not None:

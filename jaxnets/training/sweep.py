@@ -19,7 +19,7 @@ from jaxnets.objective import calls_of
 from jaxnets.parallel.rows import layout, map_in_groups
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.training.continuing import going_on, require_states
-from jaxnets.training.driver import Job, drive
+from jaxnets.training.driver import Hook, Job, drive
 from jaxnets.training.fingerprint import fingerprint
 from jaxnets.training.loop import (
     Carry,
@@ -51,6 +51,7 @@ def sweep(
     progress: bool = False,
     checkpoints: CheckpointConfig | None = None,
     state: State | None = None,
+    on_record: Hook | None = None,
 ) -> tuple[State, History]:
     """Trains a network for every key in one program, spread over all devices.
 
@@ -69,6 +70,7 @@ def sweep(
         progress: whether to show a live bar with the newest metrics, means over the networks.
         checkpoints: as in `fit`, in one process.
         state: as in `fit`, that of a sweep with fewer epochs, or some of its rows.
+        on_record: as in `fit`, with an array `[n]` a metric; in one process.
 
     Returns:
         State and history as in `fit`, with a leading axis `[n]`, the state on the first device.
@@ -87,6 +89,8 @@ def sweep(
         checks.require_count(group, "group")
     if state is not None and checkpoints is not None:
         raise ValueError("a sweep with checkpoints goes on from them: leave out the state")
+    if on_record is not None:
+        checks.require_callable(on_record, "on_record", "jaxnets.hooks.to_csv('metrics.csv')")
     spec, hparams = bind_schedules(spec, hparams)
     data, hparams = prepare(spec, data, hparams, networks=n)
     hparams = jax.tree.map(partial(np.broadcast_to, shape=n), hparams)
@@ -95,9 +99,10 @@ def sweep(
         group = cached_group(spec, data) if on_cpu else n
     at = layout(n, group)
     found = None
+    if at.mesh.is_multi_process and (checkpoints or on_record):
+        what = "save checkpoints" if checkpoints else "report its records"
+        raise ValueError(f"a sweep on several processes cannot {what}: leave them out")
     if checkpoints is not None:
-        if at.mesh.is_multi_process:
-            raise ValueError("a sweep on several processes cannot save checkpoints: leave them out")
         places = f"{len(at.places)} places, groups of {at.group}, shared_order={shared_order}"
         found = fingerprint(spec, keys, data, hparams) | {"layout": places}
     samples, validated = len(data.train["x"]), bool(data.valid)
@@ -117,7 +122,7 @@ def sweep(
         static = (spec, state_id, at.group, at.mesh)
         program = partial(_advance, *static, (hparams, order_keys), (data, shared_key))
         job = Job(spec, program, samples, stops_if_diverged=False, begun=taken)
-        carry = drive(job, carry, progress, checkpoints, found)
+        carry = drive(job, carry, progress, checkpoints, found, on_record)
         state, history, watched = at.collect((carry.state, carry.history, carry.watched))
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
         raise out_of_memory_hint(error, *batch_hint(spec, samples)) from error

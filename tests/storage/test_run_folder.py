@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +17,7 @@ from jaxnets.data import Dataset
 from jaxnets.storage import checkpoints, run_folder, tensorboard
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.storage.run_folder import FolderInUseError, open_run_folder
+from tests.support.board import scalars_of
 from tests.support.forbid_steps import forbid_steps
 
 ROOT = Path(__file__).parents[2]
@@ -116,27 +116,6 @@ def test_metrics_of_many_networks_are_means_of_the_finite(tmp_path):
 
 
 # ----- TensorBoard
-
-
-def events(folder):
-    """The events of all files in a folder, in the order of their writing."""
-    event_pb2 = pytest.importorskip("tensorboardX.proto.event_pb2")
-    for file in sorted(folder.iterdir()):
-        data, at = file.read_bytes(), 0
-        while at < len(data):
-            (size,) = struct.unpack_from("<Q", data, at)
-            yield event_pb2.Event.FromString(data[at + 12 : at + 12 + size])
-            at += 16 + size
-
-
-def scalars_of(folder):
-    """Tag, epoch and value, without the events that a restart has made void."""
-    valid = []
-    for event in events(folder):
-        if event.session_log.status == event.session_log.START:
-            valid = [row for row in valid if row[1] < event.step]
-        valid += [(v.tag, event.step, v.simple_value) for v in event.summary.value]
-    return valid
 
 
 def test_tensorboard_has_every_record_once_though_the_run_was_stopped(tmp_path, monkeypatch, key):
