@@ -138,7 +138,7 @@ def scalars(metrics: Mapping[str, Any]) -> dict[str, float]:
         >>> scalars({"train_loss": 0.5})
         {'train/loss': 0.5}
     """
-    found = {}
+    found: dict[str, float] = {}
     for name, value in metrics.items():
         tag = name.replace("_", "/", 1)
         found |= {f"{tag}/{i}": float(v) for i, v in enumerate(np.ravel(value))}

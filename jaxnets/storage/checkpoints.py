@@ -134,9 +134,14 @@ def save(
 
 
 def restore(
-    folder: str | Path, like: Any, fingerprint: Mapping[str, str] | None = None
+    folder: str | Path,
+    like: Any,
+    fingerprint: Mapping[str, str] | None = None,
+    growing: str | None = None,
 ) -> Restored | None:
     """Restores the latest intact checkpoint, like `like`; returns None if there is none.
+
+    Leaves whose path starts with `growing` may be shorter along their last axis.
 
     Raises:
         CorruptCheckpoint: there are checkpoints, but none is intact.
@@ -147,7 +152,7 @@ def restore(
     for path in _found(folder):
         try:
             found = verify(path)
-            _compare(path, found, like, fingerprint)
+            _compare(path, found, like, fingerprint, growing)
             return Restored(found["step"], _read(path, found, like), skipped)
         except CorruptCheckpoint as error:
             skipped.append(f"{path.name}: {error}")
@@ -203,9 +208,24 @@ def _read(path: Path, found: dict[str, Any], like: Any) -> Any:
 
 
 def _compare(
-    path: Path, found: dict[str, Any], like: Any, fingerprint: Mapping[str, str] | None
+    path: Path,
+    found: dict[str, Any],
+    like: Any,
+    fingerprint: Mapping[str, str] | None,
+    growing: str | None,
 ) -> None:
-    have, want = found["leaves"], arrays.describe_leaves(like)
+    have, want = dict(found["leaves"]), arrays.describe_leaves(like)
+    lengths = {
+        (have[name]["shape"][-1], want[name]["shape"][-1])
+        for name in want
+        if growing and name.startswith(growing) and _differ_in_length(have.get(name), want[name])
+    }
+    if any(before > now for before, now in lengths):
+        raise CheckpointMismatch(
+            f"{path} was saved by a run with {max(lengths)[0]} records, more than the "
+            f"{max(lengths)[1]} of this one: give it as many epochs, or use another folder"
+        )
+    have |= {name: row for name, row in want.items() if lengths and name.startswith(growing or "")}
     lines = [f"missing: {name}" for name in want if name not in have]
     lines += [f"unexpected: {name}" for name in have if name not in want]
     lines += [
@@ -224,6 +244,13 @@ def _compare(
         f"{path} was saved by a different {'model' if lines else 'run'}{mismatch}; use another "
         f"folder, or delete this one{shown}"
     )
+
+
+def _differ_in_length(have: dict[str, Any] | None, want: dict[str, Any]) -> bool:
+    if not have or have["dtype"] != want["dtype"]:
+        return False
+    (*before, length), (*now, other) = have["shape"], want["shape"]
+    return before == now and length != other
 
 
 def _text(row: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from jaxnets.losses import get_loss
@@ -18,6 +19,7 @@ def fingerprint(spec: TrainSpec, key: Any, data: Any, hparams: Mapping[str, Any]
     does not count, nor the version of Python that runs it. What belongs to an installed package
     counts by its name. An object or function with a `fingerprint_name`, a text, counts by that
     alone: it is for what cannot be read, and must change whenever the object behaves otherwise.
+    Epochs are an entry of their own, since a run may go on to more of them.
 
     Raises:
         TypeError: something of the spec whose state cannot be read and that has no name, such as a
@@ -25,7 +27,8 @@ def fingerprint(spec: TrainSpec, key: Any, data: Any, hparams: Mapping[str, Any]
     """
     parts = {"hparams": dict(hparams), "key": key}
     parts["data"] = {"train": data.train, "valid": data.valid}
-    digests = {"spec": _digest_of(Encoder(write, strict=True), spec)}
+    once = replace(spec, epochs=spec.record_every)
+    digests = {"spec": _digest_of(Encoder(write, strict=True), once), "epochs": str(spec.epochs)}
     return digests | {name: _digest(describe(part, name)) for name, part in parts.items()}
 
 

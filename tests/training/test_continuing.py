@@ -9,6 +9,7 @@ import pytest
 from jaxnets import MLP, CheckpointConfig, EarlyStopping, TrainSpec, fit, sweep
 from jaxnets.data import Dataset
 from jaxnets.parallel import all_devices
+from jaxnets.storage.checkpoints import CheckpointMismatch
 from jaxnets.training.optimizers import adam_cosine
 
 RNG = np.random.default_rng(0)
@@ -164,3 +165,60 @@ def test_a_sweep_takes_a_state_or_checkpoints(key, tmp_path):
     options = {"state": half, "checkpoints": CheckpointConfig(tmp_path)}
     with pytest.raises(ValueError, match="leave out the state"):
         sweep(spec_of(4), keys, DATA, RATE, **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"batch": None, "record_every": 2}])
+def test_a_run_with_checkpoints_goes_on_to_more_epochs(key, tmp_path, options):
+    whole, history = fit(spec_of(10, **options), key, DATA, RATE)
+    checkpoints = CheckpointConfig(tmp_path)
+    fit(spec_of(4, **options), key, DATA, RATE, checkpoints=checkpoints)
+    state, found = fit(spec_of(10, **options), key, DATA, RATE, checkpoints=checkpoints)
+    chex.assert_trees_all_equal(state, whole)
+    chex.assert_trees_all_equal(found, history)
+    epochs = [line.split(",")[0] for line in (tmp_path / "metrics.csv").read_text().split()]
+    every = options.get("record_every", 1)
+    assert epochs == ["epoch", *map(str, range(every, 11, every))]
+
+
+def test_it_takes_only_the_epochs_that_are_missing(key, tmp_path):
+    seen = []
+    for epochs in (4, 10):
+        fit(
+            *(spec_of(epochs), key, DATA, RATE),
+            checkpoints=CheckpointConfig(tmp_path),
+            on_record=lambda epoch, metrics: seen.append(epoch),
+        )
+    assert seen == list(range(1, 11))
+
+
+def test_a_sweep_with_checkpoints_goes_on_to_more_epochs(key, tmp_path):
+    keys, checkpoints = jax.random.split(key, 3), CheckpointConfig(tmp_path)
+    whole, history = sweep(spec_of(6), keys, DATA, RATE)
+    sweep(spec_of(2), keys, DATA, RATE, checkpoints=checkpoints)
+    state, found = sweep(spec_of(6), keys, DATA, RATE, checkpoints=checkpoints)
+    chex.assert_trees_all_equal(state, whole)
+    chex.assert_trees_all_equal(found, history)
+
+
+def test_a_run_on_a_mesh_with_checkpoints_goes_on_to_more_epochs(key, tmp_path):
+    options = {"mesh": all_devices(), "checkpoints": CheckpointConfig(tmp_path)}
+    whole, _ = fit(spec_of(6, batch=8), key, DATA, RATE, mesh=all_devices())
+    fit(spec_of(2, batch=8), key, DATA, RATE, **options)
+    state, _ = fit(spec_of(6, batch=8), key, DATA, RATE, **options)
+    chex.assert_trees_all_equal(state, whole)
+
+
+def test_checkpoints_of_more_epochs_are_refused(key, tmp_path):
+    checkpoints = CheckpointConfig(tmp_path)
+    fit(spec_of(6), key, DATA, RATE, checkpoints=checkpoints)
+    with pytest.raises(CheckpointMismatch, match=r"6 records, more than the 4 of this one"):
+        fit(spec_of(4), key, DATA, RATE, checkpoints=checkpoints)
+    assert fit(spec_of(6), key, DATA, RATE, checkpoints=checkpoints)
+
+
+def test_runs_that_share_a_folder_have_one_for_each_number_of_epochs(key, tmp_path):
+    checkpoints = CheckpointConfig(tmp_path, shared=True)
+    for epochs in (6, 4, 6, 4):
+        _, history = fit(spec_of(epochs), key, DATA, RATE, checkpoints=checkpoints)
+        assert len(history["train_loss"]) == epochs
+    assert len([*tmp_path.iterdir()]) == 2
