@@ -19,6 +19,7 @@ Training
     make_step, State    one update as a scan body; what it carries
     CheckpointConfig    where to save checkpoints, from which a run resumes bit for bit
     EarlyStopping       when to end a run, whose best params are returned
+    metrics, hooks      what a run records besides its loss, and who hears of it
     DivergedError       a loss that is not finite, with the last finite state
 
 Networks on paper and on disk

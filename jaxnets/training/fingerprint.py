@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
+from copy import copy
 from typing import Any
 
 from jaxnets.losses import get_loss
@@ -27,8 +27,10 @@ def fingerprint(spec: TrainSpec, key: Any, data: Any, hparams: Mapping[str, Any]
     """
     parts = {"hparams": dict(hparams), "key": key}
     parts["data"] = {"train": data.train, "valid": data.valid}
-    once = replace(spec, epochs=spec.record_every)
-    digests = {"spec": _digest_of(Encoder(write, strict=True), once), "epochs": str(spec.epochs)}
+    any_epochs = copy(spec)
+    vars(any_epochs)["epochs"] = spec.record_every
+    digest = _digest_of(Encoder(write, strict=True), any_epochs)
+    digests = {"spec": digest, "epochs": str(spec.epochs)}
     return digests | {name: _digest(describe(part, name)) for name, part in parts.items()}
 
 
