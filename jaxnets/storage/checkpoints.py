@@ -16,6 +16,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+import numpy as np
+
 from jaxnets.host import checks
 from jaxnets.host.paths import as_path
 from jaxnets.storage import arrays, manifest, pruning, tensorboard
@@ -153,7 +156,10 @@ def restore(
         try:
             found = verify(path)
             _compare(path, found, like, fingerprint, growing)
-            return Restored(found["step"], _read(path, found, like), skipped)
+            tree = _read(path, found, like)
+            if growing:
+                tree = jax.tree.map(_padded, tree, like)
+            return Restored(found["step"], tree, skipped)
         except CorruptCheckpoint as error:
             skipped.append(f"{path.name}: {error}")
             warnings.warn(f"skipped the checkpoint {path}: {error}", stacklevel=2)
@@ -214,18 +220,7 @@ def _compare(
     fingerprint: Mapping[str, str] | None,
     growing: str | None,
 ) -> None:
-    have, want = dict(found["leaves"]), arrays.describe_leaves(like)
-    lengths = {
-        (have[name]["shape"][-1], want[name]["shape"][-1])
-        for name in want
-        if growing and name.startswith(growing) and _differ_in_length(have.get(name), want[name])
-    }
-    if any(before > now for before, now in lengths):
-        raise CheckpointMismatch(
-            f"{path} was saved by a run with {max(lengths)[0]} records, more than the "
-            f"{max(lengths)[1]} of this one: give it as many epochs, or use another folder"
-        )
-    have |= {name: row for name, row in want.items() if lengths and name.startswith(growing or "")}
+    have, want = found["leaves"], arrays.describe_leaves(like)
     lines = [f"missing: {name}" for name in want if name not in have]
     lines += [f"unexpected: {name}" for name in have if name not in want]
     lines += [
@@ -235,7 +230,7 @@ def _compare(
     ]
     saved = found["fingerprint"]
     other = [name for name, value in (fingerprint or {}).items() if saved.get(name) != value]
-    if not lines and not other:
+    if not other and (not lines or (growing and _is_shorter(path, have, want, growing))):
         return
     more = [f"and {len(lines) - LINES} more"] if len(lines) > LINES else []
     shown = "".join(f"\n  {line}" for line in [*lines[:LINES], *more])
@@ -246,11 +241,26 @@ def _compare(
     )
 
 
-def _differ_in_length(have: dict[str, Any] | None, want: dict[str, Any]) -> bool:
-    if not have or have["dtype"] != want["dtype"]:
+def _is_shorter(path: Path, have: dict[str, Any], want: dict[str, Any], growing: str) -> bool:
+    """Whether the leaves of that prefix have shorter last axes, and all else is the same."""
+    differ = [name for name in have.keys() | want.keys() if have.get(name) != want.get(name)]
+    pairs = [(have.get(name), want.get(name)) for name in differ if name.startswith(growing)]
+    known = [(old, new) for old, new in pairs if old and new and old["dtype"] == new["dtype"]]
+    shapes = [(old["shape"], new["shape"]) for old, new in known]
+    if len(shapes) < len(differ) or any(old[:-1] != new[:-1] for old, new in shapes):
         return False
-    (*before, length), (*now, other) = have["shape"], want["shape"]
-    return before == now and length != other
+    before, now = shapes[0][0][-1], shapes[0][1][-1]
+    if before > now:
+        raise CheckpointMismatch(
+            f"{path} was saved by a run with {before} records, more than the {now} of this one: "
+            "give it as many epochs, or use another folder"
+        )
+    return True
+
+
+def _padded(value: Any, like: Any) -> Any:
+    same = np.shape(value) == np.shape(like)
+    return value if same else like.at[..., : np.shape(value)[-1]].set(value)
 
 
 def _text(row: dict[str, Any]) -> str:

@@ -90,8 +90,8 @@ class RunWriter:
             record_every: epochs between two rows of its history.
             records: of a step, how many of the rows are complete.
         """
-        self.config = config.of_run(fingerprint)
-        self.fingerprint = {k: v for k, v in fingerprint.items() if k != "epochs"}
+        self.config, self.fingerprint = config.of_run(fingerprint), dict(fingerprint)
+        self.fingerprint.pop("epochs", None)
         self.record_every, self.records = record_every, records
         self.folder = Path(self.config.folder)
         self.saved: int | None = None
@@ -118,7 +118,7 @@ class RunWriter:
     def restore(self, carry: Any) -> tuple[int, Any]:
         """Returns step and carry of the latest intact checkpoint, else 0 and the given carry.
 
-        The history of a run of fewer epochs is padded with the rows that are yet to come.
+        The history of a run of fewer epochs gets the rows that are yet to come.
         """
         found = checkpoints.restore(self.folder, carry, self.fingerprint, growing=".history")
         step = found.step if found else 0
@@ -130,7 +130,7 @@ class RunWriter:
         if not found:
             return 0, carry
         self.saved, self.safe = None if found.skipped else step, step
-        return step, jax.tree.map(_padded, found.tree, carry)
+        return step, found.tree
 
     def must_save(self, step: int, total: int) -> bool:
         """Tells whether to save now: after the last step, when it is time, or on a signal."""
@@ -187,11 +187,6 @@ class RunWriter:
         if self.asked:
             where = f"after step {step} of {total}; saved in {self.folder}"
             raise Interrupted(f"stopped by signal {self.asked} {where}", self.asked)
-
-
-def _padded(value: Any, like: Any) -> Any:
-    same = np.shape(value) == np.shape(like)
-    return value if same else like.at[..., : np.shape(value)[-1]].set(value)
 
 
 def describe(folder: str | Path, config: Mapping[str, Any]) -> None:
