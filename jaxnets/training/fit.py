@@ -42,8 +42,8 @@ def fit(
         spec: the static choices.
         key: decides the first params, the order of the batches, and what the steps draw.
         data: a `Dataset`, or another NamedTuple with the parts `train` and `valid`.
-        hparams: arguments of `spec.optimizer`, and optionally `l1`, `l2`, `width` and `dropout`; the
-            learning rate may be a schedule of optax, a function of the step.
+        hparams: arguments of `spec.optimizer`, and optionally `l1`, `l2`, `width` and `dropout`;
+            the learning rate may be a schedule of optax, a function of the step.
         progress: whether to show a live bar with the newest metrics.
         mesh: the devices among which every batch is divided, `parallel.all_devices()`; by
             default one device or, where several processes run, all devices of all of them.

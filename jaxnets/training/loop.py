@@ -34,7 +34,13 @@ from jaxnets.objective import (
     penalised_objective,
 )
 from jaxnets.training.finite import stays_finite
-from jaxnets.training.optimizers import as_optimizer, masked, require_hashable
+from jaxnets.training.optimizers import (
+    as_optimizer,
+    masked,
+    require_functions,
+    require_hashable,
+    require_sizes,
+)
 from jaxnets.training.permutation import permutation
 from jaxnets.training.stopping import EarlyStopping, best_state, stoppable, watch, watch_record
 
@@ -95,19 +101,10 @@ class TrainSpec:
         checks.require_model(self.model)
         object.__setattr__(self, "metrics", as_metrics(self.metrics))
         object.__setattr__(self, "optimizer", as_optimizer(self.optimizer))
-        checks.require_callable(self.value_and_grad, "value_and_grad", "jax.value_and_grad")
-        if self.augment is not None:
-            checks.require_callable(self.augment, "augment", "jaxnets.augment.shift")
+        require_functions(self.value_and_grad, self.augment)
         require_hashable(vars(self))
+        require_sizes(self.epochs, self.batch_size, self.record_every)
         get_loss(self.loss)
-        for name in ("epochs", "batch_size", "record_every"):
-            size = getattr(self, name)
-            if name != "batch_size" or size is not None:
-                checks.require_count(size, name)
-        if self.epochs % self.record_every:
-            raise ValueError(
-                f"epochs ({self.epochs}) must be a multiple of record_every ({self.record_every})"
-            )
 
     def steps_per_epoch(self, samples: int) -> int:
         """Updates in one pass over the data, a last, partial batch included."""

@@ -121,6 +121,23 @@ def require_schedule(schedule: Any, name: str) -> None:
         raise TypeError(f"{name} is {schedule!r}, which returns {rate}; it must return a number")
 
 
+def require_functions(value_and_grad: Any, augment: Any) -> None:
+    """Raises a TypeError unless these choices of a spec can be called."""
+    checks.require_callable(value_and_grad, "value_and_grad", "jax.value_and_grad")
+    if augment is not None:
+        checks.require_callable(augment, "augment", "jaxnets.augment.shift")
+
+
+def require_sizes(epochs: Any, batch_size: Any, record_every: Any) -> None:
+    """Raises an error unless the sizes of a spec are integers above 0, and epochs in records."""
+    sizes = {"epochs": epochs, "batch_size": batch_size, "record_every": record_every}
+    for name, size in sizes.items():
+        if name != "batch_size" or size is not None:
+            checks.require_count(size, name)
+    if epochs % record_every:
+        raise ValueError(f"epochs ({epochs}) must be a multiple of record_every ({record_every})")
+
+
 def require_hashable(choices: Mapping[str, Any]) -> None:
     """Raises a TypeError that names the first choice of a spec that cannot be hashed."""
     for name, value in choices.items():
