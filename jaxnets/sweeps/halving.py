@@ -15,6 +15,7 @@ from jaxnets.sweeps.plan import planned
 from jaxnets.sweeps.programs import Program, divided, trained
 from jaxnets.sweeps.result import SearchResult, sign_of
 from jaxnets.training.loop import TrainSpec
+from jaxnets.training.stopping import EarlyStopping
 from jaxnets.training.validate import require_metric
 
 
@@ -70,8 +71,9 @@ def halving_search(
     """
     _require_budget(spec, axes, eta, min_epochs)
     plan = planned(spec, key, data, axes, n, hparams, seeds, group)
+    decides = EarlyStopping(metric, higher_is_better=higher_is_better)
     for program in plan.programs:
-        require_metric(program.spec, metric, data.valid)
+        require_metric(program.spec, decides, data.valid is not None)
     sign = sign_of(metric, higher_is_better)
     if group is None and jax.default_backend() == "cpu":
         group = 1

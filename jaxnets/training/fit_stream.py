@@ -17,10 +17,21 @@ from jaxnets.host.forks import require_not_forked
 from jaxnets.host.memory import out_of_memory_hint
 from jaxnets.host.prefetch import prefetch
 from jaxnets.losses import get_loss
-from jaxnets.objective import Batch, Hparams, Metrics, metrics_of, outputs_of, penalised_objective
+from jaxnets.metrics import as_metrics
+from jaxnets.objective import (
+    RECORDED,
+    Batch,
+    Hparams,
+    Metrics,
+    measure,
+    metrics_of,
+    outputs_of,
+    penalised_objective,
+)
 from jaxnets.training.continuing import going_on, require_state
 from jaxnets.training.driver import (
     DivergedError,
+    Hook,
     Job,
     diverged_error,
     drive,
@@ -40,7 +51,7 @@ from jaxnets.training.loop import (
 )
 from jaxnets.training.stopping import best_state, cut_off, watch_record
 from jaxnets.training.streams import BatchCheck, Checked, Raw, Rows, open_source
-from jaxnets.training.validate import prepare, program_state
+from jaxnets.training.validate import bind_schedules, prepare, program_state
 
 MEMORY = (
     "the network and a batch of the stream",
@@ -65,6 +76,7 @@ def fit_stream(
     steps_per_epoch: int | None = None,
     progress: bool = False,
     state: State | None = None,
+    on_record: Hook | None = None,
 ) -> tuple[State, History]:
     """Trains one network on a stream of batches, or on arrays that do not fit in memory.
 
@@ -87,9 +99,11 @@ def fit_stream(
         progress: whether to show a live bar with the newest metrics.
         state: the last state of a run with fewer epochs, which goes on up to `spec.epochs`, as in
             `fit`; a stream goes on where it is, arrays where that run ended.
+        on_record: as in `fit`.
 
     Returns:
-        The last state and the history, as `fit` does.
+        The last state and the history, as `fit` does; metrics by function are of the validation
+        samples only, since those of training are never there at once.
 
     Raises:
         ValueError, TypeError: arguments that do not fit, before training; later, in words that
@@ -115,6 +129,9 @@ def fit_stream(
         raise ValueError("a stream trains in one process: give arrays to fit, which divides them")
     if not (hasattr(data, "train") and hasattr(data, "valid")):
         data = StreamData(data)
+    if on_record is not None:
+        checks.require_callable(on_record, "on_record", "jaxnets.hooks.to_csv('metrics.csv')")
+    spec, hparams = bind_schedules(spec, hparams)
     source = open_source(spec, data.train, steps_per_epoch, split_key(key).order)
     passed = _epochs_behind(spec, state, source.steps)
     batches = source.batches(range(passed, spec.epochs))
@@ -129,13 +146,16 @@ def fit_stream(
     valid, hparams = _prepared(whole, like, data.valid, hparams)
     del first, like
     carry, _ = _begin(whole, state_id, key, x, hparams, valid is not None)
+    unknown = {f"train_{name}" for name in dict(spec.metrics)}
+    history = {name: rows for name, rows in carry.history.items() if name not in unknown}
+    carry = carry._replace(history=history)
     if state is not None and source.steps:
         require_state(replace(spec, batch_size=1), state, carry.state, source.steps)
         carry = going_on(carry, state)
     with closing(prefetch(made)) as ahead:
         program = _Epochs(whole, state_id, hparams, valid, ahead)
         try:
-            carry = drive(program.job(passed), carry, progress)
+            carry = drive(program.job(passed), carry, progress, on_record=on_record)
         except jax.errors.JaxRuntimeError as error:
             raise out_of_memory_hint(error, *MEMORY) from error
     state, history = carry.state, jax.device_get(carry.history)
@@ -292,6 +312,9 @@ def _record(
         if valid is not None:
             outputs = outputs_of(spec.model, state.params, valid["x"])
             found = metrics_of(get_loss(spec.loss), outputs, valid["y"], valid.get("weight"))
+            if spec.metrics:
+                scored = outputs, valid["y"], valid.get("weight")
+                found |= measure(as_metrics(spec.metrics), *scored)
             row |= {f"valid_{name}": value for name, value in found.items()}
         watched = carry.watched
         if spec.stopping:
@@ -301,7 +324,8 @@ def _record(
     row, watched = compute(carry.state)
     index = epoch // spec.record_every
     history = jax.tree.map(lambda rows, new: rows.at[index].set(new), carry.history, row)
-    return carry._replace(history=history, watched=watched, finite=stays_finite(history))
+    own = {name: rows for name, rows in history.items() if name.partition("_")[2] in RECORDED}
+    return carry._replace(history=history, watched=watched, finite=stays_finite(own))
 
 
 @partial(jax.jit, static_argnums=(0, 1))

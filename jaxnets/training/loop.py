@@ -281,11 +281,8 @@ def advance(
         (carry, jnp.asarray(start, jnp.int32)),
     )
     params = carry.state.params
-    history = dict(carry.history)
-    for name in dict(spec.metrics):
-        history.pop(f"train_{name}")
-        history.pop(f"valid_{name}", None)
-    finite = carry.finite & stays_finite((params, history))
+    own = {n: rows for n, rows in carry.history.items() if n.partition("_")[2] in RECORDED}
+    finite = carry.finite & stays_finite((params, own))
     finite = finite & stays_finite(carry.state.opt_state, tx.init(params))
     return carry._replace(finite=finite)
 

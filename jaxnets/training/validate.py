@@ -121,8 +121,8 @@ def prepare(
         require_metric(spec, spec.stopping, valid is not None)
     if spec.metrics:
         _require_metrics(spec, [part for part in (train, valid) if part])
-    own = [own_hparams(spec.model, hparams, kind) for kind in OWN]
-    names = {*hparams} - {*PENALTIES, *own[0], *own[1]}
+    own = own_hparams(spec.model, hparams, OWN[0]) | own_hparams(spec.model, hparams, OWN[1])
+    names = {*hparams} - {*PENALTIES, *own}
     sample = train["x"].shape[1:], train["x"].dtype
     params = _require_updates(spec.model, spec.optimizer, tuple(sorted(names)), *sample)
     count = len(train["x"]) if samples is None else samples
@@ -137,8 +137,8 @@ def prepare(
 
 
 def require_metric(spec: TrainSpec, stopping: EarlyStopping, validated: bool) -> None:
-    """Raises a ValueError unless a run records the metric to stop by, and its better way is known."""
-    known = [*empty_history(spec, validated, 0)]
+    """Raises a ValueError unless a run records the metric to stop by, which rises or falls."""
+    known = [*jax.eval_shape(partial(empty_history, spec, validated, 0))]
     checks.require_known([stopping.metric], known, "metric to stop by")
     if stopping.higher_is_better is None and stopping.metric.partition("_")[2] not in RECORDED:
         raise ValueError(
@@ -160,7 +160,7 @@ def _require_hparams(spec: TrainSpec, hparams: Any, networks: int | None) -> Non
             f"hparams is {hparams!r}; it must be a dict, such as {{'learning_rate': 0.1}}"
         )
     arguments = inspect.signature(spec.optimizer).parameters
-    own = [name for kind in OWN for name in getattr(spec.model, kind, ())]
+    own = [*getattr(spec.model, OWN[0], ()), *getattr(spec.model, OWN[1], ())]
     if isinstance(spec.optimizer, Built) and "learning_rate" in hparams:
         raise ValueError(
             "the optimizer is already built, with its learning rate: leave learning_rate out of "
