@@ -316,7 +316,7 @@ def as_weights(weight: Any, name: str, *, some: bool = True) -> Any:
     if wrong.size:
         raise ValueError(f"{name}[{wrong[0]}] is {weight[wrong[0]]}; weights are 0 or more")
     if some and not weight.any():
-        raise ValueError(f"{name} is 0 for all samples: nothing would be learned")
+        raise ValueError(f"{name} is zero for all samples: nothing would be learned")
     return weight
 
 

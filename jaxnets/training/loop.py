@@ -171,7 +171,12 @@ def init_state(spec: TrainSpec, key: Array, x: Array, hparams: Hparams) -> State
 
 
 def train(
-    spec: TrainSpec, key: Array, data: Any, hparams: Hparams, order_key: Array | None = None
+    spec: TrainSpec,
+    key: Array,
+    data: Any,
+    hparams: Hparams,
+    order_key: Array | None = None,
+    pass_over: Callable[..., tuple[State, Metrics]] | None = None,
 ) -> tuple[State, History]:
     """Trains one network as a pure function, which JAX can compile, map and differentiate.
 
@@ -183,6 +188,7 @@ def train(
         hparams: arguments of `spec.optimizer`, the penalties `l1` and `l2`, and what the model
             offers, such as `width` or `dropout`; all may be traced.
         order_key: decides the order of the samples instead of `key`.
+        pass_over: takes the steps of an epoch in another way, see `jaxnets.training.padded`.
 
     Returns:
         The last state, and the history with one row a record, `[records]`: train metrics are means
@@ -197,7 +203,8 @@ def train(
     def record(now: tuple[State, Any], index: Array) -> tuple[tuple[State, Any], Metrics]:
         def epoch(i: Array, now: tuple[State, Metrics]) -> tuple[State, Metrics]:
             number = index * spec.record_every + i
-            return _epoch(spec, step, data.train, order_key, number, (now[0], carry.sums))
+            now = now[0], carry.sums
+            return (pass_over or _epoch)(spec, step, data.train, order_key, number, now)
 
         state, sums = lax.fori_loop(0, spec.record_every, epoch, (now[0], carry.sums))
         row = _branch(state, partial(history_row, spec, state.params, data), sums)

@@ -154,7 +154,7 @@ WRONG = {
         r"weight\[5\] is -1",
     ),
     "NaN": ({"weight": np.full(N, np.nan)}, ValueError, "train weight"),
-    "zero": ({"weight": np.zeros(N)}, ValueError, "is 0 for all samples"),
+    "zero": ({"weight": np.zeros(N)}, ValueError, "is zero for all samples"),
     "column": ({"weight": np.ones((N, 1))}, ValueError, r"shape \(48, 1\); expected one number"),
     "few": ({"weight": np.ones(N - 1)}, ValueError, "48 samples and train weight has 47"),
     "text": ({"weight": ["a"] * N}, TypeError, "train weight"),

@@ -1,36 +1,22 @@
-"""A search over hyper-parameters that trains all candidates on all folds side by side.
-
-    search = SweepSearchCV(MLPClassifier(), {"learning_rate": [1e-3, 1e-2], "l2": [0, 1e-4]}, cv=5)
-    search.fit(X, y).best_params_
-
-It is scikit-learn's `GridSearchCV` for the estimators of `jaxnets.estimator`, alone or in a
-pipeline. First the folds are prepared as they would be, and nothing is trained; then all networks
-of one shape train in one program; then they are scored.
-"""
+"""Cross-validation: what scikit-learn does, before and after all networks have trained."""
 
 import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from functools import lru_cache, partial
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 from sklearn.base import clone, is_classifier
 from sklearn.model_selection import GridSearchCV, check_cv
 from sklearn.utils.validation import indexable
 
-from jaxnets.data import Dataset
-from jaxnets.estimator import MLPClassifier, MLPRegressor, Run
-from jaxnets.parallel.rows import parallel_map
+from jaxnets.estimator import CNNClassifier, MLPClassifier, MLPRegressor
+from jaxnets.estimator.network import Run, Trained
+from jaxnets.search.together import Asked
 from jaxnets.training.driver import DivergedError
-from jaxnets.training.loop import TrainSpec, train
-from jaxnets.training.sweep import cached_group
-from jaxnets.training.validate import prepare
 
-OURS = (MLPClassifier, MLPRegressor)
+OURS = (MLPClassifier, MLPRegressor, CNNClassifier)
 
 
 class SweepSearchCV(GridSearchCV):
@@ -116,7 +102,7 @@ class SweepSearchCV(GridSearchCV):
         )
         collected.fit(X, y, **params)
         began = time.perf_counter()
-        queue.train()
+        queue.found = queue.asked.train(_largest_test(splits) if self.refit else 0)[::-1]
         self.train_seconds_ = time.perf_counter() - began
         cv, self.estimator, self.cv = self.cv, deferred, splits
         try:
@@ -128,67 +114,21 @@ class SweepSearchCV(GridSearchCV):
         return self
 
 
+def _largest_test(splits: list[Any]) -> int:
+    """By how many samples all of them exceed those of a fold."""
+    return max(len(test) for _, test in splits)
+
+
 def _nothing(estimator: Any, X: Any, y: Any) -> float:
     return 0.0
 
 
 class _Queue:
-    """The runs that an estimator asked for, in order, and afterwards their results."""
+    """The runs that an estimator asks for, and afterwards their results, the first one last."""
 
     def __init__(self) -> None:
-        self.asked: list[Run] = []
+        self.asked = Asked()
         self.found: list[Any] | None = None
-
-    def train(self) -> None:
-        """Trains all runs that were asked for, those of one program together."""
-        found: list[Any] = [None] * len(self.asked)
-        groups: dict[Any, dict[int, Run]] = defaultdict(dict)
-        for i, run in enumerate(self.asked):
-            try:
-                data, _ = prepare(run.spec, run.data, run.hparams)
-            except (ValueError, TypeError) as error:
-                found[i] = error
-                continue
-            shapes = tuple(np.shape(leaf) for leaf in jax.tree.leaves(data))
-            groups[run.spec, shapes][i] = run._replace(data=data)
-        for (spec, _), runs in groups.items():
-            together = _train_together(spec, list(runs.values()))
-            for i, result in zip(runs, together, strict=True):
-                found[i] = result
-        self.found = found[::-1]
-
-
-def _train_together(spec: TrainSpec, runs: list[Run]) -> list[Any]:
-    """Trains runs of one spec and shape; equal data are stored once."""
-    places: dict[bytes, int] = {}
-    unique, place_of = [], []
-    for run in runs:
-        digest = b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(run.data))
-        if digest not in places:
-            places[digest] = len(unique)
-            unique.append(run.data)
-        place_of.append(places[digest])
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *unique)
-    numbers = {
-        name: jnp.asarray([run.hparams[name] for run in runs], float) for name in runs[0].hparams
-    }
-    rows = (jnp.stack([run.key for run in runs]), jnp.asarray(place_of), numbers)
-    group = cached_group(spec, unique[0]) if jax.default_backend() == "cpu" else len(runs)
-    found = jax.device_get(parallel_map(_One(spec), rows, stacked, group=group))
-    return [jax.tree.map(lambda a, i=i: a[i], found) for i in range(len(runs))]
-
-
-class _One(NamedTuple):
-    """Trains one row; equal specs share a program."""
-
-    spec: TrainSpec
-
-    def __call__(self, row: tuple[Array, Array, dict], stacked: Dataset) -> Any:
-        """Returns params and history."""
-        key, place, hparams = row
-        data = jax.tree.map(lambda parts: parts[place], stacked)
-        state, history = train(self.spec, key, data, hparams)
-        return state.params, history
 
 
 def _with_networks(estimator: Any, queue: _Queue) -> Any:
@@ -212,20 +152,28 @@ def _deferred(network: Any, queue: _Queue) -> Any:
     return deferred(**network.get_params(deep=False))
 
 
-def _ask(queue: _Queue, run: Run) -> tuple[Any, dict[str, np.ndarray]]:
+def _ask(queue: _Queue, run: Run) -> Trained:
     if queue.found is None:
-        queue.asked.append(run)
-        shapes = jax.eval_shape(run.spec.model.init, run.key, run.data.train["x"][:1])
-        return jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), shapes), {}
+        queue.asked.add(run)
+        x = run.data.train["x"]
+        return Trained(_zeros(run.spec.model, x.shape[1:], x.dtype), {})
     if not queue.found:
-        return run.fit()
+        return queue.asked.train_one(run)
     found = queue.found.pop()
     if isinstance(found, Exception):
         raise found
-    params, history = found
+    params, history, _ = found
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((params, history))):
         raise DivergedError("the loss is not finite; try a smaller learning rate", params, history)
-    return params, history
+    return found
+
+
+@lru_cache(maxsize=32)
+def _zeros(model: Any, shape: tuple[int, ...], dtype: Any) -> Any:
+    """Returns params of zeros."""
+    x = jax.ShapeDtypeStruct((1, *shape), dtype)
+    shapes = jax.eval_shape(model.init, jax.eval_shape(jax.random.key, 0), x)
+    return jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), shapes)
 
 
 def _restore(estimator: Any) -> None:

@@ -1,0 +1,207 @@
+"""Many runs in few programs: those of equal specs and similar sizes share one.
+
+Runs on the same data go through the program in chunks. If they also have the same key, as those of
+the candidates of a fold do with an integer `random_state`, they see the same batches, and the first
+layers of all networks of a chunk are one matrix product.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from jax import Array
+
+from jaxnets.data import Dataset
+from jaxnets.estimator.network import Run, Trained
+from jaxnets.parallel.rows import parallel_map
+from jaxnets.training.padded import Padded, pad, train_padded
+from jaxnets.training.permutation import kind_of
+from jaxnets.training.stopping import EarlyStopping
+from jaxnets.training.sweep import cached_group
+from jaxnets.training.validate import prepare
+
+CHUNK = 8
+"""Networks that one device trains side by side, at most."""
+
+
+class Program(NamedTuple):
+    """What runs have in common that share a compiled program."""
+
+    spec: Any
+    shapes: tuple[Any, ...]
+    """Of samples and targets, without the number of samples, and what kind of permutation."""
+
+
+class Sizes(NamedTuple):
+    """How many rows each part of a data set is padded to, and how many networks are a chunk."""
+
+    samples: int
+    held_out: int
+    chunk: int
+    same_key: bool
+
+
+class Asked:
+    """Runs that were asked for, of which equal data are stored once."""
+
+    def __init__(self) -> None:
+        self.runs: list[Run] = []
+        self.data: dict[bytes, Dataset] = {}
+        self.checked: dict[tuple[int, Any], Dataset] = {}
+        self.sizes: dict[Program, Sizes] = {}
+
+    def add(self, run: Run) -> None:
+        """Takes note of a run."""
+        data = self.data.setdefault(_digest(run.data), run.data)
+        self.runs.append(run._replace(data=data))
+
+    def train(self, more: int) -> list[Trained | Exception]:
+        """Trains all runs; of those that are refused, returns the error.
+
+        Args:
+            more: by how many samples a later run, see `train_one`, may exceed these.
+        """
+        found: list[Any] = [None] * len(self.runs)
+        programs: dict[Program, dict[int, Run]] = defaultdict(dict)
+        for i, run in enumerate(self.runs):
+            try:
+                ready = self._ready(run)
+            except (ValueError, TypeError) as error:
+                found[i] = error
+                continue
+            programs[_program(ready)][i] = ready
+        for program, runs in programs.items():
+            self.sizes[program] = _sizes(list(runs.values()), more)
+            results = _train(self.sizes[program], list(runs.values()))
+            for i, result in zip(runs, results, strict=True):
+                found[i] = result
+        self.runs, self.data, self.checked = [], {}, {}
+        return found
+
+    def train_one(self, run: Run) -> Trained:
+        """Trains another run in the program of the others, if it fits there."""
+        ready = self._ready(run)
+        self.checked.clear()
+        sizes = self.sizes.get(_program(ready))
+        held_out = 0 if ready.data.valid is None else len(ready.data.valid["x"])
+        if sizes is None or held_out > sizes.held_out or _count(ready) > sizes.samples:
+            return run.fit()
+        return _train(sizes, [ready])[0]
+
+    def _ready(self, run: Run) -> Run:
+        """Checks a run, the same data once; raises what `fit` raises."""
+        place = id(run.data), run.spec
+        known = self.checked.get(place)
+        few = run.data if known is None else jax.tree.map(lambda a: a[:1], run.data)
+        n = _count(run)
+        data, hparams = prepare(run.spec, few, run.hparams, samples=n, on_host=True)
+        return run._replace(data=self.checked.setdefault(place, data), hparams=hparams)
+
+
+def _count(run: Run) -> int:
+    return len(run.data.train["x"])
+
+
+def _digest(data: Any) -> bytes:
+    found = hashlib.sha256()
+    for path, leaf in jax.tree.leaves_with_path(data):
+        found.update(f"{path} {leaf.shape} {leaf.dtype}".encode())
+        found.update(np.ascontiguousarray(leaf).data)
+    return found.digest()
+
+
+def _program(run: Run) -> Program:
+    leaves = jax.tree.leaves_with_path(run.data)
+    shapes = [(str(path), leaf.shape[1:], str(leaf.dtype)) for path, leaf in leaves]
+    return Program(run.spec, (kind_of(_count(run)), *shapes))
+
+
+def _sizes(runs: list[Run], more: int) -> Sizes:
+    cells = _cells(runs)
+    most = max(map(len, cells))
+    held_out = max(0 if run.data.valid is None else len(run.data.valid["x"]) for run in runs)
+    cached = cached_group(runs[0].spec, runs[0].data) if jax.default_backend() == "cpu" else most
+    chunks = -(-most // max(1, min(cached, CHUNK) if jax.default_backend() == "cpu" else most))
+    same_key = all(len({_bits(run.key) for _, run in cell}) == 1 for cell in cells)
+    largest = max(map(_count, runs)) + more
+    kind = kind_of(_count(runs[0]))
+    samples = largest if kind_of(largest) == kind else max(map(_count, runs))
+    return Sizes(samples, held_out + more if held_out else 0, -(-most // chunks), same_key)
+
+
+def _bits(key: Array) -> bytes:
+    return np.asarray(jax.random.key_data(key)).tobytes()
+
+
+def _cells(runs: Iterable[Run]) -> list[list[tuple[int, Run]]]:
+    """Gathers the runs on each data set."""
+    cells: dict[int, list[tuple[int, Run]]] = defaultdict(list)
+    for i, run in enumerate(runs):
+        cells[id(run.data.train["x"])].append((i, run))
+    return list(cells.values())
+
+
+def _train(sizes: Sizes, runs: list[Run]) -> list[Trained]:
+    """Trains runs of one program, a chunk a device at a time."""
+    devices = len(jax.local_devices())
+    one = _Chunk(runs[0].spec, sizes.same_key)
+    chunks = []
+    for cell in _cells(runs):
+        data = pad(cell[0][1].data, sizes.samples, sizes.held_out)
+        chunks += [(data, cell[i : i + sizes.chunk]) for i in range(0, len(cell), sizes.chunk)]
+    found: list[Any] = [None] * len(runs)
+    for i in range(0, len(chunks), devices):
+        now = chunks[i : i + devices]
+        rows = [_rows(sizes.chunk, *chunk) for chunk in (now * devices)[:devices]]
+        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *rows)
+        results = jax.device_get(parallel_map(one, stacked, group=1))
+        for place, (_, cell) in enumerate(now):
+            for j, (run_number, run) in enumerate(cell):
+                params, history = jax.tree.map(lambda a, at=(place, j): a[at], results)
+                found[run_number] = Trained(params, _cut(run.spec.stopping, history))
+    return found
+
+
+def _rows(size: int, data: Padded, cell: list[tuple[int, Run]]) -> tuple[Any, ...]:
+    """Stacks keys and hyper-parameters of a chunk; the last is repeated to fill it."""
+    runs = [run for _, run in cell]
+    runs += runs[-1:] * (size - len(runs))
+    keys = np.stack([np.asarray(jax.random.key_data(run.key)) for run in runs])
+    hparams = {name: np.stack([run.hparams[name] for run in runs]) for name in runs[0].hparams}
+    return data, keys, hparams
+
+
+class _Chunk(NamedTuple):
+    """Trains the networks of a chunk; equal ones share a program."""
+
+    spec: Any
+    same_key: bool
+
+    def __call__(self, row: tuple[Padded, Array, dict[str, Array]]) -> Any:
+        """Returns params and histories, with a leading axis."""
+        data, bits, hparams = row
+        keys = jax.random.wrap_key_data(bits)
+        if self.same_key:
+            return jax.vmap(partial(self._one, data, keys[0]))(hparams)
+        return jax.vmap(partial(self._one, data))(keys, hparams)
+
+    def _one(self, data: Padded, key: Array, hparams: dict[str, Array]) -> Any:
+        state, history = train_padded(self.spec, key, data, hparams)
+        return state.params, history
+
+
+def _cut(stopping: EarlyStopping | None, history: dict[str, Any]) -> dict[str, np.ndarray]:
+    """Removes the rows after an early stop; those of a run that diverged stay."""
+    if stopping is None:
+        return history
+    best, waited = np.inf, 0
+    for i, value in enumerate(stopping.sign * history[stopping.metric]):
+        better = value < best - stopping.min_delta
+        best, waited = (value, 0) if better else (best, waited + 1)
+        if waited >= stopping.patience:
+            return {name: rows[: i + 1] for name, rows in history.items()}
+    return history
