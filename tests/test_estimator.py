@@ -1,7 +1,6 @@
 """The estimators: scikit-learn's own checks, its models as truth, its tools at work."""
 
 import copy
-import doctest
 
 import numpy as np
 import optax
@@ -15,13 +14,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
-import jaxnets
 from jaxnets import DivergedError
-from jaxnets.estimator import MLPClassifier, MLPRegressor
+from jaxnets.estimator import CNNClassifier, MLPClassifier, MLPRegressor
+from jaxnets.models import Activate, Dense, Flatten
 
 IRIS_X, IRIS_Y = load_iris(return_X_y=True)
 IRIS_X = StandardScaler().fit_transform(IRIS_X)
-QUICK = {"hidden_layer_sizes": (8,), "epochs": 30, "batch_size": None, "learning_rate": 0.03}
+RATE = {"epochs": 30, "batch_size": None, "learning_rate": 0.03}
+QUICK = {"hidden_layer_sizes": (8,)} | RATE
 SMALL = QUICK | {"random_state": 0}
 DESCENT = {"optimizer": optax.sgd, "learning_rate": 0.3, "epochs": 3000, "batch_size": None}
 ESTIMATORS = [MLPClassifier, MLPRegressor]
@@ -31,9 +31,23 @@ def smooth(x):
     return np.sin(3 * x[:, 0]) + x[:, 1] ** 2
 
 
-@pytest.mark.parametrize("estimator", ESTIMATORS)
+ROUNDED = dict.fromkeys(
+    (
+        "check_sample_weight_equivalence_on_dense_data",
+        "check_sample_weight_equivalence_on_sparse_data",
+    ),
+    "trained in single precision, it agrees to 1e-6 and not 1e-7: see test_estimator_options",
+)
+CHECKED = [
+    MLPClassifier(**QUICK),
+    MLPRegressor(**QUICK),
+    CNNClassifier((Flatten(), Dense(8), Activate("relu")), image_shape=(1, -1), **RATE),
+]
+
+
+@pytest.mark.parametrize("estimator", CHECKED, ids=lambda estimator: type(estimator).__name__)
 def test_passes_the_checks_of_scikit_learn(estimator):
-    check_estimator(estimator(**QUICK), on_skip=None)
+    check_estimator(estimator, on_skip=None, expected_failed_checks=ROUNDED)
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -177,8 +191,3 @@ def test_a_single_class_is_an_error():
 def test_divergence_is_an_error():
     with pytest.raises(DivergedError, match="smaller learning rate"):
         MLPRegressor(**SMALL | {"optimizer": optax.sgd, "learning_rate": 1e4}).fit(IRIS_X, IRIS_Y)
-
-
-def test_the_examples_run():
-    failed, tried = doctest.testmod(jaxnets.estimator)
-    assert tried > 0 == failed

@@ -5,13 +5,13 @@ import pickle
 import numpy as np
 import optax
 import pytest
-from sklearn.datasets import load_iris, make_regression
+from sklearn.datasets import load_digits, load_iris, make_regression
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from jaxnets.estimator import MLPClassifier, MLPRegressor
+from jaxnets.estimator import CNNClassifier, MLPClassifier, MLPRegressor
 from jaxnets.search import SweepSearchCV
 
 X, Y = load_iris(return_X_y=True)
@@ -64,6 +64,36 @@ def test_numbers_are_searched_too():
         ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"], rtol=1e-4
     )
     assert {*ours.best_estimator_.history_} == {"train_loss", "valid_loss"}
+
+
+def test_images_weights_and_early_stopping():
+    x, y = load_digits(return_X_y=True)
+    x, y = x[:400] / 16, y[:400]
+    net = CNNClassifier(image_shape=(8, 8), epochs=30, early_stopping=True, random_state=1)
+    net.set_params(n_iter_no_change=2, tol=0.01, batch_size=50)
+    weight = {"sample_weight": np.tile([0.5, 2.0], 200)}
+    ours, theirs = (
+        search(net, {"learning_rate": [1e-4, 1e-2]}, cv=3).fit(x, y, **weight)
+        for search in (SweepSearchCV, GridSearchCV)
+    )
+    assert_same(ours, theirs)
+    assert ours.best_estimator_.n_iter_ == theirs.best_estimator_.n_iter_ < 30
+    np.testing.assert_array_equal(ours.predict(x), theirs.predict(x))
+
+
+def test_all_folds_candidates_and_the_best_on_all_samples_share_a_program(compilations):
+    options = {"cv": 4, "n_jobs": 2}
+    SweepSearchCV(NET, {"learning_rate": [1e-3, 1e-2, 1e-1]}, **options).fit(X[:-1], Y[:-1])
+    before = compilations()
+    SweepSearchCV(NET, {"l2": [0.0, 1e-4, 1e-2]}, **options).fit(X[:-1], Y[:-1])
+    assert compilations() == before
+
+
+def test_without_a_random_state_each_network_has_its_own():
+    net = MLPClassifier((6,), epochs=30, learning_rate=0.03)
+    found = SweepSearchCV(net, {"l2": [0.0, 0.0, 0.0]}, cv=3, scoring="neg_log_loss").fit(X, Y)
+    assert np.ptp(found.cv_results_["mean_test_score"]) > 0
+    assert found.score(X, Y) > -0.8
 
 
 def test_what_was_found_can_be_pickled_and_the_search_fitted_again():

@@ -61,7 +61,9 @@ def dense(value: Any) -> Any:
 def of_length(y: Any, x: Any) -> np.ndarray:
     """Returns targets as an array, once there is one for each sample."""
     y = checks.as_rows(dense(readable(y, "y")), "y")
-    checks.require_same_length(x if issparse(x) else checks.as_rows(x, "X"), y, ("X", "y"))
+    if issparse(x):
+        x = np.empty((x.shape[0], 0))
+    checks.require_same_length(checks.as_rows(x, "X"), y, ("X", "y"))
     return y
 
 

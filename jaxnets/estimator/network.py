@@ -126,6 +126,7 @@ class Network(BaseEstimator):
         spec = self._spec(loss, len(dataset.train["x"]), self.epochs)
         run = Run(spec, _key(rng), dataset, self._hparams(), bool(self.verbose))
         if start is not None:
+            _require_same_shapes(start, self.model_, dataset.train["x"])
             run = run._replace(start=_state(run, start))
         trained = self._run(run)
         self.params_, self.history_ = trained.params, trained.history
@@ -245,6 +246,18 @@ def own_name(activation: Any) -> Any:
 
 def _key(rng: np.random.RandomState) -> Array:
     return jax.random.key(rng.randint(np.iinfo(np.int32).max))
+
+
+def _require_same_shapes(params: Any, model: Any, x: np.ndarray) -> None:
+    """Raises a ValueError unless params are those of the model for samples x."""
+    of_one = jax.ShapeDtypeStruct((1, *x.shape[1:]), np.float32)
+    drawn = jax.eval_shape(model.init, jax.eval_shape(jax.random.key, 0), of_one)
+    before, now = (jax.tree.map(np.shape, tree) for tree in (params, drawn))
+    if before != now:
+        raise ValueError(
+            "warm_start goes on with the params of the last fit, but the features, targets or "
+            f"layers are others: their shapes were {before}, now {now}; use warm_start=False"
+        )
 
 
 def _state(run: Run, params: Any, opt_state: Any = None) -> State:

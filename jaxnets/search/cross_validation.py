@@ -30,6 +30,7 @@ class SweepSearchCV(GridSearchCV):
         estimator: an `MLPClassifier` or `MLPRegressor`, or a pipeline that ends with one.
         param_grid: names of parameters to the values to try, or a list of such dicts.
         scoring: as in `GridSearchCV`.
+        n_jobs: without effect; `jaxnets.use_all_cores()` before the first computation uses all.
         refit: whether to train the best on all samples at last.
         cv: folds, or their number.
         verbose: as in `GridSearchCV`.
@@ -61,6 +62,7 @@ class SweepSearchCV(GridSearchCV):
         param_grid: Mapping[str, Sequence] | Sequence[Mapping[str, Sequence]],
         *,
         scoring: Any = None,
+        n_jobs: int | None = None,
         refit: Any = True,
         cv: Any = None,
         verbose: int = 0,
@@ -71,6 +73,7 @@ class SweepSearchCV(GridSearchCV):
             estimator,
             param_grid,
             scoring=scoring,
+            n_jobs=n_jobs,
             refit=refit,
             cv=cv,
             verbose=verbose,
@@ -104,11 +107,12 @@ class SweepSearchCV(GridSearchCV):
         began = time.perf_counter()
         queue.found = queue.asked.train(_largest_test(splits) if self.refit else 0)[::-1]
         self.train_seconds_ = time.perf_counter() - began
-        cv, self.estimator, self.cv = self.cv, deferred, splits
+        before = dict(vars(self))
         try:
+            vars(self).update(estimator=deferred, cv=splits, n_jobs=None)
             super().fit(X, y, **params)
         finally:
-            self.estimator, self.cv = given, cv
+            vars(self).update({name: before[name] for name in ("estimator", "cv", "n_jobs")})
         if self.refit:
             _restore(self.best_estimator_)
         return self
@@ -119,7 +123,7 @@ def _largest_test(splits: list[Any]) -> int:
     return max(len(test) for _, test in splits)
 
 
-def _nothing(estimator: Any, X: Any, y: Any) -> float:
+def _nothing(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
     return 0.0
 
 
