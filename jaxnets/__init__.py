@@ -47,7 +47,7 @@ Packages
     classical           perceptron, logistic regression, AdaBoost, SVMs, k-NN
     analysis, plots     accuracy, linear regions, loss landscapes, projections; figures
     converge            L-BFGS and Levenberg-Marquardt from many starts: what a network can find
-    estimator           MLPClassifier and MLPRegressor for scikit-learn
+    estimator, search   MLPClassifier, CNNClassifier, MLPRegressor, SweepSearchCV: scikit-learn's
     parallel, launch    one run on many devices, processes and machines
     playground          a page in the browser where networks train live
     storage             checkpoints, run folders, TensorBoard scalars

@@ -16,7 +16,6 @@ from sklearn.utils.estimator_checks import check_estimator
 
 from jaxnets import DivergedError
 from jaxnets.estimator import CNNClassifier, MLPClassifier, MLPRegressor
-from jaxnets.models import Activate, Dense, Flatten
 
 IRIS_X, IRIS_Y = load_iris(return_X_y=True)
 IRIS_X = StandardScaler().fit_transform(IRIS_X)
@@ -41,7 +40,7 @@ ROUNDED = dict.fromkeys(
 CHECKED = [
     MLPClassifier(**QUICK),
     MLPRegressor(**QUICK),
-    CNNClassifier((Flatten(), Dense(8), Activate("relu")), image_shape=(1, -1), **RATE),
+    CNNClassifier(image_shape=(1, -1), **RATE),
 ]
 
 

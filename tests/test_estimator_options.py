@@ -11,6 +11,8 @@ from sklearn.metrics import accuracy_score, log_loss, mean_squared_error
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
+import jaxnets as jn
+from jaxnets.data import Dataset
 from jaxnets.estimator import CNNClassifier, MLPClassifier, MLPRegressor
 from jaxnets.models import Activate, Conv, Flatten, MaxPool
 
@@ -140,6 +142,17 @@ def test_the_loss_curve_is_the_mean_loss_before_each_epochs_updates():
     np.testing.assert_allclose(numbers.loss_curve_, expected, rtol=1e-4)
 
 
+def test_dropout_is_that_of_the_model():
+    net = MLPClassifier(**SMALL | {"hidden_layer_sizes": 16}, dropout=0.3).fit(X, Y)
+    key = jax.random.key(np.random.RandomState(0).randint(np.iinfo(np.int32).max))
+    spec = jn.TrainSpec(jn.MLP((16,), 3, "relu", dropout=0.3), "softmax_cross_entropy", 30)
+    state, history = jn.fit(spec, key, Dataset({"x": X, "y": Y}), {"learning_rate": 0.03})
+    np.testing.assert_allclose(net.loss_curve_, history["train_loss"], rtol=1e-4)
+    np.testing.assert_allclose(
+        net._outputs(X), spec.model.apply(state.params, X), rtol=1e-3, atol=1e-4
+    )
+
+
 def test_verbose_shows_a_bar(capsys):
     MLPClassifier(**SMALL, verbose=True).fit(X, Y)
     assert "epoch" in capsys.readouterr().err
@@ -197,6 +210,7 @@ FAULTS = {
     "negative weight": (MLPRegressor(), {"sample_weight": -np.ones(150)}, ValueError, "0 or more"),
     "NaN weight": (MLPRegressor(), {"sample_weight": X[:, 0] * np.nan}, ValueError, "weight"),
     "text weight": (MLPRegressor(), {"sample_weight": ["a"] * 150}, TypeError, "sample_weight"),
+    "dropout": (MLPRegressor(dropout=1.0), {}, ValueError, "dropout is 1.0"),
     "patience": (MLPClassifier(early_stopping=True, n_iter_no_change=0), {}, ValueError, "is 0"),
     "tol": (MLPClassifier(early_stopping=True, tol=-1.0), {}, ValueError, "tol is -1"),
     "all columns": (CNNClassifier(), {}, ValueError, "or image_shape"),

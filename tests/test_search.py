@@ -10,8 +10,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
 
 from jaxnets.estimator import CNNClassifier, MLPClassifier, MLPRegressor
+from jaxnets.models import Activate, BatchNorm, Conv, Dropout, Flatten
 from jaxnets.search import SweepSearchCV
 
 X, Y = load_iris(return_X_y=True)
@@ -32,6 +34,12 @@ def searches(estimator, grid, x=X, y=Y, **options):
     ]
 
 
+@pytest.mark.filterwarnings("ignore")  # as GridSearchCV, it warns of fits and scores that fail
+def test_passes_the_checks_of_scikit_learn():
+    net = MLPClassifier((), epochs=30, batch_size=None, learning_rate=0.03, random_state=0)
+    check_estimator(SweepSearchCV(net, {"l2": [0.0, 1e-3]}, cv=2), on_skip=None)
+
+
 def test_results_are_those_of_a_grid_search():
     ours, theirs = searches(NET, GRID, cv=3, return_train_score=True)
     assert_same(ours, theirs)
@@ -40,7 +48,7 @@ def test_results_are_those_of_a_grid_search():
 
 
 def test_folds_of_two_sizes_architectures_and_a_list_of_grids():
-    grid = [{"hidden_layer_sizes": [(4,), (3, 3)]}, {"activation": ["tanh"], "l2": [0.1]}]
+    grid = [{"hidden_layer_sizes": [(4,), (3, 3)]}, {"activation": ["tanh"], "dropout": [0.0, 0.2]}]
     assert_same(*searches(NET, grid, cv=StratifiedKFold(4, shuffle=True, random_state=1)))
 
 
@@ -68,10 +76,11 @@ def test_numbers_are_searched_too():
 
 def test_images_weights_and_early_stopping():
     x, y = load_digits(return_X_y=True)
-    x, y = x[:400] / 16, y[:400]
-    net = CNNClassifier(image_shape=(8, 8), epochs=30, early_stopping=True, random_state=1)
+    x, y = x[:300] / 16, y[:300]
+    layers = Conv(4, 3, strides=2), Activate("relu"), Flatten()
+    net = CNNClassifier(layers, image_shape=(8, 8), epochs=30, early_stopping=True, random_state=1)
     net.set_params(n_iter_no_change=2, tol=0.01, batch_size=50)
-    weight = {"sample_weight": np.tile([0.5, 2.0], 200)}
+    weight = {"sample_weight": np.tile([0.5, 2.0], 150)}
     ours, theirs = (
         search(net, {"learning_rate": [1e-4, 1e-2]}, cv=3).fit(x, y, **weight)
         for search in (SweepSearchCV, GridSearchCV)
@@ -79,6 +88,16 @@ def test_images_weights_and_early_stopping():
     assert_same(ours, theirs)
     assert ours.best_estimator_.n_iter_ == theirs.best_estimator_.n_iter_ < 30
     np.testing.assert_array_equal(ours.predict(x), theirs.predict(x))
+
+
+@pytest.mark.parametrize("layer", [BatchNorm(), Dropout(0.5)])
+def test_layers_that_see_a_whole_batch_get_no_padding(layer):
+    net = CNNClassifier((Flatten(), layer), image_shape=(1, 4), epochs=4, random_state=0)
+    net.set_params(batch_size=40)
+    options = {"cv": 3, "scoring": "neg_log_loss"}
+    ours, theirs = searches(net, {"learning_rate": [1e-3, 1e-2]}, X[:-1], Y[:-1], **options)
+    scores = ours.cv_results_["mean_test_score"]
+    np.testing.assert_allclose(scores, theirs.cv_results_["mean_test_score"], rtol=1e-4)
 
 
 def test_all_folds_candidates_and_the_best_on_all_samples_share_a_program(compilations):
@@ -98,7 +117,7 @@ def test_without_a_random_state_each_network_has_its_own():
 
 def test_what_was_found_can_be_pickled_and_the_search_fitted_again():
     search = SweepSearchCV(NET, {"learning_rate": [1e-3, 1e-2]}, cv=3).fit(X, Y)
-    again = pickle.loads(pickle.dumps(search.best_estimator_))
+    again = pickle.loads(pickle.dumps(search))
     np.testing.assert_array_equal(again.predict(X), search.predict(X))
     assert search.estimator is NET
     assert search.cv == 3

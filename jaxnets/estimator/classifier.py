@@ -31,6 +31,7 @@ class Classifier(ClassifierMixin, Network):
     class_weight: str | Mapping[Any, float] | None
     classes_: np.ndarray
     stops_by = "valid_accuracy"
+    _labelled = False
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Trains on samples `X [samples, features]` of classes y.
@@ -182,6 +183,7 @@ class MLPClassifier(Layered, Classifier):
         epochs: passes over the training samples, at most.
         batch_size: samples per step; None, or more than there are, for all of them.
         l2: the coefficient of the sum of squared weights, added to the mean loss.
+        dropout: the fraction of each hidden layer's values that training drops, in [0, 1).
         optimizer: builds any optax optimizer from a `learning_rate`.
         class_weight: the weight of each class as a dict, in which others count as 1; or "balanced",
             for `n / (k n_c)` with n samples, k classes and n_c samples of the class.
@@ -235,6 +237,7 @@ class MLPClassifier(Layered, Classifier):
         epochs: int = 100,
         batch_size: int | None = 64,
         l2: float = 0.0,
+        dropout: float = 0.0,
         optimizer: Callable[..., optax.GradientTransformation] = optax.adam,
         class_weight: str | Mapping[Any, float] | None = None,
         early_stopping: bool = False,

@@ -232,6 +232,11 @@ class Layered(Network):
 
     hidden_layer_sizes: int | Sequence[int]
     residual: bool
+    dropout: float
+
+    def _hparams(self) -> dict[str, float]:
+        checks.require_share(self.dropout, "dropout")
+        return super()._hparams() | ({"dropout": self.dropout} if self.dropout else {})
 
     def _model(self, outputs: int) -> MLP:
         sizes: Any = self.hidden_layer_sizes

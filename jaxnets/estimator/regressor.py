@@ -31,6 +31,7 @@ class MLPRegressor(RegressorMixin, Layered):
         epochs: passes over the training samples, at most.
         batch_size: samples per step; None, or more than there are, for all of them.
         l2: the coefficient of the sum of squared weights, added to the mean loss.
+        dropout: the fraction of each hidden layer's values that training drops, in [0, 1).
         optimizer: builds any optax optimizer from a `learning_rate`.
         early_stopping: whether to end after `n_iter_no_change` epochs in a row whose loss of the
             held-out samples is not better by `tol`, and keep the params of the best.
@@ -77,6 +78,7 @@ class MLPRegressor(RegressorMixin, Layered):
         epochs: int = 100,
         batch_size: int | None = 64,
         l2: float = 0.0,
+        dropout: float = 0.0,
         optimizer: Callable[..., optax.GradientTransformation] = optax.adam,
         early_stopping: bool = False,
         validation_fraction: float = 0.0,

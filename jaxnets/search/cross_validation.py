@@ -16,18 +16,22 @@ from jaxnets.estimator.network import Run, Trained
 from jaxnets.search.together import Asked
 from jaxnets.training.driver import DivergedError
 
+DURING = ("estimator", "cv", "n_jobs")
+"""Parameters that are others while all is scored."""
 OURS = (MLPClassifier, MLPRegressor, CNNClassifier)
 
 
 class SweepSearchCV(GridSearchCV):
     """Searches a grid by cross-validation, with all networks of one shape in one program.
 
-    Results are those of `GridSearchCV` with the same estimator. Learning rates and penalties share
-    a program; other parameters, such as `hidden_layer_sizes`, and folds of other sizes, take one
-    each. `mean_fit_time` in `cv_results_` does not have the training, `train_seconds_` does.
+    Results are those of `GridSearchCV` with the same estimator. Learning rates, penalties
+    and rates of dropout share a program, folds of different sizes too unless there is dropout or
+    batch normalisation; other parameters, such as `hidden_layer_sizes`, take one each. With an
+    integer `random_state`, the candidates of a fold see the same batches, which is fastest.
+    `mean_fit_time` in `cv_results_` does not have the training, `train_seconds_` does.
 
     Args:
-        estimator: an `MLPClassifier` or `MLPRegressor`, or a pipeline that ends with one.
+        estimator: one of `jaxnets.estimator`, or a pipeline that ends with one.
         param_grid: names of parameters to the values to try, or a list of such dicts.
         scoring: as in `GridSearchCV`.
         n_jobs: without effect; `jaxnets.use_all_cores()` before the first computation uses all.
@@ -107,12 +111,13 @@ class SweepSearchCV(GridSearchCV):
         began = time.perf_counter()
         queue.found = queue.asked.train(_largest_test(splits) if self.refit else 0)[::-1]
         self.train_seconds_ = time.perf_counter() - began
-        before = dict(vars(self))
+        before = {name: getattr(self, name) for name in DURING}
+        self.__dict__.update(zip(DURING, (deferred, splits, None), strict=True))
         try:
-            vars(self).update(estimator=deferred, cv=splits, n_jobs=None)
             super().fit(X, y, **params)
         finally:
-            vars(self).update({name: before[name] for name in ("estimator", "cv", "n_jobs")})
+            self.__dict__.update(before)
+            _restore(deferred)
         if self.refit:
             _restore(self.best_estimator_)
         return self

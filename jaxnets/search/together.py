@@ -8,7 +8,7 @@ layers of all networks of a chunk are one matrix product.
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -17,8 +17,10 @@ from jax import Array
 
 from jaxnets.data import Dataset
 from jaxnets.estimator.network import Run, Trained
+from jaxnets.objective import apply_in_training, calls_of
 from jaxnets.parallel.rows import parallel_map
-from jaxnets.training.padded import Padded, pad, train_padded
+from jaxnets.training.loop import train
+from jaxnets.training.padded import pad, train_padded
 from jaxnets.training.permutation import kind_of
 from jaxnets.training.stopping import EarlyStopping
 from jaxnets.training.sweep import cached_group
@@ -32,8 +34,10 @@ class Program(NamedTuple):
     """What runs have in common that share a compiled program."""
 
     spec: Any
-    shapes: tuple[Any, ...]
-    """Of samples and targets, without the number of samples, and what kind of permutation."""
+    padded: bool
+    """Whether their data may have different numbers of samples."""
+    rest: tuple[Any, ...]
+    """Hyper-parameters, shapes of samples and targets, and how orders are drawn; or all sizes."""
 
 
 class Sizes(NamedTuple):
@@ -43,6 +47,7 @@ class Sizes(NamedTuple):
     held_out: int
     chunk: int
     same_key: bool
+    padded: bool
 
 
 class Asked:
@@ -75,7 +80,7 @@ class Asked:
                 continue
             programs[_program(ready)][i] = ready
         for program, runs in programs.items():
-            self.sizes[program] = _sizes(list(runs.values()), more)
+            self.sizes[program] = _sizes(list(runs.values()), more, program.padded)
             results = _train(self.sizes[program], list(runs.values()))
             for i, result in zip(runs, results, strict=True):
                 found[i] = result
@@ -99,7 +104,7 @@ class Asked:
         few = run.data if known is None else jax.tree.map(lambda a: a[:1], run.data)
         n = _count(run)
         data, hparams = prepare(run.spec, few, run.hparams, samples=n, on_host=True)
-        return run._replace(data=self.checked.setdefault(place, data), hparams=hparams)
+        return run._replace(data=self.checked.setdefault(place, data), hparams=dict(hparams))
 
 
 def _count(run: Run) -> int:
@@ -117,10 +122,32 @@ def _digest(data: Any) -> bytes:
 def _program(run: Run) -> Program:
     leaves = jax.tree.leaves_with_path(run.data)
     shapes = [(str(path), leaf.shape[1:], str(leaf.dtype)) for path, leaf in leaves]
-    return Program(run.spec, (kind_of(_count(run)), *shapes))
+    padded = _stays_the_same(run)
+    size = (kind_of(_count(run)),) if padded else tuple(len(leaf) for _, leaf in leaves)
+    return Program(run.spec, padded, (*sorted(run.hparams), *shapes, *size))
 
 
-def _sizes(runs: list[Run], more: int) -> Sizes:
+def _stays_the_same(run: Run) -> bool:
+    """Whether padding changes nothing: no statistics of a batch, no draws of a batch's shape."""
+    x = run.data.train["x"]
+    return "dropout" not in run.hparams and _is_fixed(run.spec.model, x.shape[1:], x.dtype)
+
+
+@lru_cache(maxsize=64)
+def _is_fixed(model: Any, shape: tuple[int, ...], dtype: Any) -> bool:
+    x = jax.ShapeDtypeStruct((2, *shape), dtype)
+    key = jax.eval_shape(jax.random.key, 0)
+    params = jax.eval_shape(calls_of(model).init, key, x)
+
+    def outputs(params: Any, x: Array, key: Array) -> Any:
+        return apply_in_training(model, params, x, key)[0]
+
+    traced = jax.make_jaxpr(outputs)(params, x, key).jaxpr
+    used = {id(value) for equation in traced.eqns for value in equation.invars}
+    return set(params) == {"params"} and id(traced.invars[-1]) not in used
+
+
+def _sizes(runs: list[Run], more: int, padded: bool) -> Sizes:
     cells = _cells(runs)
     most = max(map(len, cells))
     held_out = max(0 if run.data.valid is None else len(run.data.valid["x"]) for run in runs)
@@ -130,7 +157,8 @@ def _sizes(runs: list[Run], more: int) -> Sizes:
     largest = max(map(_count, runs)) + more
     kind = kind_of(_count(runs[0]))
     samples = largest if kind_of(largest) == kind else max(map(_count, runs))
-    return Sizes(samples, held_out + more if held_out else 0, -(-most // chunks), same_key)
+    held_out += more if held_out else 0
+    return Sizes(samples, held_out, -(-most // chunks), same_key, padded)
 
 
 def _bits(key: Array) -> bytes:
@@ -148,10 +176,12 @@ def _cells(runs: Iterable[Run]) -> list[list[tuple[int, Run]]]:
 def _train(sizes: Sizes, runs: list[Run]) -> list[Trained]:
     """Trains runs of one program, a chunk a device at a time."""
     devices = len(jax.local_devices())
-    one = _Chunk(runs[0].spec, sizes.same_key)
+    one: Any = _Chunk(runs[0].spec, sizes.same_key, sizes.padded)
     chunks = []
     for cell in _cells(runs):
-        data = pad(cell[0][1].data, sizes.samples, sizes.held_out)
+        data: Any = cell[0][1].data
+        if sizes.padded:
+            data = pad(data, sizes.samples, sizes.held_out)
         chunks += [(data, cell[i : i + sizes.chunk]) for i in range(0, len(cell), sizes.chunk)]
     found: list[Any] = [None] * len(runs)
     for i in range(0, len(chunks), devices):
@@ -166,7 +196,7 @@ def _train(sizes: Sizes, runs: list[Run]) -> list[Trained]:
     return found
 
 
-def _rows(size: int, data: Padded, cell: list[tuple[int, Run]]) -> tuple[Any, ...]:
+def _rows(size: int, data: Any, cell: list[tuple[int, Run]]) -> tuple[Any, ...]:
     """Stacks keys and hyper-parameters of a chunk; the last is repeated to fill it."""
     runs = [run for _, run in cell]
     runs += runs[-1:] * (size - len(runs))
@@ -180,8 +210,9 @@ class _Chunk(NamedTuple):
 
     spec: Any
     same_key: bool
+    padded: bool
 
-    def __call__(self, row: tuple[Padded, Array, dict[str, Array]]) -> Any:
+    def __call__(self, row: tuple[Any, Array, dict[str, Array]]) -> Any:
         """Returns params and histories, with a leading axis."""
         data, bits, hparams = row
         keys = jax.random.wrap_key_data(bits)
@@ -189,8 +220,8 @@ class _Chunk(NamedTuple):
             return jax.vmap(partial(self._one, data, keys[0]))(hparams)
         return jax.vmap(partial(self._one, data))(keys, hparams)
 
-    def _one(self, data: Padded, key: Array, hparams: dict[str, Array]) -> Any:
-        state, history = train_padded(self.spec, key, data, hparams)
+    def _one(self, data: Any, key: Array, hparams: dict[str, Array]) -> Any:
+        state, history = (train_padded if self.padded else train)(self.spec, key, data, hparams)
         return state.params, history
 
 

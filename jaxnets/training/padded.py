@@ -18,8 +18,8 @@ class Padded(NamedTuple):
 
     train: Batch
     valid: Batch | None
-    count: Array
-    """Training samples."""
+    samples: Any
+    """How many training samples there are."""
 
 
 def pad(data: Any, samples: int, held_out: int) -> Padded:
@@ -36,13 +36,13 @@ def train_padded(
 
     The sizes with and without must be of one kind, `jaxnets.training.permutation.kind_of`.
     """
-    return train(spec, key, data, hparams, pass_over=partial(_epoch, data.count))
+    return train(spec, key, data, hparams, pass_over=partial(_epoch, data.samples))
 
 
-def _padded(part: Batch, rows: int) -> Batch:
+def _padded(part: Batch, rows: int) -> dict[str, Any]:
     n = len(part["x"])
     weight = part.get("weight", np.ones(n, part["x"].dtype))
-    found = {}
+    found: dict[str, Any] = {}
     for name, values in (part | {"weight": weight}).items():
         found[name] = np.zeros((rows, *values.shape[1:]), values.dtype)
         found[name][:n] = values

@@ -23,7 +23,8 @@ def permutation(key: Array, n: int, count: Array | None = None) -> Array:
     if n < SORTED_BELOW:
         return jax.random.permutation(key, n) if count is None else _sorted(key, n, count)
     half = ((n - 1).bit_length() + 1) // 2
-    below, places = n, jnp.arange(n, dtype=jnp.uint32)
+    below: Array | int = n
+    places = jnp.arange(n, dtype=jnp.uint32)
     if count is not None:
         below = count.astype(jnp.uint32)
         places = jnp.where(places < below, places, 0)

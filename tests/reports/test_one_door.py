@@ -72,8 +72,8 @@ BAD_X = {
     "masked": ("shape", masked(X)),
     "a list of masked rows": ("shape", [*masked(X)]),
     "a masked entry in lists": ("shape", [[1.0, 2.0, np.ma.masked], *X.tolist()[1:]]),
-    "a sparse matrix": ("shape", sparse.csr_matrix(X)),
-    "a sparse array": ("shape", sparse.coo_array(X)),
+    "a sparse matrix": ("sparse", sparse.csr_matrix(X)),
+    "a sparse array": ("sparse", sparse.coo_array(X)),
     "a tensor that requires gradients": ("shape", GRADIENT),
     "random keys": ("shape", jax.random.split(KEY, N)),
     "no rows": ("shape", X[:0]),
@@ -164,9 +164,10 @@ def fitted(kind, x, y):
 
 
 FIT = {"shape", "length", "finite", "single", "number", "time", "scale", "axes", "target", "label"}
+FIT |= {"sparse"}
 ARRAYS = FIT - {"label"}
-NUMBERS = {"shape", "length", "finite", "number", "time"}
-ROWS = {"shape", "length"}
+NUMBERS = {"shape", "sparse", "length", "finite", "number", "time"}
+ROWS = {"shape", "sparse", "length"}
 ESTIMATOR = {"shape", "length", "finite", "axes", "time"}
 
 BOTH = {
@@ -207,8 +208,8 @@ BOTH = {
         )
         for name in CLASSIFIERS
     },
-    "rbf_svm": (ESTIMATOR, lambda x, y: classical.rbf_svm(x, y)),
-    "knn": (ESTIMATOR, lambda x, y: classical.knn(x, y)),
+    "rbf_svm": (ESTIMATOR | {"sparse"}, lambda x, y: classical.rbf_svm(x, y)),
+    "knn": (ESTIMATOR | {"sparse"}, lambda x, y: classical.knn(x, y)),
     "MLPClassifier.fit": (ESTIMATOR, lambda x, y: MLPClassifier(**SMALL).fit(x, y)),
     "MLPRegressor.fit": (ESTIMATOR, lambda x, y: MLPRegressor(**SMALL).fit(x, y)),
     "MLPClassifier.score": (
