@@ -8,7 +8,7 @@ from typing import Any
 
 from jaxnets.playground import config, frames, problems
 from jaxnets.playground.config import Config
-from jaxnets.playground.presets import PRESETS
+from jaxnets.playground.presets import presets
 
 KINDS = {
     "html": "text/html; charset=utf-8",
@@ -37,7 +37,7 @@ def schema() -> dict[str, Any]:
         "grid": frames.GRID,
         "small": frames.SMALL,
         "height": frames.HEIGHT,
-        "presets": PRESETS,
+        "presets": presets(),
     }
 
 

@@ -104,7 +104,7 @@ class Programs:
             rest = [key for key in self._waiting if key not in new]
             self._waiting = [*dict.fromkeys(new), *rest] if first else [*rest, *dict.fromkeys(new)]
             if self._waiting and (self._thread is None or not self._thread.is_alive()):
-                self._thread = threading.Thread(target=self._work, daemon=True)
+                self._thread = threading.Thread(target=self._work)
                 self._thread.start()
 
     def state(self) -> dict[str, Any]:
@@ -120,9 +120,10 @@ class Programs:
             thread.join()
 
     def _work(self) -> None:
+        """Compiles what waits; a program that ends waits for the current one, not for the rest."""
         while True:
             with self._lock:
-                if not self._waiting:
+                if not self._waiting or not threading.main_thread().is_alive():
                     self._thread = None
                     return
                 key = self._waiting.pop(0)

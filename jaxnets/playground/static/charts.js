@@ -5,7 +5,9 @@ import { num } from "./numbers.js";
 import { app, fits, names } from "./state.js";
 
 const FONT = "11px system-ui, sans-serif";
-const TICKS = [1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 1e3, 1e4];
+const decades = (digits) => [-5, -4, -3, -2, -1, 0, 1, 2, 3].flatMap((e) => digits.map((d) => Number(`${d}e${e}`)));
+const COARSE = decades([1, 3]);
+const FINE = decades([1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6, 6.5, 7, 8, 9]);
 
 export function drawCurves() {
   const canvas = document.getElementById("curves");
@@ -24,7 +26,7 @@ export function drawCurves() {
   const span = Math.max(1, rows.at(-1).step - rows[0].step);
   const x = (step) => left + ((w - left - 4) * (step - rows[0].step)) / span;
   const y = (v) => 6 + ((h - bottom - 6) * (high - scale(v))) / (high - low);
-  axes(g, w, h, left, log ? TICKS : [0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1], (v) => scale(v) >= low - 1e-9 && scale(v) <= high, y);
+  axes(g, w, h, left, log ? (high - low < 1 ? FINE : COARSE) : [0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1], (v) => scale(v) >= low - 1e-9 && scale(v) <= high, y);
   g.textBaseline = "alphabetic";
   g.fillText(rows.at(-1).step.toLocaleString("en") + " updates", w - 4, h - 4);
   g.textAlign = "left";

@@ -44,7 +44,11 @@ function stepsOfThisFrame() {
   return pace() === "auto" ? Math.max(1, Math.round(updates)) : Number(pace());
 }
 
-export function fail(text) {
+let blamed = "";
+// Shows what was refused. A good frame clears what a frame had said, not what an action had.
+export function fail(text, by = "action") {
+  if (!text && blamed !== by && blamed) return;
+  blamed = text ? by : "";
   const place = document.getElementById("error");
   if (place.textContent !== text) place.textContent = text;
 }
@@ -75,18 +79,18 @@ export async function loop() {
       frame = decode(await post("frame", body));
     } catch (error) {
       pending = 0;
-      fail(error instanceof TypeError ? "The server has stopped: start it again, then open its new address." : error.message);
+      fail(error instanceof TypeError ? "The server has stopped: start it again, then open its new address." : error.message, "frame");
       changed("stopped");
       continue;
     }
-    fail("");
+    fail("", "frame");
     if (frame.compiling) {
       changed({ compiling: frame.compiling, needed: true });
       wanted = true;
       await new Promise((resolve) => setTimeout(resolve, 150));
       continue;
     }
-    pending = 0;
+    if (!app.running) pending = Math.max(0, pending - steps);
     const now = performance.now();
     measure(steps, now - last, frame);
     last = now;

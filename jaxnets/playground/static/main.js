@@ -3,7 +3,7 @@ import { drawCurves, drawLayers, drawLegend } from "./charts.js";
 import { readColours, setTheme } from "./colours.js";
 import { fromAddress, kindOf } from "./config.js";
 import { buildControls, paintControls, paintIcons, paintInspector, scoreText } from "./controls.js";
-import { ask, decode, loop, post, receive, speed } from "./link.js";
+import { ask, decode, fail, loop, post, receive, speed } from "./link.js";
 import { drawNetwork, onPick } from "./network.js";
 import { featuresOf, passes } from "./passes.js";
 import { drawPlane, fromPixel } from "./plane.js";
@@ -54,8 +54,12 @@ function stats() {
 function showCompiling({ compiling, needed }) {
   const [name, seconds] = compiling.busy[0] ?? [];
   $("compiling").hidden = !name;
+  if (needed) {
+    $("veil").hidden = false;
+    $("veil").textContent = name ? `Compiling ${name} … ${seconds.toFixed(0)} s` : "Waiting for the compiler …";
+  }
   if (!name) return;
-  const text = needed ? `Compiling ${name}, ${seconds.toFixed(0)} s …` : `Compiling ahead: ${name}`;
+  const text = needed ? `Compiling ${name}` : `Compiling ahead: ${name}`;
   if ($("compiling").textContent !== text) $("compiling").textContent = text;
 }
 
@@ -214,6 +218,7 @@ addEventListener("resize", draw);
 onChange(async (what) => {
   if (what?.compiling) return showCompiling(what);
   if (what === "config") {
+    fail("");
     paintControls();
     if (app.walk) app.walk.at = Math.min(app.walk.at, steps().length - 1);
     if (!saved) ask();

@@ -19,7 +19,7 @@ export function layout(width) {
   const rows = (n) => (n <= 8 ? n : Math.min(n, Math.ceil(Math.sqrt(n * 1.6))));
   const across = counts.map((n) => Math.ceil(n / rows(n)));
   const most = Math.max(...counts.map(rows), 3);
-  const room = (width - 24) / (across.reduce((a, b) => a + b, 0) + 0.85 * (counts.length - 1) + 1.2);
+  const room = (width - 24) / (across.reduce((a, b) => a + b, 0) + 1.1 * (counts.length - 1) + 1.2);
   const size = Math.max(13, Math.min(most > 8 ? 26 : most > 6 ? 40 : 52, room));
   const gap = size + (app.walk ? (size < 30 ? 24 : 36) : most > 8 ? 4 : 11);
   const height = Math.max(290, most * gap + 64);
@@ -191,7 +191,7 @@ function heads() {
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
   place.replaceChildren(...app.config.widths.map((n, l) => {
     const found = document.createElement("div");
-    found.className = "live";
+    found.className = columns[2][0].x - columns[1][0].x < 78 ? "live tight" : "live";
     const column = columns[l + 1];
     found.style.left = (column[0].x + column.at(-1).x) / 2 + "px";
     const count = document.createElement("span");

@@ -45,7 +45,7 @@ function drawMap(g, w, h) {
   g.strokeStyle = css(palette.ink);
   const shown = app.view === "mine" ? frame.mine : frame.mean;
   if (classesOf(frame) === 1) contour(g, shown.subarray(0, G * G), G, w, h);
-  else steps(g, largest(shown), G, w, h);
+  else for (let c = 0; c < classesOf(frame); c++) contour(g, lead(shown, c), G, w, h);
 }
 
 function colourOf(frame) {
@@ -62,19 +62,36 @@ function colourOf(frame) {
   };
 }
 
-function largest(shown) {
+// How far a class leads all others, from 0 to 255, one half where it is level with the next.
+function lead(shown, c) {
   const k = shown.length / (G * G);
-  return Uint8Array.from({ length: G * G }, (_, i) => {
-    let best = 0;
-    for (let c = 1; c < k; c++) if (shown[c * G * G + i] > shown[best * G * G + i]) best = c;
-    return best;
+  return Float32Array.from({ length: G * G }, (_, i) => {
+    let other = 0;
+    for (let d = 0; d < k; d++) if (d !== c) other = Math.max(other, shown[d * G * G + i]);
+    return 127.5 + (shown[c * G * G + i] - other) / 2;
   });
 }
 
-// Boundaries of a network: a contour at one half, or the steps between classes.
+// Boundaries of a network: a contour at one half, or round the pixels of each class, smoothed.
 function boundary(g, values, n, w, h) {
-  if (classesOf(app.frame) === 1) contour(g, values, n, w, h);
-  else steps(g, values, n, w, h);
+  if (classesOf(app.frame) === 1) return contour(g, values, n, w, h);
+  for (const c of new Set(values)) contour(g, smooth(values, c, n), n, w, h);
+  return undefined;
+}
+
+// The share of the pixels around each pixel that have a value, from 0 to 255.
+function smooth(values, c, n) {
+  return Float32Array.from({ length: n * n }, (_, k) => {
+    const [x, y] = [k % n, Math.floor(k / n)];
+    let [sum, count] = [0, 0];
+    for (let j = Math.max(0, y - 1); j <= Math.min(n - 1, y + 1); j++) {
+      for (let i = Math.max(0, x - 1); i <= Math.min(n - 1, x + 1); i++) {
+        sum += values[j * n + i] === c;
+        count++;
+      }
+    }
+    return (255 * sum) / count;
+  });
 }
 
 // Marching squares at the level one half.
@@ -96,25 +113,6 @@ export function contour(g, a, n, w, h) {
       for (let q = 0; q + 1 < cut.length; q += 2) {
         g.moveTo(...cut[q]);
         g.lineTo(...cut[q + 1]);
-      }
-    }
-  }
-  g.stroke();
-}
-
-// Edges between cells of different values.
-function steps(g, a, n, w, h) {
-  const [c, d] = [w / n, h / n];
-  g.beginPath();
-  for (let j = 0; j < n; j++) {
-    for (let i = 0; i < n; i++) {
-      if (i + 1 < n && a[j * n + i] !== a[j * n + i + 1]) {
-        g.moveTo((i + 1) * c, j * d);
-        g.lineTo((i + 1) * c, (j + 1) * d);
-      }
-      if (j + 1 < n && a[j * n + i] !== a[(j + 1) * n + i]) {
-        g.moveTo(i * c, (j + 1) * d);
-        g.lineTo((i + 1) * c, (j + 1) * d);
       }
     }
   }
@@ -175,13 +173,15 @@ function drawPoints(g, w, h) {
     marker(g, label, px, py, training ? r : r * 0.85);
     g.fillStyle = colour;
     if (training) g.fill();
-    g.lineWidth = training ? 1.1 : 1.4;
-    g.globalAlpha = training ? 1 : 0.85;
+    g.strokeStyle = css(palette.panel);
+    g.lineWidth = training ? 1.1 : 3.2;
+    g.stroke();
+    if (training) continue;
     if (i >= frame.train + frame.valid) g.setLineDash([2, 1.5]);
-    g.strokeStyle = training ? css(palette.panel) : frame.kind === "surface" ? css(palette.ink) : colour;
+    g.strokeStyle = frame.kind === "surface" ? css(palette.ink) : colour;
+    g.lineWidth = 1.4;
     g.stroke();
     g.setLineDash([]);
-    g.globalAlpha = 1;
   }
 }
 
