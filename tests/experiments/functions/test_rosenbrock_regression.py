@@ -2,14 +2,16 @@
 
 import dataclasses
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 import optax
 import pytest
 
+import jaxnets as jn
 from experiments.functions import rosenbrock_regression
 from experiments.functions.rosenbrock_regression import DOMAINS, FIRST_SLIDE, OF, SECOND_SLIDE
 from experiments.lab import rules, run
+from jaxnets.data import Dataset
 
 JITTER = np.exp(np.linspace(-0.1, 0.1, 48))
 
@@ -77,26 +79,11 @@ def test_a_constant_has_loss_one_where_z_has_variance_one():
     np.testing.assert_allclose([y.mean(), (y**2).mean()], [0, 1], atol=1e-6)
 
 
-def test_a_search_that_finds_nothing_better_ends(x64):
-    """A slope that promises a descent where there is none, as rounding does near a minimum."""
-
-    def rising(w):
-        return 1 + jnp.sum((w - 1) ** 2)
-
-    def points(searched):
-        optimizer, w = rosenbrock_regression._lbfgs(searched)(), jnp.ones(3)
-        seen = {"value": jnp.asarray(1.0), "grad": jnp.ones(3), "value_fn": rising}
-        _, state = optimizer.update(jnp.ones(3), optimizer.init(w), w, **seen)
-        return int(state[-1].info.num_linesearch_steps)
-
-    assert points(2) == 2
-    assert points(5) == 5 < points(20) <= 20
-
-
-def test_the_experiment_searches_as_optax_does(key):
-    problem = rosenbrock_regression.SMOKE
-    default = rosenbrock_regression.run(problem, key)["losses"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rosenbrock_regression, "_lbfgs", lambda _: optax.lbfgs)
-        theirs = rosenbrock_regression.run(problem, key)["losses"]
-    np.testing.assert_array_equal(default, theirs)
+def test_every_start_is_a_fit_of_its_own(key, x64):
+    config = dataclasses.replace(rosenbrock_regression.SMOKE, nodes=(2,))
+    losses = rosenbrock_regression.run(config, key)["losses"][0]
+    data = Dataset(rosenbrock_regression._surface(config))
+    spec = jn.TrainSpec(jn.MLP((2,)), "squared_error", 20, optimizer=optax.lbfgs, record_every=2)
+    own = jax.random.split(jax.random.fold_in(key, 2), config.starts)[3]
+    _, history = jn.fit(spec, own, data, {})
+    np.testing.assert_allclose(losses[3], history["train_loss"], rtol=1e-6)
