@@ -62,7 +62,7 @@ ALLOWED = {
     "weights": {"data", "host", "models", "storage"},
     "word2vec": {"host", "parallel", "storage", "text"},
     "estimator": {"activations", "data", "host", "models", "training"},
-    "search": {"data", "estimator", "objective", "parallel", "training"},
+    "search": {"data", "estimator", "host", "objective", "parallel", "training"},
     "playground": {
         *("activations", "backprop", "data", "losses", "models", "objective", "parallel"),
         "training",

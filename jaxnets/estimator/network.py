@@ -1,7 +1,7 @@
 """What the estimators share: parameters, one training run, and predictions."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -98,6 +98,11 @@ class Network(BaseEstimator):
         if hint:
             raise TypeError(f"{cls.__name__} has other parameters: {hint}")
         return super().__new__(cls)
+
+    @classmethod
+    @lru_cache(maxsize=64)
+    def _get_param_names(cls) -> list[str]:  # scikit-learn reads the signature at every call
+        return super()._get_param_names()
 
     def _assign(self, given: dict[str, Any]) -> None:
         """Stores the parameters that a constructor was given."""

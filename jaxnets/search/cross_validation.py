@@ -24,10 +24,11 @@ OURS = (MLPClassifier, MLPRegressor, CNNClassifier)
 class SweepSearchCV(GridSearchCV):
     """Searches a grid by cross-validation, with all networks of one shape in one program.
 
-    Results are those of `GridSearchCV` with the same estimator. Learning rates, penalties
-    and rates of dropout share a program, folds of different sizes too unless there is dropout or
-    batch normalisation; other parameters, such as `hidden_layer_sizes`, take one each. With an
-    integer `random_state`, the candidates of a fold see the same batches, which is fastest.
+    Results are those of `GridSearchCV` with the same estimator up to rounding, which long training
+    at a large rate amplifies. Learning rates, penalties and rates of dropout share a program, folds
+    of different sizes too unless there is dropout or batch normalisation; other parameters, such as
+    `hidden_layer_sizes`, take one each. With an integer `random_state`, the candidates of a fold
+    see the same batches, which is fastest.
     `mean_fit_time` in `cv_results_` does not have the training, `train_seconds_` does.
 
     Args:

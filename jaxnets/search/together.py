@@ -14,11 +14,13 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from jax import Array
+from jax.sharding import Mesh, NamedSharding
 
 from jaxnets.data import Dataset
 from jaxnets.estimator.network import Run, Trained
+from jaxnets.host.forks import require_not_forked
 from jaxnets.objective import apply_in_training, calls_of
-from jaxnets.parallel.rows import parallel_map
+from jaxnets.parallel.rows import ROWS, layout, map_in_groups
 from jaxnets.training.loop import train
 from jaxnets.training.padded import pad, train_padded
 from jaxnets.training.permutation import kind_of
@@ -28,6 +30,8 @@ from jaxnets.training.validate import prepare
 
 CHUNK = 8
 """Networks that one device trains side by side, at most."""
+START = 1.5
+"""What a chunk costs on a CPU beside its networks, in networks."""
 
 
 class Program(NamedTuple):
@@ -70,6 +74,7 @@ class Asked:
         Args:
             more: by how many samples a later run, see `train_one`, may exceed these.
         """
+        require_not_forked()
         found: list[Any] = [None] * len(self.runs)
         programs: dict[Program, dict[int, Run]] = defaultdict(dict)
         for i, run in enumerate(self.runs):
@@ -149,16 +154,27 @@ def _is_fixed(model: Any, shape: tuple[int, ...], dtype: Any) -> bool:
 
 def _sizes(runs: list[Run], more: int, padded: bool) -> Sizes:
     cells = _cells(runs)
-    most = max(map(len, cells))
     held_out = max(0 if run.data.valid is None else len(run.data.valid["x"]) for run in runs)
-    cached = cached_group(runs[0].spec, runs[0].data) if jax.default_backend() == "cpu" else most
-    chunks = -(-most // max(1, min(cached, CHUNK) if jax.default_backend() == "cpu" else most))
     same_key = all(len({_bits(run.key) for _, run in cell}) == 1 for cell in cells)
     largest = max(map(_count, runs)) + more
     kind = kind_of(_count(runs[0]))
     samples = largest if kind_of(largest) == kind else max(map(_count, runs))
     held_out += more if held_out else 0
-    return Sizes(samples, held_out, -(-most // chunks), same_key, padded)
+    return Sizes(samples, held_out, _chunk(runs[0], cells), same_key, padded)
+
+
+def _chunk(run: Run, cells: list[list[Any]]) -> int:
+    """Chooses how many networks are a chunk: rounds are short, and few chunks are padded."""
+    most = max(map(len, cells))
+    if jax.default_backend() != "cpu":
+        return most
+    devices = len(jax.local_devices())
+
+    def cost(size: int) -> float:
+        rounds = -(-sum(-(-len(cell) // size) for cell in cells) // devices)
+        return (rounds + 1) * (size + START)
+
+    return min(range(1, min(most, CHUNK, cached_group(run.spec, run.data)) + 1), key=cost)
 
 
 def _bits(key: Array) -> bytes:
@@ -176,6 +192,7 @@ def _cells(runs: Iterable[Run]) -> list[list[tuple[int, Run]]]:
 def _train(sizes: Sizes, runs: list[Run]) -> list[Trained]:
     """Trains runs of one program, a chunk a device at a time."""
     devices = len(jax.local_devices())
+    mesh = layout(devices, 1).mesh
     one: Any = _Chunk(runs[0].spec, sizes.same_key, sizes.padded)
     chunks = []
     for cell in _cells(runs):
@@ -188,12 +205,18 @@ def _train(sizes: Sizes, runs: list[Run]) -> list[Trained]:
         now = chunks[i : i + devices]
         rows = [_rows(sizes.chunk, *chunk) for chunk in (now * devices)[:devices]]
         stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *rows)
-        results = jax.device_get(parallel_map(one, stacked, group=1))
+        placed = jax.device_put(stacked, NamedSharding(mesh, ROWS))
+        results = jax.device_get(_side_by_side(one, mesh, placed))
         for place, (_, cell) in enumerate(now):
             for j, (run_number, run) in enumerate(cell):
                 params, history = jax.tree.map(lambda a, at=(place, j): a[at], results)
                 found[run_number] = Trained(params, _cut(run.spec.stopping, history))
     return found
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _side_by_side(one: Any, mesh: Mesh, rows: Any) -> Any:
+    return map_in_groups(mesh, 1, one, rows)
 
 
 def _rows(size: int, data: Any, cell: list[tuple[int, Run]]) -> tuple[Any, ...]:
