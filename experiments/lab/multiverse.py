@@ -38,8 +38,10 @@ from .rules import require_usable
 from .run import COMMAND, PROGRAM, RESULTS, load, redraw
 from .settings_tried import Count, counts_of, digests_of, read
 
-MOST, MOST_OF_MINUTES, MOST_OF_LONGEST = 10, 5, 4
-"""Combinations that are run; of more, so many are drawn without replacement."""
+DRAWN, DRAWN_OF_LONGEST = 10, 4
+"""Combinations that are drawn without replacement, if there are more."""
+MOST_OF_MINUTES, MOST_OF_LONGEST = 5, 3
+"""How many of them are run where one takes about a minute, or longer."""
 SEEDS, SEEDS_OF_LONGEST = 8, 4
 """Seeds of each combination, or as many as the experiment has."""
 Settings = dict[str, Any]
@@ -193,7 +195,7 @@ def _verdict(found: Mapping[str, Any], part: Part) -> str:
 def combinations(name: str, claims: list[Claim]) -> list[Settings]:
     """Lists the combinations of the claims' open settings that the experiment can use.
 
-    At most `MOST`, or fewer where one takes long, drawn with a fixed key.
+    At most `DRAWN`, or fewer where one takes long, drawn with a fixed key.
     """
     config, values = base(name), {}
     for claim in claims:
@@ -205,9 +207,10 @@ def combinations(name: str, claims: list[Claim]) -> list[Settings]:
         dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())
     )
     usable = [settings for settings in every if _usable(name, config, settings)]
-    most = min(MOST_OF_LONGEST if name in LONGEST else MOST, len(usable))
-    drawn = np.random.default_rng(0).choice(len(usable), most, replace=False)
-    return [usable[i] for i in sorted(drawn[: MOST_OF_MINUTES if name in MINUTES else most])]
+    n = min(DRAWN_OF_LONGEST if name in LONGEST else DRAWN, len(usable))
+    drawn = np.random.default_rng(0).choice(len(usable), n, replace=False)
+    limits = dict.fromkeys(MINUTES, MOST_OF_MINUTES) | dict.fromkeys(LONGEST, MOST_OF_LONGEST)
+    return [usable[i] for i in sorted(drawn[: limits.get(name, n)])]
 
 
 def _as_field(value: Any, many: bool) -> Any:

@@ -80,6 +80,9 @@ MINUTES = (
     "sawtooth",
     "vanishing_gradients",
     "likelihoods",
+    "critical_points",
+    "gradient_descent",
+    "found_by_sgd",
     "batch_size",
     "many_networks",
 )

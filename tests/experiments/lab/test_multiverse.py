@@ -228,8 +228,19 @@ def test_no_such_claim_is_named(small):
 
 
 def test_more_combinations_than_can_be_run_are_drawn_once_each(small, monkeypatch):
-    monkeypatch.setattr(multiverse, "MOST", 3)
+    monkeypatch.setattr(multiverse, "DRAWN", 3)
     claims = list(claim_files.registered("xor").values())
     drawn = multiverse.combinations("xor", claims)
     assert len(drawn) == len({json.dumps(one) for one in drawn}) == 3
     assert drawn == multiverse.combinations("xor", claims)
+
+
+@pytest.mark.parametrize("kind", ["MINUTES", "LONGEST"])
+def test_what_takes_long_has_fewer_of_the_same_combinations(small, monkeypatch, kind):
+    claims = list(claim_files.registered("xor").values())
+    whole = multiverse.combinations("xor", claims)
+    monkeypatch.setattr(multiverse, kind, ("xor",))
+    monkeypatch.setattr(multiverse, f"MOST_OF_{kind}", 2)
+    fewer = multiverse.combinations("xor", claims)
+    assert len(fewer) == 2 < len(whole)
+    assert all(one in whole for one in fewer)
