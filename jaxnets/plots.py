@@ -4,7 +4,7 @@ Colours are Okabe and Ito's (2008), which colour-blind readers can distinguish; 
 its own dash pattern and marker, so that figures work in greyscale.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
 
@@ -15,11 +15,13 @@ try:
     from matplotlib.axes import Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, MaxNLocator
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"figures need {error.name}: pip install 'jaxnets[plots]'", name=error.name
     ) from error
 
+Row = Mapping[str, Any]
 Style = dict[str, Any]
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
@@ -91,3 +93,194 @@ def points(axes: Axes, x: np.ndarray, y: np.ndarray, most: int = 300) -> None:
     axes.scatter(
         one[:, 0], one[:, 1], s=11, marker="o", color=COLOURS[1], linewidths=0, label="class 1"
     )
+
+
+def quantiles(
+    axes: Axes,
+    x: Sequence[float] | np.ndarray,
+    values: np.ndarray,
+    label: str,
+    style: Style,
+    band: tuple[float, float] = (0.1, 0.9),
+) -> None:
+    """Draws the median of `values [seeds, len(x)]` as a line, and a band between two quantiles.
+
+    NaN, such as those of runs that ended early, are left out.
+    """
+    seen = ~np.isnan(values).all(axis=0)
+    x, values = np.asarray(x)[seen], values[:, seen]
+    low, middle, high = np.nanquantile(values, [band[0], 0.5, band[1]], axis=0)
+    axes.plot(x, middle, label=label, **(style | {"markevery": max(1, len(x) // 8)}))
+    axes.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
+
+
+def curves(
+    axes: Axes,
+    values: np.ndarray,
+    labels: Sequence[Any],
+    x: Sequence[float] | np.ndarray | None = None,
+) -> None:
+    """Draws a line with quantiles for each label, over the rows of `values` that have it.
+
+    Args:
+        axes: where.
+        values: a metric `[rows, records]`, such as `found.history["valid_loss"]`.
+        labels: one a row, such as `[row["activation"] for row in found.table()]`.
+        x: the epoch of each record; by default 1, 2, ...
+
+    Raises:
+        ValueError: another number of labels than of rows.
+    """
+    values = np.asarray(values)
+    if len(labels) != len(values):
+        raise ValueError(f"there are {len(labels)} labels for {len(values)} rows")
+    x = np.arange(values.shape[1]) + 1 if x is None else x
+    kinds = _in_order(labels)
+    for kind, style in zip(kinds, styles(), strict=False):
+        quantiles(axes, x, values[[label == kind for label in labels]], _text(kind), style)
+    axes.set(xlabel="epoch")
+    axes.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def heat_map(axes: Axes, rows: Sequence[Row], x: str, y: str, value: str) -> None:
+    """Draws a value over two columns of a table, the mean of the rows that share a cell.
+
+    Args:
+        axes: where; its figure gets a bar of colours.
+        rows: a table, such as `found.table()`.
+        x: the column of the horizontal axis.
+        y: the column of the vertical axis.
+        value: the column that is shown.
+
+    Raises:
+        ValueError: no rows, or a column that the table has not.
+    """
+    _require_columns(rows, (x, y, value))
+    across, up = (_in_order([row[name] for row in rows]) for name in (x, y))
+    cells: list[list[list[float]]] = [[[] for _ in across] for _ in up]
+    for row in rows:
+        cells[up.index(row[y])][across.index(row[x])].append(row[value])
+    means = np.array([[np.mean(cell) if cell else np.nan for cell in line] for line in cells])
+    image = axes.pcolormesh(means, cmap="cividis", edgecolors="w", linewidth=1)
+    axes.figure.colorbar(image, ax=axes, label=_words(value))
+    axes.grid(visible=False)
+    axes.set(xlabel=_words(x), ylabel=_words(y))
+    axes.set_xticks(np.arange(len(across)) + 0.5, map(_text, across))
+    axes.set_yticks(np.arange(len(up)) + 0.5, map(_text, up))
+    for (i, j), mean in np.ndenumerate(means):
+        if np.isfinite(mean):
+            colour = "w" if float(np.asarray(image.norm(mean))) < 0.5 else "k"
+            axes.text(j + 0.5, i + 0.5, f"{mean:.3g}", ha="center", va="center", color=colour)
+
+
+def parallel_coordinates(
+    axes: Axes, rows: Sequence[Row], columns: Sequence[str], value: str
+) -> None:
+    """Draws each row of a table as a line through its columns, the darker the better its value.
+
+    Values are high if they are good, and losses low. Columns with up to six different values are
+    equally spaced, where lines fan out by the value; others are on a linear scale, or a logarithmic
+    one if most numbers are near its lower end. Rows with NaN are left out (Inselberg, 1985).
+
+    Args:
+        axes: where.
+        rows: a table, such as `found.table()`.
+        columns: the choices to show, from left to right.
+        value: the column that is last, and decides the colour.
+
+    Raises:
+        ValueError: no rows, or a column that the table has not.
+    """
+    names = [*columns, value]
+    _require_columns(rows, names)
+    scales = [_Scale([row[name] for row in rows]) for name in names]
+    lines = np.array(
+        [[s.place(row[n]) for s, n in zip(scales, names, strict=True)] for row in rows]
+    )
+    lines = lines[np.isfinite(lines).all(axis=1)]
+    goodness = 1 - lines[:, -1] if value.endswith("loss") else lines[:, -1]
+    fan = FAN * (goodness[:, None] - 0.5) * [scale.spaced for scale in scales]
+    for i in np.argsort(goodness, kind="stable"):
+        colour = mpl.colormaps["cividis_r"](goodness[i])
+        axes.plot(lines[i] + fan[i], color=colour, alpha=0.8, linewidth=1.3)
+    for i, scale in enumerate(scales):
+        axes.axvline(i, color="k", linewidth=0.8)
+        for at, text in scale.ticks():
+            axes.annotate(text, (i, at), (-4, 0), textcoords="offset points", **BESIDE)
+    axes.grid(visible=False)
+    axes.set_xticks(range(len(names)), map(_words, names))
+    axes.set_yticks([])
+    axes.tick_params(length=0)
+    axes.spines[["left", "bottom"]].set_visible(False)
+    axes.set_xlim(-0.5, len(names) - 0.9)
+
+
+BESIDE: Style = {
+    "ha": "right",
+    "va": "center",
+    "fontsize": "small",
+    "bbox": {"facecolor": "w", "alpha": 0.7, "linewidth": 0, "pad": 0.5},
+}
+"""How a tick is written to the left of its axis."""
+
+
+FEW, FAN = 6, 0.08
+"""Up to how many values are equally spaced; how far lines fan out there."""
+
+
+class _Scale:
+    """Places the values of a column between 0 and 1."""
+
+    def __init__(self, values: Sequence[Any]):
+        numeric = all(map(_is_number, values))
+        self.kinds = [kind for kind in _in_order(values) if not numeric or np.isfinite(kind)]
+        self.spaced = not numeric or len(self.kinds) <= FEW
+        low, middle, high = (0, 1, 2) if self.spaced else np.quantile(self.kinds, [0, 0.5, 1])
+        self.log = bool(low > 0 and high > 20 * low and middle - low < 0.25 * (high - low))
+        self.ends = np.log10([low, high]) if self.log else (low, high)
+
+    def place(self, value: Any) -> float:
+        """Returns the height of a value, NaN if it is not finite."""
+        if self.spaced:
+            if value not in self.kinds:
+                return np.nan
+            last = len(self.kinds) - 1
+            return self.kinds.index(value) / last if last else 0.5
+        low, high = self.ends
+        return float(((np.log10(value) if self.log else value) - low) / (high - low))
+
+    def ticks(self) -> list[tuple[float, str]]:
+        """Returns heights and texts: of each value if they are few, else of round numbers."""
+        found, low, high = self.kinds, self.kinds[0], self.kinds[-1]
+        if not self.spaced:
+            find = LogLocator(numticks=6) if self.log else MaxNLocator(5)
+            found = [value for value in find.tick_values(low, high) if low <= value <= high]
+        return [(self.place(value), _text(value)) for value in found]
+
+
+def _require_columns(rows: Sequence[Row], names: Sequence[str]) -> None:
+    if not rows:
+        raise ValueError("the table has no rows")
+    for name in names:
+        if name not in rows[0]:
+            raise ValueError(f"the table has no column {name!r}; it has {', '.join(rows[0])}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _in_order(values: Sequence[Any]) -> list[Any]:
+    """Lists the different values: numbers by size, others as they come."""
+    kinds = list(dict.fromkeys(values))
+    return sorted(kinds) if all(map(_is_number, kinds)) else kinds
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(_text, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

@@ -17,7 +17,8 @@ import numpy as np
 from jaxnets.host import checks
 from jaxnets.objective import PENALTIES
 from jaxnets.training.loop import TrainSpec
-from jaxnets.training.validate import OWN
+from jaxnets.training.optimizers import as_optimizer
+from jaxnets.training.validate import OWN, bind_schedules
 
 SPEC, MODEL, OPTIMIZER, NUMBER = "the spec", "the model", "the optimizer", "the hparams"
 
@@ -90,7 +91,9 @@ def places_of(
     known = {
         SPEC: [field.name for field in fields(spec)],
         MODEL: [name for model in models for name in _fields_of(model)],
-        OPTIMIZER: [name for optimizer in optimizers for name in _arguments(optimizer)],
+        OPTIMIZER: [
+            name for optimizer in optimizers for name in _arguments(as_optimizer(optimizer))
+        ],
         NUMBER: [*PENALTIES, *[name for model in models for name in _numbers_of(model)]],
     }
     found = {}
@@ -111,7 +114,7 @@ def candidates_of(
     Raises:
         ValueError, TypeError: a choice that the spec or the model refuses, with its point.
     """
-    specs: dict[Any, TrainSpec] = {}
+    specs: dict[Any, tuple[TrainSpec, Mapping[str, Any]]] = {}
     found = []
     for point in points:
         labels = {name: choice.label for name, choice in point.items()}
@@ -123,8 +126,9 @@ def candidates_of(
         same = tuple((name, type(value), value) for name, value in static.items())
         if same not in specs:
             shown = {name: labels[name] for name in static}
-            specs[same] = naming(shown, partial(_with_choices, spec, static, places))
-        found.append(Candidate(labels, specs[same], {**hparams, **numbers}))
+            specs[same] = naming(shown, partial(_with_choices, spec, static, places, hparams))
+        built, fixed = specs[same]
+        found.append(Candidate(labels, built, {**fixed, **numbers}))
     return found
 
 
@@ -139,8 +143,12 @@ def naming(labels: Mapping[str, Any], compute: Callable[[], Any]) -> Any:
 
 
 def _with_choices(
-    spec: TrainSpec, static: Mapping[str, Any], places: Mapping[str, str]
-) -> TrainSpec:
+    spec: TrainSpec,
+    static: Mapping[str, Any],
+    places: Mapping[str, str],
+    hparams: Mapping[str, Any],
+) -> tuple[TrainSpec, Mapping[str, Any]]:
+    """Builds a spec with these choices, into which schedules of the hparams move."""
     of = {
         place: {name: value for name, value in static.items() if places[name] == place}
         for place in (SPEC, MODEL, OPTIMIZER)
@@ -154,7 +162,7 @@ def _with_choices(
         spec = replace(spec, model=replace(spec.model, **of[MODEL]))
     if of[OPTIMIZER]:
         spec = replace(spec, optimizer=partial(spec.optimizer, **of[OPTIMIZER]))
-    return spec
+    return bind_schedules(spec, hparams)
 
 
 def _is_traced(place: str, value: Any) -> bool:
@@ -177,8 +185,8 @@ def _numbers_of(model: Any) -> list[str]:
     return [name for kind in OWN for name in getattr(model, kind, ())]
 
 
-def _arguments(optimizer: Any) -> list[str]:
-    return [*signature(optimizer).parameters] if callable(optimizer) else []
+def _arguments(optimizer: Callable[..., Any]) -> list[str]:
+    return [*signature(optimizer).parameters]
 
 
 def _plain(value: Any) -> Any:

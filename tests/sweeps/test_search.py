@@ -41,7 +41,14 @@ SEARCHES = {
         RATE,
         2,
     ),
-    "optimizer": (SPEC, DATA, {"optimizer": [optax.adam, optax.sgd]}, RATE, 2),
+    "optimizer": (SPEC, DATA, {"optimizer": ["adam", optax.sgd]}, RATE, 2),
+    "a schedule": (
+        SPEC,
+        DATA,
+        {"b1": [0.8, 0.9]},
+        {"learning_rate": optax.cosine_decay_schedule(0.05, 6)},
+        1,
+    ),
     "None, numbers and a flag": (
         replace(SPEC, optimizer=optax.sgd),
         DATA,
