@@ -35,7 +35,7 @@ from matplotlib.figure import Figure
 from jaxnets import plots, weights
 from jaxnets.claims import Sample
 from jaxnets.data import photographs
-from jaxnets.models import CNN, count_parameters
+from jaxnets.models import CNN, count_parameters, fold_normalisation
 from jaxnets.models.published import NETWORKS
 from jaxnets.storage.digest import digest_of_files
 
@@ -89,7 +89,7 @@ def run(config: Config, key: Array) -> Result:
         return result
     published = NETWORKS[config.network]
     model = published.build()
-    variables = _variables(config, model)
+    model, variables = fold_normalisation(model, _variables(config, model))
     named = _pictures(config.image)
     shown = len(named) if config.image else len(PHOTOGRAPHS)
     x = np.stack([prepared(picture, config.network, published.side) for picture in named.values()])

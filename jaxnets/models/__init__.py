@@ -3,6 +3,7 @@
 from jaxnets.models.adapters import NNX, Equinox
 from jaxnets.models.cnn import CNN, lenet5, residual_cnn, small_cnn
 from jaxnets.models.coded_shapes import CodedShapes
+from jaxnets.models.folding import fold_normalisation
 from jaxnets.models.highway import Highway
 from jaxnets.models.layers import (
     Activate,
@@ -45,6 +46,7 @@ __all__ = [
     "WordNet",
     "compact",
     "count_parameters",
+    "fold_normalisation",
     "lenet5",
     "residual_cnn",
     "small_cnn",
