@@ -2,6 +2,7 @@
 
 import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -63,6 +64,10 @@ def test_rounds_are_those_of_scikit_learn(n, most, eta, first):
 def test_powers_are_counted_exactly():
     """Where a logarithm is rounded down, 243 = 3^5 would get a round too few."""
     assert [candidates for candidates, _ in halving_rounds(243, 243)] == [243, 81, 27, 9, 3, 1]
+
+
+def size(outputs, targets):
+    return jnp.mean(outputs**2)
 
 
 def slowly(spec, data, candidates, keys, rounds, value):
@@ -130,6 +135,24 @@ def test_what_diverges_is_eliminated():
     assert reached[0.1] == 4
     assert found.best().choices == {"learning_rate": 0.1}
     assert np.isnan([row["valid_loss"] for row in found.table()]).sum() == 2
+
+
+def test_a_metric_of_ones_own_decides():
+    spec = TrainSpec(MLP((4,)), SPEC.loss, 4, 16, metrics={"size": size})
+    sizes = {}
+    for rises in (True, False):
+        options = {"metric": "valid_size", "higher_is_better": rises, "eta": 4}
+        found = halving_search(spec, KEY, DATA, {"learning_rate": RATES}, **options)
+        first = dict(zip(RATES, found.history["valid_size"][:, 0], strict=True))
+        best = (max if rises else min)(first, key=first.get)
+        run = found.best("valid_size", higher_is_better=rises)
+        assert run.choices == {"learning_rate": best}
+        row = found.table()[RATES.index(best)]
+        assert row["max_valid_size"] == run.history["valid_size"].max()
+        sizes[rises] = best
+    assert sizes[True] != sizes[False]
+    with pytest.raises(ValueError, match="higher_is_better"):
+        halving_search(spec, KEY, DATA, {"learning_rate": RATES}, metric="valid_size")
 
 
 def test_records_are_divided_not_epochs():
