@@ -253,7 +253,7 @@ class _Scale:
         """Returns heights and texts: of each value if they are few, else of round numbers."""
         found, low, high = self.kinds, self.kinds[0], self.kinds[-1]
         if not self.spaced:
-            find = LogLocator(numticks=6) if self.log else MaxNLocator(5)
+            find = LogLocator(subs=(1, 3), numticks=9) if self.log else MaxNLocator(5)
             found = [value for value in find.tick_values(low, high) if low <= value <= high]
         return [(self.place(value), _text(value)) for value in found]
 
