@@ -44,6 +44,7 @@ ALLOWED = {
     "ops": {"host"},
     "parallel": {"host"},
     "shapes": {"host"},
+    "soft_targets": {"host", "losses"},
     "launch": {"host", "parallel"},
     "objective": {"host", "losses"},
     "metrics": {"host", "objective"},

@@ -180,7 +180,7 @@ def hands(
         joints = joints_of(draw_pose(pose_key))
         depth = jnp.where(_disc(disc_key, size, occluder), NEAREST, depth_of(surface(joints, size)))
         depth = depth + noise * jax.random.normal(noise_key, depth.shape)
-        gone = jax.random.bernoulli(lost_key, lost, depth.shape)
+        gone = jax.random.bernoulli(lost_key, float(lost), depth.shape)
         return jnp.where(gone, BACKGROUND, depth)[..., None], joints.ravel()
 
     x, y = lax.map(one, jax.random.split(key, n), batch_size=BLOCK)

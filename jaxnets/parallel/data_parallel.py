@@ -103,16 +103,19 @@ class DataParallelSamples:
     """Augments each sample of a batch on the device that computes with it.
 
     Args:
-        augment: `(key, x) -> x`.
+        augment: `(key, x) -> x`, or `(key, x, y) -> (x, y)`.
         mesh: the devices.
     """
 
-    augment: Callable[[Array, Array], Array]
+    augment: Callable[..., Any]
     mesh: Mesh
 
-    def __call__(self, key: Array, x: Array) -> Array:
-        """Augments the samples."""
-        return self.augment(key, _shard_batch(self.mesh, x))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "__wrapped__", self.augment)  # whose signature this one has
+
+    def __call__(self, key: Array, *arrays: Array) -> Any:
+        """Augments the samples, and their targets if there are any."""
+        return self.augment(key, *_shard_batch(self.mesh, arrays))
 
 
 def _shard_batch(mesh: Mesh, batch: Any) -> Any:

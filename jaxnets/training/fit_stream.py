@@ -289,8 +289,7 @@ def _take(
     """Takes a step in a loop, on rows that are looked up: XLA would round other code otherwise."""
     tx, step = optimizer_and_step(spec, now[0].params, hparams)
     size = len(order)
-    if size == 1:  # or XLA would not look it up
-        batch, order = jax.tree.map(lambda a: jnp.concatenate([a, a]), (batch, order))
+    batch, order = jax.tree.map(lambda a: jnp.concatenate([a, a]), (batch, order))
 
     def update(i: Array, now: tuple[State, Metrics]) -> tuple[State, Metrics]:
         return take_step(step, batch, now, lax.dynamic_slice_in_dim(order, i * size, size))

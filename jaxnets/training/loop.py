@@ -15,6 +15,7 @@ import optax
 from jax import Array, lax
 
 from jaxnets.host import checks
+from jaxnets.host.augmenting import augmented
 from jaxnets.losses import AnyLoss, get_loss
 from jaxnets.metrics import as_metrics
 from jaxnets.objective import (
@@ -74,7 +75,8 @@ class TrainSpec:
             or its name in optax, or one that is built and takes none.
         record_every: epochs between two rows of the history.
         value_and_grad: `jax.value_and_grad` or `jaxnets.backprop.value_and_grad`.
-        augment: changes the samples of every batch before they are used, `augment(key, x) -> x`.
+        augment: changes the samples of every batch before they are used, `augment(key, x) -> x`, or
+            their targets too, `augment(key, x, y) -> (x, y)`; see `jaxnets.augment`.
         stopping: when to end early, and return the best params; None to take all epochs.
         metrics: functions `(outputs [samples, k], targets) -> number` by name, recorded with the
             params after an epoch; see `jaxnets.metrics`.
@@ -93,7 +95,7 @@ class TrainSpec:
     optimizer: Any = optax.adam
     record_every: int = 1
     value_and_grad: Callable[..., Callable] = jax.value_and_grad
-    augment: Callable[[Array, Array], Array] | None = None
+    augment: Callable[..., Any] | None = None
     stopping: EarlyStopping | None = None
     metrics: Mapping[str, Metric] | MetricPairs = ()
 
@@ -129,7 +131,7 @@ def make_step(
     objective: Objective,
     optimizer: optax.GradientTransformation,
     value_and_grad: Callable[..., Callable] = jax.value_and_grad,
-    augment: Callable[[Array, Array], Array] | None = None,
+    augment: Callable[..., Any] | None = None,
 ) -> Step:
     """Builds one update as a scan body: `step(state, batch) -> (state, metrics)`.
 
@@ -141,7 +143,7 @@ def make_step(
     def step(state: State, batch: Batch) -> tuple[State, Metrics]:
         augment_key, model_key = jax.random.split(jax.random.fold_in(state.key, state.step))
         if augment is not None:
-            batch = batch | {"x": augment(augment_key, batch["x"])}
+            batch = augmented(augment, augment_key, batch)
         (value, metrics), grads = differentiate(state.params, batch, model_key)
         updates, opt_state = tx.update(
             grads,

@@ -13,6 +13,7 @@ import optax
 from jax import Array
 
 from jaxnets.host import checks
+from jaxnets.host.augmenting import require_augment
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ def require_functions(value_and_grad: Any, augment: Any) -> None:
     """Raises a TypeError unless these choices of a spec can be called."""
     checks.require_callable(value_and_grad, "value_and_grad", "jax.value_and_grad")
     if augment is not None:
-        checks.require_callable(augment, "augment", "jaxnets.augment.shift")
+        require_augment(augment)
 
 
 def require_sizes(epochs: Any, batch_size: Any, record_every: Any) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import optax
 
 from jaxnets.host import checks
+from jaxnets.host.augmenting import require_augmented
 from jaxnets.losses import get_loss
 from jaxnets.metrics import as_metrics, require_numbers
 from jaxnets.objective import (
@@ -127,6 +128,8 @@ def prepare(
     params = _require_updates(spec.model, spec.optimizer, tuple(sorted(names)), *sample)
     count = len(train["x"]) if samples is None else samples
     size = checks.as_batch_size(spec.batch_size, count)
+    if spec.augment:
+        require_augmented(spec.augment, train, size)
     if isinstance(params, dict) and "params" in params and len(params) > 1:
         _require_statistics(spec.model, params, (count % size or size, *sample[0]), sample[1])
     data = type(data)(**(dict.fromkeys(data._fields) | {"train": train, "valid": valid}))
