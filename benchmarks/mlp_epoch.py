@@ -53,7 +53,8 @@ def jaxnets(batch: int, by_hand: bool) -> Callable[[], dict]:
     from jaxnets import backprop
     from jaxnets.data import Dataset
     from jaxnets.models import MLP
-    from jaxnets.training.loop import TrainSpec, advance, begin
+    from jaxnets.training.loop import advance, begin
+    from jaxnets.training.spec import TrainSpec
 
     x, y = map(jnp.asarray, images())
     data = Dataset({"x": x, "y": y}, None, None)

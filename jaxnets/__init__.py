@@ -78,9 +78,9 @@ from jaxnets.training.driver import DivergedError as DivergedError
 from jaxnets.training.fit import fit as fit
 from jaxnets.training.fit_stream import fit_stream as fit_stream
 from jaxnets.training.loop import State as State
-from jaxnets.training.loop import TrainSpec as TrainSpec
 from jaxnets.training.loop import make_step as make_step
 from jaxnets.training.loop import train as train
+from jaxnets.training.spec import TrainSpec as TrainSpec
 from jaxnets.training.stopping import EarlyStopping as EarlyStopping
 from jaxnets.training.sweep import grid as grid
 from jaxnets.training.sweep import sweep as sweep

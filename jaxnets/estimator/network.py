@@ -19,7 +19,8 @@ from jaxnets.estimator.inputs import advice, blocks, random_numbers, readable
 from jaxnets.host import checks
 from jaxnets.models import MLP
 from jaxnets.training.fit import fit
-from jaxnets.training.loop import State, TrainSpec, split_key
+from jaxnets.training.loop import State, split_key
+from jaxnets.training.spec import TrainSpec
 from jaxnets.training.stopping import EarlyStopping
 
 TENTH = 0.1

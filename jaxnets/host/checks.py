@@ -1,6 +1,8 @@
 """Input checks on the host, before anything compiles: what is wrong, where, and what to do."""
 
 import difflib
+import os
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
@@ -296,3 +298,29 @@ def _typed(targets: Any, outputs: Any, check: Callable) -> jax.Array:
     if not is_integer(targets.dtype):
         raise TypeError(f"targets have dtype {targets.dtype}; class labels are integers")
     return as_int32(targets)
+
+
+_after_use = False
+
+
+def require_not_forked() -> None:
+    """Raises a RuntimeError in a process that was forked after JAX was used."""
+    if _after_use:
+        raise RuntimeError(
+            "this process was forked from one that had used JAX, whose threads a fork does not "
+            "copy: it would wait for them forever. Start processes by "
+            "multiprocessing.get_context('spawn'), or before the first computation"
+        )
+
+
+def _remember() -> None:
+    """Notes in a forked process whether its parent had started JAX's backends.
+
+    JAX has no public way to ask without starting them; if this one ends, forks are not noticed.
+    """
+    global _after_use
+    _after_use = bool(getattr(sys.modules.get("jax._src.xla_bridge"), "_backends", None))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_remember)

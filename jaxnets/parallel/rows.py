@@ -10,7 +10,7 @@ from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxnets.host import checks
-from jaxnets.host.forks import require_not_forked
+from jaxnets.host.checks import require_not_forked
 from jaxnets.parallel.mesh import REPLICATED, ROW_AXIS, device_put, on_first_device
 
 ROWS = PartitionSpec(ROW_AXIS)

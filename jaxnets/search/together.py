@@ -18,7 +18,7 @@ from jax.sharding import Mesh, NamedSharding
 
 from jaxnets.data import Dataset
 from jaxnets.estimator.network import Run, Trained
-from jaxnets.host.forks import require_not_forked
+from jaxnets.host.checks import require_not_forked
 from jaxnets.objective import apply_in_training, calls_of
 from jaxnets.parallel.rows import ROWS, layout, map_in_groups
 from jaxnets.training.loop import train

@@ -16,8 +16,8 @@ import numpy as np
 
 from jaxnets.host import checks
 from jaxnets.objective import PENALTIES
-from jaxnets.training.loop import TrainSpec
 from jaxnets.training.optimizers import as_optimizer
+from jaxnets.training.spec import TrainSpec
 from jaxnets.training.validate import OWN, bind_schedules
 
 SPEC, MODEL, OPTIMIZER, NUMBER = "the spec", "the model", "the optimizer", "the hparams"

@@ -14,7 +14,7 @@ from jaxnets.objective import Hparams
 from jaxnets.sweeps.plan import planned
 from jaxnets.sweeps.programs import Program, divided, trained
 from jaxnets.sweeps.result import SearchResult, sign_of
-from jaxnets.training.loop import TrainSpec
+from jaxnets.training.spec import TrainSpec
 from jaxnets.training.stopping import EarlyStopping
 from jaxnets.training.validate import require_metric
 

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 from jax import Array
 
 from jaxnets.host import checks
-from jaxnets.host.forks import require_not_forked
+from jaxnets.host.checks import require_not_forked
 from jaxnets.objective import Hparams
 from jaxnets.sweeps.axes import Candidate, Choice, candidates_of, choices_of, grid_points, places_of
 from jaxnets.sweeps.draws import drawn_points, is_listed
 from jaxnets.sweeps.programs import Program, programs_of
-from jaxnets.training.loop import TrainSpec
+from jaxnets.training.spec import TrainSpec
 
 
 class Plan(NamedTuple):

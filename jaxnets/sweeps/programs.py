@@ -10,7 +10,8 @@ from jax import Array
 
 from jaxnets.parallel.rows import take_rows
 from jaxnets.sweeps.axes import Candidate, naming
-from jaxnets.training.loop import History, TrainSpec
+from jaxnets.training.loop import History
+from jaxnets.training.spec import TrainSpec
 from jaxnets.training.sweep import sweep
 from jaxnets.training.validate import prepare
 

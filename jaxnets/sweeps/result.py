@@ -12,7 +12,8 @@ from jaxnets.host import checks
 from jaxnets.parallel.rows import take_rows
 from jaxnets.sweeps.axes import Candidate
 from jaxnets.sweeps.programs import Program
-from jaxnets.training.loop import History, State, TrainSpec
+from jaxnets.training.loop import History, State
+from jaxnets.training.spec import TrainSpec
 from jaxnets.training.stopping import EarlyStopping
 
 Row = dict[str, Any]

@@ -10,7 +10,7 @@ from jaxnets.objective import Hparams
 from jaxnets.sweeps.plan import Plan, planned
 from jaxnets.sweeps.programs import trained
 from jaxnets.sweeps.result import SearchResult
-from jaxnets.training.loop import TrainSpec
+from jaxnets.training.spec import TrainSpec
 
 
 def grid_search(

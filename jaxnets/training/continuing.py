@@ -5,7 +5,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxnets.training.loop import Carry, State, TrainSpec
+from jaxnets.training.loop import Carry, State
+from jaxnets.training.spec import TrainSpec
 
 
 def require_state(spec: TrainSpec, state: Any, like: State, samples: int) -> int:

@@ -15,7 +15,8 @@ from jaxnets.host.progress import progress_bar
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.storage.run_folder import RunWriter
 from jaxnets.training.finite import first_not_finite
-from jaxnets.training.loop import Carry, History, State, TrainSpec
+from jaxnets.training.loop import Carry, History, State
+from jaxnets.training.spec import TrainSpec
 
 PIECE_SECONDS = 0.25
 """What a piece should take where a bar is shown or a signal may come."""

@@ -8,7 +8,7 @@ from typing import Any
 from jaxnets.losses import get_loss
 from jaxnets.training.encoding import Encoder
 from jaxnets.training.kinds import write
-from jaxnets.training.loop import TrainSpec
+from jaxnets.training.spec import TrainSpec
 
 
 def fingerprint(spec: TrainSpec, key: Any, data: Any, hparams: Mapping[str, Any]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 
 from jaxnets import parallel
 from jaxnets.host import checks
-from jaxnets.host.forks import require_not_forked
+from jaxnets.host.checks import require_not_forked
 from jaxnets.host.memory import out_of_memory_hint
 from jaxnets.objective import Hparams, penalised_objective
 from jaxnets.storage.checkpoints import CheckpointConfig
@@ -18,7 +18,8 @@ from jaxnets.training.continuing import going_on, require_state
 from jaxnets.training.driver import Hook, Job, drive
 from jaxnets.training.fingerprint import fingerprint
 from jaxnets.training.finite import gradient_overflows
-from jaxnets.training.loop import Carry, History, State, TrainSpec, advance, begin
+from jaxnets.training.loop import Carry, History, State, advance, begin
+from jaxnets.training.spec import TrainSpec
 from jaxnets.training.stopping import best_state, cut_off
 from jaxnets.training.validate import batch_hint, bind_schedules, prepare, program_state
 

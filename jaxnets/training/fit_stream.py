@@ -13,7 +13,7 @@ import numpy as np
 from jax import Array, lax
 
 from jaxnets.host import checks
-from jaxnets.host.forks import require_not_forked
+from jaxnets.host.checks import require_not_forked
 from jaxnets.host.memory import out_of_memory_hint
 from jaxnets.host.prefetch import prefetch
 from jaxnets.losses import get_loss
@@ -43,12 +43,12 @@ from jaxnets.training.loop import (
     Carry,
     History,
     State,
-    TrainSpec,
     begin,
     optimizer_and_step,
     split_key,
     take_step,
 )
+from jaxnets.training.spec import TrainSpec
 from jaxnets.training.stopping import best_state, cut_off, watch_record
 from jaxnets.training.streams import BatchCheck, Checked, Raw, Rows, open_source
 from jaxnets.training.validate import bind_schedules, prepare, program_state

@@ -9,8 +9,9 @@ import numpy as np
 from jax import Array, lax
 
 from jaxnets.objective import Batch, Hparams, Metrics
-from jaxnets.training.loop import History, State, Step, TrainSpec, train
+from jaxnets.training.loop import History, State, Step, train
 from jaxnets.training.permutation import permutation
+from jaxnets.training.spec import TrainSpec
 
 
 class Padded(NamedTuple):

@@ -17,8 +17,8 @@ from jax import Array
 from jaxnets.host import checks
 from jaxnets.losses import get_loss
 from jaxnets.objective import PARTS, as_samples, count_outputs
-from jaxnets.training.loop import TrainSpec
 from jaxnets.training.permutation import permutation
+from jaxnets.training.spec import TrainSpec
 
 PART_NAMES = ("x", "y", "weight")
 END: Any = object()

@@ -13,7 +13,7 @@ from jax import Array
 from jax.sharding import Mesh
 
 from jaxnets.host import checks
-from jaxnets.host.forks import require_not_forked
+from jaxnets.host.checks import require_not_forked
 from jaxnets.host.memory import out_of_memory_hint
 from jaxnets.objective import calls_of
 from jaxnets.parallel.rows import layout, map_in_groups
@@ -21,16 +21,8 @@ from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.training.continuing import going_on, require_states
 from jaxnets.training.driver import Hook, Job, drive
 from jaxnets.training.fingerprint import fingerprint
-from jaxnets.training.loop import (
-    Carry,
-    History,
-    Hparams,
-    State,
-    TrainSpec,
-    advance,
-    begin,
-    split_key,
-)
+from jaxnets.training.loop import Carry, History, Hparams, State, advance, begin, split_key
+from jaxnets.training.spec import TrainSpec
 from jaxnets.training.stopping import best_state, cut_off
 from jaxnets.training.validate import batch_hint, bind_schedules, prepare, program_state
 

@@ -28,8 +28,8 @@ from jaxnets.objective import (
     own_hparams,
 )
 from jaxnets.training.fingerprint import state_of
-from jaxnets.training.loop import TrainSpec
 from jaxnets.training.optimizers import Built, Scheduled, require_schedule
+from jaxnets.training.spec import TrainSpec
 from jaxnets.training.stopping import EarlyStopping
 
 PACKAGES = ("flax", "jax", "jaxnets", "numpy", "optax")

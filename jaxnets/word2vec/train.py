@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array, lax
 from jax.sharding import Mesh
 
-from jaxnets.host.forks import require_not_forked
+from jaxnets.host.checks import require_not_forked
 from jaxnets.host.progress import progress_bar
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.storage.run_folder import RunWriter
