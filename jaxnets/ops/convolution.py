@@ -5,6 +5,7 @@ images `[batch, rows, columns, in]` and are not flipped. The layouts are those o
 """
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 import jax
@@ -27,6 +28,10 @@ FEW_CHANNELS = 4
 """Up to this many input channels a CPU multiplies entire patches, above it one row at a time."""
 MOST_ENTRIES = 1_500_000
 """How many entries patches may have for a CPU to multiply them; more leave its cache."""
+MOST_ALONE = 250_000
+"""The same for a single image whose gradient is not asked for."""
+LARGE_KERNEL = 250_000
+"""How many entries a kernel has at least that is not cut: with few windows its copies cost most."""
 NEIGHBOURS = (3, 2, 1)
 """How many adjacent windows share a patch, where that divides them, to make products wider."""
 
@@ -67,7 +72,7 @@ def _of_one_type(x: Array, other: Array) -> tuple[Array, Array]:
 
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _convolve(x: Array, kernel: Array, at: Windows) -> Array:
-    return _forward(x, kernel, at)
+    return _by_platform(_evaluation_form(x, kernel, at), x, kernel, at)
 
 
 _convolve.defvjp(
@@ -78,18 +83,42 @@ _convolve.defvjp(
 
 def _forward(x: Array, kernel: Array, at: Windows) -> Array:
     cpu = _forward_native if _suits_native(x, at) else _forward_cpu
+    return _by_platform(cpu, x, kernel, at)
+
+
+def _by_platform(cpu: Callable, x: Array, kernel: Array, at: Windows) -> Array:
     return lax.platform_dependent(
         x, kernel, cpu=partial(cpu, at=at), default=partial(_forward_native, at=at)
     )
 
 
-def _suits_native(x: Array, at: Windows) -> bool:
+def _evaluation_form(x: Array, kernel: Array, at: Windows) -> Callable:
+    """Chooses the form for a CPU where no gradient is asked for, by what large networks measured.
+
+    Small images, of which networks are trained by hand, have the form of training.
+    """
+    alone = len(x) == 1
+    large = _suits_native(x, _one(at), MOST_ALONE if alone else MOST_ENTRIES)
+    if large and at.shape[3] <= FEW_CHANNELS and not alone:
+        return _forward_one_by_one
+    windows_per_map = len(x) * math.prod(at.outputs) / kernel.shape[3]
+    if _has_native(x, at) and kernel.size >= LARGE_KERNEL and windows_per_map <= 2:
+        return _forward_entire
+    return _forward_native if large or _suits_native(x, at) else _forward_cpu
+
+
+def _has_native(x: Array, at: Windows) -> bool:
+    """Whether XLA's convolution is fast on a CPU for these types and windows."""
+    return at.size != (1, 1) and x.dtype == jnp.float32
+
+
+def _suits_native(x: Array, at: Windows, most: int = MOST_ENTRIES) -> bool:
     """Whether XLA's convolution is faster on a CPU: for large patches, in the types that it has."""
-    if at.size == (1, 1) or x.dtype != jnp.float32:
+    if not _has_native(x, at):
         return False
     wide = _merge(at, _neighbours(at))
     rows = wide.size[0] if at.shape[3] <= FEW_CHANNELS else 1
-    return len(x) * math.prod(wide.outputs) * rows * wide.size[1] * at.shape[3] > MOST_ENTRIES
+    return at.shape[0] * math.prod(wide.outputs) * rows * wide.size[1] * at.shape[3] > most
 
 
 def convolve_input_grad(
@@ -131,6 +160,26 @@ def _forward_cpu(x: Array, kernel: Array, at: Windows) -> Array:
     products = [p @ w for p, w in zip(patches, weights, strict=True)]
     y = sum(products[1:], products[0])
     return y.reshape(len(x), *at.outputs, -1)
+
+
+def _forward_entire(x: Array, kernel: Array, at: Windows) -> Array:
+    """Multiplies entire patches, so that the kernel is not cut into its rows."""
+    strip = jnp.concatenate(taps(pad(x, at), 2, at.size[1], at.strides[1], at.outputs[1]), axis=3)
+    rows = taps(strip, 1, at.size[0], at.strides[0], at.outputs[0])
+    features = kernel.shape[3]
+    patches = jnp.concatenate(rows, axis=3).reshape(-1, kernel.size // features)
+    return (patches @ kernel.reshape(-1, features)).reshape(len(x), *at.outputs, features)
+
+
+def _forward_one_by_one(x: Array, kernel: Array, at: Windows) -> Array:
+    """Convolves one image after the other, which stays in cache: XLA's form is slow for more."""
+    one = _one(at)
+    return lax.map(lambda image: _forward_native(image[None], kernel, one)[0], x)
+
+
+def _one(at: Windows) -> Windows:
+    """The windows over one of the images."""
+    return at._replace(shape=(1, *at.shape[1:]))
 
 
 def _input_grad_cpu(g: Array, kernel: Array, at: Windows) -> Array:

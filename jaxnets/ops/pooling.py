@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxnets.ops.windows import Padding, Pair, Windows, as_images, pad, unview, view, windows
+from jaxnets.ops.windows import Padding, Pair, Windows, as_images, pad, taps, unview, view, windows
 
 
 def max_pool(
@@ -65,15 +65,26 @@ def average_pool_grad(
     return _average_grad(g, windows(shape, size, strides, padding))
 
 
+def _max_cpu(x: Array, at: Windows) -> Array:
+    return _largest(_parts(x, at))
+
+
+def _max_by_axis(x: Array, at: Windows) -> Array:
+    """Takes the largest of each column of a window, then of these: faster where windows overlap."""
+    x = pad(x, at, -jnp.inf)
+    for axis, size, stride, outputs in zip((1, 2), at.size, at.strides, at.outputs, strict=True):
+        x = reduce(jnp.maximum, taps(x, axis, size, stride, outputs))
+    return x
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(1,))
 def _max_pool(x: Array, at: Windows) -> Array:
-    return _max(x, at)
+    """Where no gradient is asked for, which would take the windows' entries."""
+    return _max(x, at, _max_cpu if at.size == at.strides else _max_by_axis)
 
 
-def _max(x: Array, at: Windows) -> Array:
-    return lax.platform_dependent(
-        x, cpu=partial(_max_cpu, at=at), default=partial(_max_native, at=at)
-    )
+def _max(x: Array, at: Windows, cpu: Callable = _max_cpu) -> Array:
+    return lax.platform_dependent(x, cpu=partial(cpu, at=at), default=partial(_max_native, at=at))
 
 
 _max_pool.defvjp(
@@ -96,10 +107,6 @@ def _average(x: Array, at: Windows) -> Array:
 _average_pool.defvjp(
     lambda x, at: (_average(x, at), None), lambda at, _, g: (_average_grad(g, at),)
 )
-
-
-def _max_cpu(x: Array, at: Windows) -> Array:
-    return _largest(_parts(x, at))
 
 
 def _first_largest(x: Array, at: Windows) -> Array:

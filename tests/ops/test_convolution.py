@@ -185,6 +185,40 @@ def test_a_cpu_convolves_large_maps_natively(x64, shapes, dtype, native):
     assert ("stablehlo.convolution" in text) == native
 
 
+@hypothesis.settings(max_examples=10)
+@hypothesis.given(case=cases())
+def test_forms_without_a_gradient_equal_loops(case):
+    x, kernel, g = draw_arrays(case)
+    truth = convolution_by_loops(x, kernel, g, case)[:1]
+    for form in (convolution._forward_entire, convolution._forward_one_by_one):
+        found = jax.jit(form, static_argnums=2)(jnp.float32(x), jnp.float32(kernel), case.at)
+        assert_close([found], truth, TOLERANCE["float32"])
+
+
+@pytest.mark.parametrize(
+    ("shapes", "products", "native", "loop"),
+    [
+        (((1, 7, 7, 512), (3, 3, 512, 512)), 1, False, False),
+        (((1, 56, 56, 64), (3, 3, 64, 64)), 0, True, False),
+        (((4, 224, 224, 3), (7, 7, 3, 8)), 0, True, True),
+        (((1, 28, 28, 1), (5, 5, 1, 32)), 1, False, False),
+        (((32, 12, 12, 32), (5, 5, 32, 64)), 5, False, False),
+    ],
+)
+def test_large_maps_have_another_form_without_a_gradient(shapes, products, native, loop):
+    """A kernel is not cut for few windows, and images of few channels are taken one by one."""
+    arrays = [jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes]
+    convolve = partial(ops.convolve, padding="SAME")
+    text = lowered(convolve, *arrays, platforms=("cpu",))
+    assert text.count("stablehlo.dot_general") == products
+    assert ("stablehlo.convolution" in text, "stablehlo.while" in text) == (native, loop)
+    trained = lowered(lambda *a: jax.vjp(convolve, *a)[0], *arrays, platforms=("cpu",))
+    training = partial(convolution._forward, at=windows(shapes[0], shapes[1][:2], 1, "SAME"))
+    expected = lowered(training, *arrays, platforms=("cpu",))
+    for operation in ("dot_general", "convolution", "while"):
+        assert trained.count(f"stablehlo.{operation}") == expected.count(f"stablehlo.{operation}")
+
+
 def test_large_maps_have_the_values_and_gradients_of_products(x64, key):
     x, kernel = (jax.random.normal(key, shape) for shape in LARGE)
     slope = jax.random.normal(key, ops.convolve(x, kernel).shape)
