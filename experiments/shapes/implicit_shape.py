@@ -174,11 +174,11 @@ def plot(result: Result) -> Figure:
 def _draw_overlaps(axes: Axes, result: Result) -> None:
     overlaps = 100 * result["overlaps"]
     places = np.arange(len(ARMS))
-    style = next(plots.styles()) | {"linestyle": "", "capsize": 3}
-    axes.errorbar(overlaps.mean(axis=0), places, xerr=overlaps.std(axis=0, ddof=1), **style)
+    style = next(plots.styles()) | {"linestyle": "", "alpha": 0.4}
+    axes.plot(overlaps.T, places, **style)
     axes.set_yticks(places, list(ARMS), fontsize="x-small")
     axes.invert_yaxis()
-    axes.set(xlabel="overlap [%] (± 1 std over seeds)")
+    axes.set(xlabel="overlap [%], a dot per seed")
 
 
 def _network_is_a_shape(result: Result) -> Measured:

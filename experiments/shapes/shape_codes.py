@@ -40,7 +40,7 @@ GENUS = (0, 1)
 WEIGHTS = np.linspace(0, 1, 7)
 """Of the duck's code, on the way from the cow's."""
 DRAWN = 40
-"""Points along an edge of the grid for what is drawn and what is between the codes."""
+"""Points along an edge of the grid for what is drawn."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def _measure(
         np.nan if own is None else meshes.chamfer(own, shape, config.compared, rng)
         for own, shape in zip(learned, shapes, strict=True)
     ]
-    path = [coded.mesh(model, params, code, DRAWN) for code in _between(params)]
+    path = [coded.mesh(model, params, code, config.cells) for code in _between(params)]
     return {
         "chamfer": np.asarray(distances),
         "holes": np.stack([coded.holes(own) for own in learned]),
