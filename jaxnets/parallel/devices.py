@@ -29,7 +29,8 @@ def use_all_cores(cores: int | None = None) -> int:
         if len(jax.devices("cpu")) != cores:
             raise RuntimeError(
                 f"JAX has already started with {len(jax.devices('cpu'))} CPU device(s): call "
-                "jaxnets.use_all_cores() before the first computation"
+                "jaxnets.use_all_cores() before the first computation; in a notebook restart the "
+                "kernel, and call it in the first cell"
             ) from None
     return cores
 

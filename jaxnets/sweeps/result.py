@@ -128,7 +128,7 @@ class SearchResult:
             import pandas
         except ModuleNotFoundError as error:
             raise ModuleNotFoundError(
-                "frame needs pandas: install it, or use table()", name=error.name
+                "frame needs pandas: pip install 'jaxnets[pandas]', or use table()", name=error.name
             ) from error
         return pandas.DataFrame(self.table())
 
