@@ -81,7 +81,8 @@ def fit_stream(
     """Trains one network on a stream of batches, or on arrays that do not fit in memory.
 
     A thread makes the next batches while one is in use; at most three are in memory. With the
-    batches that `fit` would take, in its order, the params are those of `fit`, bit for bit.
+    batches that `fit` would take, in its order, the params are those of `fit`, bit for bit; with an
+    augmentation such as `cutout`, XLA may round one of the two otherwise.
 
     Args:
         spec: the static choices. A stream brings batches of its own size; one that has
