@@ -60,6 +60,7 @@ def affine(
         ValueError, TypeError: images of other axes or that are not numbers, or an argument out of
             range.
     """
+    _require_moves(degrees, zoom, pixels)
     x = _images(x)
     return _warp(x, _draw_moves(key, len(x), degrees, zoom, pixels))
 
@@ -97,6 +98,7 @@ def affine_points(
     checks.require_known([coordinates], COORDINATES, "coordinates")
     if dims not in (2, 3):
         raise ValueError(f"dims is {dims!r}; points have 2 or 3 coordinates")
+    _require_moves(degrees, zoom, pixels)
     x, y = _images(x), jnp.asarray(checks.as_array(y, "y"))
     if y.ndim != 2 or y.shape[1] % dims or len(y) != len(x) or not checks.is_float(y.dtype):
         raise ValueError(
@@ -271,11 +273,14 @@ Moves = tuple[Array, Array, Array]
 """Angles `[batch]` in radians, sizes `[batch]`, and shifts down and to the right `[batch, 2]`."""
 
 
-def _draw_moves(key: Array, n: int, degrees: float, zoom: float, pixels: float) -> Moves:
+def _require_moves(degrees: Any, zoom: Any, pixels: Any) -> None:
     for name, value in (("degrees", degrees), ("pixels", pixels)):
         if not 0 <= checks.as_number(value, name) <= LARGEST:
             raise ValueError(f"{name} is {value}; it must be 0 to {LARGEST:g}")
     checks.require_share(zoom, "zoom")
+
+
+def _draw_moves(key: Array, n: int, degrees: float, zoom: float, pixels: float) -> Moves:
     turns, sizes, moves = jax.random.split(key, 3)
     angle = jnp.deg2rad(jax.random.uniform(turns, (n,), minval=-degrees, maxval=degrees))
     size = jax.random.uniform(sizes, (n,), minval=1 - zoom, maxval=1 + zoom)

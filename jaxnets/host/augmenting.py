@@ -10,33 +10,32 @@ from jax import Array
 
 from jaxnets.host import checks
 
-BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-
 
 def takes_targets(augment: Callable[..., Any]) -> bool:
     """Tells whether an augmentation needs a third argument: the targets."""
-    return _count_needed(augment) == 3
+    return not _takes(augment, 2) and _takes(augment, 3)
 
 
-def _count_needed(augment: Callable[..., Any]) -> int:
-    """Counts the arguments without a default; 2 of what does not tell."""
+def _takes(augment: Callable[..., Any], count: int) -> bool:
+    """Whether a function can be called with so many arguments; yes if it does not tell."""
     try:
-        found = inspect.signature(augment).parameters.values()
+        signature = inspect.signature(augment)
     except ValueError:
-        return 2
-    if any(p.kind == p.VAR_POSITIONAL for p in found):
-        return 2
-    return sum(p.kind in BY_POSITION and p.default is p.empty for p in found)
+        return True
+    try:
+        signature.bind(*range(count))
+    except TypeError:
+        return False
+    return True
 
 
 def require_augment(augment: Any, name: str = "augment") -> None:
     """Raises a TypeError unless a value can be called with `(key, x)`, or `(key, x, y)`."""
     checks.require_callable(augment, name, "jaxnets.augment.shift")
-    needed = _count_needed(augment)
-    if needed not in (2, 3):
+    if not (_takes(augment, 2) or _takes(augment, 3)):
         raise TypeError(
-            f"{name} needs {needed} arguments; it takes (key, x) and returns x, or takes (key, x, "
-            "y) and returns both: give others a default, or fix them by functools.partial"
+            f"{name} can be called neither with (key, x), to return x, nor with (key, x, y), to "
+            "return both: give other arguments a default, or fix them by functools.partial"
         )
 
 

@@ -16,7 +16,7 @@ from jaxnets.objective import Hparams, penalised_objective
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.training.continuing import going_on, require_state
 from jaxnets.training.driver import Hook, Job, drive
-from jaxnets.training.fingerprint import fingerprint
+from jaxnets.training.fingerprint import describe, fingerprint
 from jaxnets.training.finite import gradient_overflows
 from jaxnets.training.loop import Carry, History, State, advance, begin
 from jaxnets.training.spec import TrainSpec
@@ -80,6 +80,8 @@ def fit(
     if on_record is not None:
         checks.require_callable(on_record, "on_record", "jaxnets.hooks.to_csv('metrics.csv')")
     spec, hparams = bind_schedules(spec, hparams)
+    if checkpoints is not None:
+        describe(spec, "spec")  # refuses what has no fingerprint before it is called
     state_id = program_state(spec)
     data, hparams = prepare(spec, data, hparams, samples=samples, on_host=mesh is not None)
     found = _fingerprint(spec, key, data, hparams, mesh) if checkpoints else None

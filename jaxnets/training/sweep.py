@@ -20,7 +20,7 @@ from jaxnets.parallel.rows import layout, map_in_groups
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.training.continuing import going_on, require_states
 from jaxnets.training.driver import Hook, Job, drive
-from jaxnets.training.fingerprint import fingerprint
+from jaxnets.training.fingerprint import describe, fingerprint
 from jaxnets.training.loop import Carry, History, Hparams, State, advance, begin, split_key
 from jaxnets.training.spec import TrainSpec
 from jaxnets.training.stopping import best_state, cut_off
@@ -84,6 +84,8 @@ def sweep(
     if on_record is not None:
         checks.require_callable(on_record, "on_record", "jaxnets.hooks.to_csv('metrics.csv')")
     spec, hparams = bind_schedules(spec, hparams)
+    if checkpoints is not None:
+        describe(spec, "spec")  # refuses what has no fingerprint before it is called
     data, hparams = prepare(spec, data, hparams, networks=n)
     hparams = jax.tree.map(partial(np.broadcast_to, shape=n), hparams)
     on_cpu = jax.default_backend() == "cpu"

@@ -110,9 +110,9 @@ REFUSED = {
     "four arguments": (
         lambda key, x, y, strength: (x, y),
         TypeError,
-        "augment needs 4 arguments; .* fix them by functools",
+        "augment can be called neither .* fix them by functools",
     ),
-    "one argument": (lambda x: x, TypeError, "augment needs 1 arguments"),
+    "one argument": (lambda x: x, TypeError, "augment can be called neither"),
     "targets that are forgotten": (
         lambda key, x, y: x,
         TypeError,

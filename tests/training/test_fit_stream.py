@@ -98,8 +98,8 @@ def test_an_array_in_a_file_gives_what_the_array_gives(key, tmp_path):
     X[:N].tofile(tmp_path / "x.raw")
     truth, _ = fit(SPEC, key, DATA, HPARAMS)
     for x in (
-        np.load(tmp_path / "x.npy", mmap_mode="r"),
-        np.load(tmp_path / "x.npy", mmap_mode="c"),
+        np.load(tmp_path / "x.npy", mmap_mode="r", allow_pickle=False),
+        np.load(tmp_path / "x.npy", mmap_mode="c", allow_pickle=False),
         np.memmap(tmp_path / "x.raw", np.float32, "r", shape=(N, 4)),
     ):
         found, _ = fit_stream(SPEC, key, {"x": x, "y": Y[:N]}, HPARAMS)
@@ -112,7 +112,7 @@ from pathlib import Path
 import jax, numpy as np
 import jaxnets as jn
 
-x = np.load(sys.argv[1], mmap_mode="r")
+x = np.load(sys.argv[1], mmap_mode="r", allow_pickle=False)
 spec = jn.TrainSpec(jn.MLP((), 1), "squared_error", 1, 10_000)
 train = {"x": x, "y": np.zeros((len(x), 1), np.float32)}
 state, history = jn.fit_stream(spec, jax.random.key(0), train, {"learning_rate": 1e-20})
