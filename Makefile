@@ -17,7 +17,7 @@ EXPERIMENTS := $(shell grep -oE '"[a-z0-9_]+"' experiments/lab/registry.py | tr 
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-locked lock audit sbom playground demo test test-faults fuzz lint types format hooks \
-        gradcheck bench experiments scorecard multiverse report calibration gallery gallery-check package clean $(EXPERIMENTS)
+        gradcheck bench experiments scorecard multiverse report calibration gallery gallery-check site package clean $(EXPERIMENTS)
 
 help:  ## list every target
 	@grep -hE '^[a-z$$()A-Z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/$$(EXPERIMENTS)/NAME/' \
@@ -126,6 +126,10 @@ gallery: $(ENV)  ## every figure on one page: results/index.html
 
 gallery-check: $(ENV)  ## open that page in a headless Chromium (apt install chromium)
 	$(RUN) -m experiments gallery-check
+
+site:  ## the documentation with the figures at hand: .cache/site/html/index.html
+	$(MAKE) install EXTRAS=docs
+	$(RUN) -m experiments.site .cache/site
 
 package:  ## build wheel and sdist into dist/, check them, try the wheel alone
 	$(MAKE) install EXTRAS=release

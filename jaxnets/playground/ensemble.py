@@ -1,8 +1,10 @@
 """An ensemble of networks that the page, its script and the tests train with the same functions.
 
-networks = Ensemble(from_address("problem=xor&widths=3-2&networks=16"))
-networks.advance(500)
-networks.params()["hidden_0"]["weight"]  # [16, 3, 2]
+From an address to params:
+
+    networks = Ensemble(from_address("problem=xor&widths=3-2&networks=16"))
+    networks.advance(500)
+    networks.params()["hidden_0"]["weight"]  # [16, 3, 2]
 """
 
 import zlib

@@ -70,8 +70,8 @@ def sweep(
 
     Raises:
         ValueError, TypeError: as in `fit`, or a hyper-parameter that is neither scalar nor `[n]`.
-        OutOfMemoryError, Interrupted, CorruptCheckpoint, CheckpointMismatch, FolderInUseError,
-            DiskFullError: as in `fit`.
+        OutOfMemoryError, Interrupted, CorruptCheckpoint: as in `fit`.
+        CheckpointMismatch, FolderInUseError, DiskFullError: as in `fit`.
     """
     require_not_forked()
     checks.require_keys(keys, 1, "keys")

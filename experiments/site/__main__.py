@@ -1,0 +1,62 @@
+"""`python -m experiments.site FOLDER`: writes the pages and builds their HTML."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from ..lab.registry import LECTURES
+from . import api, lectures, texts
+from .settings import REMOTE_WORKER, STYLE, WORKER, settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def write(folder: Path, root: Path = ROOT) -> None:
+    """Writes the Markdown of all pages, their pictures and the settings into a folder."""
+    for name in ("pages", "sources"):
+        shutil.rmtree(folder / name, ignore_errors=True)
+    pages = texts.pages(root) | lectures.pages(root) | api.pages(root)
+    _write_all(folder / "pages", pages | {"site.css": STYLE, "worker.js": WORKER})
+    _write_all(folder / "sources", api.sources(root))
+    _write_all(folder, {"zensical.toml": settings(tuple(LECTURES))})
+    (folder / "pages" / "figures").mkdir()
+    for name, path in (lectures.figures(root) | texts.pictures(root)).items():
+        shutil.copyfile(path, folder / "pages" / name)
+
+
+def _write_all(folder: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def build(folder: Path) -> int:
+    """Builds `html/` in the folder from its pages; a warning is an error."""
+    command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
+    code = subprocess.run(command, cwd=folder, check=False).returncode
+    html = folder / "html"
+    (html / "404.html").unlink(missing_ok=True)  # its links start at the root of a server
+    for page in () if code else sorted(html.rglob("*.html")):
+        here = "../" * (len(page.relative_to(html).parts) - 1)
+        text = page.read_text(encoding="utf-8").replace(REMOTE_WORKER, f"{here}worker.js")
+        page.write_text(text, encoding="utf-8")
+    return code
+
+
+def main() -> int:
+    """Parses the command line; returns 1 if the pages have a warning."""
+    parser = argparse.ArgumentParser(prog="python -m experiments.site", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder)
+    code = build(folder)
+    if not code:
+        print(folder / "html" / "index.html")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
