@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from jaxnets.storage.atomic import write_bytes, write_text
+
 from ..lab.registry import LECTURES
 from . import api, lectures, texts
 from .settings import REMOTE_WORKER, STYLE, WORKER, settings
@@ -23,13 +25,13 @@ def write(folder: Path, root: Path = ROOT) -> None:
     _write_all(folder, {"zensical.toml": settings(tuple(LECTURES))})
     (folder / "pages" / "figures").mkdir()
     for name, path in (lectures.figures(root) | texts.pictures(root)).items():
-        shutil.copyfile(path, folder / "pages" / name)
+        write_bytes(folder / "pages" / name, path.read_bytes())
 
 
 def _write_all(folder: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
+        write_text(folder / name, text)
 
 
 def build(folder: Path) -> int:
@@ -41,7 +43,7 @@ def build(folder: Path) -> int:
     for page in () if code else sorted(html.rglob("*.html")):
         here = "../" * (len(page.relative_to(html).parts) - 1)
         text = page.read_text(encoding="utf-8").replace(REMOTE_WORKER, f"{here}worker.js")
-        page.write_text(text, encoding="utf-8")
+        write_text(page, text)
     return code
 
 

@@ -104,7 +104,7 @@ def test_the_frame_has_the_rows_of_the_table(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=lambda rows: rows))
     assert result.frame() == result.table()
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ModuleNotFoundError, match=r"install it, or use table\(\)"):
+    with pytest.raises(ModuleNotFoundError, match=r"jaxnets\[pandas\]', or use table\(\)"):
         result.frame()
 
 
