@@ -17,6 +17,8 @@ from jaxnets.playground.problems import FEATURES, MOST_POINTS
 
 GROUP = 16
 """Networks of one program call, side by side."""
+WORKERS = 2
+"""Threads that compile."""
 QUICK = {"xla_backend_optimization_level": 0}
 """What runs once is compiled without optimising."""
 
@@ -68,7 +70,7 @@ class Programs:
         self._locks: dict[Any, threading.Lock] = {}
         self._since: dict[Any, float] = {}
         self._waiting: list[Any] = []
-        self._thread: threading.Thread | None = None
+        self._threads: set[threading.Thread] = set()
         self.compiled = 0
         """Programs compiled so far."""
 
@@ -88,12 +90,13 @@ class Programs:
         """Returns the program that walks one sample."""
         return self._get(("passes", shape))
 
-    def are_ready(self, shape: Shape, batch: int) -> bool:
-        """Says whether nothing must compile to draw, train and show such networks."""
-        return all(key in self._done for key in needed(shape, batch))
+    def are_ready(self, shape: Shape, batch: int, trained: bool = True) -> bool:
+        """Says whether nothing must compile to draw, show and, unless told, train networks."""
+        keys = needed(shape, batch) if trained else needed(shape, batch)[:2]
+        return all(key in self._done for key in keys)
 
     def ahead(self, wanted: list[tuple[Shape, int]], first: bool = False) -> None:
-        """Compiles these in a thread, in their order, unless they are ready or waiting."""
+        """Compiles these in two threads, in their order, unless they are ready or waiting."""
         with self._lock:
             new = [
                 key
@@ -103,9 +106,10 @@ class Programs:
             ]
             rest = [key for key in self._waiting if key not in new]
             self._waiting = [*dict.fromkeys(new), *rest] if first else [*rest, *dict.fromkeys(new)]
-            if self._waiting and (self._thread is None or not self._thread.is_alive()):
-                self._thread = threading.Thread(target=self._work)
-                self._thread.start()
+            while self._waiting and len(self._threads) < WORKERS:
+                thread = threading.Thread(target=self._work)
+                self._threads.add(thread)
+                thread.start()
 
     def state(self) -> dict[str, Any]:
         """Returns what is compiling, for how many seconds, and how many programs wait."""
@@ -116,7 +120,7 @@ class Programs:
 
     def wait(self) -> None:
         """Waits until nothing is waiting to be compiled."""
-        while (thread := self._thread) is not None and thread.is_alive():
+        for thread in [*self._threads]:
             thread.join()
 
     def _work(self) -> None:
@@ -124,7 +128,7 @@ class Programs:
         while True:
             with self._lock:
                 if not self._waiting or not threading.main_thread().is_alive():
-                    self._thread = None
+                    self._threads.discard(threading.current_thread())
                     return
                 key = self._waiting.pop(0)
             self._get(key)

@@ -58,7 +58,7 @@ class Session:
         """
         config = from_json(asked.get("config"))
         updates = integer(asked, "updates", 0, MOST_UPDATES)
-        if not self.programs.are_ready(shape_of(config), config.batch):
+        if not self.programs.are_ready(shape_of(config), config.batch, updates > 0):
             self.programs.ahead([(shape_of(config), config.batch)], first=True)
             return packed({"compiling": self.programs.state()}, {})
         self.programs.ahead(neighbours(config))
