@@ -13,15 +13,16 @@ WORDS_DIR ?= $(wildcard ../shared/data/words)
 export WORDS_DIR
 CORPUS ?=
 SET ?=
+ROW ?=
 EXPERIMENTS := $(shell grep -oE '"[a-z0-9_]+"' experiments/lab/registry.py | tr -d '"' | awk '!seen[$$0]++')
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-locked lock audit sbom playground demo test test-faults fuzz lint types format hooks \
-        gradcheck bench experiments scorecard multiverse report calibration gallery gallery-check site package clean $(EXPERIMENTS)
+        gradcheck bench bench-compare experiments scorecard multiverse report calibration gallery gallery-check site package clean $(EXPERIMENTS)
 
 help:  ## list every target
 	@grep -hE '^[a-z$$()A-Z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/$$(EXPERIMENTS)/NAME/' \
-	  | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	  | awk -F':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 	@echo "  NAME is one of: $(EXPERIMENTS)"
 
 $(ENV): pyproject.toml constraints.txt
@@ -95,9 +96,12 @@ hooks: $(ENV)  ## run lint and types before every commit
 gradcheck: gradient_check  ## every gradient by hand against jax.grad and central differences
 
 bench: export CORPUS := $(or $(CORPUS),$(wildcard ../shared/data/novels.txt.xz))
-bench:  ## the benchmarks against PyTorch, gensim and scikit-learn, into benchmarks/RESULTS.md
+bench:  ## races against the strongest peers, into benchmarks/RESULTS.md; options: ROW=sweep
 	$(MAKE) install EXTRAS=dev,bench
-	$(RUN) -m benchmarks
+	$(RUN) -m benchmarks $(ROW)
+
+bench-compare: $(ENV)  ## each row against its entry before and its goal; fails on a loss
+	$(RUN) -m benchmarks --compare
 
 $(EXPERIMENTS): $(ENV)  ## one experiment of the lectures; options: SET="field=value ..."
 	$(RUN) -m experiments $@ $(addprefix --set ,$(SET))

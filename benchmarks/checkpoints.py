@@ -109,7 +109,8 @@ def _race() -> Race:
         Contender("host checks of 60,000 x 784", f"{__name__}:checks"),
     ]
     goals = [Goal("checkpoints every 10 s", "without checkpoints", at_most=1.05)]
-    return Race("784-100-10, 60 epochs of 60,000 images: saving as it trains", contenders, goals, 3)
+    title = "784-100-10, 60 epochs of 60,000 images: saving as it trains"
+    return Race(title, contenders, goals, 3, "checkpoints")
 
 
 RACES = [_race]

@@ -125,7 +125,7 @@ def _race() -> Race:
         Goal("jaxnets, in a scan", "PyTorch", at_most=0.50),
         Goal("jaxnets, in a scan", "jaxnets, in a loop", at_most=1.0),
     ]
-    return Race("L2's convolutional network, 50 steps of 128, Adam", torch + ours, goals, 15)
+    return Race("L2's convolutional network, 50 steps of 128, Adam", torch + ours, goals, 15, "cnn")
 
 
 RACES = [_race]

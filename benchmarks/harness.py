@@ -1,5 +1,8 @@
 """Races of contenders in separate processes that run in turn (A B C, A B C, ...), one at a time.
 
+While others work on the machine, all rounds are run once more, a few times at most; the quietest
+attempt counts.
+
 A contender is a factory `module:function` that prepares everything and returns `run()`, which does
 the work once and returns its seconds, or a dict of `seconds` and notes. The first run warms up and
 is not counted. A benchmark module exports its `RACES`, functions that build a `Race`; its factories
@@ -9,13 +12,17 @@ import what they time, so that the process that compares them stays small.
 import importlib
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
+from benchmarks.load import is_quiet, watched
+
+ATTEMPTS = 3
 FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -25,6 +32,13 @@ class Contender:
     factory: str
     options: dict[str, Any] = field(default_factory=dict)
     env: dict[str, str] = field(default_factory=dict)
+    missing: str = ""
+    """Why it cannot run on this machine, if so."""
+
+
+def without(contenders: list[Contender], why: str) -> list[Contender]:
+    """Marks contenders as missing, unless `why` is empty."""
+    return [replace(contender, missing=contender.missing or why) for contender in contenders]
 
 
 class Goal(NamedTuple):
@@ -37,6 +51,8 @@ class Goal(NamedTuple):
     """The ratio of speeds, peer time over our time."""
     quality: tuple[str, ...] = ()
     """Notes whose mean must reach the peer's mean less one standard deviation of the peer's."""
+    instead: str = ""
+    """What a user should take where the peer is faster; by default the peer."""
 
 
 class Race(NamedTuple):
@@ -44,6 +60,19 @@ class Race(NamedTuple):
     contenders: list[Contender]
     goals: list[Goal]
     rounds: int = 7
+    row: str = ""
+    """A short name, for files and `make bench ROW=`; by default made of the title."""
+
+    @property
+    def name(self) -> str:
+        return self.row or re.sub(r"[^a-z0-9]+", "-", self.title.lower()).strip("-")
+
+
+class Attempt(NamedTuple):
+    load: float | None
+    """The cores that other processes took meanwhile; None where nobody counts them."""
+    rows: list[list[dict[str, Any]]]
+    """What the runs returned, `[contenders][rounds]`."""
 
 
 @dataclass
@@ -58,16 +87,6 @@ class Timing:
     @property
     def median(self) -> float:
         return statistics.median(self.seconds)
-
-
-def ratio(ours: Timing, peer: Timing) -> float:
-    """Returns the median over the rounds of our time over the peer's in the same round."""
-    return statistics.median(a / b for a, b in zip(ours.seconds, peer.seconds, strict=True))
-
-
-def best(timings: list[Timing], prefix: str) -> Timing:
-    """Returns the fastest contender, by median, whose label starts with the prefix."""
-    return min((t for t in timings if t.label.startswith(prefix)), key=lambda t: t.median)
 
 
 class _Worker:
@@ -99,23 +118,51 @@ class _Worker:
 
 
 def race(contenders: list[Contender], rounds: int = 5) -> list[Timing]:
-    """Times every contender `rounds` times, interleaved."""
-    workers = [_Worker(c) for c in contenders]
-    results: list[list[dict[str, Any]]] = [[] for _ in workers]
-    for _ in range(rounds):
-        for worker, result in zip(workers, results, strict=True):
-            result.append(worker.wake())
-    for worker in workers:
-        worker.close()
-    return [
-        Timing(
-            worker.label,
-            worker.prepare,
-            [row.pop("seconds") for row in rows],
-            {name: [row[name] for row in rows] for name in rows[0]},
-        )
-        for worker, rows in zip(workers, results, strict=True)
-    ]
+    """Times every contender `rounds` times, interleaved, whatever else the machine does."""
+    return measure(contenders, rounds, attempts=1)[0]
+
+
+def measure(
+    contenders: list[Contender], rounds: int, attempts: int = ATTEMPTS
+) -> tuple[list[Timing], list[float | None]]:
+    """Times every contender that is not missing; returns the loads of all attempts, too."""
+    workers = [_Worker(contender) for contender in contenders if not contender.missing]
+    try:
+        tried = _attempts(workers, rounds, attempts if workers else 1)
+    finally:
+        for worker in workers:
+            worker.close()
+    chosen = quietest(tried)
+    return list(map(_timing, workers, chosen.rows)), [attempt.load for attempt in tried]
+
+
+def _attempts(workers: list[_Worker], rounds: int, attempts: int) -> list[Attempt]:
+    tried: list[Attempt] = []
+    while len(tried) < attempts and not (tried and is_quiet(tried[-1].load)):
+        tried.append(_attempt(workers, rounds))
+    return tried
+
+
+def _attempt(workers: list[_Worker], rounds: int) -> Attempt:
+    rows: list[list[dict[str, Any]]] = [[] for _ in workers]
+
+    def all_rounds() -> None:
+        for _ in range(rounds):
+            for worker, row in zip(workers, rows, strict=True):
+                row.append(worker.wake())
+
+    return Attempt(watched(all_rounds), rows)
+
+
+def quietest(tried: list[Attempt]) -> Attempt:
+    """Returns the attempt during which others worked least."""
+    return min(tried, key=lambda attempt: attempt.load or 0.0)
+
+
+def _timing(worker: _Worker, rows: list[dict[str, Any]]) -> Timing:
+    seconds = [row.pop("seconds") for row in rows]
+    notes = {name: [row[name] for row in rows] for name in rows[0]}
+    return Timing(worker.label, worker.prepare, seconds, notes)
 
 
 def _work(spec: str) -> None:

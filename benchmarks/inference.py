@@ -90,7 +90,8 @@ def _race(network: str, batch: int) -> Race:
     peers = [Contender(name, f"{__name__}:pytorch", of | how) for name, how in PYTORCH.items()]
     ours = Contender("jaxnets", f"{__name__}:jaxnets", of)
     goal = Goal("jaxnets", "PyTorch", at_most=BATCHES[batch])
-    return Race(f"{network}, forward, batch {batch}", [*peers, ours], [goal], 9)
+    title = f"{network}, forward, batch {batch}"
+    return Race(title, [*peers, ours], [goal], 9, f"inference-{network}-{batch}")
 
 
 RACES = [partial(_race, network, batch) for network in NETWORKS for batch in BATCHES]

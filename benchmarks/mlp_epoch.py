@@ -94,7 +94,8 @@ def _race(batch: int, at_most: float) -> Race:
         for name, by_hand in (("jax.grad", False), ("gradients by hand", True))
     ]
     title = f"784-100-10, one epoch of 60,000 images, Adam, batch {batch}"
-    return Race(title, torch + ours, [Goal("jaxnets, jax.grad", "PyTorch", at_most=at_most)])
+    goals = [Goal("jaxnets, jax.grad", "PyTorch", at_most=at_most)]
+    return Race(title, torch + ours, goals, row=f"mlp_epoch-{batch}")
 
 
 RACES = [partial(_race, 64, 0.42), partial(_race, 256, 0.71)]

@@ -22,6 +22,13 @@ SHAPES: dict[str, tuple[tuple[int, ...], Any]] = {
     "max pooling 2x2 of 4x4x64": ((4, 4, 64), 2),
     "dense 256 to 256": ((256,), (256, 256)),
 }
+ROWS = dict(
+    zip(
+        SHAPES,
+        ("convolution-1-32", "pooling-3x3", "convolution-32-64", "pooling-2x2", "dense"),
+        strict=True,
+    )
+)
 ARENA = {f"MALLOC_{name}_": "4000000000" for name in ("MMAP_THRESHOLD", "TRIM_THRESHOLD")} | {
     "MALLOC_TOP_PAD_": "268435456"
 }
@@ -120,7 +127,7 @@ def _race(name: str) -> Race:
         ours = f"jaxnets {direction}"
         contenders.append(Contender(ours, f"{__name__}:jaxnets", options, ARENA))
         goals.append(Goal(ours, f"PyTorch {direction}", at_most=1.5))
-    return Race(f"{name}, batch {BATCH}", contenders, goals)
+    return Race(f"{name}, batch {BATCH}", contenders, goals, row=f"operations-{ROWS[name]}")
 
 
 RACES = [partial(_race, name) for name in SHAPES]

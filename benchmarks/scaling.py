@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness import Contender, Timing, race, ratio
+from benchmarks.harness import Contender, Timing, race
+from benchmarks.results import ratio
 
 FIGURE = Path(__file__).parent.parent / "docs" / "scaling.png"
 TASKS = {

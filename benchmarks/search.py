@@ -92,7 +92,7 @@ def _race(data: str, batch: int, at_most: float | None) -> Race:
     ]
     goal = Goal("jaxnets", "scikit-learn", at_most=at_most, quality=("accuracy",))
     title = f"search, {data}, {FOLDS} folds x 24 candidates, {EPOCHS} epochs, batches of {batch}"
-    return Race(title, [ours, *peers], [goal], 3)
+    return Race(title, [ours, *peers], [goal], 3, f"search-{data}-{batch}")
 
 
 RACES = [

@@ -28,7 +28,8 @@ def _race(task: str, networks: int) -> Race:
     ours, alone = (contender.label for contender in reversed(contenders))
     goals = [Goal(ours, alone, at_least=0.8 * cores)] if cores > 1 else []
     layers = {"planar": "2-10-1, full batch", "image": "784-64-10"}[task]
-    return Race(f"sweep of {networks} networks {layers}, on one core and on all", contenders, goals)
+    title = f"sweep of {networks} networks {layers}, on one core and on all"
+    return Race(title, contenders, goals, row=f"sharded-{task}")
 
 
 RACES = [partial(_race, "planar", 256), partial(_race, "image", 64)]

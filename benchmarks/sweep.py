@@ -176,7 +176,8 @@ def _race(task: str, networks: int, at_least: float) -> Race:
         Goal("jaxnets sweep", "torch.func", at_least=1.0),
     ]
     layers = {"planar": "2-10-1, full batch", "image": "784-64-10, batches of its own"}[task]
-    return Race(f"sweep of {networks} networks {layers}, seconds a network", torch + ours, goals, 5)
+    title = f"sweep of {networks} networks {layers}, seconds a network"
+    return Race(title, torch + ours, goals, 5, f"sweep-{task}-{networks}")
 
 
 RACES = [partial(_race, "planar", 256, 30), partial(_race, "image", 128, 4.5)]

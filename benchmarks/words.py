@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.harness import Contender, Goal, Race
+from benchmarks.harness import Contender, Goal, Race, without
 
 if TYPE_CHECKING:
     from jaxnets.text.corpus import Corpus
@@ -178,8 +178,6 @@ def gensim_text(workers: int, source: str) -> Callable[[], dict]:
 
 def _epoch_race() -> Race:
     title = f"word2vec (CBOW, 100 dimensions), one epoch of {ENTRIES:,} words and line ends"
-    if not corpus_path():
-        return Race(f"{title}: not measured, needs CORPUS", [], [])
     cores = os.cpu_count() or 1
     contenders = [
         Contender(f"gensim, {n} worker(s)", f"{__name__}:gensim_epoch", {"workers": n})
@@ -190,13 +188,12 @@ def _epoch_race() -> Race:
         Goal("jaxnets", f"gensim, {cores} worker(s)", at_least=1.5),
         Goal("jaxnets", "gensim, 1 worker(s)", at_least=2.5),
     ]
-    return Race(title, contenders, goals)
+    missing = "" if corpus_path() else "needs CORPUS"
+    return Race(title, without(contenders, missing), goals, row="words-epoch")
 
 
 def _text_race() -> Race:
     title = "word2vec from a text file to saved vectors, 5 epochs, one seed a round"
-    if not (corpus_path() and os.environ.get("WORDS_DIR")):
-        return Race(f"{title}: not measured, needs CORPUS and WORDS_DIR", [], [])
     cores = os.cpu_count() or 1
     contenders = [
         Contender(
@@ -211,7 +208,9 @@ def _text_race() -> Race:
         Goal("jaxnets", "gensim", at_least=1.2),
         Goal("jaxnets", "gensim, sentences", quality=("WS-353", "SimLex-999", "analogies")),
     ]
-    return Race(title, contenders, goals, 3)
+    ready = corpus_path() and os.environ.get("WORDS_DIR")
+    missing = "" if ready else "needs CORPUS and WORDS_DIR"
+    return Race(title, without(contenders, missing), goals, 3, "words-text")
 
 
 RACES = [_epoch_race, _text_race]
