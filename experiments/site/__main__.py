@@ -9,23 +9,31 @@ from pathlib import Path
 from jaxnets.storage.atomic import write_bytes, write_text
 
 from ..lab.registry import LECTURES
-from . import api, lectures, texts
+from . import api, lecture_notebooks, lectures, texts, tutorials
 from .settings import REMOTE_WORKER, STYLE, WORKER, settings
 
 ROOT = Path(__file__).parents[2]
 
 
-def write(folder: Path, root: Path = ROOT) -> None:
-    """Writes the Markdown of all pages, their pictures and the settings into a folder."""
+def write(folder: Path, root: Path = ROOT, run: bool = True) -> None:
+    """Writes the Markdown of all pages, their pictures and the settings into a folder.
+
+    Without `run` the tutorials have no outputs.
+    """
     for name in ("pages", "sources"):
         shutil.rmtree(folder / name, ignore_errors=True)
+    scripts = tutorials.read(root, run)
     pages = texts.pages(root) | lectures.pages(root) | api.pages(root)
-    _write_all(folder / "pages", pages | {"site.css": STYLE, "worker.js": WORKER})
+    pages |= tutorials.index(root, tuple(LECTURES)) | tutorials.pages(scripts)
+    files = tutorials.downloads(root) | lecture_notebooks.notebooks()
+    _write_all(folder / "pages", pages | files | {"site.css": STYLE, "worker.js": WORKER})
     _write_all(folder / "sources", api.sources(root))
     _write_all(folder, {"zensical.toml": settings(tuple(LECTURES))})
     (folder / "pages" / "figures").mkdir()
     for name, path in (lectures.figures(root) | texts.pictures(root)).items():
         write_bytes(folder / "pages" / name, path.read_bytes())
+    for name, drawn in tutorials.figures(scripts).items():
+        write_bytes(folder / "pages" / name, drawn)
 
 
 def _write_all(folder: Path, files: dict[str, str]) -> None:
@@ -51,9 +59,11 @@ def main() -> int:
     """Parses the command line; returns 1 if the pages have a warning."""
     parser = argparse.ArgumentParser(prog="python -m experiments.site", description=__doc__)
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder.absolute()
+    parser.add_argument("--no-run", action="store_true", help="show tutorials without outputs")
+    options = parser.parse_args()
+    folder = options.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    write(folder)
+    write(folder, run=not options.no_run)
     code = build(folder)
     if not code:
         print(folder / "html" / "index.html")

@@ -66,6 +66,7 @@ docstring_options = {{ warn_unknown_params = false, warn_missing_types = false }
 """
 STYLE = """.md-typeset code { overflow-wrap: anywhere; }
 .md-typeset h1, .md-typeset h2, .md-typeset h3 { overflow-wrap: anywhere; }
+.md-typeset .language-text pre > code { border-left: .15rem solid #888; }
 .md-typeset table:not([class]) td { min-width: 5rem; }
 """
 

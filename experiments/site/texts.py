@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from posixpath import dirname, join, normpath, relpath
 
-from .navigation import TEXTS
+from .navigation import PAGES, TEXTS
 
 LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
@@ -54,8 +54,8 @@ def _link(match: re.Match[str], source: str, page: str) -> str:
     place = normpath(join(dirname(source), name))
     if mark:
         return f"![{text}]({relpath(_picture(place), dirname(page) or '.')})"
-    if place in TEXTS:
-        return f"[{text}]({relpath(TEXTS[place][0], dirname(page) or '.')}{hash_mark}{anchor})"
+    if place in PAGES:
+        return f"[{text}]({relpath(PAGES[place], dirname(page) or '.')}{hash_mark}{anchor})"
     return f"{text} (`{place}`)" if text.strip("`") != place else f"`{place}`"
 
 

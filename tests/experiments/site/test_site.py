@@ -14,11 +14,17 @@ import pytest
 from experiments.lab.claim_files import registered
 from experiments.lab.escape import as_markdown
 from experiments.lab.registry import LECTURES
-from experiments.site import api, lectures, scores, texts
+from experiments.site import api, lectures, scores, texts, tutorials
 from experiments.site.navigation import TEXTS, TOPICS, lecture_page, menu
 
 ROOT = Path(__file__).parents[3]
 MISSING = [name for name in ("zensical", "mkdocstrings") if not importlib.util.find_spec(name)]
+
+
+def all_pages():
+    scripts = tutorials.pages(tutorials.read(ROOT, run=False))
+    index = tutorials.index(ROOT, tuple(LECTURES))
+    return texts.pages(ROOT) | lectures.pages(ROOT) | api.pages(ROOT) | scripts | index
 
 
 def test_every_room_has_one_topic():
@@ -36,7 +42,7 @@ def test_the_menu_has_every_page():
         for entry in entries
         for page in ([entry] if isinstance(entry, str) else entry.values())
     ]
-    written = texts.pages(ROOT) | lectures.pages(ROOT) | api.pages(ROOT)
+    written = all_pages()
     assert sorted(listed) == sorted(written)
 
 
@@ -116,7 +122,7 @@ def site(tmp_path_factory):
     if MISSING:
         pytest.skip(f"{', '.join(MISSING)} is not installed: pip install 'jaxnets[docs]'")
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "experiments.site", str(folder)]
+    command = [sys.executable, "-m", "experiments.site", "--no-run", str(folder)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "griffe:" not in done.stdout + done.stderr
@@ -124,7 +130,7 @@ def site(tmp_path_factory):
 
 
 def test_every_page_is_built_and_has_a_title(site):
-    written = texts.pages(ROOT) | lectures.pages(ROOT) | api.pages(ROOT)
+    written = all_pages()
     assert len(site) == len(written)
     titles = [re.search(r"<title>([^<]+)</title>", page.text) for page in site.values()]
     assert all(titles)
