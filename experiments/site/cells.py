@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 Kind = Literal["text", "code"]
+LAST = "_last"
+"""The name of a cell's last line while the cell runs."""
 
 
 class Cell(NamedTuple):
@@ -53,11 +55,11 @@ def _cell(mark: str, body: str) -> Cell:
 
 
 def _run(cell: Cell, name: str, scope: dict[str, Any]) -> Shown:
-    tree = ast.parse(cell.source, name)
-    last = tree.body[-1] if isinstance(tree.body[-1], ast.Expr) else None
-    printed, value = io.StringIO(), None
+    tree, printed = ast.parse(cell.source, name), io.StringIO()
+    if isinstance(tree.body[-1], ast.Expr):
+        last = ast.Assign([ast.Name(LAST, ast.Store())], tree.body[-1].value)
+        tree.body[-1] = ast.fix_missing_locations(ast.copy_location(last, tree.body[-1]))
     with contextlib.redirect_stdout(printed):
-        exec(compile(ast.Module(tree.body[: -1 if last else None], []), name, "exec"), scope)
-        if isinstance(last, ast.Expr):
-            value = eval(compile(ast.Expression(last.value), name, "eval"), scope)
+        exec(compile(tree, name, "exec"), scope)
+    value = scope.pop(LAST, None)
     return Shown(printed.getvalue(), value if hasattr(value, "savefig") else None)
