@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -107,15 +107,20 @@ class Programs:
             rest = [key for key in self._waiting if key not in new]
             self._waiting = [*dict.fromkeys(new), *rest] if first else [*rest, *dict.fromkeys(new)]
             while self._waiting and len(self._threads) < WORKERS:
-                thread = threading.Thread(target=self._work)
+                thread = threading.Thread(target=self._work, daemon=False)
                 self._threads.add(thread)
                 thread.start()
 
-    def state(self) -> dict[str, Any]:
-        """Returns what is compiling, for how many seconds, and how many programs wait."""
+    def state(self, first: Sequence[Any] = ()) -> dict[str, Any]:
+        """Returns what is compiling, for how many seconds, and how many programs wait.
+
+        Args:
+            first: the keys of programs that are named before others.
+        """
         with self._lock:
             now = time.monotonic()
-            busy = [[named(key), round(now - since, 1)] for key, since in self._since.items()]
+            since = sorted(self._since.items(), key=lambda item: item[0] not in first)
+            busy = [[named(key), round(now - began, 1)] for key, began in since]
             return {"busy": busy, "waiting": len(self._waiting), "compiled": self.compiled}
 
     def wait(self) -> None:

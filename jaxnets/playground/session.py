@@ -14,7 +14,7 @@ from jaxnets.playground.config import BATCHES, DEEPEST, OPTIMIZERS, Config, Refu
 from jaxnets.playground.ensemble import Ensemble
 from jaxnets.playground.frames import packed
 from jaxnets.playground.networks import Shape
-from jaxnets.playground.programs import Programs
+from jaxnets.playground.programs import Programs, needed
 from jaxnets.playground.script import script
 from jaxnets.playground.weights import (
     columns_of,
@@ -58,9 +58,10 @@ class Session:
         """
         config = from_json(asked.get("config"))
         updates = integer(asked, "updates", 0, MOST_UPDATES)
-        if not self.programs.are_ready(shape_of(config), config.batch, updates > 0):
-            self.programs.ahead([(shape_of(config), config.batch)], first=True)
-            return packed({"compiling": self.programs.state()}, {})
+        wanted = (shape_of(config), config.batch)
+        if not self.programs.are_ready(*wanted, updates > 0):
+            self.programs.ahead([wanted], first=True)
+            return packed({"compiling": self.programs.state(needed(*wanted))}, {})
         self.programs.ahead(neighbours(config))
         started = time.perf_counter()
         networks = self._networks(config, asked)

@@ -1,37 +1,14 @@
-"""The page in Chromium: every control, its keys, sharing, and what a saved page can do alone."""
+"""The page in Chromium: address, keys, every control, problems, views, own points, weights."""
 
-import json
-import xml.etree.ElementTree as ET
+import threading
 from pathlib import Path
 
 import numpy as np
-import pytest
 
-from jaxnets.playground.config import ACTIVATIONS, LIMITS, PROBLEMS, from_address, from_json
-from jaxnets.playground.presets import LECTURE_XOR, presets
+from jaxnets.playground import programs
+from jaxnets.playground.config import LIMITS, PROBLEMS, from_address, from_json
 from tests.playground.test_ensemble import random_config
-from tests.support.browser import Page, chromium, served
-
-SMALL = "problem=xor&widths=3-2&networks=4&batch=16&n=60"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def server():
-    with served() as found:
-        yield found
-
-
-@pytest.fixture
-def page(browser, server):
-    found = Page(browser, server.address).open(SMALL)
-    yield found
-    found.close()
+from tests.support.browser import SMALL, Page, served
 
 
 def test_the_address_is_read_and_written(page):
@@ -63,8 +40,7 @@ def test_a_broken_address_is_read_as_far_as_it_goes(page):
     assert page.value("app.config.noise") == 0.1
     assert page.value("app.config.problem") == "spirals"
     page.page.evaluate("location.hash = 'networks=9999'")
-    page.wait("document.getElementById('error').textContent.includes('between 1 and 256')")
-    page.errors.clear()  # the console notes the refusal as well
+    page.refused("between 1 and 256")
 
 
 def test_keys_train_pause_and_reset(page):
@@ -76,9 +52,9 @@ def test_keys_train_pause_and_reset(page):
     page.wait("app.frame.step > 50")
     page.page.keyboard.press(" ")
     assert "Paused after" in page.page.inner_text("#say")
-    page.page.wait_for_timeout(300)
+    page.settle()
     step = page.value("app.frame.step")
-    page.page.wait_for_timeout(200)
+    page.settle()
     assert page.value("app.frame.step") == step
     page.page.keyboard.press("r")
     page.wait("app.frame.step === 0")
@@ -89,10 +65,10 @@ def test_a_hidden_tab_trains_nothing(page):
     page.wait("app.frame.step > 0")
     hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true})"
     page.page.evaluate(hide % "true")
-    page.page.wait_for_timeout(500)
-    step = page.value("app.frame.step")
-    asked = len(page.requests)
-    page.page.wait_for_timeout(400)
+    page.idle()
+    step, asked = page.value("app.frame.step"), len(page.requests)
+    page.page.evaluate("set({})")
+    page.idle()
     assert page.value("app.frame.step") == step
     assert len(page.requests) == asked
     page.page.evaluate(hide % "false")
@@ -101,8 +77,7 @@ def test_a_hidden_tab_trains_nothing(page):
 
 
 def test_every_choice_and_slider_is_taken_by_the_server(page):
-    programs = page.value("app.frame.programs.compiled")
-    for name in ("activation", "optimizer", "networks", "vary"):
+    for name in ("networks", "vary", "activation", "optimizer"):
         options = page.page.eval_on_selector_all(
             f"#c-{name} option", "all => all.map(o => o.value)"
         )
@@ -111,7 +86,7 @@ def test_every_choice_and_slider_is_taken_by_the_server(page):
             assert str(page.value(f"app.config.{name}")) == option
             page.settle()
             assert page.error() == ""
-    page.page.select_option("#c-networks", "4")
+        page.page.select_option("#c-networks", "4")
     for name in ("n", "noise", "flip", "valid", "test", "learning_rate", "l1", "l2"):
         for key in ("End", "Home", "ArrowRight", "ArrowRight"):
             page.page.focus(f"#c-{name}")
@@ -125,7 +100,33 @@ def test_every_choice_and_slider_is_taken_by_the_server(page):
     assert page.value("app.config.seed") == 12
     page.settle()
     assert page.page.eval_on_selector_all("#c-batch option", "all => all.length") == 5
-    del programs
+
+
+def test_rates_change_while_training_and_nothing_compiles(page, server):
+    page.train(20)
+    server.sessions.programs.wait()
+    compiled = server.sessions.programs.compiled
+    page.page.evaluate("set({learning_rate: 0.1, l2: 0.01, l1: 0.001, optimizer: 'sgd', n: 100})")
+    page.settle()
+    assert page.value("app.frame.step") == 20
+    page.page.evaluate("set({widths: [5, 4], activation: 'sigmoid'})")
+    page.settle()
+    assert page.value("app.frame.step") == 0
+    page.page.evaluate("set({networks: 64, vary: 'width'})")
+    page.settle()
+    assert page.value("app.frame.finite.length") == 64
+    page.page.click("#step")
+    page.wait("app.frame.step > 0")
+    assert server.sessions.programs.compiled == compiled
+    assert page.error() == ""
+
+
+def test_what_is_refused_is_said_and_the_page_goes_on(page):
+    page.page.evaluate("set({widths: [99, 9, 9, 9, 9]}); app.config.widths = [200]")
+    page.refused("1 to 104 units")
+    page.page.evaluate("set({widths: [4]})")
+    page.settle()
+    assert page.error() == ""
 
 
 def test_every_problem_and_feature(page):
@@ -232,6 +233,14 @@ def test_points_are_drawn_pasted_and_opened(page, tmp_path):
     assert page.value("app.config.own") == own
 
 
+MIDDLE = """async () => {
+    const { columns } = await import("./network.js");
+    const box = document.getElementById("graph").getBoundingClientRect();
+    const [a, b] = [columns[1][2], columns[2][1]];
+    return [box.left + (a.x + a.size / 2 + b.x - b.size / 2) / 2, box.top + (a.y + b.y) / 2];
+}"""
+
+
 def test_weights_are_read_and_set(page):
     page.page.click('#nodes [data-at="1,2"]')
     assert "unit 3 of hidden layer 1" in page.page.inner_text("#inspector")
@@ -243,8 +252,14 @@ def test_weights_are_read_and_set(page):
     page.wait("app.frame['hidden_0.bias'][2] === -1")
     page.page.fill("#inspector input >> nth=0", "1e9")
     page.page.keyboard.press("Enter")
-    page.wait("document.getElementById('error').textContent.includes('number up to')")
-    page.errors.clear()  # the console notes the refusal as well
+    page.refused("number up to")
+    x, y = page.page.evaluate(MIDDLE)
+    page.page.mouse.click(x, y)
+    assert page.value("[app.selected.l, app.selected.u, app.selected.i]") == [2, 1, 2]
+    page.page.keyboard.press("Control+a")
+    page.page.keyboard.type("7")
+    page.page.keyboard.press("Enter")
+    page.wait("app.frame['hidden_1.weight'][5] === 7")
     page.page.focus('#nodes [data-at="1,0"]')
     page.page.keyboard.press("ArrowDown")
     assert page.value("document.activeElement.dataset.at") == "1,1"
@@ -252,169 +267,6 @@ def test_weights_are_read_and_set(page):
     assert page.value("document.activeElement.dataset.at") == "2,1"
     page.page.keyboard.press("ArrowDown")
     assert page.value("document.activeElement.dataset.at") == "2,1"
-
-
-def test_the_walk_goes_through_every_step_and_ends_at_the_update(page):
-    page.train(100)
-    page.page.click("#walk")
-    page.wait("app.walk && app.walk.pass")
-    steps = 2 * (3 + 2 + 1) + (3 + 2 + 1) + 1
-    seen = [page.page.inner_text("#where")]
-    for _ in range(steps + 2):
-        page.page.keyboard.press("ArrowRight")
-        seen.append(page.page.inner_text("#where"))
-        assert page.page.inner_text("#text") != ""
-    assert seen[0] == f"forward 1 of {steps}"
-    assert seen[-1] == f"update {steps} of {steps}"
-    assert [text.split()[0] for text in seen[6:8]] == ["loss", "backward"]
-    assert "new w" in page.page.inner_text("#text")
-    page.page.click("#back")
-    assert page.page.inner_text("#where").startswith("update")
-    page.page.click('#nodes [data-at="1,1"]')
-    assert "unit 2 of hidden layer 1" in page.page.inner_text("#text")
-    sample = page.value("app.sample")
-    page.page.click("#other")
-    page.wait(f"app.walk.pass && app.sample === {sample + 1}")
-    box = page.page.locator("#plot").bounding_box()
-    page.page.mouse.click(box["x"] + 40, box["y"] + 40)
-    page.wait(f"app.walk.pass && app.sample !== {sample + 1}")
-    page.page.click("#run")
-    page.wait("app.walk.at >= 2", 5)
-    page.page.click("#run")
-    page.page.keyboard.press("Escape")
-    assert page.value("app.walk") is None
-
-
-AGREES = """async () => {
-    const { passes, featuresOf } = await import("./passes.js");
-    const { numbers } = await import("./walk.js");
-    const { rateOf } = await import("./story.js");
-    const a = structuredClone(numbers());
-    const i = app.sample;
-    const x = featuresOf(app.config, app.x[2 * i], app.x[2 * i + 1]);
-    const b = passes(app.config, a.params, a.optimizer, x, a.y, rateOf());
-    let worst = 0;
-    const compare = (u, v) => {
-        if (typeof u === "number") {
-            worst = Math.max(worst, Math.abs(u - v) / Math.max(1, Math.abs(v)));
-        } else for (const key of Object.keys(u)) compare(u[key], v[key]);
-    };
-    const keys = ["x", "s", "h", "slope", "grads", "penalty", "after", "loss"];
-    for (const key of keys) compare(b[key], a[key]);
-    return worst;
-}"""
-
-
-def test_the_page_walks_as_back_propagation_by_hand_does(page):
-    """A saved page has no server: its own numbers are those of `jaxnets.backprop`."""
-    random = np.random.default_rng(3)
-    page.page.click("#walk")
-    for activation in ACTIVATIONS:
-        config = random_config(random, depth=2, batch=16)
-        state = {
-            "activation": activation,
-            "networks": 2,
-            "learning_rate": 0.01,
-            "widths": list(config.widths),
-            "features": list(config.features),
-            "own": [list(point) for point in config.own],
-        }
-        for name in ("problem", "classes", "loss", "optimizer", "l1", "l2", "vary", "seed"):
-            state[name] = getattr(config, name)
-        page.page.evaluate("(changes) => set(changes)", state)
-        page.page.evaluate("app.walk.pass = null")
-        page.settle()
-        page.wait("app.walk.pass")
-        page.page.evaluate("document.getElementById('step').click()")
-        page.wait("app.frame.step > 0")
-        page.page.evaluate("app.walk.pass = null; set({})")
-        page.wait("app.walk.pass")
-        assert page.error() == ""
-        worst = page.page.evaluate(AGREES)
-        assert worst < 1e-5, (activation, state, worst)
-
-
-def test_a_saved_page_works_alone_from_the_disk(browser, server, tmp_path):
-    page = Page(browser, server.address).open(SMALL)
-    page.train(100)
-    name, body = page.download("#save")
-    state = page.value("[app.frame.step, app.config.widths]")
-    page.close()
-    assert name == "playground.html"
-    assert len(body) < 500_000
-    (tmp_path / name).write_bytes(body)
-    alone = Page(browser, f"file://{tmp_path / name}")
-    alone.page.goto(alone.address)
-    alone.wait("document.getElementById('s-step').textContent === '100'")
-    assert state[0] == 100
-    assert not alone.page.is_visible("#play")
-    alone.page.click("#walk")
-    first = alone.page.inner_text("#text")
-    alone.page.click("#other")
-    assert alone.page.inner_text("#text") != first
-    for _ in range(19):
-        alone.page.click("#next")
-    assert "new w" in alone.page.inner_text("#text")
-    assert "python -m jaxnets.playground 'problem=xor" in alone.page.inner_text("#again")
-    alone.page.click('#view [data-v="std"]')
-    alone.close()
-
-
-def test_the_link_and_python_are_copied(browser, server):
-    page = Page(browser, server.address, permissions=["clipboard-read", "clipboard-write"])
-    page.open(SMALL)
-    page.page.click("#link")
-    assert page.value("navigator.clipboard.readText()") == page.page.url
-    page.train(20)
-    page.page.click("#code")
-    page.wait("navigator.clipboard.readText().then((text) => text.includes('repeat('))")
-    text = page.value("navigator.clipboard.readText()")
-    names = {}
-    exec(compile(text, "script", "exec"), names)
-    assert names["networks"].step == 20
-    own = page.value("[...app.frame['hidden_0.weight']]")
-    params = names["networks"].params()["hidden_0"]["weight"][0]
-    np.testing.assert_array_equal(np.float32(own), params.ravel())
-    page.close()
-
-
-def test_pictures_and_weights_are_saved_and_loaded(page, tmp_path):
-    page.train(20)
-    for selector in ("#svg-net", "#svg-plane"):
-        name, body = page.download(selector)
-        root = ET.fromstring(body)
-        assert name.endswith(".svg")
-        assert root.tag == "{http://www.w3.org/2000/svg}svg"
-        assert len(root) > 10
-    before = page.value("[...app.frame['output.weight']]")
-    for selector in ("#npz", "#json"):
-        name, body = page.download(selector)
-        (tmp_path / name).write_bytes(body)
-        step = page.value("app.frame.step")
-        page.page.click("#step")
-        page.wait(f"app.frame.step > {step}")
-        assert page.value("[...app.frame['output.weight']]") != before
-        page.page.set_input_files("#upload", tmp_path / name)
-        page.wait(f"app.frame['output.weight'][0] === {before[0]}")
-        assert page.value("[...app.frame['output.weight']]") == before
-    arrays = np.load(tmp_path / "weights.npz", allow_pickle=False)
-    tree = json.loads((tmp_path / "weights.json").read_text())["params"]
-    np.testing.assert_array_equal(arrays["output.weight"], np.float32(tree["output"]["weight"]))
-    (tmp_path / "bad.json").write_text("{")
-    page.page.set_input_files("#upload", tmp_path / "bad.json")
-    page.wait("document.getElementById('error').textContent.includes('not JSON')")
-
-
-def test_a_preset_has_the_weights_that_the_lecture_prints(page):
-    page.page.click("#gallery a >> nth=1")
-    page.wait(
-        "app.frame['hidden_0.weight'] && Math.abs(app.frame['hidden_0.weight'][0] - 0.53) < 1e-6"
-    )
-    for name, layer in LECTURE_XOR.items():
-        found = page.value(f"[...app.frame['{name}.weight']]")
-        np.testing.assert_allclose(found, np.ravel(layer["weight"]), rtol=1e-6)
-    assert page.value("Math.min(...app.frame.accuracy.subarray(0, 2))") == 1.0
-    assert page.page.locator("#gallery a").count() == len(presets())
 
 
 def test_diverged_networks_are_counted_and_shown(page):
@@ -442,71 +294,29 @@ def test_diverged_networks_are_counted_and_shown(page):
     page.wait("app.frame.diverged === 0")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_accessible_and_no_wider_than_the_screen(browser, server, width, theme):
-    page = Page(browser, server.address, width=width, theme=theme).open(SMALL)
-    page.train(20)
-    assert page.violations() == []
-    page.page.click('#nodes [data-at="1,0"]')
-    page.page.click("#owner summary")
-    assert page.violations() == []
-    page.page.click("#walk")
-    page.wait("app.walk && app.walk.pass")
-    for _ in range(18):
-        page.page.click("#next")
-    assert page.violations() == []
-    assert page.value("document.documentElement.scrollWidth") <= width
-    page.close()
+def test_programs_that_compile_are_named(browser, monkeypatch):
+    """The picture is there while training still compiles; a click waits for what it needs."""
+    compile_program, may_go = programs.compile_program, threading.Event()
 
+    def held(key):
+        assert may_go.wait(90) if key[0] == "advance" else True
+        return compile_program(key)
 
-def test_a_finger_draws_on_a_phone(browser, server):
-    page = Page(browser, server.address, width=390, height=844, has_touch=True, is_mobile=True)
-    page.open(SMALL)
-    order = page.page.eval_on_selector_all(
-        "main section",
-        """all => all.sort((a, b) => a.getBoundingClientRect().top - b.getBoundingClientRect().top)
-            .map(s => s.id)""",
-    )
-    assert order[:2] == ["plane-section", "network-section"]
-    page.page.tap("#owner summary")
-    page.page.tap("#clear")
-    page.page.tap("#plot", position={"x": 100, "y": 100})
-    page.page.tap("#plot", position={"x": 200, "y": 250})
-    page.wait("app.frame.n === 2")
-    page.close()
-
-
-def test_the_whole_page_is_reached_by_the_keyboard(page):
-    """Tab comes to every control that can be seen, and each has a name."""
-    seen = set()
-    for _ in range(200):
-        page.page.keyboard.press("Tab")
-        found = page.value("document.activeElement.id || document.activeElement.className")
-        if page.value("document.activeElement === document.body"):
-            break
-        seen.add(found)
-    wanted = {"play", "step", "reset", "pace", "theme", "c-noise", "c-activation", "c-networks"}
-    wanted |= {
-        "plot",
-        "member",
-        "more",
-        "walk",
-        "lines",
-        "link",
-        "code",
-        "save",
-        "upload",
-        "c-seed",
-    }
-    assert wanted <= seen
-
-
-def test_programs_that_compile_are_named(page):
-    page.page.evaluate("set({widths: [5, 4, 3, 3]})")
-    page.wait("!document.getElementById('compiling').hidden")
-    assert "hidden layers" in page.page.inner_text("#compiling")
-    page.wait("app.frame['hidden_3.weight']")
+    monkeypatch.setattr(programs, "compile_program", held)
+    with served(programs.Programs()) as server:
+        page = Page(browser, server.address).open(SMALL)
+        page.wait("document.getElementById('compiling').textContent.includes('training, batch 16')")
+        page.page.evaluate("set({widths: [5, 4, 3]})")
+        assert page.value("app.frame.step") == 0
+        page.page.click("#step")
+        page.wait("!document.getElementById('veil').hidden")
+        assert "training, batch 16" in page.page.inner_text("#veil")
+        page.page.evaluate("set({widths: [5, 4, 3]})")
+        page.wait("document.getElementById('veil').textContent.includes('3 hidden layers')")
+        may_go.set()
+        page.wait("app.frame['hidden_2.weight']")
+        page.wait("app.frame.step > 0 && document.getElementById('veil').hidden")
+        page.close()
 
 
 def test_the_files_of_the_page_are_small():

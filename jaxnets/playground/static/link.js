@@ -94,7 +94,7 @@ export async function loop() {
     const now = performance.now();
     measure(steps, now - last, frame);
     last = now;
-    receive(frame);
+    receive(Object.assign(frame, { config: body.config }));
     changed({ compiling: frame.programs, needed: false });
     if (frame.programs.busy.length && !app.running) setTimeout(() => ask(), 700);
   }
