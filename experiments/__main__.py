@@ -18,7 +18,7 @@ from .lab.run import RESULTS, load, perform, redraw, title
 DRAWING = ("PIL", "fpdf", "matplotlib", "skimage")
 """Packages that the wheel alone does not bring."""
 
-OPTIONS = ("set", "smoke", "redraw", "run", "resume", "tensorboard", "claim")
+OPTIONS = ("set", "smoke", "redraw", "style", "run", "resume", "tensorboard", "claim")
 COMMANDS: dict[str, tuple[str, ...]] = {
     "all": ("set",),
     "multiverse": ("claim",),
@@ -35,6 +35,9 @@ def main() -> int:
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     parser.add_argument("--smoke", action="store_true", help="a variant that takes seconds")
     parser.add_argument("--redraw", action="store_true", help="redraw the saved result")
+    parser.add_argument(
+        "--style", choices=("slides", "paper", "dark"), help="also save NAME.STYLE.svg, .pdf, .png"
+    )
     parser.add_argument("--claim", metavar="ROW", help="of the multiverse: F2, or all")
     folder = parser.add_mutually_exclusive_group()
     folder.add_argument("--run", metavar="FOLDER", help="save checkpoints there")
@@ -73,7 +76,7 @@ def main() -> int:
 def _require_options(options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     """Refuses options that would be ignored."""
     own = tuple(name for name in OPTIONS if name != "claim")
-    takes = COMMANDS.get(options.name, ("redraw",) if options.redraw else own)
+    takes = COMMANDS.get(options.name, ("redraw", "style") if options.redraw else own)
     ignored = [f"--{name}" for name in OPTIONS if getattr(options, name) and name not in takes]
     if ignored:
         what = "--redraw" if options.redraw and options.name not in COMMANDS else options.name
@@ -122,7 +125,7 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
         return gallery_check.main()
     elif options.redraw:
         load(options.name)
-        redraw(options.name)
+        redraw(options.name, style=options.style)
     else:
         module = load(options.name)
         config = configure(module.SMOKE if options.smoke else module.Config(), options.set)
@@ -131,9 +134,10 @@ def _dispatch(options: argparse.Namespace, parser: argparse.ArgumentParser) -> i
         if folder is not None:
             folder = as_path(folder, "--resume" if resume else "--run")
             resume |= parallel.was_restarted() and run_folder.has_run(folder)
-            run.perform_in(folder, options.name, config, resume, options.tensorboard)
+            saved = resume, options.tensorboard
+            run.perform_in(folder, options.name, config, *saved, style=options.style)
         else:
-            perform(options.name, config)
+            perform(options.name, config, style=options.style)
     return 0
 
 

@@ -17,6 +17,8 @@ try:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, MaxNLocator
+
+    from jaxnets import themes
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         f"figures need {error.name}: pip install 'jaxnets[plots]'", name=error.name
@@ -27,16 +29,6 @@ Style = dict[str, Any]
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D31")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-STYLE: dict[Any, Any] = {
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": "medium",
-    "figure.constrained_layout.use": True,
-    "font.size": 10.0,
-    "grid.alpha": 0.3,
-    "legend.frameon": False,
-}
 
 
 class Canvas(Figure):
@@ -51,6 +43,8 @@ class Canvas(Figure):
 def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (5.0, 3.6)) -> Any:
     """Creates a figure of panels of `size` inches each, and its axes `[rows, columns]`.
 
+    Within `themes.theme` it has another look.
+
     In a notebook the figure shows itself, as the last line of a cell.
 
     Examples:
@@ -58,10 +52,12 @@ def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (5.0, 3.
         >>> axes.shape
         (1, 2)
     """
-    with mpl.rc_context(STYLE):
-        canvas = Canvas(figsize=(columns * size[0], rows * size[1]))
+    look, (down, across) = themes.active(), themes.layout(rows, columns)
+    with mpl.rc_context(themes.STYLE | look.rc):
+        canvas = Canvas(figsize=(across * size[0] * look.scale, down * size[1] * look.scale))
         FigureCanvasAgg(canvas)
-        return canvas, canvas.subplots(rows, columns, squeeze=False)
+        axes = canvas.subplots(down, across, squeeze=False)
+        return canvas, axes.reshape(rows, columns)
 
 
 def styles() -> Any:

@@ -36,7 +36,8 @@ HEAVY = {
 ALLOWED = {
     "autodiff": set(),
     "host": set(),
-    "plots": set(),
+    "plots": {"themes"},
+    "themes": set(),
     "activations": {"host"},
     "augment": {"host"},
     "classical": {"host"},
@@ -72,7 +73,7 @@ ALLOWED = {
 }
 # The only rooms that may import a heavy package at all.
 HEAVY_ALLOWED = {
-    "matplotlib": {"plots"},
+    "matplotlib": {"plots", "themes"},
     "orbax": {"storage"},
     "skimage": {"data", "meshes"},
     "sklearn": {"classical", "data", "estimator", "search"},

@@ -11,6 +11,7 @@ import jaxnets
 
 FOLDER = Path(__file__).parent.parent
 LIBRARY = Path(jaxnets.__file__).parent
+UNCOUNTED = ("claims", "plots", "themes")
 LAB = Path(__file__).parent
 """Modules behind every experiment, on which no number depends."""
 
@@ -34,7 +35,7 @@ def digest(name: str) -> str:
 def library_digest(name: str) -> str:
     """Hashes the modules of `jaxnets` that an experiment uses, directly or through others.
 
-    Those of `jaxnets.claims` judge what was measured, and change no number: they do not count.
+    Those that judge and draw what was measured change no number: they do not count.
     """
     seen: set[Path] = set()
     for path in _collect(path_of(name), set()):
@@ -64,7 +65,7 @@ def _used(path: Path) -> Iterator[Path]:
         first, *rest = name.split(".")
         file = LIBRARY.joinpath(*rest)
         both = [file / "__init__.py", *([file.with_suffix(".py")] if rest else [])]
-        if first == "jaxnets" and rest[:1] != ["claims"]:
+        if first == "jaxnets" and not (rest and rest[0] in UNCOUNTED):
             yield from (found for found in both if found.is_file())
 
 

@@ -26,7 +26,7 @@ from jaxnets.claims.place import place
 from jaxnets.host import checks
 from jaxnets.host.paths import as_path
 from jaxnets.storage import run_folder
-from jaxnets.storage.atomic import atomic_write, make_folder, write_text
+from jaxnets.storage.atomic import atomic_write, make_folder, write_bytes, write_text
 from jaxnets.storage.checkpoints import CheckpointConfig
 from jaxnets.storage.digest import digest_of_file
 
@@ -38,10 +38,13 @@ from .notes import read, read_arrays
 from .registry import EXPERIMENTS
 from .rules import require_usable
 from .settings_tried import counts_of
+from .tables import table_files
 
 RESULTS = Path("results")
-SUFFIXES = (".npz", ".json", ".png")
-"""Of the files of a result: arrays, verdicts, figure."""
+FIGURES = (".png", ".svg", ".pdf", ".figure.json")
+TABLES = (".csv", ".tex")
+SUFFIXES = (".npz", ".json", *FIGURES, *TABLES)
+"""Of the files of a result: arrays, verdicts, figure, table."""
 PROGRAM = (__package__ or "").rpartition(".")[0]
 COMMAND = "make" if PROGRAM == "experiments" else f"python -m {PROGRAM}"
 """What runs an experiment: make in a checkout, Python where only the wheel is installed."""
@@ -64,16 +67,25 @@ def title(name: str) -> str:
     return (ast.get_docstring(tree) or "").partition("\n")[0]
 
 
+def about(name: str) -> str:
+    """Returns what the figure of an experiment shows: its title, and what its note expects."""
+    text = ast.get_docstring(ast.parse(path_of(name).read_text(encoding="utf-8"))) or ""
+    _, word, expected = " ".join(text.split()).rpartition("Expect ")
+    return f"{title(name)} Expected: {expected}" if word else title(name)
+
+
 def perform(
     name: str,
     config: Any | None = None,
     results: Path = RESULTS,
     checkpoints: CheckpointConfig | None = None,
+    style: str | None = None,
 ) -> Result:
-    """Runs an experiment, then writes its arrays, figure and verdicts to `results/NAME.*`.
+    """Runs an experiment, then writes its arrays, figure, table and verdicts to `results/NAME.*`.
 
     With checkpoints, the runs of an experiment whose `run` takes them are saved and resumed. Where
-    several processes run it together, process 0 writes.
+    several processes run it together, process 0 writes. With a style, a look of
+    `jaxnets.themes.THEMES`, the figure is also written as `NAME.STYLE.*`.
 
     Raises:
         TypeError, ValueError: a value of the configuration that the experiment cannot use.
@@ -106,7 +118,7 @@ def perform(
         np.savez_compressed(file, **result)
     note["arrays"] = digest_of_file(results / f"{name}.npz")
     write_text(results / f"{name}.json", json.dumps(note, indent=1))
-    redraw(name, results)
+    redraw(name, results, style)
     print(f"({seconds:.1f} s; figure and numbers in {results}/{name}.*)", flush=True)
     return result
 
@@ -142,6 +154,8 @@ def perform_in(
     resume: bool = False,
     tensorboard: bool = False,
     results: Path = RESULTS,
+    *,
+    style: str | None = None,
 ) -> Result:
     """Runs an experiment with checkpoints in a folder, or resumes it from there.
 
@@ -166,10 +180,11 @@ def perform_in(
             run_folder.restore_note(folder)
         elif first:
             run_folder.describe(folder, {"experiment": name} | dataclasses.asdict(config))
-        result = perform(name, config, results, opened.checkpoints)
+        result = perform(name, config, results, opened.checkpoints, style)
         opened.require_held()
         for suffix in SUFFIXES if first else ():
-            _copy(results / f"{name}{suffix}", folder / "figures" if suffix == ".png" else folder)
+            place = folder / "figures" if suffix in FIGURES else folder
+            _copy(results / f"{name}{suffix}", place)
     return result
 
 
@@ -192,13 +207,15 @@ def _config_of(folder: Path, name: str, config: Any) -> Any:
     return dataclasses.replace(config, **(saved | lists))
 
 
-def redraw(name: str, results: Path = RESULTS) -> None:
+def redraw(name: str, results: Path = RESULTS, style: str | None = None) -> None:
     """Judges and draws an experiment from its saved arrays, without running it.
 
     Raises:
         FileNotFoundError: it has not been run.
         ValueError: the arrays are not those of the note, or either is damaged.
     """
+    from .figures import draw_files  # needs matplotlib, which listing experiments does not
+
     results = as_path(results, "results")
     module, result = load(name), saved(name, results)
     path = results / f"{name}.json"
@@ -209,16 +226,17 @@ def redraw(name: str, results: Path = RESULTS) -> None:
         )
     try:
         note["claims"] = claims_of(name, result, note.get("registered"), results)
-        figure = module.plot(result)
+        files = draw_files(module.plot, result, about(name), style)
+        table = module.table(result)
     except KeyError as error:
         raise ValueError(
             f"{results / name}.npz has no {error}, so it is of another version of the experiment: "
             f"run `{COMMAND} {name}`"
         ) from error
     write_text(path, json.dumps(note, indent=1))
-    with atomic_write(results / f"{name}.png") as png:
-        figure.savefig(png, format="png", dpi=150)
-    print(module.table(result))
+    for ending, content in (files | table_files(table, title(name))).items():
+        write_bytes(results / f"{name}.{ending}", content)
+    print(table)
     for claim in note["claims"]:
         print(f"  [{claim['status']}] {claim['row']}: {claim['statement']}")
         print(f"      lecture: {claim['lecture']}; ours: {claim['ours']} ({claim['samples']})")

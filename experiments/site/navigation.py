@@ -54,7 +54,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
     "Data and texts": ("data", "text", "augment"),
     "Word vectors": ("word2vec",),
     "scikit-learn and classical learners": ("estimator", "classical"),
-    "Analysis and figures": ("analysis", "converge", "claims", "plots"),
+    "Analysis and figures": ("analysis", "converge", "claims", "plots", "themes"),
     "Shapes": ("shapes", "meshes"),
     "Devices and machines": ("parallel", "launch"),
     "Saving": ("storage",),

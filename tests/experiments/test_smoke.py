@@ -23,7 +23,7 @@ def smoke(names):
             config = module.SMOKE
             run.perform(name, config, tmp_path)
             files = {path.name for path in tmp_path.iterdir()}
-            assert files == {f"{name}.{end}" for end in ("npz", "json", "png")}
+            assert files == {f"{name}{end}" for end in run.SUFFIXES}
             note = json.loads((tmp_path / f"{name}.json").read_text())
             assert {"config", "program", "seconds", "date", "machine", "versions"} <= set(note)
             for claim in note["claims"]:

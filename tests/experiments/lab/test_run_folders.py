@@ -132,7 +132,7 @@ ENDINGS = {
 
 @pytest.mark.parametrize(("error", "code"), ENDINGS.values(), ids=ENDINGS)
 def test_the_exit_code_says_how_it_ended(monkeypatch, call, capsys, error, code):
-    def fail(*_):
+    def fail(*_, **__):
         raise error
 
     monkeypatch.setattr(command, "perform", fail)
