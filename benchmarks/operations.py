@@ -43,20 +43,24 @@ def arrays(operation: str) -> tuple[np.ndarray, np.ndarray | int]:
     return x, weights if isinstance(weights, int) else rng.standard_normal(weights, np.float32)
 
 
-def pytorch(operation: str, backward: bool, threads: int) -> Callable[[], float]:
+def pytorch(
+    operation: str, backward: bool, threads: int, channels_last: bool = False
+) -> Callable[[], float]:
     import torch
     from torch.nn import functional
 
     torch.set_num_threads(threads)
     images, weights = arrays(operation)
     x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, -1, 1)))
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    x = x.contiguous(memory_format=layout)
     inputs = [x.requires_grad_()] if _needs_input_grad(operation) else []
     if isinstance(weights, int):
         forward = partial(functional.max_pool2d, x, weights)
     else:
         w = torch.from_numpy(weights)
         if w.ndim == 4:
-            w = w.permute(3, 2, 0, 1).contiguous()
+            w = w.permute(3, 2, 0, 1).contiguous(memory_format=layout)
         inputs.append(w.requires_grad_())
         forward = partial(functional.conv2d if w.ndim == 4 else functional.linear, x, w)
     y = forward()
@@ -66,7 +70,7 @@ def pytorch(operation: str, backward: bool, threads: int) -> Callable[[], float]
         if backward:
             torch.autograd.grad(y, inputs, g, retain_graph=True)
         else:
-            with torch.no_grad():
+            with torch.inference_mode():
                 forward()
 
     return lambda: _seconds(call)
@@ -117,11 +121,12 @@ def _race(name: str) -> Race:
         options = {"operation": name, "backward": direction == "backward"}
         contenders += [
             Contender(
-                f"PyTorch {direction}, {threads} thread(s)",
+                f"PyTorch {direction}{how}, {threads} thread(s)",
                 f"{__name__}:pytorch",
-                options | {"threads": threads},
+                options | {"threads": threads, "channels_last": bool(how)},
                 ARENA,
             )
+            for how in (("", ", channels_last") if len(SHAPES[name][0]) == 3 else ("",))
             for threads in (1, os.cpu_count() or 1)
         ]
         ours = f"jaxnets {direction}"

@@ -1,4 +1,4 @@
-"""Many networks at once: PyTorch's loop and torch.func against one sweep over all cores.
+"""Many networks at once: PyTorch's forms and C++ by hand against one sweep over all cores.
 
 `planar` is 2-10-1, tanh, 200 full-batch steps of Adam on 1,000 points; `image` is 784-64-10, ReLU,
 one epoch of 6,400 images in batches of 64, drawn separately for each network. Seconds are per
@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.harness import Contender, Goal, Race
+from benchmarks.peers.cplusplus import NO_COMPILER
 
 RATE = {"planar": 1e-2, "image": 1e-3}
 EPOCHS = {"planar": 200, "image": 1}
 BATCH = {"planar": None, "image": 64}
+SIZES = {"planar": (2, 10, 1), "image": (784, 64, 10)}
 
 
 def points(task: str) -> tuple[np.ndarray, np.ndarray]:
@@ -63,8 +65,7 @@ def pytorch_loop(task: str, threads: int, networks: int) -> Callable[[], dict]:
     def run() -> dict:
         start = time.perf_counter()
         losses = [one() for _ in range(networks)]
-        seconds = (time.perf_counter() - start) / networks
-        return {"seconds": seconds, "loss": round(float(np.mean(losses)), 4)}
+        return _row(start, networks, losses)
 
     return run
 
@@ -99,10 +100,72 @@ def pytorch_func(task: str, threads: int, networks: int) -> Callable[[], dict]:
                 for name, p in leaves.items():
                     p.grad = grads[name]
                 adam.step()
-        seconds = (time.perf_counter() - start) / networks
-        return {"seconds": seconds, "loss": round(float(loss.mean()), 4)}
+        return _row(start, networks, float(loss.mean()))
 
     return run
+
+
+def drawn(task: str, networks: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Draws params `W1 [n, h, d], b1 [n, h], W2 [n, k, h], b2 [n, k]` of stacked networks."""
+    d, h, k = SIZES[task]
+    shapes = ((h, d), (h,), (k, h), (k,))
+    fans = (d, d, h, h)
+    params = [
+        rng.uniform(-1, 1, (networks, *shape)) / np.sqrt(fan)
+        for shape, fan in zip(shapes, fans, strict=True)
+    ]
+    return [p.astype(np.float32) for p in params]
+
+
+def stacked(
+    task: str, threads: int, networks: int, group: int | None = None, compiled: bool = False
+) -> Callable[[], dict]:
+    """PyTorch's products of stacks, in groups that stay in the cache, or all at once."""
+    import torch
+
+    from benchmarks.peers.stacked import orders, trainer
+
+    torch.set_num_threads(threads)
+    x, y = points(task)
+    train = trainer(task, x, y, RATE[task], compiled)
+    rng, together = np.random.default_rng(0), group or networks
+
+    def one_group() -> float:
+        params = drawn(task, together, rng)
+        batches = (
+            [None] * EPOCHS[task]
+            if BATCH[task] is None
+            else orders(len(x), together).split(BATCH[task], dim=1)
+        )
+        return train(params, batches)[1]
+
+    def run() -> dict:
+        start = time.perf_counter()
+        losses = [one_group() for _ in range(networks // together)]
+        return _row(start, networks, losses)
+
+    return run
+
+
+def by_hand(threads: int, networks: int) -> Callable[[], dict]:
+    """The planar networks in C++."""
+    from benchmarks.peers.cplusplus import trainer
+
+    x, y = points("planar")
+    train = trainer(x, y, RATE["planar"], threads)
+    rng = np.random.default_rng(0)
+
+    def run() -> dict:
+        start = time.perf_counter()
+        losses = train(drawn("planar", networks, rng), EPOCHS["planar"])[1]
+        return _row(start, networks, losses)
+
+    return run
+
+
+def _row(start: float, networks: int, losses: Any) -> dict:
+    seconds = (time.perf_counter() - start) / networks
+    return {"seconds": seconds, "loss": round(float(np.mean(losses)), 4)}
 
 
 def jaxnets(
@@ -138,16 +201,16 @@ def jaxnets(
         _, history = jn.sweep(
             spec, keys, data, {"learning_rate": RATE[task]}, shared_order=shared, group=group
         )
-        losses = np.asarray(history["train_loss"][:, -1])
-        seconds = (time.perf_counter() - start) / networks
-        return {"seconds": seconds, "loss": round(float(losses.mean()), 4)}
+        return _row(start, networks, history["train_loss"][:, -1])
 
     return run
 
 
-def _race(task: str, networks: int, at_least: float) -> Race:
+def _peers(task: str, networks: int) -> list[Contender]:
+    """PyTorch's and, for planar networks, ours in C++; all with all cores but one loop."""
     cores = os.cpu_count() or 1
-    torch = [
+    all_cores = {"task": task, "threads": cores}
+    loops = [
         Contender(
             f"PyTorch loop, {threads} thread(s)",
             f"{__name__}:pytorch_loop",
@@ -155,13 +218,25 @@ def _race(task: str, networks: int, at_least: float) -> Race:
         )
         for threads in (1, cores)
     ]
-    torch.append(
+    func = Contender("torch.func.vmap", f"{__name__}:pytorch_func", all_cores | {"networks": 128})
+    stacks = [
         Contender(
-            f"torch.func.vmap, {cores} thread(s)",
-            f"{__name__}:pytorch_func",
-            {"task": task, "threads": cores, "networks": networks},
+            f"stacked baddbmm{name}",
+            f"{__name__}:stacked",
+            all_cores | {"networks": networks} | how,
         )
-    )
+        for name, how in (
+            ("", {}),
+            (", groups of 32", {"group": 32}),
+            (", groups of 32, compiled", {"group": 32, "compiled": True}),
+        )
+    ]
+    own = {"threads": cores, "networks": networks}
+    kernel = Contender("C++ by hand", f"{__name__}:by_hand", own, missing=NO_COMPILER)
+    return [*loops, func, *stacks, *([kernel] if task == "planar" else [])]
+
+
+def _race(task: str, networks: int, over_stacked: float) -> Race:
     ours = [
         Contender(label, f"{__name__}:jaxnets", {"task": task, "networks": networks} | options)
         for label, options in (
@@ -171,13 +246,17 @@ def _race(task: str, networks: int, at_least: float) -> Race:
         )
         if task == "image" or "shared" not in options
     ]
+    kernel = "a kernel in C++ for one fixed network, if its time matters more than yours"
     goals = [
-        Goal("jaxnets sweep", "PyTorch loop", at_least=at_least),
+        Goal("jaxnets sweep", "PyTorch loop", at_least=30 if task == "planar" else 4.5),
         Goal("jaxnets sweep", "torch.func", at_least=1.0),
+        Goal("jaxnets sweep", "stacked baddbmm", at_most=over_stacked),
     ]
+    if task == "planar":
+        goals.append(Goal("jaxnets sweep", "C++ by hand", at_most=1.2, instead=kernel))
     layers = {"planar": "2-10-1, full batch", "image": "784-64-10, batches of its own"}[task]
-    title = f"sweep of {networks} networks {layers}, seconds a network"
-    return Race(title, torch + ours, goals, 5, f"sweep-{task}-{networks}")
+    title = f"sweep of {networks:,} networks {layers}, seconds a network"
+    return Race(title, _peers(task, networks) + ours, goals, 5, f"sweep-{task}-{networks}")
 
 
-RACES = [partial(_race, "planar", 256, 30), partial(_race, "image", 128, 4.5)]
+RACES = [partial(_race, "planar", 1_024, 0.20), partial(_race, "image", 128, 0.55)]
