@@ -1,6 +1,7 @@
 """The objective that training minimises: the mean loss on a batch, plus penalties."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -26,8 +27,10 @@ MetricPairs = tuple[tuple[str, Metric], ...]
 RECORDED = ("loss", "accuracy")
 """The metrics that every run of a classifier records; the first of them any other run, too."""
 PARTS = {"x", "y", "weight"}
-BLOCK = 500
-"""Samples evaluated at a time."""
+BLOCK, SMALLEST_BLOCK = 500, 16
+"""Samples evaluated at a time, and the fewest of large images."""
+BLOCK_ENTRIES = 400_000
+"""How many pixels the images of a block may have, as 500 of MNIST's."""
 
 
 class Narrowable(Protocol):
@@ -252,16 +255,21 @@ def outputs_of(model: Any, params: Params, x: Array) -> Array:
     """Computes the outputs of all samples `[samples, ...]`, in blocks that fit into a cache.
 
     Between two layers of a convolutional network there are 30 times the numbers of its input;
-    10,000 images at once would exceed the cache, and the memory of small devices.
+    10,000 images at once would exceed the cache, and the memory of small devices. So the larger
+    the images, the fewer make a block.
     """
-    blocks = x[: len(x) - len(x) % BLOCK].reshape(-1, BLOCK, *x.shape[1:])
-    if len(blocks) < 2:
-        return calls_of(model).evaluate(params, x)
-    outputs = lax.map(partial(calls_of(model).evaluate, params), blocks)
+    evaluate, block = partial(calls_of(model).evaluate, params), BLOCK
+    if x.ndim > 2:
+        entries = max(1, math.prod(x.shape[1:]))
+        block = min(BLOCK, max(SMALLEST_BLOCK, BLOCK_ENTRIES // entries))
+    if len(x) < 2 * block:
+        return evaluate(x)
+    starts = jnp.arange(0, len(x) - block + 1, block)
+    outputs = lax.map(lambda start: evaluate(lax.dynamic_slice_in_dim(x, start, block)), starts)
     outputs = outputs.reshape(-1, *outputs.shape[2:])
     if len(outputs) == len(x):
         return outputs
-    return jnp.concatenate([outputs, calls_of(model).evaluate(params, x[len(outputs) :])])
+    return jnp.concatenate([outputs, evaluate(x[len(outputs) :])])
 
 
 @dataclass(frozen=True)

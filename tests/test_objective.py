@@ -11,6 +11,7 @@ from sklearn import metrics
 
 from jaxnets import MLP, Objective
 from jaxnets.losses import LOSSES, get_loss
+from jaxnets.models import CNN, Activate, Conv, GlobalAverage, MaxPool
 from jaxnets.objective import (
     BLOCK,
     l1_penalty,
@@ -149,3 +150,47 @@ def test_outputs_in_blocks_are_the_outputs(key, samples):
     params = model.init(key, x)
     blocked = jax.jit(lambda params, x: outputs_of(model, params, x))(params, x)
     chex.assert_trees_all_close(blocked, model.apply(params, x), atol=1e-6)
+
+
+@pytest.mark.parametrize("side", [28, 40, 400])
+@pytest.mark.parametrize("samples", [15, 16, 33, 501])
+def test_images_in_blocks_have_their_outputs(side, samples):
+    """A model that reads a pixel costs nothing, so that large images can be tried."""
+    model = Corner()
+    x = np.broadcast_to(np.arange(samples, dtype=np.float32)[:, None, None], (samples, side, side))
+    blocked = jax.jit(lambda x: outputs_of(model, {}, x))(x)
+    np.testing.assert_array_equal(blocked, x[:, :1, 0])
+
+
+class Corner:
+    """Returns the first pixel of each image."""
+
+    def init(self, key, x):
+        return {}
+
+    def apply(self, params, x):
+        return x[:, :1, 0]
+
+
+def bytes_to_evaluate(samples, side):
+    """What XLA allocates for values between the layers of a network of 3x3 convolutions."""
+    layers = [
+        layer for n in (64, 64, 128) for layer in (Conv(n, 3, padding="SAME"), Activate("relu"))
+    ]
+    model = CNN((*layers, MaxPool(2), GlobalAverage()))
+    shape = (samples, side, side, 3)
+    params = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, *shape[1:])))
+    evaluate = jax.jit(lambda params, x: outputs_of(model, params, x))
+    program = evaluate.lower(params, jax.ShapeDtypeStruct(shape, jnp.float32)).compile()
+    return program.memory_analysis().temp_size_in_bytes
+
+
+def test_evaluation_takes_bounded_memory():
+    """Of all samples at once 10,000 pictures would need 7.5 GB; also those that fill no block."""
+    assert bytes_to_evaluate(1_000, 32) < 200 * 2**20
+    assert bytes_to_evaluate(10_050, 32) < 200 * 2**20
+
+
+def test_evaluation_of_large_images_takes_bounded_memory():
+    """A block as for small ones, of 500, would need 18 GB."""
+    assert bytes_to_evaluate(500, 224) < 2**30
