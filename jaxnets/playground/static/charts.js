@@ -1,13 +1,21 @@
 // Curves over the updates, and what is in the layers.
-import { css, fitted, palette } from "./colours.js";
+import { css, fitted, font, palette } from "./colours.js";
 import { quantiles } from "./link.js";
 import { num } from "./numbers.js";
 import { app, fits, names } from "./state.js";
 
-const FONT = "11px system-ui, sans-serif";
-const decades = (digits) => [-5, -4, -3, -2, -1, 0, 1, 2, 3].flatMap((e) => digits.map((d) => Number(`${d}e${e}`)));
-const COARSE = decades([1, 3]);
-const FINE = decades([1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6, 6.5, 7, 8, 9]);
+const decades = (digits) => Array.from({ length: 10 }, (_, e) => digits.map((d) => Number(`${d}e${e - 6}`))).flat();
+// Ticks of a logarithmic axis, coarse to fine; a short axis has its own.
+const TICKS = [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 8]].map(decades);
+
+function ticksWithin(low, high) {
+  const within = (ticks) => ticks.filter((v) => Math.log10(v) >= low - 1e-9 && Math.log10(v) <= high + 1e-9);
+  const found = TICKS.map(within).find((ticks) => ticks.length > 2);
+  if (found) return found;
+  const span = 10 ** high - 10 ** low;
+  const step = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2].find((v) => span / v < 5) ?? 0.5;
+  return Array.from({ length: 6 }, (_, i) => Number(((Math.ceil(10 ** low / step) + i) * step).toFixed(3))).filter((v) => v <= 10 ** high);
+}
 
 export function drawCurves() {
   const canvas = document.getElementById("curves");
@@ -22,11 +30,12 @@ export function drawCurves() {
   let [low, high] = [Math.min(...values), Math.max(...values)];
   if (!log) [low, high] = [Math.min(low, 0.9), 1.005];
   if (high - low < 0.3 && log) [low, high] = [low - 0.15, high + 0.15];
-  const [left, bottom] = [40, 18];
+  const [left, bottom] = [40 * palette.unit, 18 * palette.unit];
   const span = Math.max(1, rows.at(-1).step - rows[0].step);
   const x = (step) => left + ((w - left - 4) * (step - rows[0].step)) / span;
   const y = (v) => 6 + ((h - bottom - 6) * (high - scale(v))) / (high - low);
-  axes(g, w, h, left, log ? (high - low < 1 ? FINE : COARSE) : [0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1], (v) => scale(v) >= low - 1e-9 && scale(v) <= high, y);
+  const ticks = log ? ticksWithin(low, high) : [0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1].filter((v) => v >= low && v <= high);
+  axes(g, w, left, ticks, y);
   g.textBaseline = "alphabetic";
   g.fillText(rows.at(-1).step.toLocaleString("en") + " updates", w - 4, h - 4);
   g.textAlign = "left";
@@ -36,17 +45,17 @@ export function drawCurves() {
   canvas.setAttribute("aria-label", `${log ? "Loss" : "Accuracy"}: training ${num(last[0][1])}` + (app.frame.valid ? `, validation ${num(last[1][1])}` : ""));
 }
 
-function axes(g, w, h, left, ticks, isIn, y) {
-  g.font = FONT;
+function axes(g, w, left, ticks, y) {
+  g.font = font(11);
   g.fillStyle = css(palette.soft);
   g.strokeStyle = css(palette.line);
   g.lineWidth = 1;
   g.textAlign = "right";
   g.textBaseline = "middle";
   let before = Infinity;
-  for (const tick of ticks.filter(isIn)) {
+  for (const tick of ticks) {
     const at = Math.round(y(tick)) + 0.5;
-    if (Math.abs(before - at) < 13) continue;
+    if (Math.abs(before - at) < 13 * palette.unit) continue;
     before = at;
     g.beginPath();
     g.moveTo(left, at);
@@ -57,9 +66,9 @@ function axes(g, w, h, left, ticks, isIn, y) {
 }
 
 function curve(g, points, part) {
-  const colour = css(part ? palette.negative : palette.ink);
+  const colour = css(part ? palette.accent : palette.ink);
   g.fillStyle = g.strokeStyle = colour;
-  g.globalAlpha = 0.16;
+  g.globalAlpha = part ? 0.2 : 0.13;
   g.beginPath();
   points.forEach((p, i) => g[i ? "lineTo" : "moveTo"](p[0], p[3]));
   [...points].reverse().forEach((p) => g.lineTo(p[0], p[1]));
@@ -106,9 +115,9 @@ function drawNorms(g, w, h, canvas) {
   if (!all.length) return;
   const low = Math.min(Math.floor(Math.min(...all)), -2);
   const high = Math.max(Math.ceil(Math.max(...all)), 0);
-  const [left, bottom] = [40, 18];
+  const [left, bottom] = [40 * palette.unit, 18 * palette.unit];
   const y = (v) => 6 + ((h - bottom - 6) * (high - Math.log10(Math.max(v, 10 ** low)))) / (high - low);
-  axes(g, w, h, left, Array.from({ length: high - low + 1 }, (_, i) => 10 ** (low + i)), () => true, y);
+  axes(g, w, left, Array.from({ length: high - low + 1 }, (_, i) => 10 ** (low + i)), y);
   const step = (w - left) / rows.length;
   shortNames().forEach((name, l) => {
     const x = left + step * (l + 0.5);
@@ -140,7 +149,7 @@ function drawHistograms(g, w, h, canvas) {
   const most = Math.max(0.5, ...layers.flat().map(Math.abs));
   const bins = layers.length > 5 ? 11 : 21;
   const step = w / layers.length;
-  g.font = FONT;
+  g.font = font(11);
   g.textAlign = "center";
   layers.forEach((values, l) => {
     const counts = new Array(bins).fill(0);

@@ -8,7 +8,9 @@ const word = (c) => (255 << 24) | (Math.round(c[2]) << 16) | (Math.round(c[1]) <
 const LIGHT = [[196, 86, 10], [13, 90, 167], [0, 140, 100], [150, 60, 130], [214, 158, 0], [70, 160, 205]];
 const DARK = [[240, 144, 63], [107, 182, 245], [60, 205, 155], [225, 140, 200], [240, 210, 80], [150, 160, 250]];
 export const FADES = 32;
-export const palette = { classes: LIGHT, signed: null, faded: null, spread: null };
+export const palette = { classes: LIGHT, signed: null, faded: null, spread: null, unit: 1 };
+// Text of so many pixels at the usual size of the page, larger on a large screen.
+export const font = (size, family = "system-ui, sans-serif") => `${Math.round(10 * size * palette.unit) / 10}px ${family}`;
 
 export function readColours() {
   const style = getComputedStyle(root);
@@ -71,6 +73,7 @@ export function fitted(canvas, height) {
     canvas.width = Math.round(width * scale);
     canvas.height = Math.round(high * scale);
   }
+  palette.unit = parseFloat(getComputedStyle(root).fontSize) / 16;
   const g = canvas.getContext("2d");
   g.setTransform(scale, 0, 0, scale, 0, 0);
   g.clearRect(0, 0, width, high);

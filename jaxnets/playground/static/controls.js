@@ -1,9 +1,9 @@
 // The controls: built from the schema, painted from the configuration.
 import schema from "./schema.js";
-import { css, marker, palette, tile } from "./colours.js";
 import { defaults, fromAddress, kindOf } from "./config.js";
 import { ask, fail, post } from "./link.js";
 import { FEATURE_TEXT, clean, num } from "./numbers.js";
+import { picture } from "./icons.js";
 import { columns, nearestLink, onPick } from "./network.js";
 import { app, bias, changed, names, set, sizes, weight } from "./state.js";
 
@@ -21,6 +21,8 @@ const SLIDERS = {
 };
 const TEXTS = {
   cross_entropy: "cross entropy", squared_error: "squared error", seed: "by seed", learning_rate: "by rate", width: "by width",
+  xor: "exclusive or", spirals: "two spirals", random_points: "random labels", own: "own points", rosenbrock: "Rosenbrock surface",
+  rosenbrock_region: "Rosenbrock region",
 };
 const text = (value) => TEXTS[value] ?? String(value).replace(/_/g, " ");
 const painters = [];
@@ -118,9 +120,7 @@ function buildProblems() {
     button.dataset.problem = name;
     button.title = text(name);
     button.setAttribute("aria-label", text(name));
-    const icon = document.createElement("canvas");
-    icon.width = icon.height = 72;
-    button.append(icon);
+    button.append(picture(name));
     button.onclick = () => {
       set({ problem: name });
       if (name === "own") $("owner").open = true;
@@ -154,7 +154,7 @@ function buildGallery() {
     title.textContent = preset.title;
     const about = document.createElement("span");
     about.textContent = preset.text;
-    link.append(title, about);
+    link.append(picture(fromAddress(preset.address).problem), title, about);
     link.onclick = (event) => {
       event.preventDefault();
       app.config = fromAddress(preset.address);
@@ -187,78 +187,6 @@ export function paintControls() {
   }
   const regression = ["curve", "surface"].includes(kindOf(config));
   $("curve").querySelector('[data-v="accuracy"]').disabled = regression;
-}
-
-// Pictures of the problems, drawn by the page: a fixed handful of points each.
-export function paintIcons() {
-  for (const button of document.querySelectorAll("#problems button")) icon(button.firstChild, button.dataset.problem);
-}
-
-function icon(canvas, name) {
-  const g = canvas.getContext("2d");
-  g.fillStyle = css(palette.middle);
-  g.fillRect(0, 0, 72, 72);
-  let seed = 7;
-  const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
-  const dot = (x, y, k) => {
-    marker(g, k, 36 + 29 * x, 36 - 29 * y, 3.2);
-    g.fillStyle = css(palette.classes[k]);
-    g.fill();
-  };
-  if (name === "own") return cross(g);
-  if (schema.kinds[name] === "curve") return line(g, name);
-  if (schema.kinds[name] === "surface") return surface(g, name);
-  for (let i = 0; i < 46; i++) ICONS[name]?.(dot, i % 2, random(), 2 * random() - 1, 2 * random() - 1);
-}
-
-const ICONS = {
-  spirals: (dot, k, t) => {
-    const [r, a] = [0.1 + 0.9 * t, 9.4 * (0.1 + 0.9 * t)];
-    dot((k ? -r : r) * Math.cos(a), (k ? -r : r) * Math.sin(a), k);
-  },
-  circles: (dot, k, t) => dot((k ? 0.45 : 0.95) * Math.cos(6.28 * t), (k ? 0.45 : 0.95) * Math.sin(6.28 * t), k),
-  two_moons: (dot, k, t) => (k ? dot(0.3 - 0.62 * Math.cos(3.14 * t), 0.25 - 0.6 * Math.sin(3.14 * t), 1) : dot(0.62 * Math.cos(3.14 * t) - 0.3, 0.6 * Math.sin(3.14 * t) - 0.2, 0)),
-  xor: (dot, k, t, u, v) => dot((u > 0 ? 0.6 : -0.6) + 0.25 * (t - 0.5), (v > 0 ? 0.6 : -0.6) + 0.3 * (t - 0.5), Number(u > 0 !== v > 0)),
-  checkerboard: (dot, k, t, u, v) => dot(u, v, (Math.floor(2 * u + 2) + Math.floor(2 * v + 2)) % 2),
-  rosenbrock_region: (dot, k, t, u, v) => (k ? dot(1.5 * t - 0.75, 1.8 * (1.5 * t - 0.75) ** 2 - 0.8 + 0.06 * v, 1) : dot(u, v, 0)),
-  random_points: (dot, k, t, u, v) => dot(u, v, Math.floor(3 * t)),
-  arms: (dot, k, t, u) => {
-    const arm = Math.floor(1.5 * (u + 1));
-    const a = 2.5 * t + (6.28 * arm) / 3;
-    dot((0.1 + 0.9 * t) * Math.cos(a), (0.1 + 0.9 * t) * Math.sin(a), arm);
-  },
-};
-
-function cross(g) {
-  g.strokeStyle = css(palette.ink);
-  g.lineWidth = 5;
-  g.lineCap = "round";
-  g.beginPath();
-  g.moveTo(36, 20); g.lineTo(36, 52); g.moveTo(20, 36); g.lineTo(52, 36);
-  g.stroke();
-}
-
-function line(g, name) {
-  g.strokeStyle = css(palette.positive);
-  g.lineWidth = 4;
-  g.beginPath();
-  for (let i = 0; i <= 60; i++) {
-    const x = i / 30 - 1;
-    const y = name === "sine" ? 0.8 * Math.sin(6.28 * x) : Math.floor(2 * x - 1e-9) / 2 + 0.25;
-    g[i ? "lineTo" : "moveTo"](36 + 28 * x, 36 - 26 * y);
-  }
-  g.stroke();
-}
-
-function surface(g, name) {
-  const t = tile(24);
-  for (let i = 0; i < 576; i++) {
-    const [a, b] = [((i % 24) + 0.5) / 12 - 1, 1 - (Math.floor(i / 24) + 0.5) / 12];
-    const v = name === "waves" ? 0.9 * Math.sin(Math.PI * a) * Math.cos(Math.PI * b) : (100 * (b - a * a) ** 2 + (1 - a) ** 2) / 202 - 1;
-    t.words[i] = palette.signed[Math.max(0, Math.min(255, Math.round(127.5 + 110 * v)))];
-  }
-  t.put();
-  g.drawImage(t.canvas, 0, 0, 72, 72);
 }
 
 // ---- reading and setting the weights of a unit

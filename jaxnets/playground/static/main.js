@@ -2,7 +2,8 @@
 import { drawCurves, drawLayers, drawLegend } from "./charts.js";
 import { readColours, setTheme } from "./colours.js";
 import { fromAddress, kindOf } from "./config.js";
-import { buildControls, paintControls, paintIcons, paintInspector, scoreText } from "./controls.js";
+import { buildControls, paintControls, paintInspector, scoreText } from "./controls.js";
+import { paintIcons } from "./icons.js";
 import { ask, decode, fail, loop, post, receive, speed } from "./link.js";
 import { drawNetwork, onPick } from "./network.js";
 import { featuresOf, passes } from "./passes.js";

@@ -1,6 +1,6 @@
 // The network: units as pictures of the plane, weights as links, biases as dots, all to be edited.
 import schema from "./schema.js";
-import { css, fitted, palette, signOf, tile } from "./colours.js";
+import { css, fitted, font, palette, signOf, tile } from "./colours.js";
 import { outputsOf } from "./config.js";
 import { FEATURE, FEATURE_TEXT, num } from "./numbers.js";
 import { app, bias, fits, names, set, sizes, weight } from "./state.js";
@@ -20,8 +20,8 @@ export function layout(width) {
   const across = counts.map((n) => Math.ceil(n / rows(n)));
   const most = Math.max(...counts.map(rows), 3);
   const room = (width - 24) / (across.reduce((a, b) => a + b, 0) + 1.1 * (counts.length - 1) + 1.2);
-  const size = Math.max(13, Math.min(most > 8 ? 26 : most > 6 ? 40 : 52, room));
-  const gap = size + (app.walk ? (size < 30 ? 24 : 36) : most > 8 ? 4 : 11);
+  const size = Math.max(13, Math.min((most > 8 ? 26 : most > 6 ? 40 : 52) * palette.unit, room));
+  const gap = size + (app.walk ? (size < 30 ? 24 : 36) * palette.unit : most > 8 ? 4 : 11);
   const height = Math.max(290, most * gap + 64);
   const margin = width > 480 ? 46 : 30;
   const total = across.reduce((a, b) => a + b * (size + 4) - 4, 0);
@@ -30,7 +30,7 @@ export function layout(width) {
   columns = counts.map((n, l) => {
     const per = rows(n);
     const last = l === counts.length - 1;
-    const big = last && n === 1 ? Math.min(size * 1.3, 64) : size;
+    const big = last && n === 1 ? Math.min(size * 1.3, 64 * palette.unit) : size;
     const found = Array.from({ length: n }, (_, i) => ({
       x: left + size / 2 + Math.floor(i / per) * (size + 4),
       y: 40 + (height - 54) / 2 + ((i % per) - (Math.min(per, n) - 1) / 2) * gap,
@@ -135,7 +135,7 @@ function unit(g, place, l, i, step) {
 
 function label(g, text, x, y, align, colour = css(palette.soft)) {
   g.fillStyle = colour;
-  g.font = "12px system-ui, sans-serif";
+  g.font = font(12);
   g.textAlign = align;
   g.textBaseline = "middle";
   const wide = g.measureText(text).width;

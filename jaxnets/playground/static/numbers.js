@@ -6,7 +6,7 @@ export function num(v) {
   if (v !== 0 && (a < 0.001 || a >= 1e5)) text = v.toExponential(1);
   else if (v !== 0 && a < 0.1) text = v.toPrecision(2);
   else text = v.toFixed(a >= 100 ? 0 : a >= 10 ? 1 : a >= 1 ? 2 : 3);
-  return text.replace("-", "−");
+  return text.replace(/-/g, "−");
 }
 export const signed = (v) => (v < 0 ? `(${num(v)})` : num(v));
 export const clean = (v) => (typeof v === "number" ? Number(v.toPrecision(4)) : v);

@@ -1,7 +1,7 @@
 // The plane: what the networks answer, their boundaries, and the points.
 import schema from "./schema.js";
 import { css, FADES, fitted, marker, palette, tile } from "./colours.js";
-import { kindOf, outputsOf } from "./config.js";
+import { outputsOf } from "./config.js";
 import { app } from "./state.js";
 
 const G = schema.grid;
@@ -205,12 +205,17 @@ function drawMarks(g, w, h) {
   }
 }
 
-const TEXTS = {
-  binary: "class 0 to 1; faint where networks disagree",
-  classes: "the likeliest class; faint where networks disagree",
-  curve: "mean of the networks, one deviation either side",
-  surface: "height −1.25 to 1.25; faint where networks disagree",
-};
+const ENDS = { binary: ["class 0", "class 1"], surface: ["−1.25", "1.25"] };
+
+function keyText() {
+  const { frame, view, member, config } = app;
+  const rest = [frame.valid && "hollow ones validate", frame.n > frame.train + frame.valid && "dashed ones test"].filter(Boolean);
+  const points = `Filled points train${rest.length ? ", " + rest.join(", ") : ""}.`;
+  if (view === "mine") return `Network ${member + 1} alone. ${points}`;
+  if (frame.kind === "curve") return `Line: mean of the networks. Band: one standard deviation. ${points}`;
+  if (view === "std") return `Standard deviation over the ${config.networks} networks. ${points}`;
+  return `Faint where the networks disagree. ${points}`;
+}
 
 function drawKey() {
   const key = document.getElementById("key");
@@ -227,10 +232,11 @@ function drawKey() {
     }
   }
   g.putImageData(image, 0, 0);
-  const text = app.view === "std" ? "deviation of the networks, from 0 up"
-    : app.view === "mine" ? "network " + (app.member + 1) + " alone" : TEXTS[kindOf(app.config)];
-  document.getElementById("key-text").textContent = text;
-  key.hidden = kindOf(app.config) === "curve";
+  const [low, high] = app.view === "std" ? ["agree", "disagree"] : ENDS[app.frame.kind] ?? ["class 0", `class ${k - 1}`];
+  document.getElementById("key-low").textContent = low;
+  document.getElementById("key-high").textContent = high;
+  document.getElementById("key-text").textContent = keyText();
+  document.getElementById("scale").hidden = app.frame.kind === "curve";
 }
 
 // The picture in a sentence.

@@ -10,8 +10,8 @@ import { rateOf } from "./story.js";
 
 const $ = (id) => document.getElementById(id);
 const MODULES = [
-  "schema", "config", "state", "link", "colours", "numbers", "plane", "network", "charts", "passes", "walk", "story", "points", "controls",
-  "share", "main",
+  "schema", "config", "state", "link", "colours", "numbers", "plane", "network", "charts", "passes", "walk", "story", "points", "icons",
+  "controls", "share", "main",
 ];
 
 function flash(button, text) {

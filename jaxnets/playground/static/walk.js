@@ -1,5 +1,5 @@
 // One sample through one network, number by number: the order of the steps, and the numbers drawn.
-import { css, palette, signOf } from "./colours.js";
+import { css, font, palette, signOf } from "./colours.js";
 import { outputsOf } from "./config.js";
 import { num } from "./numbers.js";
 import { app, names, saved, sizes } from "./state.js";
@@ -37,22 +37,28 @@ export function stepOf() {
 
 export const deltaOf = (l, u) => numbers().grads[names()[l]].bias[u];
 
-export function pill(g, text, x, y, colour, solid) {
-  g.font = '600 11px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace';
+let taken = [];
+
+// A number in a pill; those drawn are noted, so that others keep clear of them.
+function pill(g, text, x, y, colour, solid) {
+  const [w, h] = sizeOf(g, text);
+  taken.push([x, y, w, h]);
   g.textAlign = "center";
   g.textBaseline = "middle";
-  const w = g.measureText(text).width + 9;
   g.beginPath();
-  g.roundRect(x - w / 2, y - 8, w, 16, 8);
+  g.roundRect(x - w / 2, y - h / 2, w, h, h / 2);
   g.fillStyle = css(solid ? colour : palette.panel);
-  g.globalAlpha = solid ? 1 : 0.94;
   g.fill();
-  g.globalAlpha = 1;
   g.strokeStyle = css(colour);
   g.lineWidth = 1;
   g.stroke();
   g.fillStyle = css(solid ? palette.panel : colour);
   g.fillText(text, x, y + 0.5);
+}
+
+function sizeOf(g, text) {
+  g.font = `600 ${font(11, 'ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace')}`;
+  return [g.measureText(text).width + 9 * palette.unit, 16 * palette.unit];
 }
 
 // Values below the units, deltas above, and the weights of the step on their links.
@@ -61,37 +67,43 @@ export function drawNumbers(g, columns) {
   const all = steps();
   const [now, current] = [app.walk.at, all[app.walk.at]];
   const many = Math.max(...sizes()) > 8;
+  const sign = columns[1][0].x - columns[0][0].x > 110 ? "δ " : "";
   const at = new Map(all.map((s, i) => [`${s.phase},${s.l},${s.u}`, i]));
+  taken = [];
   columns.forEach((column, l) => column.forEach((p, i) => {
     if (many && !(current.l === l - 1 && current.u === i)) return;
-    if (l === 0) return pill(g, num(pass.x[0][i]), p.x, p.y + p.size / 2 + 9, palette.accent);
+    const [above, below] = [p.y - p.size / 2 - 8.5 * palette.unit, p.y + p.size / 2 + 9 * palette.unit];
+    if (l === 0) return pill(g, num(pass.x[0][i]), p.x, below, palette.accent);
     const [forward, backward] = [at.get(`forward,${l - 1},${i}`), at.get(`backward,${l - 1},${i}`)];
     const last = l === columns.length - 1;
-    if (forward <= now) pill(g, num(last ? pass.s[l - 1][i] : pass.h[l - 1][i]), p.x, p.y + p.size / 2 + 9, palette.accent, forward === now);
-    if (backward <= now) pill(g, "δ " + num(deltaOf(l - 1, i)), p.x, p.y - p.size / 2 - 8, palette.delta, backward === now);
+    if (forward <= now) pill(g, num(last ? pass.s[l - 1][i] : pass.h[l - 1][i]), p.x, below, palette.accent, forward === now);
+    if (backward <= now) pill(g, sign + num(deltaOf(l - 1, i)), p.x, above, palette.delta, backward === now);
   }));
   if (!many) onLinks(g, columns, current, pass);
 }
 
 function onLinks(g, columns, { phase, l, u }, pass) {
   const layer = pass.params[names()[l]];
-  if (phase === "forward") columns[l].forEach((p, i) => onLink(g, p, columns[l + 1][u], i, columns[l].length, layer.weight[u][i], signOf(layer.weight[u][i])));
+  if (phase === "forward") columns[l].forEach((p, i) => onLink(g, p, columns[l + 1][u], layer.weight[u][i], signOf(layer.weight[u][i])));
   if (phase === "update") {
     const grads = pass.grads[names()[l]].weight[u];
-    columns[l].forEach((p, i) => onLink(g, p, columns[l + 1][u], i, columns[l].length, grads[i], palette.delta));
+    columns[l].forEach((p, i) => onLink(g, p, columns[l + 1][u], grads[i], palette.delta));
   }
   if (phase === "backward" && l < columns.length - 2) {
     const next = pass.params[names()[l + 1]].weight;
-    columns[l + 2].forEach((q, o) => onLink(g, columns[l + 1][u], q, o, columns[l + 2].length, next[o][u], signOf(next[o][u])));
+    columns[l + 2].forEach((q, o) => onLink(g, columns[l + 1][u], q, next[o][u], signOf(next[o][u])));
   }
 }
 
-// Numbers of neighbouring links lie at different places, so that none hides another.
-function onLink(g, p, q, i, n, value, colour) {
+const PLACES = [0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82];
+// A number lies on its link where it hides the least of the others.
+function onLink(g, p, q, value, colour) {
   const [x1, x2] = [p.x + p.size / 2, q.x - q.size / 2];
-  const t = 0.3 + 0.36 * (n > 1 ? i / (n - 1) : 0.5);
-  const s = 3 * t * t - 2 * t * t * t;
-  pill(g, num(value), x1 + (x2 - x1) * t, p.y + (q.y - p.y) * s, colour);
+  const [w, h] = sizeOf(g, num(value));
+  const hidden = ([x, y]) => taken.reduce((sum, [a, b, c, d]) => sum + Math.max(0, (w + c) / 2 + 2 - Math.abs(x - a)) * Math.max(0, (h + d) / 2 + 2 - Math.abs(y - b)), 0);
+  const spots = PLACES.map((t) => [x1 + (x2 - x1) * t, p.y + (q.y - p.y) * (3 * t * t - 2 * t * t * t)]);
+  const best = spots.reduce((a, b) => (hidden(b) < hidden(a) ? b : a));
+  pill(g, num(value), ...best, colour);
 }
 
 export function stepTo(at) {
