@@ -25,6 +25,12 @@ class Activation(NamedTuple):
         smoothness: the number of continuous derivatives; -1 for a jump, None for infinitely many.
         gain: the initialisation of the weights that suits it: "glorot", "he" or "lecun".
         kinks: where the value or the derivative jumps.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> square = Activation(lambda s: s * s, lambda s, x: 2 * s, (0.0, float("inf")), None)
+        >>> square.df(jnp.array([3.0]), square.f(jnp.array([3.0]))).tolist()
+        [6.0]
     """
 
     f: Callable[[Array], Array]
@@ -47,7 +53,13 @@ def _leaky_relu_df(s: Array, x: Array, a: float) -> Array:
 
 
 def leaky_relu(a: float = 0.2) -> Activation:
-    """Builds `s` for `s > 0`, else `a s`; `a = 0.2` in lecture L3 (Maas, Hannun and Ng, 2013)."""
+    """Builds `s` for `s > 0`, else `a s`; `a = 0.2` in lecture L3 (Maas, Hannun and Ng, 2013).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> leaky_relu(0.25).f(jnp.array([-4.0, 2.0])).tolist()
+        [-1.0, 2.0]
+    """
     return Activation(
         partial(_leaky_relu, a=a),
         partial(_leaky_relu_df, a=a),
@@ -70,6 +82,11 @@ def elu(a: float = 1.0) -> Activation:
     """Builds `s` for `s > 0`, else `a (exp(s) - 1)` (Clevert, Unterthiner and Hochreiter, 2016).
 
     The derivative below zero is `x + a`, so it is continuously differentiable only for `a = 1`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> elu(2.0).f(jnp.array([-100.0, 3.0])).tolist()
+        [-2.0, 3.0]
     """
     smoothness, kinks = (1, ()) if a == 1 else (0, (0.0,))
     return Activation(
@@ -142,6 +159,11 @@ def get_activation(activation: str | Activation) -> Activation:
 
     Raises:
         ValueError: an unknown name; the nearest one is suggested.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> get_activation("relu").f(jnp.array([-1.0, 2.0])).tolist()
+        [0.0, 2.0]
     """
     if isinstance(activation, Activation):
         return activation

@@ -35,6 +35,10 @@ def shift(key: Array, x: Array, pixels: int = 2) -> Array:
     Raises:
         ValueError, TypeError: images of other axes or that are not numbers, or `pixels` that is
             negative or not an integer.
+
+    Example:
+        >>> shift(jax.random.key(0), jnp.ones((2, 8, 8, 1)), pixels=1).shape
+        (2, 8, 8, 1)
     """
     if not isinstance(pixels, int | np.integer) or not 0 <= pixels < 2**30:
         raise ValueError(f"pixels is {pixels!r}; it must be an integer, 0 or more")
@@ -59,6 +63,10 @@ def affine(
     Raises:
         ValueError, TypeError: images of other axes or that are not numbers, or an argument out of
             range.
+
+    Example:
+        >>> affine(jax.random.key(0), jnp.ones((2, 8, 8, 1)), degrees=5.0).shape
+        (2, 8, 8, 1)
     """
     _require_moves(degrees, zoom, pixels)
     x = _images(x)
@@ -94,6 +102,11 @@ def affine_points(
 
     Raises:
         ValueError, TypeError: as in `affine`, or points of another shape.
+
+    Example:
+        >>> x, y = jnp.ones((2, 8, 8, 1)), jnp.array([[3.0, 4.0], [1.0, 2.0]])
+        >>> affine_points(jax.random.key(0), x, y)[1].shape  # a point of each picture
+        (2, 2)
     """
     checks.require_known([coordinates], COORDINATES, "coordinates")
     if dims not in (2, 3):
@@ -128,6 +141,11 @@ def flip_left_right(key: Array, x: Array, probability: float = 0.5) -> Array:
     Raises:
         ValueError, TypeError: images of other axes or that are not numbers, or a probability that
             is not in [0, 1].
+
+    Example:
+        >>> x = jnp.array([1.0, 2.0]).reshape(1, 1, 2, 1)
+        >>> flip_left_right(jax.random.key(0), x, probability=1.0).ravel().tolist()
+        [2.0, 1.0]
     """
     return _flip(key, x, probability, 2)
 
@@ -137,6 +155,11 @@ def flip_up_down(key: Array, x: Array, probability: float = 0.5) -> Array:
 
     Raises:
         ValueError, TypeError: as in `flip_left_right`.
+
+    Example:
+        >>> x = jnp.array([1.0, 2.0]).reshape(1, 2, 1, 1)
+        >>> flip_up_down(jax.random.key(0), x, probability=1.0).ravel().tolist()
+        [2.0, 1.0]
     """
     return _flip(key, x, probability, 1)
 
@@ -158,6 +181,10 @@ def crop(key: Array, x: Array, padding: int = 4, mode: str = "constant") -> Arra
     Raises:
         ValueError, TypeError: images of other axes or that are not numbers, a padding that is
             negative, not an integer or, reflected, larger than the picture, or an unknown mode.
+
+    Example:
+        >>> crop(jax.random.key(0), jnp.ones((2, 8, 8, 1)), padding=2).shape
+        (2, 8, 8, 1)
     """
     checks.require_known([mode], PADDINGS, "mode")
     x = _images(x)
@@ -182,6 +209,11 @@ def cutout(key: Array, x: Array, size: int = 8) -> Array:
     Raises:
         ValueError, TypeError: images of other axes or that are not numbers, or a size that is not
             an integer of 1 or more.
+
+    Example:
+        >>> cut = cutout(jax.random.key(0), jnp.ones((1, 8, 8, 1)), size=1)
+        >>> int((cut == 0).sum())
+        1
     """
     checks.require_count(size, "size")
     x = _images(x)
@@ -216,6 +248,11 @@ def mixup(key: Array, x: Array, y: Array, alpha: float = 0.2) -> tuple[Array, Ar
     Raises:
         TypeError: labels, or an alpha that is not a number.
         ValueError: an alpha that is not above 0.
+
+    Example:
+        >>> mixed, targets = mixup(jax.random.key(0), jnp.ones((4, 2)), jnp.eye(4))
+        >>> bool(jnp.allclose(targets.sum(axis=1), 1))  # still distributions
+        True
     """
     checks.require_positive(checks.as_number(alpha, "alpha"), "alpha")
     x, y = (jnp.asarray(checks.as_array(a, name)) for a, name in ((x, "x"), (y, "y")))
@@ -246,7 +283,6 @@ class InTurn:
         TypeError: steps that are not a tuple of functions.
 
     Examples:
-        >>> import jax, jax.numpy as jnp
         >>> both = InTurn((flip_left_right, mixup))
         >>> x, y = both(jax.random.key(0), jnp.ones((2, 4, 4, 1)), jnp.eye(2))
         >>> x.shape, y.sum(axis=1)

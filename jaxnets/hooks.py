@@ -30,6 +30,14 @@ def to_csv(path: str | Path) -> Hook:
 
     Raises:
         TypeError: not a path.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> path = Path(tempfile.mkdtemp()) / "metrics.csv"
+        >>> to_csv(path)(1, {"train_loss": 0.5})
+        >>> path.read_text().split()
+        ['epoch,train_loss', '1,0.5']
     """
     file = as_path(path, "path")
     started = False
@@ -73,6 +81,11 @@ def to_tensorboard(folder: str | Path) -> Hook:
     Raises:
         ModuleNotFoundError: the extra [tensorboard] is not installed.
         TypeError: not a path.
+
+    Example:
+        >>> import tempfile
+        >>> hook = to_tensorboard(tempfile.mkdtemp())
+        >>> hook(1, {"train_loss": 0.5})
     """
     require_installed()
     board = Board(as_path(folder, "folder"), 0)
@@ -89,6 +102,13 @@ def to_wandb(run: Any) -> Hook:
 
     Raises:
         TypeError: not a run, which has `log`.
+
+    Example:
+        >>> class Run:  # stands for wandb.init(...)
+        ...     def log(self, values, step=None):
+        ...         print(values)
+        >>> to_wandb(Run())(1, {"train_loss": 0.5})
+        {'train/loss': 0.5}
     """
     if not callable(getattr(run, "log", None)):
         raise TypeError(f"run is {run!r}; it must be a run, as wandb.init() returns it")

@@ -30,6 +30,11 @@ class Loss(NamedTuple):
             raises an error that contains the name.
         predict: `outputs [batch, k]` to the most likely targets.
         classifies: whether the targets are labels, so that there is an accuracy.
+
+    Example:
+        >>> from jaxnets import LOSSES
+        >>> LOSSES["squared_error"].value(jnp.array([[3.0]]), jnp.array([[1.0]])).shape
+        (1,)
     """
 
     value: Callable[[Array, Array], Array]
@@ -119,6 +124,11 @@ def mean_and_variance(outputs: Array) -> tuple[Array, Array]:
 
     The output unit of a Gaussian; the floor makes the likelihood finite for any output (L1, row B2:
     "diagonal (positive)").
+
+    Example:
+        >>> mean, variance = mean_and_variance(jnp.array([[0.5, 0.0]]))
+        >>> float(mean[0, 0]), round(float(variance[0, 0]), 3)
+        (0.5, 0.693)
     """
     mean, s = jnp.split(outputs, 2, axis=-1)
     return mean, jax.nn.softplus(s) + VARIANCE_FLOOR
@@ -174,6 +184,11 @@ def clamped_l1(delta: float = DELTA, outputs_too: bool = False) -> Loss:
     Raises:
         ValueError: delta that is not above 0.
         TypeError: delta that is not a number.
+
+    Example:
+        >>> loss = clamped_l1(0.1)  # a target of 5 counts as 0.1
+        >>> round(float(loss.value(jnp.array([[0.3]]), jnp.array([[5.0]]))[0]), 3)
+        0.2
     """
     checks.require_positive(delta, "delta")
 
@@ -198,6 +213,10 @@ def huber(delta: float = 1.0) -> Loss:
     Raises:
         ValueError: delta that is not above 0.
         TypeError: delta that is not a number.
+
+    Example:
+        >>> huber(1.0).value(jnp.array([[1.0], [3.0]]), jnp.zeros((2, 1))).tolist()
+        [0.5, 2.5]
     """
     checks.require_positive(delta, "delta")
 
@@ -222,6 +241,11 @@ def focal(gamma: float = 2.0) -> Loss:
     Raises:
         ValueError: gamma that is negative; 0 is the cross entropy.
         TypeError: gamma that is not a number.
+
+    Example:
+        >>> loss = focal(2.0).value(jnp.zeros((1, 2)), jnp.array([0]))  # (1/2)^2 log 2
+        >>> round(float(loss[0]), 4)
+        0.1733
     """
     checks.require_at_least_0(gamma, "gamma")
 
@@ -253,6 +277,11 @@ def smoothed_cross_entropy(smoothing: float = 0.1) -> Loss:
     Raises:
         ValueError: a smoothing that is negative, or 1 or more.
         TypeError: a smoothing that is not a number.
+
+    Example:
+        >>> loss = smoothed_cross_entropy(0.1).value(jnp.zeros((1, 2)), jnp.array([0]))  # log 2
+        >>> round(float(loss[0]), 4)
+        0.6931
     """
     checks.require_share(smoothing, "smoothing")
 
@@ -317,6 +346,10 @@ def get_loss(loss: AnyLoss) -> Loss:
     Raises:
         ValueError: an unknown name; the nearest one is suggested.
         TypeError: not a name, a loss or a function.
+
+    Example:
+        >>> get_loss("softmax_cross_entropy").classifies
+        True
     """
     if isinstance(loss, Loss):
         return loss

@@ -25,6 +25,10 @@ def as_metrics(metrics: Mapping[str, Metric] | Iterable[tuple[str, Metric]]) -> 
     Raises:
         TypeError: not a dict of functions.
         ValueError: a name that a run records already, or that cannot be a column.
+
+    Example:
+        >>> as_metrics({"f1": f1})[0][0]
+        'f1'
     """
     try:
         pairs = tuple(dict(metrics).items())
@@ -47,6 +51,10 @@ def require_numbers(metrics: MetricPairs, outputs: Any, targets: Any, weight: An
     Raises:
         TypeError: the function fails for arrays that are traced; its own error is the cause.
         ValueError: it returns something else than one number.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> require_numbers(as_metrics({"f1": f1}), jnp.zeros((4, 2)), jnp.zeros(4, int), None)
     """
     for pair in metrics:
         try:
@@ -142,7 +150,13 @@ def r2(outputs: Array, targets: Array, weight: Array | None = None) -> Array:
 
 
 def predicted(outputs: Array) -> Array:
-    """Returns the labels `[samples]` of outputs `[samples, classes]`, or `[samples, 1]` by sign."""
+    """Returns the labels `[samples]` of outputs `[samples, classes]`, or `[samples, 1]` by sign.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> predicted(jnp.array([[0.1, 2.0], [3.0, -1.0]])).tolist()
+        [1, 0]
+    """
     return jnp.argmax(outputs, axis=1) if outputs.shape[-1] > 1 else 1 * (outputs[:, 0] > 0)
 
 

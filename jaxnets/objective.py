@@ -286,6 +286,13 @@ class Objective:
         loss: a name in `jaxnets.LOSSES`, or a `Loss`.
         l1: the coefficient of the l1 penalty; may be traced, and a Python 0 costs nothing.
         l2: the coefficient of the l2 penalty, likewise.
+
+    Example:
+        >>> import jaxnets as jn
+        >>> params = {"params": {"output": {"weight": jnp.ones((1, 2)), "bias": jnp.zeros(1)}}}
+        >>> batch = {"x": jnp.ones((1, 2)), "y": jnp.full((1, 1), 2.0)}  # w.x = 2: no loss
+        >>> float(Objective(jn.MLP((), 1), "squared_error", l2=0.5)(params, batch)[0])
+        1.0
     """
 
     model: Any

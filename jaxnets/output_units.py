@@ -22,6 +22,11 @@ class OutputUnit(NamedTuple):
         link: `outputs [batch, k]` to the parameters.
         log_likelihood: `(parameters, targets) -> [batch]`, as in the textbook.
         loss: the name in `LOSSES` of the loss that computes it from outputs without overflow.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> OUTPUT_UNITS["softmax"].link(jnp.zeros((1, 2))).tolist()
+        [[0.5, 0.5]]
     """
 
     link: Callable[[Array], Any]

@@ -21,6 +21,10 @@ def as_distributions(y: Any, classes: int, name: str = "y") -> Any:
         TypeError: anything but numbers.
         ValueError: labels out of range, another shape, a negative entry, or rows whose sum is
             not 1.
+
+    Example:
+        >>> as_distributions(np.array([1, 0]), 2).tolist()
+        [[0.0, 1.0], [1.0, 0.0]]
     """
     found = checks.as_numpy(y, name)
     if checks.is_integer(found.dtype) and found.ndim == 1:

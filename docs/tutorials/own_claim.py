@@ -76,7 +76,7 @@ record = claims.study(claim, measure, jax.random.key(0), folder)
 print(record.verdict)
 print(f"gain {found.estimate:.1f} points, 95 % interval {found.low:.1f} to {found.high:.1f}")
 
-# %% The interval of the gain as a bar, beyond the dashed margin of five points
+# %% The interval of the gain as a bar, beyond the dotted margin of five points
 canvas = forest.draw([record])
 canvas
 

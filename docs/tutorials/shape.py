@@ -49,7 +49,8 @@ print("typical error of a distance:", np.abs(learned - exact).mean())
 # %% [markdown]
 # ## Compare
 #
-# The overlap of two shapes: the volume that is in both, over the volume that is in any.
+# The overlap of two shapes: the volume that is in both, over the volume that is in any. The dotted
+# line is the exact outline of a slice, the other one what was learned.
 
 # %% A slice through the middle: the learned outline lies on the exact one, a ring with a ball
 print("overlap:", ((learned < 0) & (exact < 0)).sum() / ((learned < 0) | (exact < 0)).sum())
@@ -60,6 +61,7 @@ found = np.asarray(model.apply(state.params, plane)).reshape(80, 80)
 axes[0, 0].contour(side, side, found, levels=[0], colors=plots.COLOURS[1])
 axes[0, 0].contour(side, side, np.asarray(distance(plane)).reshape(80, 80), [0], linestyles=":")
 axes[0, 0].set(xlabel="$x$", ylabel="$y$", aspect="equal")
+axes[0, 0].set(xticks=[-1, 0, 1], yticks=[-1, 0, 1])
 canvas
 
 # %% [markdown]

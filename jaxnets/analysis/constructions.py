@@ -26,6 +26,13 @@ def relu_interpolation(knots: Any, values: Any) -> Params:
     Raises:
         ValueError: fewer than two knots, knots that do not increase, values of another shape, or
             numbers that are not finite.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnets import MLP
+        >>> params = relu_interpolation([0.0, 1.0, 3.0], [0.0, 2.0, 0.0])
+        >>> MLP((2,), 1, "relu").apply(params, jnp.array([[0.5], [1.0], [2.0]])).ravel().tolist()
+        [1.0, 2.0, 1.0]
     """
     knots, values = np.asarray(knots, np.float64), np.asarray(values, np.float64)
     if knots.ndim != 1 or len(knots) < 2 or values.shape != knots.shape:
@@ -43,7 +50,7 @@ def relu_interpolation(knots: Any, values: Any) -> Params:
 
 
 def relu_bump(edges: Sequence[float], height: float) -> Params:
-    """Builds a bump from four units, on one feature (L3, row F8).
+    """Builds a bump from four units, on one feature, for `edges [4]` (L3, row F8).
 
     It is zero up to the first edge, rises linearly to `height` at the second, is constant up to the
     third, falls linearly to zero at the fourth, and is zero from there. With edges `s` and `height`
@@ -52,6 +59,13 @@ def relu_bump(edges: Sequence[float], height: float) -> Params:
     Raises:
         ValueError: any other number of edges than four, edges that do not increase, or numbers that
             are not finite.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnets import MLP
+        >>> params = relu_bump([0.0, 1.0, 2.0, 3.0], 4.0)
+        >>> MLP((4,), 1, "relu").apply(params, jnp.array([[-1.0], [0.5], [1.5]])).ravel().tolist()
+        [0.0, 2.0, 4.0]
     """
     if len(edges) != 4:
         raise ValueError(f"a bump has 4 edges (start, top, end of top, end), got {len(edges)}")
@@ -59,7 +73,18 @@ def relu_bump(edges: Sequence[float], height: float) -> Params:
 
 
 def ridge(params: Params, direction: Sequence[float]) -> Params:
-    """Turns a network f on one feature into `x -> f(v . x)`, for a direction v `[d]` (L2)."""
+    """Turns a network f on one feature into `x -> f(v . x)`, for a direction v `[d]` (L2).
+
+    Raises:
+        ValueError: a network on more than one feature.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnets import MLP
+        >>> params = ridge(relu_interpolation([0.0, 1.0, 3.0], [0.0, 2.0, 0.0]), [1.0, 1.0])
+        >>> MLP((2,), 1, "relu").apply(params, jnp.array([[0.5, 0.5]])).tolist()
+        [[2.0]]
+    """
     hidden, output = _layers(params)
     if hidden["weight"].shape[1] != 1:
         raise ValueError(f"a ridge needs a network on 1 feature, got {hidden['weight'].shape[1]}")
@@ -68,7 +93,7 @@ def ridge(params: Params, direction: Sequence[float]) -> Params:
 
 
 def add(networks: Sequence[Params], factors: Sequence[float] | None = None) -> Params:
-    """Builds `x -> sum_m c_m f_m(x)` from the hidden units of all networks.
+    """Builds `x -> sum_m c_m f_m(x)`, `[samples, d] -> [samples, outputs]`, from all hidden units.
 
     Args:
         networks: one hidden layer each, with the same features and outputs.
@@ -77,6 +102,13 @@ def add(networks: Sequence[Params], factors: Sequence[float] | None = None) -> P
     Raises:
         ValueError: no networks, a different number of factors, or networks whose features or
             outputs differ.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnets import MLP
+        >>> ramp = relu_interpolation([0.0, 1.0], [0.0, 1.0])
+        >>> MLP((2,), 1, "relu").apply(add([ramp, ramp], [1.0, 2.0]), jnp.array([[0.5]])).tolist()
+        [[1.5]]
     """
     c = np.ones(len(networks)) if factors is None else np.asarray(factors, np.float64)
     if not networks or c.shape != (len(networks),):
@@ -97,12 +129,18 @@ def add(networks: Sequence[Params], factors: Sequence[float] | None = None) -> P
 
 
 def widen(params: Params, units: int) -> Params:
-    """Pads the hidden layer to `units`; the new ones have weights 0, so the function is the same.
+    """Pads the hidden layer to `units`, with weights `[units, d]`.
 
-    Networks of different widths can then be stacked and evaluated by one program.
+    The new weights are 0, so that the function is the same. Networks of different widths can
+    then be stacked and evaluated by one program.
 
     Raises:
         ValueError: fewer units than the network has.
+
+    Example:
+        >>> widened = widen(relu_interpolation([0.0, 1.0], [0.0, 1.0]), 5)
+        >>> widened["params"]["hidden_0"]["weight"].shape
+        (5, 1)
     """
     hidden, output = _layers(params)
     more = units - len(hidden["bias"])

@@ -20,6 +20,12 @@ def predictions(model: Any, loss: AnyLoss, params: Any, x: Any) -> Array:
 
     Raises:
         ValueError, TypeError: samples that `fit` would refuse.
+
+    Example:
+        >>> import jax, jaxnets as jn
+        >>> model, x = jn.MLP((4,), 3), jax.numpy.ones((5, 2))
+        >>> predictions(model, "softmax_cross_entropy", model.init(jax.random.key(0), x), x).shape
+        (5,)
     """
     get_loss(loss)
     return _predictions(model, loss, params, jnp.asarray(as_samples(model, x, "x")))
@@ -31,12 +37,19 @@ def _predictions(model: Any, loss: AnyLoss, params: Any, x: Array) -> Array:
 
 
 def accuracy(model: Any, loss: AnyLoss, params: Any, part: dict[str, Any]) -> Array:
-    """Returns the fraction of the samples of `{"x", "y"}` whose label is predicted.
+    """Returns the fraction of `{"x": [samples, ...], "y": [samples]}` whose label is predicted.
 
     Samples with weights, `{"x", "y", "weight"}`, count by them.
 
     Raises:
         ValueError, TypeError: a part that `fit` would refuse, or a loss that does not classify.
+
+    Example:
+        >>> import jax, numpy as np, jaxnets as jn
+        >>> model, part = jn.MLP((4,), 3), {"x": np.ones((5, 2)), "y": np.zeros(5, int)}
+        >>> params = model.init(jax.random.key(0), part["x"])
+        >>> float(accuracy(model, "softmax_cross_entropy", params, part)) in (0.0, 1.0)
+        True
     """
     part = _labelled(model, loss, part)
     right = _predictions(model, loss, params, jnp.asarray(part["x"])) == part["y"]
@@ -55,6 +68,14 @@ def all_predictions(model: Any, loss: AnyLoss, params: Any, x: Any) -> np.ndarra
 
     Raises:
         ValueError, TypeError: as in `predictions`.
+
+    Example:
+        >>> import jax, jaxnets as jn
+        >>> model, x = jn.MLP((4,), 3), jax.numpy.ones((5, 2))
+        >>> keys = jax.random.split(jax.random.key(0), 6)
+        >>> params = jax.vmap(lambda key: model.init(key, x))(keys)
+        >>> all_predictions(model, "softmax_cross_entropy", params, x).shape
+        (6, 5)
     """
     get_loss(loss)
     x = jnp.asarray(as_samples(model, x, "x"))
@@ -71,6 +92,14 @@ def accuracies(model: Any, loss: AnyLoss, params: Any, part: dict[str, Any]) -> 
 
     Raises:
         ValueError, TypeError: as in `accuracy`.
+
+    Example:
+        >>> import jax, numpy as np, jaxnets as jn
+        >>> model, part = jn.MLP((4,), 3), {"x": np.ones((5, 2)), "y": np.zeros(5, int)}
+        >>> keys = jax.random.split(jax.random.key(0), 6)
+        >>> params = jax.vmap(lambda key: model.init(key, part["x"]))(keys)
+        >>> accuracies(model, "softmax_cross_entropy", params, part).shape
+        (6,)
     """
     part = _labelled(model, loss, part)
     found = np.asarray(_all_predictions(model, loss, params, jnp.asarray(part["x"])))
@@ -82,6 +111,10 @@ def plane(limits: tuple[float, float, float, float], steps: int) -> np.ndarray:
     """Returns the points of a `steps x steps` grid, `[steps^2, 2]`, row by row from bottom left.
 
     `limits` is `(left, right, bottom, top)`; reshape a map of them to `[steps, steps]`.
+
+    Example:
+        >>> plane((0.0, 1.0, 0.0, 2.0), 2).tolist()
+        [[0.0, 0.0], [1.0, 0.0], [0.0, 2.0], [1.0, 2.0]]
     """
     left, right, bottom, top = limits
     x1, x2 = np.meshgrid(np.linspace(left, right, steps), np.linspace(bottom, top, steps))

@@ -17,6 +17,13 @@ def along(loss: Loss, centre: Any, direction: Any, positions: Array) -> Array:
     """Computes the loss at `centre + s direction` for each s of `positions [points]`, `[points]`.
 
     Centre and direction are parameters of the same structure.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> loss = lambda params: jnp.sum(params["w"] ** 2)
+        >>> centre, direction = {"w": jnp.array([1.0])}, {"w": jnp.array([2.0])}
+        >>> along(loss, centre, direction, jnp.array([-1.0, 0.0, 1.0])).tolist()
+        [1.0, 1.0, 9.0]
     """
 
     def at(s: Array) -> Array:
@@ -31,6 +38,12 @@ def filter_normalise(direction: Any, params: Any) -> Any:
     A unit is a row of a weight matrix `[out, in]` or a channel of a kernel `[h, w, in, out]`;
     biases become 0. This makes directions comparable between networks of different scale (Li, Xu,
     Taylor, Studer and Goldstein, "Visualizing the loss landscape of neural nets", 2018).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> direction, params = {"w": jnp.array([[3.0, 4.0]])}, {"w": jnp.array([[0.0, 10.0]])}
+        >>> filter_normalise(direction, params)["w"].tolist()
+        [[6.0, 8.0]]
     """
 
     def scale(drawn: Array, leaf: Array) -> Array:
@@ -48,13 +61,24 @@ def excess(losses: Array, t: Array) -> Array:
 
     The result is relative to the larger end, which must be positive. A convex function has 0, up to
     rounding.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> t = jnp.array([0.0, 0.5, 1.0])
+        >>> float(excess(jnp.array([1.0, 3.0, 1.0]), t))
+        2.0
     """
     chord = (1 - t) * losses[0] + t * losses[-1]
     return jnp.max(losses - chord) / jnp.maximum(losses[0], losses[-1])
 
 
 def convex_minorant(y: np.ndarray) -> np.ndarray:
-    """Computes the largest convex function below `y [points]`, given on an even grid."""
+    """Computes the largest convex function below `y [points]`, given on an even grid.
+
+    Example:
+        >>> convex_minorant(np.array([0.0, 5.0, 2.0])).tolist()
+        [0.0, 1.0, 2.0]
+    """
     corners: list[int] = []
     for i in range(len(y)):
         while len(corners) > 1 and _on_or_above(y, corners[-2], corners[-1], i):
@@ -73,15 +97,29 @@ def gap(y: np.ndarray) -> float:
 
     This is the largest distance to the convex minorant, 0 for a convex function. `y` must not be
     constant.
+
+    Example:
+        >>> float(gap(np.array([0.0, 5.0, 0.0]))), float(gap(np.array([4.0, 1.0, 0.0])))
+        (1.0, 0.0)
     """
     return float((y - convex_minorant(y)).max() / np.ptp(y))
 
 
 def valleys(y: np.ndarray, depth: float = 0.01) -> np.ndarray:
-    """Finds the inner minima of `y [points]` deeper than a fraction `depth` of its range."""
+    """Finds the inner minima of `y [points]` deeper than a fraction `depth` of its range.
+
+    Example:
+        >>> valleys(np.array([3.0, 0.0, 2.0, 1.0, 4.0])).tolist()
+        [1, 3]
+    """
     return find_peaks(-y, prominence=depth * np.ptp(y))[0]
 
 
 def local_minima(y: np.ndarray, depth: float = 0.01) -> int:
-    """Counts the valleys more than a fraction `depth` of the range above the lowest point."""
+    """Counts the valleys of `y [points]` more than `depth` of its range above the lowest point.
+
+    Example:
+        >>> local_minima(np.array([3.0, 0.0, 2.0, 1.0, 4.0]))
+        1
+    """
     return int((y[valleys(y, depth)] > y.min() + depth * np.ptp(y)).sum())

@@ -24,7 +24,14 @@ WEDGES = np.asarray([[[0, 0, 1], [1, 0, 0], [-1, 2, 0]], [[0, 0, 1], [-1, 2, 0],
 
 
 def layers_of(params: Any) -> list[Layer]:
-    """Returns the weights and biases of an `MLP` in float64, the output layer last."""
+    """Returns the weights and biases of an `MLP` in float64, the output layer last.
+
+    Example:
+        >>> import jax, jaxnets as jn
+        >>> params = jn.MLP((4, 3), 1, "relu").init(jax.random.key(0), jax.numpy.ones((1, 2)))
+        >>> [weight.shape for weight, bias in layers_of(params)]
+        [(4, 2), (3, 4), (1, 3)]
+    """
     tree = params["params"]
     names = [*(f"hidden_{i}" for i in range(len(tree) - 1)), "output"]
     return [
@@ -45,6 +52,12 @@ def on_segment(
     Returns:
         The ends and the bends between them in order, `[points, inputs]`: one point more than there
         are regions; and the values `[points, units]`, which are linear in between.
+
+    Example:
+        >>> hidden = [(np.array([[1.0], [1.0]]), np.array([-0.25, -0.5]))]
+        >>> points, values = on_segment(hidden, [0.0], [1.0])
+        >>> points.ravel().tolist()
+        [0.0, 0.25, 0.5, 1.0]
     """
     ends = np.asarray([[*start, 1.0], [*end, 1.0]])
     points, values = _bends(layers, ends)
@@ -54,7 +67,13 @@ def on_segment(
 def on_rectangle(
     layers: Sequence[Layer], limits: tuple[float, float, float, float]
 ) -> list[np.ndarray]:
-    """Returns the regions in `limits = (left, right, bottom, top)` as polygons `[corners, 2]`."""
+    """Returns the regions in `limits = (left, right, bottom, top)` as polygons `[corners, 2]`.
+
+    Example:
+        >>> cross = [(np.eye(2), np.zeros(2))]  # two lines, four quarters
+        >>> len(on_rectangle(cross, (-1.0, 1.0, -1.0, 1.0)))
+        4
+    """
     left, right, bottom, top = limits
     corners = [[left, bottom, 1], [right, bottom, 1], [right, top, 1], [left, top, 1]]
     return [cell[:, :2] for cell in _cells(layers, np.asarray([corners], float))]
@@ -65,6 +84,10 @@ def count(layers: Sequence[Layer]) -> int:
 
     Raises:
         ValueError: a first layer of more than two inputs.
+
+    Example:
+        >>> count([(np.eye(2), np.zeros(2))])
+        4
     """
     inputs = layers[0][0].shape[1]
     if inputs == 1:
@@ -81,6 +104,10 @@ def max_regions(units: int, inputs: int) -> int:
     """Returns the most regions that one hidden layer can have: `sum_{j <= inputs} C(units, j)`.
 
     This is the number of cells of hyperplanes in general position (Zaslavsky, 1975).
+
+    Example:
+        >>> max_regions(units=3, inputs=2)
+        7
     """
     return sum(comb(units, j) for j in range(inputs + 1))
 
@@ -90,6 +117,10 @@ def montufar(width: int, depth: int, inputs: int) -> int:
 
     `floor(n/d)^{d(l-1)} sum_{j <= d} C(n, j)` for width n, depth l and d inputs, which grows as
     `(n/d)^{d(l-1)} n^d` (Montufar, Pascanu, Cho and Bengio, 2014, theorem 4; L1).
+
+    Example:
+        >>> montufar(width=4, depth=2, inputs=2)
+        44
     """
     return (width // inputs) ** (inputs * (depth - 1)) * max_regions(width, inputs)
 
@@ -98,6 +129,12 @@ def zigzag(pieces: int) -> tuple[Layer, np.ndarray]:
     """Builds a layer and a readout `[1, pieces]` that oscillates between 0 and 1.
 
     On [0, 1] it has `pieces` linear pieces, the first one increasing.
+
+    Example:
+        >>> (weight, bias), readout = zigzag(2)
+        >>> hidden = np.maximum(0, weight @ np.array([[0.0, 0.5, 1.0]]) + bias[:, None])
+        >>> (readout @ hidden).tolist()
+        [[0.0, 1.0, 0.0]]
     """
     bias = -np.arange(pieces) / pieces
     slopes = 2.0 * pieces * (-1.0) ** np.arange(pieces)
@@ -109,6 +146,11 @@ def sawtooth(pieces: Sequence[int]) -> tuple[list[Layer], np.ndarray]:
     """Composes zigzags of the given numbers of pieces; returns the layers and the last readout.
 
     On [0, 1] the composition has as many pieces as their product, all of the same length.
+
+    Example:
+        >>> layers, readout = sawtooth([2, 3])
+        >>> len(on_segment(layers, [0.0], [1.0])[0]) - 1
+        6
     """
     layers: list[Layer] = []
     read = np.eye(1)
@@ -127,6 +169,10 @@ def folding(width: int, depth: int, inputs: int) -> list[Layer]:
 
     Raises:
         ValueError: more than two inputs, or fewer units than inputs.
+
+    Example:
+        >>> count(folding(4, 2, 2)) >= montufar(4, 2, 2)
+        True
     """
     if inputs not in (1, 2) or width < inputs:
         raise ValueError(

@@ -14,7 +14,13 @@ from jaxnets.host import checks
 
 
 class Principal(NamedTuple):
-    """Holds orthogonal directions of the largest variance, in decreasing order."""
+    """Holds orthogonal directions of the largest variance, in decreasing order.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> pca(jnp.array([[0.0, 0.0], [2.0, 2.0]]), 1).mean.tolist()
+        [1.0, 1.0]
+    """
 
     mean: Array
     """Subtracted from a sample, `[features]`; zeros if the data were not centred."""
@@ -38,6 +44,12 @@ def pca(x: Array, dimensions: int = 2, *, centre: bool = True) -> Principal:
 
     Raises:
         ValueError: anything but a matrix of two or more samples, or more dimensions than it has.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> found = pca(jnp.array([[0.0, 0.0], [1.0, 1.0], [2.0, 2.0]]), 1)
+        >>> round(float(found.variances[0]), 3)
+        2.0
     """
     traced = checks.is_traced(x)
     x, xp = checks.as_numbers(x, "x", exact=True), jnp if traced else np
@@ -52,7 +64,17 @@ def pca(x: Array, dimensions: int = 2, *, centre: bool = True) -> Principal:
 
 
 def project(principal: Principal, x: Array) -> Array:
-    """Computes the coordinates `[samples, dimensions]` of samples `[samples, features]`."""
+    """Computes the coordinates `[samples, dimensions]` of samples `[samples, features]`.
+
+    Raises:
+        TypeError: samples that are not numbers.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> x = jnp.array([[0.0, 0.0], [3.0, 4.0]])
+        >>> abs(project(pca(x, 1), x)).round(3).tolist()
+        [[2.5], [2.5]]
+    """
     x = checks.as_numbers(x, "x", exact=True)
     return (x - principal.mean[None]) @ principal.directions.T
 
@@ -62,6 +84,15 @@ def centre_kernel(kernel: Array) -> Array:
 
     The result is the kernel of the features $\phi(x_i) - \frac{1}{n} \sum_j \phi(x_j)$, which need
     not be known.
+
+    Raises:
+        TypeError: a kernel that is not of numbers.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> x = jnp.array([[1.0], [3.0]])
+        >>> centre_kernel(x @ x.T).tolist()
+        [[1.0, -1.0], [-1.0, 1.0]]
     """
     kernel = jnp.asarray(checks.as_numbers(kernel, "kernel"))
     columns, rows = kernel.mean(axis=0, keepdims=True), kernel.mean(axis=1, keepdims=True)
@@ -81,6 +112,12 @@ def kernel_pca(kernel: Array, dimensions: int = 2, *, centre: bool = True) -> Ar
 
     Raises:
         ValueError: a kernel that is not square, or more dimensions than samples.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> x = jnp.array([[0.0, 0.0], [3.0, 4.0]])
+        >>> abs(kernel_pca(x @ x.T, 1)).round(3).tolist()
+        [[2.5], [2.5]]
     """
     kernel = jnp.asarray(checks.as_numbers(kernel, "kernel"))
     if kernel.ndim != 2 or kernel.shape[0] != kernel.shape[1]:

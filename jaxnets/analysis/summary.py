@@ -11,7 +11,12 @@ from jaxnets.objective import as_samples, calls_of
 
 
 class Layer(NamedTuple):
-    """One layer of a network."""
+    """One layer of a network.
+
+    Example:
+        >>> Layer("output", "Dense", (1, 10), 330).parameters
+        330
+    """
 
     name: str
     """Its place, such as `layers_0`; "" for the whole network."""
@@ -23,7 +28,13 @@ class Layer(NamedTuple):
 
 
 class Summary(NamedTuple):
-    """A network's layers, in the order in which they compute; text is a table of them."""
+    """A network's layers, in the order in which they compute; text is a table of them.
+
+    Example:
+        >>> import jax.numpy as jnp, jaxnets as jn
+        >>> jn.summary(jn.MLP((32,), 10), jnp.ones((1, 64))).parameters
+        2410
+    """
 
     layers: list[Layer]
     parameters: int

@@ -39,6 +39,17 @@ def value_and_grad(objective: Objective, has_aux: bool = True) -> Callable:
 
     Raises:
         TypeError: a model that has no backward pass here.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, jaxnets as jn
+        >>> objective = jn.Objective(jn.MLP((4,), 1, "tanh"), "squared_error")
+        >>> batch = {"x": jnp.ones((5, 2)), "y": jnp.ones((5, 1))}
+        >>> params = objective.model.init(jax.random.key(0), batch["x"])
+        >>> (value, metrics), grads = value_and_grad(objective)(params, batch)
+        >>> by_jax = jax.grad(lambda p: objective(p, batch)[0])(params)
+        >>> layer = by_jax["params"]["output"]
+        >>> bool(jnp.allclose(grads["params"]["output"]["bias"], layer["bias"]))
+        True
     """
     family = FAMILIES.get(type(objective.model))
     if family is None:

@@ -26,7 +26,12 @@ Value = Any
 
 
 class Operation(NamedTuple):
-    """Pairs a function of one or two values with its local derivatives."""
+    """Pairs a function of one or two values with its local derivatives.
+
+    Example:
+        >>> OPERATIONS["multiply"].operands
+        2
+    """
 
     operands: int
     f: Callable[..., Value]
@@ -58,6 +63,12 @@ class Node:
         operation: a name in `OPERATIONS`; None for inputs and constants.
         parents: the operands.
         constant: the value of a constant.
+
+    Example:
+        >>> x, y = inputs(2)
+        >>> output = x * y + 1.0
+        >>> evaluate(output, {x: 2.0, y: 3.0})[output]
+        7.0
     """
 
     operation: str | None = None
@@ -91,7 +102,12 @@ Edges = dict[Node, tuple[Value, ...]]
 
 
 def inputs(count: int) -> tuple[Node, ...]:
-    """Creates input nodes; their values come from a point."""
+    """Creates input nodes; their values come from a point.
+
+    Example:
+        >>> len(inputs(3))
+        3
+    """
     return tuple(Node() for _ in range(count))
 
 
@@ -100,6 +116,11 @@ def apply(name: str, *operands: Node | float) -> Node:
 
     Raises:
         ValueError: an unknown operation (the nearest is suggested) or a wrong number of operands.
+
+    Example:
+        >>> (x,) = inputs(1)
+        >>> float(evaluate(node := apply("exp", x), {x: 0.0})[node])
+        1.0
     """
     expected = checks.lookup(OPERATIONS, name, "operation").operands
     if len(operands) != expected:
@@ -112,6 +133,12 @@ def evaluate(output: Node, point: Mapping[Node, Value]) -> dict[Node, Value]:
 
     Raises:
         ValueError: an input that the point lacks.
+
+    Example:
+        >>> x, y = inputs(2)
+        >>> output = x * y
+        >>> evaluate(output, {x: 2.0, y: 3.0})[output]
+        6.0
     """
     values: dict[Node, Value] = {}
     for node in topological_order(output):
@@ -128,7 +155,14 @@ def evaluate(output: Node, point: Mapping[Node, Value]) -> dict[Node, Value]:
 
 
 def local_derivatives(output: Node, point: Mapping[Node, Value]) -> Edges:
-    """Labels every edge that leads to the output with the derivative of child by parent."""
+    """Labels every edge that leads to the output with the derivative of child by parent.
+
+    Example:
+        >>> x, y = inputs(2)
+        >>> output = x * y
+        >>> local_derivatives(output, {x: 2.0, y: 3.0})[output]
+        (3.0, 2.0)
+    """
     values = evaluate(output, point)
 
     def labels(node: Node) -> tuple[Value, ...]:
@@ -146,6 +180,12 @@ def forward(edges: Edges, source: Node) -> dict[Node, Value]:
 
     Raises:
         ValueError: a source that is not in the graph.
+
+    Example:
+        >>> x, y = inputs(2)
+        >>> output = x * y
+        >>> forward(local_derivatives(output, {x: 2.0, y: 3.0}), x)[output]
+        3.0
     """
     _check_source(edges, source)
     found: dict[Node, Value] = {}
@@ -159,6 +199,12 @@ def reverse(edges: Edges) -> dict[Node, Value]:
     """Computes `d output / d node` for every node, in one pass from the output to the inputs.
 
     Every node passes its derivative, times the label of the edge, to its parents.
+
+    Example:
+        >>> x, y = inputs(2)
+        >>> found = reverse(local_derivatives(x * y, {x: 2.0, y: 3.0}))
+        >>> found[x], found[y]
+        (3.0, 2.0)
     """
     found: dict[Node, Value] = dict.fromkeys(edges, 0)
     *_, output = edges
@@ -176,6 +222,11 @@ def paths(edges: Edges, source: Node) -> Iterator[tuple[Value, ...]]:
 
     Raises:
         ValueError: a source that is not in the graph.
+
+    Example:
+        >>> (x,) = inputs(1)
+        >>> len(list(paths(local_derivatives(x * x + x, {x: 2.0}), x)))
+        3
     """
     _check_source(edges, source)
     *_, output = edges
@@ -192,7 +243,13 @@ def paths(edges: Edges, source: Node) -> Iterator[tuple[Value, ...]]:
 
 
 def sum_over_paths(edges: Edges, source: Node) -> Value:
-    """Computes `d output / d source`, the sum over all paths of the product of labels (L1)."""
+    """Computes `d output / d source`, the sum over all paths of the product of labels (L1).
+
+    Example:
+        >>> (x,) = inputs(1)
+        >>> sum_over_paths(local_derivatives(x * x + x, {x: 2.0}), x)  # 2 x + 1
+        5.0
+    """
     return sum(math.prod(labels) for labels in paths(edges, source))
 
 
@@ -200,6 +257,11 @@ def count_paths(edges: Edges, source: Node) -> int:
     """Counts the paths from the source to the output without walking them.
 
     This is forward accumulation with every label 1.
+
+    Example:
+        >>> (x,) = inputs(1)
+        >>> count_paths(local_derivatives(x * x + x, {x: 2.0}), x)
+        3
     """
     ones = {node: (1,) * len(node.parents) for node in edges}
     *_, output = edges
@@ -207,7 +269,14 @@ def count_paths(edges: Edges, source: Node) -> int:
 
 
 def topological_order(output: Node) -> list[Node]:
-    """Sorts an output and its ancestors topologically, without recursion."""
+    """Sorts an output and its ancestors topologically, without recursion.
+
+    Example:
+        >>> x, y = inputs(2)
+        >>> output = x * y
+        >>> topological_order(output)[-1] is output
+        True
+    """
     done: dict[Node, None] = {}
     stack = [output]
     while stack:

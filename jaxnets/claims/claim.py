@@ -35,6 +35,10 @@ class Part:
         floor: an arm of which the mean is this or less has collapsed: nothing is judged.
         ceiling: likewise an arm of which the mean is this or more, such as the loss of a constant.
         may_collapse: why the claim is also about arms that collapse, "" if it is not.
+
+    Example:
+        >>> Part("gain", "above", margin=2.0, seeds=8, deviation=3.0).threshold
+        2.0
     """
 
     name: str
@@ -106,6 +110,11 @@ class Claim:
         exploratory: what was chosen after a look at results, "" if nothing was.
         not_comparable: why no result can decide, "" if one can.
         digest: the sha256 of the file.
+
+    Example:
+        >>> part = Part("gain", "above", margin=2.0, seeds=8, deviation=3.0)
+        >>> Claim("wider", "wider is better", (part,), "accuracy").parts[0].name
+        'gain'
     """
 
     name: str
@@ -143,6 +152,16 @@ def load(path: str | Path) -> Claim:
         FileNotFoundError: no such file.
         ValueError: no TOML, an unknown field (the nearest is suggested), one that is missing, or a
             value that no verdict can use; the file is named.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "wider.toml"
+        >>> lines = ['statement = "wider is better"', 'estimand = "accuracy"', "[[parts]]"]
+        >>> lines += ['name = "gain"', 'kind = "above"', "margin = 2.0", "seeds = 8"]
+        >>> lines += ["deviation = 3.0"]
+        >>> _ = path.write_text(chr(10).join(lines))
+        >>> load(path).name
+        'wider'
     """
     path = as_path(path, "path")
     content = path.read_bytes()
@@ -156,7 +175,16 @@ def load(path: str | Path) -> Claim:
 
 
 def load_all(folder: str | Path) -> dict[str, Claim]:
-    """Reads the claims of a folder, by their names; raises as `load` does."""
+    """Reads the claims of a folder, by their names; raises as `load` does.
+
+    Raises:
+        FileNotFoundError, ValueError: as in `load`.
+
+    Example:
+        >>> import tempfile
+        >>> load_all(tempfile.mkdtemp())  # no file in it
+        {}
+    """
     return {path.stem: load(path) for path in sorted(as_path(folder, "folder").glob("*.toml"))}
 
 

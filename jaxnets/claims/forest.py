@@ -21,6 +21,15 @@ def draw(records: Sequence[Record]) -> Any:
 
     Distances are from the reference, in margins and towards the claim, so that parts with other
     units share an axis: a part that passes 1 is reproduced, for `equal` one between -1 and 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxnets import claims
+        >>> part = claims.Part("gain", "above", margin=2.0, seeds=4, deviation=1.0)
+        >>> claim = claims.Claim("wider", "wider is better", (part,), "accuracy")
+        >>> record = claims.judge(claim, claims.Sample(np.array([5.0, 6.0, 5.5, 6.5])))
+        >>> len(draw([record]).axes)
+        1
     """
     found = [(record, finding) for record in records for finding in record.findings]
     canvas, axes = plots.figure(1, 1, size=(8.0, 1.2 + 0.35 * len(found)))

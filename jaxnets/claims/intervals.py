@@ -21,6 +21,10 @@ class Sample(NamedTuple):
     Args:
         values: the effect `[n]`, or the first arm of a comparison; for `crossed` `[seeds, units]`.
         against: the second arm, paired with the first; the effect is then `values - against`.
+
+    Example:
+        >>> Sample([90.0, 92.0], against=[80.0, 81.0]).effect.tolist()
+        [10.0, 11.0]
     """
 
     values: Any
@@ -49,7 +53,14 @@ class Sample(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """An estimate with its interval, and the tests that belong to it."""
+    """An estimate with its interval, and the tests that belong to it.
+
+    Example:
+        >>> import numpy as np
+        >>> estimate = ANALYSES["mean"](np.array([1.0, 2.0, 3.0]), 0.0)
+        >>> estimate.mean, estimate.low < 2.0 < estimate.high
+        (2.0, True)
+    """
 
     mean: float
     low: float

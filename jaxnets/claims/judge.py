@@ -21,7 +21,14 @@ Verdict = Literal["reproduced", "refuted", "inconclusive", "not comparable", "no
 
 
 class Finding(NamedTuple):
-    """What was found for one part of a claim; numbers are in the part's unit, or NaN."""
+    """What was found for one part of a claim; numbers are in the part's unit, or NaN.
+
+    Example:
+        >>> from jaxnets import claims
+        >>> part = claims.Part("gain", "above", margin=2.0, seeds=3, deviation=1.0)
+        >>> judge_part(part, claims.Sample(np.array([5.0, 6.0, 5.5]))).estimate
+        5.5
+    """
 
     part: str
     verdict: Verdict
@@ -42,7 +49,15 @@ class Finding(NamedTuple):
 
 
 class Record(NamedTuple):
-    """The verdict on a claim, with what was found for its parts."""
+    """The verdict on a claim, with what was found for its parts.
+
+    Example:
+        >>> from jaxnets import claims
+        >>> part = claims.Part("gain", "above", margin=2.0, seeds=3, deviation=1.0)
+        >>> claim = claims.Claim("wider", "wider is better", (part,), "accuracy")
+        >>> judge(claim, claims.Sample(np.array([5.0, 6.0, 5.5]))).as_row()["verdict"]
+        'reproduced'
+    """
 
     claim: Claim
     verdict: Verdict
@@ -83,6 +98,13 @@ def judge(claim: Claim, samples: Mapping[str, Sample] | Sample) -> Record:
 
     Raises:
         ValueError: a part without a sample, or a sample without a part.
+
+    Example:
+        >>> from jaxnets import claims
+        >>> part = claims.Part("gain", "above", margin=2.0, seeds=3, deviation=1.0)
+        >>> claim = claims.Claim("wider", "wider is better", (part,), "accuracy")
+        >>> judge(claim, claims.Sample(np.array([0.1, -0.1, 0.0]))).verdict
+        'refuted'
     """
     if isinstance(samples, Sample):
         samples = {claim.parts[0].name: samples}

@@ -17,7 +17,12 @@ UNITS = 40
 
 
 class Case(NamedTuple):
-    """A made-up sample, and the verdicts that are right for it."""
+    """A made-up sample, and the verdicts that are right for it.
+
+    Example:
+        >>> Case(Sample([5.0, 6.0]), ("reproduced",)).verdicts
+        ('reproduced',)
+    """
 
     sample: Sample
     verdicts: tuple[str, ...]
@@ -31,6 +36,11 @@ def cases(part: Part) -> dict[str, Case]:
 
     `clear` must be reproduced. `null`, `tiny` (half the margin) and `swapped` (the arms exchanged)
     must not be; `collapsed`, `single` and `nan` must not be judged.
+
+    Example:
+        >>> part = Part("gain", "above", margin=2.0, seeds=8, deviation=1.0)
+        >>> "single" in cases(part)
+        True
     """
     if part.kind == "exact":
         return _exact(part)

@@ -18,6 +18,11 @@ def power(part: Part) -> float:
     For `equal` it is that at an effect of `reference` itself. Values are taken as normal, with the
     deviation that the part expects (Cohen, 1988; for `equal` Schuirmann, 1987); proportions are
     binomial, and at most 1.
+
+    Example:
+        >>> from jaxnets.claims import Part
+        >>> power(Part("gain", "above", margin=2.0, seeds=30, deviation=2.0)) > 0.99
+        True
     """
     if part.kind == "exact":
         return 1.0
@@ -46,6 +51,14 @@ def seeds_to_decide(part: Part, estimate: Estimate) -> float:
     With them the interval ends at the nearest threshold with a probability of `POWER`. It is
     infinite where no number would do: the estimate is the threshold itself, or what seeds cannot
     lower (the test samples, the divisions of one data set) is too uncertain alone.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxnets.claims import ANALYSES, Part
+        >>> part = Part("gain", "above", margin=2.0, seeds=4, deviation=2.0)
+        >>> estimate = ANALYSES["mean"](np.array([1.0, 3.0, 5.0, 3.0]), 0.0)
+        >>> seeds_to_decide(part, estimate) > 4
+        True
     """
     ends = [part.reference - part.margin, part.reference + part.margin]
     thresholds = ends if part.kind == "equal" else [part.threshold]

@@ -16,13 +16,24 @@ Params = dict[str, Array]
 
 
 def even_directions(count: int) -> Array:
-    """Returns unit normals `[count, 2]` at equal angles over a half-turn from the first axis."""
+    """Returns unit normals `[count, 2]` at equal angles over a half-turn from the first axis.
+
+    Example:
+        >>> even_directions(2).round(3).tolist()
+        [[1.0, 0.0], [-0.0, 1.0]]
+    """
     angles = jnp.arange(count) * (jnp.pi / count)
     return jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=1)
 
 
 def random_directions(key: Array, count: int, features: int) -> Array:
-    """Draws unit normals `[count, features]` uniformly on the sphere."""
+    """Draws unit normals `[count, features]` uniformly on the sphere.
+
+    Example:
+        >>> import jax
+        >>> random_directions(jax.random.key(0), 5, 3).shape
+        (5, 3)
+    """
     normals = jax.random.normal(key, (count, features))
     return normals / jnp.linalg.norm(normals, axis=1, keepdims=True)
 
@@ -151,6 +162,13 @@ def adaboost(
         `{"w": [rounds, features], "b": [rounds], "alpha": [rounds]}`, where $h_t$ is 1 if
         $w_t \cdot x + b_t \geq 0$ and -1 otherwise (an infinite `b` is a constant); and a history,
         `weak_error` ($\epsilon_t$) and `train_error` after each round, both `[rounds]`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> x, y = jnp.array([[0.0], [1.0], [2.0], [3.0]]), jnp.array([0, 1, 1, 0])
+        >>> params, history = adaboost(x, y, jnp.array([[1.0]]), rounds=10)
+        >>> adaboost_predict(params, x).tolist()
+        [0, 1, 1, 0]
     """
     order, thresholds, distinct = _thresholds(directions, x)
     splits, alpha, history = _boost(order, distinct, y, rounds)
@@ -162,18 +180,42 @@ def adaboost(
 
 @checked
 def adaboost_votes(params: Params, x: Array) -> Array:
-    r"""Computes each weak classifier's vote $\alpha_t h_t(x)$, `[rounds, samples]`."""
+    r"""Computes each weak classifier's vote $\alpha_t h_t(x)$, `[rounds, samples]`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> x, y = jnp.array([[0.0], [1.0], [2.0]]), jnp.array([0, 1, 0])
+        >>> params, _ = adaboost(x, y, jnp.array([[1.0]]), rounds=4)
+        >>> adaboost_votes(params, x).shape
+        (4, 3)
+    """
     w, b, x = doubles(params["w"], params["b"], x)
     return jnp.asarray(params["alpha"])[:, None] * signs(_project(w, x) + b[:, None] >= 0)
 
 
 @checked
 def adaboost_staged(params: Params, x: Array) -> Array:
-    """Predicts class indices after each round, `[rounds, samples]`."""
+    """Predicts class indices after each round, `[rounds, samples]`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> x, y = jnp.array([[0.0], [1.0], [2.0]]), jnp.array([0, 1, 0])
+        >>> params, _ = adaboost(x, y, jnp.array([[1.0]]), rounds=4)
+        >>> adaboost_staged(params, x)[-1].tolist() == adaboost_predict(params, x).tolist()
+        True
+    """
     return (jnp.cumsum(adaboost_votes(params, x), axis=0) >= 0).astype(jnp.int32)
 
 
 @checked
 def adaboost_predict(params: Params, x: Array) -> Array:
-    """Predicts class indices after the last round, `[samples]`."""
+    """Predicts class indices after the last round, `[samples]`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> x, y = jnp.array([[0.0], [1.0]]), jnp.array([0, 1])
+        >>> params, _ = adaboost(x, y, jnp.array([[1.0]]), rounds=1)
+        >>> adaboost_predict(params, x).tolist()
+        [0, 1]
+    """
     return (jnp.sum(adaboost_votes(params, x), axis=0) >= 0).astype(jnp.int32)

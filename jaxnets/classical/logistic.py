@@ -24,8 +24,15 @@ Params = dict[str, Array]
 def logistic_loss(params: Params, x: Array, y: Array, l2: float = 0.0) -> Array:
     r"""Computes $\frac{1}{N} \sum_n -\log \sigma(y_n (w \cdot x_n + b)) + \lambda \|w\|^2$.
 
-    Here `y` is in {-1, 1} as in L2; the value equals L0's binary cross entropy, whose targets are
+    For samples x `[samples, features]` of classes y `[samples]`, 0 or 1. The formula has them as -1
+    and 1, as L2 does; the value equals L0's binary cross entropy, whose targets are
     0 and 1. L2 sums over samples; with the mean one learning rate suits any `N`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> params = {"w": jnp.zeros(1), "b": jnp.zeros(())}
+        >>> round(float(logistic_loss(params, jnp.array([[1.0]]), jnp.array([1]))), 4)  # log 2
+        0.6931
     """
     margins = signs(y) * linear_scores(params, x)
     return jnp.mean(jax.nn.softplus(-margins)) + l2 * params["w"] @ params["w"]
@@ -35,8 +42,16 @@ def logistic_loss(params: Params, x: Array, y: Array, l2: float = 0.0) -> Array:
 def logistic_gradient(params: Params, x: Array, y: Array, l2: float = 0.0) -> Params:
     r"""Computes the gradient of `logistic_loss` by hand, in the shape of `params` (L2, row A5).
 
+    For samples x `[samples, features]` of classes y `[samples]`, 0 or 1, which are -1 and 1 here.
+
     $u_n = y_n \sigma(-y_n (w \cdot x_n + b))$ and $v_n = u_n x_n$; then $\partial b$ is the mean of
     $-u_n$ and $\partial w$ that of $-v_n$, plus $2 \lambda w$.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> params = {"w": jnp.zeros(1), "b": jnp.zeros(())}
+        >>> logistic_gradient(params, jnp.array([[2.0]]), jnp.array([1]))["w"].tolist()
+        [-1.0]
     """
     y = signs(y)
     u = y * jax.nn.sigmoid(-y * linear_scores(params, x))
@@ -73,6 +88,13 @@ def logistic_regression(
         ValueError: features from which gradient descent cannot learn as they are: too unlike each
             other, too far from 0, or of a size that does not suit the learning rate. Their names
             are in the message. Nothing is checked under a trace.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> x, y = jnp.array([[-1.0], [1.0]]), jnp.array([0, 1])
+        >>> params, history = logistic_regression(x, y, learning_rate=1.0, steps=50)
+        >>> bool(params["w"][0] > 0)
+        True
     """
     require_alike(x)
     _require_moving(x, learning_rate, steps)
@@ -124,5 +146,12 @@ def _require_descent(x: Array, losses: Array, last: Array) -> None:
 
 @checked
 def logistic_probabilities(params: Params, x: Array) -> Array:
-    r"""Computes $P(Y = 1 | X = x) = \sigma(w \cdot x + b)$, `[samples]`; class 1 from 1/2 up."""
+    r"""Computes $P(Y = 1 | X = x) = \sigma(w \cdot x + b)$, `[samples]`; class 1 from 1/2 up.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> params = {"w": jnp.ones(1), "b": jnp.zeros(())}
+        >>> logistic_probabilities(params, jnp.array([[0.0]])).tolist()
+        [0.5]
+    """
     return jax.nn.sigmoid(jnp.asarray(linear_scores(params, x)))

@@ -80,6 +80,14 @@ def perceptron(
         ValueError: `max_epochs` below 1, only one of `x_test` and `y_test`, features that do not
             fit in single precision, or an end without separation whose likely cause is features
             that are very unlike. Features are not checked under a trace.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnets.classical import linear_predict
+        >>> x, y = jnp.array([[-2.0], [1.0], [2.0]]), jnp.array([0, 1, 1])
+        >>> params, history = perceptron(x, y, max_epochs=10)
+        >>> linear_predict(params, x).tolist()
+        [0, 1, 1]
     """
     if max_epochs < 1:
         raise ValueError(f"max_epochs is {max_epochs}; it must be 1 or more")
@@ -146,6 +154,12 @@ def perceptron_bound(
     Returns:
         Scalars `radius`, `gamma` and `bound`; the bound is infinite if `separator` does not
         separate the classes.
+
+    Example:
+        >>> import numpy as np
+        >>> x, y = np.array([[-2.0], [1.0], [2.0]]), np.array([0, 1, 1])
+        >>> sorted(perceptron_bound(x, y, max_margin(x, y)))
+        ['bound', 'gamma', 'radius']
     """
     x, w, b = doubles(x, separator["w"], separator["b"])
     xp = jnp if is_traced(x, y, w) else np
@@ -185,6 +199,13 @@ def max_margin(x: Any, y: Any, *, constant: float = 1.0) -> Params:
 
     Raises:
         ValueError: classes that are not linearly separable, or malformed data.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxnets.classical import linear_predict
+        >>> x, y = np.array([[-2.0], [1.0], [2.0]]), np.array([0, 1, 1])
+        >>> linear_predict(max_margin(x, y), x).tolist()
+        [0, 1, 1]
     """
     (x,) = doubles(x)
     z = np.where(y > 0, 1, -1)[:, None] * _augment(x, constant)
@@ -227,6 +248,13 @@ def perceptron_gd(
     Raises:
         ValueError: an unknown loss, features that are too unlike for gradient descent, or a
             learning rate that is too high for them. Features are not checked under a trace.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> x, y = jnp.array([[-2.0], [-1.0], [1.0], [2.0]]), jnp.array([0, 0, 1, 1])
+        >>> params, _ = perceptron_gd(jax.random.key(0), x, y, learning_rate=0.1, epochs=50)
+        >>> bool(params["w"][0] > 0)
+        True
     """
     checks.require_known([loss], _SLOPES, "loss")
     require_alike(x)

@@ -25,7 +25,16 @@ _EASIER = (1e-3, 1e-5, 1e-7)  # penalties of scaled features from which a smalle
 
 @checked
 def linear_svm_loss(params: Params, x: Array, y: Array, l2: float) -> Array:
-    r"""Computes $\lambda \|w\|^2 + \frac{1}{N} \sum_n \max(0, 1 - y_n (w \cdot x_n + b))$."""
+    r"""Computes $\lambda \|w\|^2 + \frac{1}{N} \sum_n \max(0, 1 - y_n (w \cdot x_n + b))$.
+
+    For samples x `[samples, features]` of classes y `[samples]`, 0 or 1, which are -1 and 1 here.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> params = {"w": jnp.zeros(1), "b": jnp.zeros(())}
+        >>> float(linear_svm_loss(params, jnp.array([[1.0]]), jnp.array([1]), 0.1))
+        1.0
+    """
     margins = signs(y) * linear_scores(params, x)
     w, l2 = doubles(params["w"], l2)
     return l2 * (w @ w) + jnp.mean(jnp.maximum(0, 1 - margins))
@@ -59,6 +68,14 @@ def linear_svm(
     Raises:
         ValueError: a lambda that is not above 0, or a feature so small that lambda leaves it no
             weight. Nothing is checked under a trace.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnets.classical import linear_predict
+        >>> x, y = jnp.array([[-2.0], [-1.0], [1.0], [2.0]]), jnp.array([0, 0, 1, 1])
+        >>> params, _ = linear_svm(x, y, l2=0.01, steps=100)
+        >>> linear_predict(params, x).tolist()
+        [0, 0, 1, 1]
     """
     if not is_traced(l2):
         checks.require_positive(l2, "l2")

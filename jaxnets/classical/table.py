@@ -32,6 +32,13 @@ class Classifier(NamedTuple):
     Args:
         fit: `(key, x [samples, ...], y [samples]) -> params`; features are flattened.
         predict: `(params, x [samples, ...]) -> class indices [samples]`.
+
+    Example:
+        >>> import jax, numpy as np
+        >>> x, y = np.array([[-2.0], [-1.0], [1.0], [2.0]]), np.array([0, 0, 1, 1])
+        >>> fit, predict = CLASSIFIERS["perceptron"]
+        >>> predict(fit(jax.random.key(0), x, y), x).tolist()
+        [0, 0, 1, 1]
     """
 
     fit: Callable[[Array, ArrayLike, ArrayLike], Any]
@@ -41,7 +48,13 @@ class Classifier(NamedTuple):
 def rbf_svm(x: np.ndarray, y: np.ndarray, *, C: float = 10.0, gamma: float | str = "scale") -> SVC:
     """Fits scikit-learn's SVM with kernel `exp(-gamma |x - x'|^2)` to any classes (row A8).
 
+    It takes x `[samples, features]` and y `[samples]`.
+
     Its own `predict` takes samples as they are, so pixels are not scaled here.
+
+    Example:
+        >>> rbf_svm(np.array([[0.0], [1.0], [2.0]]), np.array([0, 1, 0])).predict([[1.0]]).tolist()
+        [1]
     """
     return SVC(kernel="rbf", C=C, gamma=gamma).fit(*_as_given(x, y))
 
@@ -49,7 +62,13 @@ def rbf_svm(x: np.ndarray, y: np.ndarray, *, C: float = 10.0, gamma: float | str
 def knn(x: np.ndarray, y: np.ndarray, *, n_neighbors: int = 5) -> KNeighborsClassifier:
     """Fits scikit-learn's nearest-neighbour classifier to any number of classes (row A8).
 
+    It takes x `[samples, features]` and y `[samples]`.
+
     Its own `predict` takes samples as they are, so pixels are not scaled here.
+
+    Example:
+        >>> knn(np.array([[0.0], [1.0]]), np.array([0, 1]), n_neighbors=1).predict([[0.9]]).tolist()
+        [1]
     """
     return KNeighborsClassifier(n_neighbors).fit(*_as_given(x, y))
 

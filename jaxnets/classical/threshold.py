@@ -16,10 +16,14 @@ NOT = {"w": np.array([-1.0], np.float32), "b": np.float32(0.5)}
 
 
 def signs(labels: ArrayLike) -> Array:
-    """Converts class indices 0 and 1 to -1.0 and 1.0, the lectures' `y`, in any shape.
+    """Converts class indices 0 and 1 to -1.0 and 1.0, the lectures' `y`, `[...]` in and out.
 
     Raises:
         ValueError: any other number.
+
+    Example:
+        >>> signs([0, 1]).tolist()
+        [-1.0, 1.0]
     """
     if not checks.is_traced(labels):
         known = checks.as_numbers(labels, "labels")
@@ -42,6 +46,14 @@ def threshold_unit(x: ArrayLike, w: ArrayLike, b: ArrayLike) -> Array:
 
     Returns:
         Integers 0 or 1, `[...]`.
+
+    Raises:
+        ValueError: a different number of inputs than of weights.
+        TypeError: not numbers.
+
+    Example:
+        >>> threshold_unit([[0, 0], [0, 1], [1, 1]], **AND).tolist()
+        [0, 0, 1]
     """
     x, w = jnp.asarray(checks.as_numbers(x, "x")), jnp.asarray(checks.as_numbers(w, "w"))
     if x.ndim == 0 or x.shape[-1] != w.shape[-1]:
@@ -55,6 +67,11 @@ def linear_predict(params: dict[str, Array], x: ArrayLike) -> Array:
 
     The decision rule of every linear classifier here; params are `{"w": [features], "b": []}`. It
     is computed in double precision on the host, or in JAX's precision under a trace.
+
+    Example:
+        >>> params = {"w": jnp.array([1.0]), "b": jnp.array(-0.5)}
+        >>> linear_predict(params, jnp.array([[0.0], [1.0]])).tolist()
+        [0, 1]
     """
     return jnp.asarray(linear_scores(params, x) >= 0).astype(jnp.int32)
 
@@ -76,6 +93,11 @@ def truth_table_network(table: ArrayLike) -> list[dict[str, Array]]:
 
     Raises:
         ValueError: a length that is not a power of two, 2 or more.
+
+    Example:
+        >>> xor = truth_table_network([0, 1, 1, 0])
+        >>> threshold_network(xor, jnp.array([[0.0, 0.0], [0.0, 1.0]])).ravel().tolist()
+        [0, 1]
     """
     table = jnp.asarray(checks.as_numbers(table, "table"))
     inputs = int(table.size).bit_length() - 1
@@ -89,7 +111,13 @@ def truth_table_network(table: ArrayLike) -> list[dict[str, Array]]:
 
 
 def threshold_network(params: list[dict[str, Array]], x: ArrayLike) -> Array:
-    """Applies layers of threshold units, `[..., inputs] -> [..., outputs]`; outputs are 0 or 1."""
+    """Applies layers of threshold units, `[..., inputs] -> [..., outputs]`; outputs are 0 or 1.
+
+    Example:
+        >>> nor = truth_table_network([1, 0, 0, 0])
+        >>> threshold_network(nor, jnp.array([[0.0, 0.0], [1.0, 0.0]])).ravel().tolist()
+        [1, 0]
+    """
     layer = jax.vmap(threshold_unit, in_axes=(None, 0, 0), out_axes=-1)
     for weights in params:
         x = layer(x, weights["w"], weights["b"])

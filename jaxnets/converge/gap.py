@@ -11,6 +11,11 @@ class Gap(NamedTuple):
     """Three results of one network: what it can represent, and what two optimisers find.
 
     All in one unit, a loss or, with `higher_is_better`, an accuracy.
+
+    Example:
+        >>> found = Gap(can_represent=0.0, found_well=0.125, found_by_lecture=0.5)
+        >>> found.left_by_search, found.left_by_training
+        (0.125, 0.375)
     """
 
     can_represent: float

@@ -14,7 +14,15 @@ Params = Any
 
 
 class Minimum(NamedTuple):
-    """Where a search ended."""
+    """Where a search ended.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from jaxnets import converge
+        >>> found = converge.minimise(lambda x: jnp.sum((x - 3.0) ** 2), jnp.zeros(2))
+        >>> [round(value, 3) for value in found.params.tolist()]
+        [3.0, 3.0]
+    """
 
     params: Params
     loss: Array

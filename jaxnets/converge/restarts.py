@@ -26,7 +26,12 @@ from jaxnets.objective import (
 
 
 class Converged(NamedTuple):
-    """The best of many starts, and what all of them reached."""
+    """The best of many starts, and what all of them reached.
+
+    Example:
+        >>> Converged({}, 0.1, 0.2, 1e-6, 3, {}).best
+        3
+    """
 
     params: Params
     """Of the best start."""
@@ -134,6 +139,10 @@ def best_of(losses: Any) -> int:
 
     Raises:
         ValueError: no loss is finite, or they are not a vector.
+
+    Example:
+        >>> best_of([0.5, float("nan"), 0.25])
+        2
     """
     losses = np.asarray(losses, float)
     if losses.ndim != 1:

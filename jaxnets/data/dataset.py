@@ -19,7 +19,14 @@ FRACTIONS = (0.6, 0.2, 0.2)
 
 
 class Dataset(NamedTuple):
-    """Holds the three parts of a data set; `valid` and `test` may be None."""
+    """Holds the three parts of a data set; `valid` and `test` may be None.
+
+    Example:
+        >>> import numpy as np
+        >>> part = {"x": np.zeros((4, 2)), "y": np.zeros(4, int)}
+        >>> Dataset(part).valid is None
+        True
+    """
 
     train: Part
     valid: Part | None = None
@@ -49,6 +56,12 @@ def split(
         ValueError: different lengths, masked entries, fractions that do not sum to 1, or a part
             without a sample.
         TypeError: not an array.
+
+    Example:
+        >>> import numpy as np
+        >>> data = split(np.arange(10), np.arange(10), fractions=(0.8, 0.2, 0))
+        >>> len(data.train["x"]), len(data.valid["x"]), data.test
+        (8, 2, None)
     """
     samples = {"x": checks.as_rows(x, "x"), "y": checks.as_rows(y, "y")}
     if weight is not None:
@@ -68,6 +81,12 @@ def hold_out(part: Part, n: int, seed: int = 0) -> tuple[Part, Part]:
     Raises:
         ValueError: `n` leaves one side empty, different lengths, or masked entries.
         TypeError: not a part, or not arrays.
+
+    Example:
+        >>> import numpy as np
+        >>> rest, held = hold_out({"x": np.arange(10), "y": np.arange(10)}, 3)
+        >>> len(rest["y"]), len(held["y"])
+        (7, 3)
     """
     checks.require_part(part, "part")
     part = {name: checks.as_rows(array, name) for name, array in part.items()}
@@ -107,6 +126,12 @@ def from_arrays(
     Raises:
         TypeError: another dtype (strings, objects).
         ValueError: wrong shapes, a NaN or infinity, a negative label, or as in `split`.
+
+    Example:
+        >>> import numpy as np
+        >>> data = from_arrays(np.random.rand(100, 3), np.arange(100) % 2, stratify=True)
+        >>> data.train["x"].shape, float(data.train["y"].mean())
+        ((60, 3), 0.5)
     """
     part = _as_part(x, y)
     return split(part["x"], part["y"], fractions, seed, weight=weight, stratify=stratify)
@@ -160,6 +185,13 @@ def from_npz(
         FileNotFoundError: no such file.
         ValueError: not an intact archive, a missing array, parts that do not fit each other, or
             as in `from_arrays`.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> path = tempfile.mkdtemp() + "/data.npz"
+        >>> np.savez(path, x=np.zeros((10, 2)), y=np.zeros((10, 1)))
+        >>> from_npz(path).train["x"].shape
+        (6, 2)
     """
     found = array_names(path)
     names = _part_names(found)
@@ -194,6 +226,12 @@ def standardise(dataset: Dataset) -> Dataset:
     Raises:
         ValueError: a NaN or infinity, masked entries, or parts with different features.
         TypeError: not numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> x = np.array([[1.0], [3.0]])
+        >>> standardise(Dataset({"x": x, "y": x})).train["x"].tolist()
+        [[-1.0], [1.0]]
     """
     parts = {name: part for name, part in dataset._asdict().items() if part is not None}
     given = {name: _as_numbers(part, name) for name, part in parts.items()}

@@ -54,6 +54,18 @@ def from_folder(
         ValueError: fewer than two subfolders with pictures, a picture that cannot be read or of
             another size (it is named), an unknown colour, or a size below 1.
         ModuleNotFoundError: Pillow is missing.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> for name in ("cat", "dog"):
+        ...     (folder / name).mkdir()
+        ...     Image.new("RGB", (8, 8)).save(folder / name / "1.png")
+        >>> pictures = from_folder(folder)
+        >>> pictures.x.shape, pictures.classes
+        ((2, 8, 8, 3), ['cat', 'dog'])
     """
     checks.require_known([colour], COLOURS, "colour")
     for number in size or ():

@@ -47,6 +47,11 @@ def load(
         FileNotFoundError: files missing from `folder`, or a set that is not prepared.
         ConnectionError: no files and no network, within ten seconds; lists the files to download.
         ModuleNotFoundError: the set needs TensorFlow Datasets, which is not installed.
+
+    Example:
+        >>> data = load("digits")
+        >>> data.train["x"].shape, load("digits", flat=False).train["x"].shape
+        ((1079, 64), (1079, 8, 8, 1))
     """
     parts = _parts(name, None if folder is None else as_path(folder, "folder"), seed)
     if "train" not in parts:

@@ -93,6 +93,11 @@ def from_columns(columns: Any, target: str) -> Table:
         ValueError: an unknown target, columns of different lengths, a missing value, no feature,
             a target with one class, or a column with more than 100 different words.
         TypeError: values that are neither numbers nor words, or no columns by name.
+
+    Example:
+        >>> table = from_columns({"size": [1.0, 2.0], "kind": ["cat", "dog"]}, target="kind")
+        >>> table.classes, table.y.tolist()
+        (['cat', 'dog'], [0, 1])
     """
     names = getattr(columns, "columns", columns)  # of a data frame
     if isinstance(names, list | tuple) and names is columns:

@@ -31,6 +31,14 @@ def attach(f: Field, code: Any, vertices: Any) -> Array:
     Raises:
         ValueError: vertices that are not `[n, 3]`, or values of f that are not `[n]`.
         TypeError: f that cannot be called, or vertices that are not numbers.
+
+    Example:
+        >>> import jax, numpy as np
+        >>> from jaxnets import shapes
+        >>> north = np.array([[0.0, 0.0, 1.0]], np.float32)  # on the unit sphere
+        >>> moves = jax.jacobian(lambda r: attach(lambda r, x: shapes.sphere(x, r), r, north))
+        >>> abs(moves(1.0)).tolist()  # outward, as fast as the radius grows
+        [[0.0, 0.0, 1.0]]
     """
     checks.require_callable(f, "f", "lambda radius, x: jaxnets.shapes.sphere(x, radius)")
     vertices = jnp.asarray(checks.as_array(vertices, "vertices"), float)

@@ -30,6 +30,13 @@ def signed_distance(points: Any, mesh: Mesh) -> np.ndarray:
     Raises:
         ValueError: points that are not `[n, 3]` or not finite.
         TypeError: not numbers.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxnets import meshes, shapes
+        >>> ball = meshes.march(np.asarray(shapes.sphere(meshes.grid(20), 0.5)).reshape(20, 20, 20))
+        >>> round(float(signed_distance(np.array([[0.0, 0.0, 0.9]]), ball)[0]), 1)
+        0.4
     """
     found = checks.as_finite(points, "points")
     if found.ndim != 2 or found.shape[1] != 3 or not len(found):
@@ -48,6 +55,13 @@ def chamfer(a: Mesh, b: Mesh, n: int, rng: np.random.Generator) -> float:
     Raises:
         ValueError: n below 1, or a mesh without area.
         TypeError: n that is not an integer.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxnets import meshes, shapes
+        >>> ball = meshes.march(np.asarray(shapes.sphere(meshes.grid(10), 0.5)).reshape(10, 10, 10))
+        >>> round(chamfer(ball, ball, 100, np.random.default_rng(0)), 5)
+        0.0
     """
     ways = ((a, b), (b, a))
     return float(

@@ -14,6 +14,10 @@ def grid(n: int, bound: float = 1.0) -> np.ndarray:
     Raises:
         ValueError: n below 1, or a bound that is not above 0.
         TypeError: not numbers.
+
+    Example:
+        >>> grid(2).tolist()[:3]
+        [[-1.0, -1.0, -1.0], [-1.0, -1.0, 1.0], [-1.0, 1.0, -1.0]]
     """
     checks.require_count(n, "n")
     checks.require_positive(bound, "bound")
@@ -35,6 +39,13 @@ def march(values: Any, bound: float = 1.0) -> Mesh:
         ValueError: another shape, values that are not finite, or no sign change: no surface.
         TypeError: not numbers.
         ModuleNotFoundError: without scikit-image.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxnets import meshes, shapes
+        >>> values = np.asarray(shapes.torus(meshes.grid(20), 0.6, 0.25)).reshape(20, 20, 20)
+        >>> meshes.genus(march(values))
+        (1,)
     """
     checks.require_positive(bound, "bound")
     found = checks.as_finite(values, "values").astype(np.float32)

@@ -8,7 +8,15 @@ from jaxnets.host import checks
 
 
 class Mesh(NamedTuple):
-    """Holds triangles as rows of vertex numbers, counterclockwise seen from outside."""
+    """Holds triangles as rows of vertex numbers, counterclockwise seen from outside.
+
+    Example:
+        >>> from jaxnets import meshes
+        >>> corner = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
+        >>> mesh = meshes.as_mesh(corner, [[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+        >>> mesh.vertices.shape, mesh.triangles.shape
+        ((4, 3), (4, 3))
+    """
 
     vertices: np.ndarray
     """`[vertices, 3]`, double precision."""
@@ -23,6 +31,10 @@ def as_mesh(vertices: Any, triangles: Any) -> Mesh:
         ValueError: other shapes, no triangle, a coordinate that is not finite, or a vertex number
             that does not exist (the first is named).
         TypeError: not numbers, or vertex numbers that are not integers.
+
+    Example:
+        >>> as_mesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]]).triangles.shape
+        (1, 3)
     """
     found = checks.as_finite(vertices, "vertices").astype(np.float64)
     numbers = checks.as_finite(triangles, "triangles")
@@ -65,7 +77,13 @@ def require_closed(mesh: Mesh) -> None:
 
 
 def volume(mesh: Mesh) -> float:
-    """Computes the volume inside a closed mesh, `sum a . (b x c) / 6`; negative if inside out."""
+    """Computes the volume inside a closed mesh, `sum a . (b x c) / 6`; negative if inside out.
+
+    Example:
+        >>> corner = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
+        >>> round(volume(as_mesh(corner, [[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])), 4)
+        0.1667
+    """
     a, b, c = np.moveaxis(corners(mesh), 1, 0)
     return float(np.sum(a * np.cross(b, c)) / 6)
 
@@ -82,6 +100,11 @@ def surface_points(mesh: Mesh, n: int, rng: np.random.Generator) -> np.ndarray:
     Raises:
         ValueError: n below 1, or a mesh without area.
         TypeError: n that is not an integer.
+
+    Example:
+        >>> triangle = as_mesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]])
+        >>> surface_points(triangle, 5, np.random.default_rng(0)).shape
+        (5, 3)
     """
     checks.require_count(n, "n")
     area = areas(mesh)
@@ -99,6 +122,11 @@ def normalise(mesh: Mesh, radius: float = 1.0) -> Mesh:
 
     Raises:
         ValueError: a radius that is not above 0, or vertices that are all the same.
+
+    Example:
+        >>> triangle = as_mesh([[0, 0, 0], [4, 0, 0], [0, 4, 0]], [[0, 1, 2]])
+        >>> round(float(np.linalg.norm(normalise(triangle).vertices, axis=1).max()), 3)
+        1.0
     """
     checks.require_positive(radius, "radius")
     moved = mesh.vertices - (mesh.vertices.max(axis=0) + mesh.vertices.min(axis=0)) / 2

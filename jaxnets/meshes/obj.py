@@ -19,6 +19,15 @@ def read_obj(path: str | Path) -> Mesh:
         FileNotFoundError: no such file.
         ValueError: not such a file, a vertex or face that cannot be read (the line is named), or
             as in `as_mesh`.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> path = Path(tempfile.mkdtemp()) / "triangle.obj"
+        >>> lines = ["v 0 0 0", "v 1 0 0", "v 0 1 0", "f 1 2 3"]
+        >>> _ = path.write_text(chr(10).join(lines))
+        >>> read_obj(path).triangles.tolist()
+        [[0, 1, 2]]
     """
     path = as_path(path)
     vertices: list[list[float]] = []
@@ -49,6 +58,15 @@ def write_obj(path: str | Path, mesh: Mesh) -> None:
 
     Raises:
         OSError: what cannot be written, as in `atomic_write`.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from jaxnets import meshes
+        >>> path = Path(tempfile.mkdtemp()) / "triangle.obj"
+        >>> write_obj(path, meshes.as_mesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]]))
+        >>> read_obj(path).vertices.shape
+        (3, 3)
     """
     lines = [f"v {x!r} {y!r} {z!r}\n" for x, y, z in mesh.vertices.tolist()]
     lines += [f"f {a} {b} {c}\n" for a, b, c in (mesh.triangles + 1).tolist()]

@@ -55,6 +55,15 @@ def read_ply(path: str | Path) -> Mesh:
         FileNotFoundError: no such file.
         ValueError: not a PLY file, an unknown format or type, a file that ends too early, no
             vertices or faces, or as in `as_mesh`.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from jaxnets import meshes
+        >>> path = Path(tempfile.mkdtemp()) / "triangle.ply"
+        >>> write_ply(path, meshes.as_mesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]]))
+        >>> read_ply(path).triangles.tolist()
+        [[0, 1, 2]]
     """
     path = as_path(path)
     header, found, body = path.read_bytes().partition(b"end_header")
@@ -73,6 +82,15 @@ def write_ply(path: str | Path, mesh: Mesh) -> None:
 
     Raises:
         OSError: what cannot be written, as in `atomic_write`.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from jaxnets import meshes
+        >>> path = Path(tempfile.mkdtemp()) / "triangle.ply"
+        >>> write_ply(path, meshes.as_mesh([[0, 0, 0], [1, 0, 0], [0, 1, 0]], [[0, 1, 2]]))
+        >>> path.read_bytes()[:3]
+        b'ply'
     """
     header = HEADER.format(vertices=len(mesh.vertices), triangles=len(mesh.triangles))
     rows = np.empty(len(mesh.triangles), np.dtype([("n", "u1"), ("corners", "<i4", 3)]))

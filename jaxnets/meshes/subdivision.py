@@ -14,6 +14,13 @@ def subdivide(mesh: Mesh) -> Mesh:
 
     Raises:
         ValueError: the mesh is not closed.
+
+    Example:
+        >>> from jaxnets import meshes
+        >>> corner = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
+        >>> mesh = meshes.as_mesh(corner, [[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+        >>> len(subdivide(mesh).triangles)
+        16
     """
     require_closed(mesh)
     vertices, triangles = mesh

@@ -8,7 +8,14 @@ from jaxnets.meshes.mesh import Mesh, directed_edges, require_closed
 
 
 def components(mesh: Mesh) -> list[Mesh]:
-    """Splits a mesh into its connected pieces, that with most triangles first."""
+    """Splits a mesh into its connected pieces, that with most triangles first.
+
+    Example:
+        >>> from jaxnets import meshes
+        >>> far = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [9, 0, 0], [9, 1, 0], [9, 0, 1]]
+        >>> len(components(meshes.as_mesh(far, [[0, 1, 2], [3, 4, 5]])))
+        2
+    """
     edges, n = directed_edges(mesh.triangles), len(mesh.vertices)
     joined = coo_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), (n, n))
     labels = connected_components(joined, directed=False)[1][mesh.triangles[:, 0]]
@@ -23,6 +30,12 @@ def genus(mesh: Mesh) -> tuple[int, ...]:
 
     Raises:
         ValueError: the mesh is not closed.
+
+    Example:
+        >>> from jaxnets import meshes
+        >>> corner = [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]]
+        >>> genus(meshes.as_mesh(corner, [[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]]))
+        (0,)
     """
     require_closed(mesh)
     return tuple(1 - _characteristic(piece) // 2 for piece in components(mesh))

@@ -30,6 +30,14 @@ class NNX:
 
     Raises:
         TypeError: a `build` that is not a function, such as a network that was built.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from flax import nnx
+        >>> model = NNX(lambda rngs: nnx.Linear(3, 2, rngs=rngs))
+        >>> variables = model.init(jax.random.key(0), jnp.ones((4, 3)))
+        >>> model.apply(variables, jnp.ones((4, 3))).shape
+        (4, 2)
     """
 
     build: Callable[[Any], Any]
@@ -99,6 +107,13 @@ class Equinox:
 
     Raises:
         TypeError: a `build` that is not a function, such as a network that was built.
+
+    Example:
+        >>> import equinox, jax, jax.numpy as jnp
+        >>> model = Equinox(lambda key: equinox.nn.Linear(3, 2, key=key))
+        >>> params = model.init(jax.random.key(0), jnp.ones((4, 3)))
+        >>> model.apply(params, jnp.ones((4, 3))).shape
+        (4, 2)
     """
 
     build: Callable[[Array], Any]

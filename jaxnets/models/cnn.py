@@ -32,6 +32,14 @@ class CNN(nn.Module):
         ValueError: images that do not fit the layers (the layer is named), no layers, or a layer
             that occurs twice.
         TypeError: layers that are not Flax modules, or images that are not an array of numbers.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from jaxnets.models import Activate, Conv, Dense, Flatten
+        >>> model = CNN((Conv(4, 3), Activate("relu"), Flatten(), Dense(10)))
+        >>> x = jnp.ones((2, 8, 8, 1))
+        >>> model.apply(model.init(jax.random.key(0), x), x).shape
+        (2, 10)
     """
 
     layers: tuple[nn.Module, ...]
@@ -69,6 +77,12 @@ def small_cnn(outputs: int = 10) -> CNN:
 
     Convolutions of 5 x 5 to 32 and 64 maps, each with ReLU and max pooling (3 x 3, then 2 x 2),
     and 256 hidden units.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from jaxnets.models import count_parameters
+        >>> count_parameters(small_cnn().init(jax.random.key(0), jnp.ones((1, 28, 28, 1))))
+        120458
     """
     return CNN(
         (
@@ -88,6 +102,12 @@ def lenet5(outputs: int = 10) -> CNN:
     and 84 hidden units. It differs from the paper's: the first convolution pads by 2, because
     LeCun's images were 32 x 32; every map of the second sees all 6 of the first; and a softmax
     replaces the radial units.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from jaxnets.models import count_parameters
+        >>> count_parameters(lenet5().init(jax.random.key(0), jnp.ones((1, 28, 28, 1))))
+        61706
     """
     return CNN(
         (
@@ -107,6 +127,12 @@ def residual_cnn(outputs: int = 10, features: tuple[int, ...] = (16, 32, 64)) ->
     A block is convolution 3 x 3, group normalisation, ReLU, convolution, group normalisation, added
     to its input, then ReLU (He et al., 2016; Wu and He, 2018); every block but the first halves the
     rows and columns. The outputs see the mean over all positions, so images may have any size.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> model, x = residual_cnn(10, (8,)), jnp.ones((1, 8, 8, 3))
+        >>> jax.eval_shape(model.init_with_output, jax.random.key(0), x)[0].shape
+        (1, 10)
     """
     layers = [Conv(features[0], 3, padding="SAME"), GroupNorm(8), Activate("relu")]
     for i, n in enumerate(features):

@@ -33,6 +33,14 @@ class CodedShapes(nn.Module):
         ValueError: a size below 1, or samples that are not `[batch, 1 + axes]`.
         TypeError: a size that is not an integer, a decoder that is not an MLP, or samples that are
             not an array of numbers.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> from jaxnets.models import MLP
+        >>> model, x = CodedShapes(5, 2, MLP((8,), 1)), jnp.array([[3.0, 0.1, 0.2, 0.3]])  # shape 3
+        >>> params = model.init(jax.random.key(0), x)
+        >>> params["params"]["codes"].shape, model.apply(params, x).shape
+        ((5, 2), (1, 1))
     """
 
     shapes: int

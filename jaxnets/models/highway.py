@@ -31,6 +31,12 @@ class Highway(nn.Module):
     Raises:
         ValueError: a size below 1, an unknown activation, samples that are not `[batch, features]`.
         TypeError: a size that is not an integer, or samples that are not an array of numbers.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> model, x = Highway(width=4, depth=20), jnp.ones((3, 2))
+        >>> model.apply(model.init(jax.random.key(0), x), x).shape
+        (3, 1)
     """
 
     width: int

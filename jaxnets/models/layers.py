@@ -41,6 +41,12 @@ class Conv(nn.Module):
         padding: "VALID", "SAME", or `((above, below), (left, right))` zeros.
         gain: the initialisation for the activation that follows: "he", "glorot" or "lecun".
         bias: whether there is a bias; a normalisation that follows has its own.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> layer, x = Conv(4, 3), jnp.ones((2, 8, 8, 1))
+        >>> layer.apply(layer.init(jax.random.key(0), x), x).shape
+        (2, 6, 6, 4)
     """
 
     features: int
@@ -74,6 +80,11 @@ class MaxPool(nn.Module):
         size: rows and columns of a window, or one number for both.
         strides: steps down and to the right; by default the size, so that windows do not overlap.
         padding: "VALID", "SAME", or `((above, below), (left, right))`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> MaxPool(2).apply({}, jnp.arange(4.0).reshape(1, 2, 2, 1)).ravel().tolist()
+        [3.0]
     """
 
     size: int | Pair
@@ -92,6 +103,11 @@ class AveragePool(nn.Module):
         size: rows and columns of a window, or one number for both.
         strides: steps down and to the right; by default the size, so that windows do not overlap.
         padding: "VALID", "SAME", or `((above, below), (left, right))` zeros, which count.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> AveragePool(2).apply({}, jnp.arange(4.0).reshape(1, 2, 2, 1)).ravel().tolist()
+        [1.5]
     """
 
     size: int | Pair
@@ -104,7 +120,13 @@ class AveragePool(nn.Module):
 
 
 class GlobalAverage(nn.Module):
-    """Averages each map, `[batch, rows, columns, channels]` to `[batch, channels]`."""
+    """Averages each map, `[batch, rows, columns, channels]` to `[batch, channels]`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> GlobalAverage().apply({}, jnp.ones((2, 4, 4, 3))).shape
+        (2, 3)
+    """
 
     def __call__(self, x: Array) -> Array:
         """Computes the means."""
@@ -117,6 +139,11 @@ class Activate(nn.Module):
 
     Args:
         activation: a name in `jaxnets.ACTIVATIONS`, or an `Activation`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> Activate("relu").apply({}, jnp.array([-1.0, 2.0])).tolist()
+        [0.0, 2.0]
     """
 
     activation: str | Activation = "relu"
@@ -131,7 +158,13 @@ class Activate(nn.Module):
 
 
 class Flatten(nn.Module):
-    """Reshapes `[batch, rows, columns, channels]` to `[batch, features]`, channels fastest."""
+    """Reshapes `[batch, rows, columns, channels]` to `[batch, features]`, channels fastest.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> Flatten().apply({}, jnp.ones((2, 4, 4, 3))).shape
+        (2, 48)
+    """
 
     def __call__(self, x: Array) -> Array:
         """Flattens each image."""
@@ -146,6 +179,12 @@ class Dense(nn.Module):
     Args:
         features: the number of outputs; `weight [features, in]`, `bias [features]`.
         gain: the initialisation for the activation that follows: "he", "glorot" or "lecun".
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> layer, x = Dense(4), jnp.ones((2, 3))
+        >>> layer.apply(layer.init(jax.random.key(0), x), x).shape
+        (2, 4)
     """
 
     features: int
@@ -174,6 +213,11 @@ class Dropout(nn.Module):
 
     Args:
         rate: the fraction to drop, in [0, 1).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> Dropout(0.5).apply({}, jnp.ones(3)).tolist()  # without a key, as in evaluation
+        [1.0, 1.0, 1.0]
     """
 
     rate: float
@@ -193,6 +237,12 @@ class Residual(nn.Module):
     Args:
         layers: the chain f.
         shortcut: the chain that x itself takes where f changes the shape.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> layer, x = Residual((Activate("identity"),)), jnp.ones((2, 3))
+        >>> layer.apply(layer.init(jax.random.key(0), x), x)[0].tolist()
+        [2.0, 2.0, 2.0]
     """
 
     layers: tuple[nn.Module, ...]
@@ -216,6 +266,12 @@ class Parallel(nn.Module):
 
     Args:
         branches: the chains; their maps must have the same rows and columns.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> layer, x = Parallel(((Conv(4, 1),), (Conv(2, 1),))), jnp.ones((2, 8, 8, 3))
+        >>> layer.apply(layer.init(jax.random.key(0), x), x).shape
+        (2, 8, 8, 6)
     """
 
     branches: tuple[tuple[nn.Module, ...], ...]

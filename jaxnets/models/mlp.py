@@ -225,16 +225,34 @@ class ResidualMLP(MLP):
     """Adds a bypass to every square layer of an MLP, `h <- h + sigma(W h + b)`.
 
     He et al. (2016), row C2; the arguments are those of `MLP`.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> model, x = ResidualMLP((4, 4), outputs=2), jnp.ones((3, 5))
+        >>> model.apply(model.init(jax.random.key(0), x), x).shape
+        (3, 2)
     """
 
     residual: bool = True
 
 
 def count_parameters(params: Any) -> int:
-    """Counts the trainable scalars."""
+    """Counts the trainable scalars.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> count_parameters(MLP((32,), 10).init(jax.random.key(0), jnp.ones((1, 64))))
+        2410
+    """
     return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
 def compact(layer: dict[str, Array]) -> Array:
-    """Joins weight and bias to `[W | b]`, `[out, in + 1]`, to multiply `[x; 1]` (L0, row C1)."""
+    """Joins weight and bias to `[W | b]`, `[out, in + 1]`, to multiply `[x; 1]` (L0, row C1).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> compact({"weight": jnp.ones((4, 3)), "bias": jnp.zeros(4)}).shape
+        (4, 4)
+    """
     return jnp.concatenate([layer["weight"], layer["bias"][:, None]], axis=1)

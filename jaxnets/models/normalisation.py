@@ -17,6 +17,12 @@ class GroupNorm(nn.Module):
 
     Args:
         groups: how many; the number of channels must be a multiple of it.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> layer, x = GroupNorm(2), jnp.ones((2, 8, 8, 4))
+        >>> layer.apply(layer.init(jax.random.key(0), x), x).shape
+        (2, 8, 8, 4)
     """
 
     groups: int

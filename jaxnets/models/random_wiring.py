@@ -43,6 +43,12 @@ class RandomlyWired(nn.Module):
         ValueError: a size below 1, an unknown activation, fewer connections than units or more
             than pairs of nodes, or features that do not fit the parameters.
         TypeError: a size that is not an integer.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> model, x = RandomlyWired((6, 6), connections=20), jnp.ones((3, 4))
+        >>> model.apply(model.init(jax.random.key(0), x), x).shape
+        (3, 1)
     """
 
     levels: Sequence[int]

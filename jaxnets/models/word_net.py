@@ -41,6 +41,12 @@ class WordNet(nn.Module):
     Raises:
         ValueError: a size below 1, or a word number that is not in the vocabulary.
         TypeError: a size or word numbers that are not integers.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> model, x = WordNet(words=50, dimensions=8), jnp.array([[3, 7, -1, 2]])
+        >>> model.apply(model.init(jax.random.key(0), x), x).shape
+        (1, 50)
     """
 
     words: int

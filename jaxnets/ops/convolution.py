@@ -53,6 +53,12 @@ def convolve(x: Array, kernel: Array, strides: int | Pair = 1, padding: Padding 
     Raises:
         ValueError: shapes that do not fit (both are named), or images smaller than the kernel.
         TypeError: inputs that are not arrays of floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> x, kernel = jnp.ones((1, 5, 5, 1)), jnp.ones((3, 3, 1, 2))
+        >>> convolve(x, kernel).shape, convolve(x, kernel, padding="SAME").shape
+        ((1, 3, 3, 2), (1, 5, 5, 2))
     """
     x, kernel = as_images(x), as_images(kernel, "the kernel")
     if kernel.ndim != 4 or (x.ndim == 4 and x.shape[-1] != kernel.shape[2]):
@@ -124,7 +130,19 @@ def _suits_native(x: Array, at: Windows, most: int = MOST_ENTRIES) -> bool:
 def convolve_input_grad(
     g: Array, kernel: Array, shape: tuple[int, ...], strides: int | Pair, padding: Padding
 ) -> Array:
-    """Computes `dE/dx`, of `shape`, from `g = dE/dy`: each derivative, spread by the kernel."""
+    """Computes `dE/dx [batch, rows, columns, in]`, of `shape`, from `g = dE/dy` and the kernel.
+
+    Each derivative of `g [batch, rows, columns, out]` is spread by the kernel.
+
+    Raises:
+        ValueError: strides or padding that `convolve` refuses.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> g, kernel = jnp.ones((1, 3, 3, 2)), jnp.ones((3, 3, 1, 2))
+        >>> convolve_input_grad(g, kernel, (1, 5, 5, 1), 1, "VALID").shape
+        (1, 5, 5, 1)
+    """
     g, kernel = _of_one_type(as_images(g, "g"), as_images(kernel, "the kernel"))
     return _input_grad(g, kernel, windows(shape, _size(kernel), strides, padding))
 
@@ -132,7 +150,19 @@ def convolve_input_grad(
 def convolve_kernel_grad(
     x: Array, g: Array, size: Pair, strides: int | Pair, padding: Padding
 ) -> Array:
-    """Computes `dE/dkernel` from `g = dE/dy` by correlating it with the images."""
+    """Computes `dE/dkernel [kernel rows, kernel columns, in, out]` from `g = dE/dy`.
+
+    `g [batch, rows, columns, out]` is correlated with the images `x [batch, rows, columns, in]`.
+
+    Raises:
+        ValueError: strides or padding that `convolve` refuses.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> x, g = jnp.ones((1, 5, 5, 1)), jnp.ones((1, 3, 3, 2))
+        >>> convolve_kernel_grad(x, g, (3, 3), 1, "VALID").shape
+        (3, 3, 1, 2)
+    """
     x, g = _of_one_type(as_images(x), as_images(g, "g"))
     return _kernel_grad(x, g, windows(x.shape, size, strides, padding))
 

@@ -27,6 +27,11 @@ def max_pool(
     Raises:
         ValueError: images without four axes, or smaller than a window.
         TypeError: images that are not an array of floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> max_pool(jnp.arange(4.0).reshape(1, 2, 2, 1), 2).tolist()
+        [[[[3.0]]]]
     """
     x = jnp.asarray(as_images(x))
     return _max_pool(x, windows(x.shape, size, strides, padding))
@@ -35,7 +40,18 @@ def max_pool(
 def average_pool(
     x: Array, size: int | Pair, strides: int | Pair | None = None, padding: Padding = "VALID"
 ) -> Array:
-    """Takes the mean of each window; arguments as for `max_pool`. Padding counts as zeros."""
+    """Takes the mean of each window, `[batch, rows, columns, channels]` in and out.
+
+    The arguments are those of `max_pool`; padding counts as zeros.
+
+    Raises:
+        ValueError: as `max_pool`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> average_pool(jnp.arange(4.0).reshape(1, 2, 2, 1), 2).tolist()
+        [[[[1.5]]]]
+    """
     x = jnp.asarray(as_images(x))
     return _average_pool(x, windows(x.shape, size, strides, padding))
 
@@ -47,7 +63,19 @@ def max_pool_grad(
     strides: int | Pair | None = None,
     padding: Padding = "VALID",
 ) -> Array:
-    """Computes `dE/dx` of `max_pool` from `g = dE/dy`: `g` at the first largest entry, else 0."""
+    """Computes `dE/dx` of `max_pool`, `[batch, rows, columns, channels]`, from `g = dE/dy`.
+
+    It is `g` at the first largest entry of each window, else 0.
+
+    Raises:
+        ValueError: as `max_pool`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> x = jnp.arange(4.0).reshape(1, 2, 2, 1)
+        >>> max_pool_grad(x, jnp.ones((1, 1, 1, 1)), 2).ravel().tolist()
+        [0.0, 0.0, 0.0, 1.0]
+    """
     x, g = jnp.asarray(as_images(x)), jnp.asarray(as_images(g, "g"))
     at = windows(x.shape, size, strides, padding)
     return _to_first(_first_largest(x, at), g, at)
@@ -60,7 +88,18 @@ def average_pool_grad(
     strides: int | Pair | None = None,
     padding: Padding = "VALID",
 ) -> Array:
-    """Computes `dE/dx` of `average_pool`, of `shape`, from `g = dE/dy`, shared equally."""
+    """Computes `dE/dx` of `average_pool`, `[batch, rows, columns, channels]`, from `g = dE/dy`.
+
+    It has the given shape; each entry of `g` is shared equally among those of its window.
+
+    Raises:
+        ValueError: as `max_pool`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> average_pool_grad(jnp.ones((1, 1, 1, 1)), (1, 2, 2, 1), 2).ravel().tolist()
+        [0.25, 0.25, 0.25, 0.25]
+    """
     g = jnp.asarray(as_images(g, "g"))
     return _average_grad(g, windows(shape, size, strides, padding))
 

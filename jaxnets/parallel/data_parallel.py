@@ -42,6 +42,16 @@ def data_parallel(
     Raises:
         ValueError: a mesh with other axes, a batch that cannot be divided, weights of samples in
             micro-shards, or processes whose keys, hyper-parameters or data differ.
+
+    Example:
+        >>> import jax, jaxnets as jn
+        >>> from jaxnets import parallel
+        >>> from jaxnets.data import load
+        >>> spec = jn.TrainSpec(jn.MLP((4,), 10), "softmax_cross_entropy", 1, 64)
+        >>> run = spec, jax.random.key(0), load("digits"), {"learning_rate": 1e-2}
+        >>> divided, *_ = data_parallel(parallel.all_devices(), *run)
+        >>> divided.epochs
+        1
     """
     if mesh.axis_names != (DATA_AXIS,) or mesh.axis_types != (AxisType.Auto,):
         raise ValueError(
@@ -153,6 +163,16 @@ def fixed_order_gradients(
 
     Raises:
         ValueError: any other number of shards.
+
+    Example:
+        >>> import jax, jaxnets as jn
+        >>> from jaxnets import parallel
+        >>> mesh = parallel.all_devices()
+        >>> exact = fixed_order_gradients(jax.value_and_grad, mesh, shards=2 * mesh.size)
+        >>> model = jn.MLP((4,), 10)
+        >>> spec = jn.TrainSpec(model, "softmax_cross_entropy", 1, 64, value_and_grad=exact)
+        >>> spec.value_and_grad.shards == 2 * mesh.size
+        True
     """
     checks.require_count(shards, "shards")
     if shards % mesh.size or shards < 2 * mesh.size:
@@ -165,7 +185,16 @@ def fixed_order_gradients(
 
 @dataclass(frozen=True)
 class FixedOrderGradients:
-    """Implements `fixed_order_gradients`; equal ones share a program."""
+    """Implements `fixed_order_gradients`; equal ones share a program.
+
+    Example:
+        >>> import jax
+        >>> from jaxnets import parallel
+        >>> mesh = parallel.all_devices()
+        >>> exact = fixed_order_gradients(jax.value_and_grad, mesh, shards=2 * mesh.size)
+        >>> exact == fixed_order_gradients(jax.value_and_grad, mesh, shards=2 * mesh.size)
+        True
+    """
 
     value_and_grad: Gradient
     mesh: Mesh

@@ -21,6 +21,10 @@ def use_all_cores(cores: int | None = None) -> int:
 
     Raises:
         RuntimeError: JAX has already started with a different number of devices.
+
+    Example:
+        >>> use_all_cores(len(jax.devices("cpu"))) == len(jax.devices("cpu"))
+        True
     """
     cores = cores or _available_cores()
     try:
@@ -42,7 +46,16 @@ def _available_cores() -> int:
 
 
 def cache_compilations(folder: str | Path = "~/.cache/jaxnets/compiled") -> None:
-    """Caches compiled programs in a folder, so that the next process need not compile them."""
+    """Caches compiled programs in a folder, so that the next process need not compile them.
+
+    Raises:
+        TypeError: not a path.
+
+    Example:
+        >>> before = jax.config.jax_compilation_cache_dir
+        >>> cache_compilations("compiled")  # the folder is made with the first program
+        >>> jax.config.update("jax_compilation_cache_dir", before)
+    """
     jax.config.update("jax_compilation_cache_dir", str(as_path(folder, "folder")))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

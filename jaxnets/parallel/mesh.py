@@ -18,7 +18,12 @@ SHARDED, REPLICATED = PartitionSpec(DATA_AXIS), PartitionSpec()
 
 
 def all_devices() -> Mesh:
-    """Makes a mesh of all devices of all processes, with one axis, `data`."""
+    """Makes a mesh of all devices of all processes, with one axis, `data`.
+
+    Example:
+        >>> all_devices().size == len(jax.devices())
+        True
+    """
     return jax.make_mesh((jax.device_count(),), (DATA_AXIS,), (AxisType.Auto,))
 
 
@@ -26,6 +31,15 @@ def device_put(tree: Any, sharding: NamedSharding) -> Any:
     """Puts arrays that every process has in full on devices, as `sharding` says.
 
     Unlike `jax.device_put` it also accepts random keys, and sends nothing between processes.
+
+    Example:
+        >>> import numpy as np
+        >>> from jax.sharding import NamedSharding, PartitionSpec
+        >>> mesh = all_devices()
+        >>> rows = NamedSharding(mesh, PartitionSpec("data"))
+        >>> placed = device_put({"x": np.ones((4 * mesh.size, 2))}, rows)
+        >>> len(placed["x"].sharding.device_set) == mesh.size
+        True
     """
     if sharding.is_fully_addressable:
         return jax.device_put(tree, sharding)
@@ -39,17 +53,34 @@ def device_put(tree: Any, sharding: NamedSharding) -> Any:
 
 
 def replicate(tree: Any, mesh: Mesh) -> Any:
-    """Copies the arrays to every device of the mesh."""
+    """Copies the arrays to every device of the mesh.
+
+    Example:
+        >>> mesh = all_devices()
+        >>> replicate({"w": np.ones(3)}, mesh)["w"].sharding.is_fully_replicated
+        True
+    """
     return device_put(tree, NamedSharding(mesh, REPLICATED))
 
 
 def on_first_device(tree: Any) -> Any:
-    """Returns the copy of replicated arrays on this process's first device, free of collectives."""
+    """Returns the copy of replicated arrays on this process's first device, free of collectives.
+
+    Example:
+        >>> copied = replicate({"w": np.ones(3)}, all_devices())
+        >>> len(on_first_device(copied)["w"].sharding.device_set)
+        1
+    """
     return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
 
 def own_rows(samples: int, mesh: Mesh) -> np.ndarray:
-    """Returns which training samples this process's devices hold: it needs to read only these."""
+    """Returns which training samples this process's devices hold: it needs to read only these.
+
+    Example:
+        >>> len(own_rows(100, all_devices()))  # all of them, if there is one process
+        100
+    """
     rows = _padded_rows(samples, mesh)
     return rows[rows < samples]
 
@@ -121,7 +152,11 @@ def _take(part: Mapping[str, np.ndarray], rows: np.ndarray) -> Mapping[str, np.n
 
 
 def require_same_everywhere(tree: Any, what: str) -> None:
-    """Raises a ValueError that names the first process whose arrays differ from process 0's."""
+    """Raises a ValueError that names the first process whose arrays differ from process 0's.
+
+    Example:
+        >>> require_same_everywhere({"x": np.ones(3)}, "data")
+    """
     if jax.process_count() == 1:
         return
     found = 0
@@ -139,7 +174,12 @@ def require_same_everywhere(tree: Any, what: str) -> None:
 
 
 def max_over_processes(number: int) -> int:
-    """Returns the maximum over all processes, which must all call this at the same point."""
+    """Returns the maximum over all processes, which must all call this at the same point.
+
+    Example:
+        >>> max_over_processes(3)
+        3
+    """
     if jax.process_count() == 1:
         return number
     return int(np.max(multihost_utils.process_allgather(np.int32(number))))

@@ -47,6 +47,10 @@ def start() -> int:
 
     Raises:
         RuntimeError: JAX has already computed something.
+
+    Example:
+        >>> start()  # without the launcher
+        0
     """
     if PROCESSES not in os.environ:
         return 0
@@ -61,7 +65,12 @@ def start() -> int:
 
 
 def was_restarted() -> bool:
-    """Returns whether the launcher restarted the program, so that it should resume."""
+    """Returns whether the launcher restarted the program, so that it should resume.
+
+    Example:
+        >>> was_restarted()
+        False
+    """
     return os.environ.get(RESTART, "0") != "0"
 
 
@@ -159,7 +168,15 @@ def _exit_on_exception(
 
 
 def exit_process(code: int) -> None:
-    """Ends the process; if it failed, immediately, since JAX's shutdown waits for the others."""
+    """Ends the process; if it failed, immediately, since JAX's shutdown waits for the others.
+
+    Example:
+        >>> try:
+        ...     exit_process(0)
+        ... except SystemExit as ended:
+        ...     print(ended.code)
+        0
+    """
     if code and jax.distributed.is_initialized():
         sys.stdout.flush()
         sys.stderr.flush()

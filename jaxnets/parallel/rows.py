@@ -36,6 +36,11 @@ def parallel_map(one: Callable[..., Any], rows: Any, *same: Any, group: int = 8)
 
     Raises:
         ValueError: no rows, arrays of different lengths, or a group below 1.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> parallel_map(lambda row, scale: scale * row.sum(), jnp.ones((5, 3)), 2.0).tolist()
+        [6.0, 6.0, 6.0, 6.0, 6.0]
     """
     require_not_forked()
     lengths = {len(leaf) for leaf in jax.tree.leaves(rows)}

@@ -55,7 +55,12 @@ FITTING = {
 
 
 class RefusedError(ValueError):
-    """What was sent is not taken; the text is a sentence that the page shows."""
+    """What was sent is not taken; the text is a sentence that the page shows.
+
+    Example:
+        >>> issubclass(RefusedError, ValueError)
+        True
+    """
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,10 @@ class Config:
 
     Raises:
         RefusedError: a value of another kind, out of range, or that fits no other.
+
+    Example:
+        >>> Config(problem="xor", widths=(3, 2)).outputs
+        1
     """
 
     problem: str = "spirals"
@@ -184,6 +193,10 @@ def from_address(text: str) -> Config:
 
     Raises:
         RefusedError: as `from_json`, or text that is not `name=value&name=value`.
+
+    Example:
+        >>> from_address("problem=xor&widths=3-2").widths
+        (3, 2)
     """
     found: dict[str, Any] = {}
     defaults = asdict(Config())

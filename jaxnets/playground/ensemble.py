@@ -36,6 +36,13 @@ class Ensemble:
     Args:
         config: the configuration.
         programs: the compiled programs, shared by default.
+
+    Example:
+        >>> from jaxnets.playground import from_address
+        >>> ensemble = Ensemble(from_address("problem=xor&widths=3&networks=2&n=20"))
+        >>> ensemble.advance(5)
+        >>> ensemble.step
+        5
     """
 
     def __init__(self, config: Config, programs: Programs = SHARED) -> None:
@@ -185,7 +192,13 @@ class Ensemble:
 
 
 def repeat(*parts: tuple[Config, int]) -> Ensemble:
-    """Draws the networks of the first configuration, and takes the steps of each in turn."""
+    """Draws the networks of the first configuration, and takes the steps of each in turn.
+
+    Example:
+        >>> from jaxnets.playground import from_address
+        >>> repeat((from_address("problem=xor&widths=3&networks=2&n=20"), 5)).step
+        5
+    """
     found = Ensemble(parts[0][0])
     for config, updates in parts:
         found.change(config)

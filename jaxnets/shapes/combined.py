@@ -18,6 +18,11 @@ def union(*distances: Any) -> Array:
     Raises:
         ValueError: no distances, or different shapes.
         TypeError: not arrays of numbers.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> union(jnp.array([0.25, -1.0]), jnp.array([0.5, 0.0])).tolist()
+        [0.25, -1.0]
     """
     return reduce(jnp.minimum, _as_alike(*distances))
 
@@ -28,6 +33,11 @@ def difference(a: Any, b: Any) -> Array:
     Raises:
         ValueError: different shapes.
         TypeError: not arrays of numbers.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> difference(jnp.array([-0.5]), jnp.array([-0.25])).tolist()  # in both: outside
+        [0.25]
     """
     a, b = _as_alike(a, b)
     return jnp.maximum(a, -b)
@@ -48,6 +58,11 @@ def smooth_union(a: Any, b: Any, radius: Any) -> Array:
     Raises:
         ValueError: different shapes, or a radius that is not above 0.
         TypeError: not arrays of numbers.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> smooth_union(jnp.array([0.0, 2.0]), jnp.array([0.0, 0.0]), 1.0).tolist()
+        [-0.25, 0.0]
     """
     a, b = _as_alike(a, b)
     if not checks.is_traced(radius):

@@ -17,6 +17,11 @@ def sphere(points: Any, radius: Sizes) -> Array:
     Raises:
         ValueError: points that are not `[..., 3]`, or a radius that is not above 0.
         TypeError: not numbers.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> sphere(jnp.array([[3.0, 0.0, 4.0], [0.0, 0.0, 0.0]]), 2.0).tolist()
+        [3.0, -2.0]
     """
     points = _as_points(points)
     _require_sizes(radius, "radius")
@@ -35,6 +40,11 @@ def box(points: Any, half: Any) -> Array:
     Raises:
         ValueError: wrong shapes, or a size that is not above 0.
         TypeError: not numbers.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> box(jnp.array([[3.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), jnp.array([1.0, 2.0, 2.0])).tolist()
+        [2.0, -1.0]
     """
     points = _as_points(points)
     _require_sizes(half, "half")
@@ -53,6 +63,11 @@ def torus(points: Any, major: Sizes, minor: Sizes) -> Array:
     Raises:
         ValueError: points that are not `[..., 3]`, or a radius that is not above 0.
         TypeError: not numbers.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> torus(jnp.array([[2.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), 2.0, 0.5).tolist()
+        [-0.5, 1.5]
     """
     points = _as_points(points)
     _require_sizes(major, "major")
@@ -73,6 +88,12 @@ def capsule(points: Any, start: Any, end: Any, radius: Sizes) -> Array:
     Raises:
         ValueError: wrong shapes, or a radius that is not above 0.
         TypeError: not numbers.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> ends = jnp.array([0.0, 0.0, -1.0]), jnp.array([0.0, 0.0, 1.0])
+        >>> capsule(jnp.array([[3.0, 0.0, 0.0], [0.0, 0.0, 0.0]]), *ends, 0.5).tolist()
+        [2.5, -0.5]
     """
     points = _as_points(points)
     _require_sizes(radius, "radius")

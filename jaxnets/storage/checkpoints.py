@@ -31,7 +31,12 @@ LINES = 10
 
 
 class CheckpointMismatch(ValueError):
-    """A checkpoint that another model or run saved; the message says what differs."""
+    """A checkpoint that another model or run saved; the message says what differs.
+
+    Example:
+        >>> issubclass(CheckpointMismatch, ValueError)
+        True
+    """
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,10 @@ class CheckpointConfig:
     Raises:
         TypeError, ValueError: seconds below 0, or less than one checkpoint or step.
         ModuleNotFoundError: TensorBoard is asked for without the extra.
+
+    Example:
+        >>> CheckpointConfig("run", seconds=60.0).last
+        3
     """
 
     folder: str | Path
@@ -82,7 +91,12 @@ class CheckpointConfig:
 
 
 class Restored(NamedTuple):
-    """The latest intact checkpoint."""
+    """The latest intact checkpoint.
+
+    Example:
+        >>> Restored(3, {"w": 1.0}, []).step
+        3
+    """
 
     step: int
     tree: Any
@@ -108,6 +122,13 @@ def save(
         TypeError, ValueError: a step that is not an integer of at most 12 digits.
         DiskFullError: the disk is full; earlier checkpoints are untouched.
         OSError: the folder cannot be written; so they are then.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> folder = tempfile.mkdtemp()
+        >>> _ = save(folder, 10, {"w": np.ones(3)})
+        >>> restore(folder, {"w": np.zeros(3)}).step
+        10
     """
     folder, mark = as_path(folder, "folder"), dict(fingerprint or {})
     step = _as_step(step)
@@ -149,6 +170,15 @@ def restore(
     Raises:
         CorruptCheckpoint: there are checkpoints, but none is intact.
         CheckpointMismatch: a different model or run saved it; the difference is shown.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> folder = tempfile.mkdtemp()
+        >>> restore(folder, {"w": np.zeros(3)}) is None
+        True
+        >>> _ = save(folder, 10, {"w": np.ones(3)})
+        >>> restore(folder, {"w": np.zeros(3)}).tree["w"].tolist()
+        [1.0, 1.0, 1.0]
     """
     folder = as_path(folder, "folder")
     skipped: list[str] = []

@@ -32,7 +32,14 @@ LARGEST_NOTE = 2**24
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A folder that this process has locked for its runs."""
+    """A folder that this process has locked for its runs.
+
+    Example:
+        >>> import tempfile
+        >>> with open_run_folder(tempfile.mkdtemp()) as folder:
+        ...     folder.path.is_dir()
+        True
+    """
 
     path: Path
     tensorboard: bool = False
@@ -61,6 +68,12 @@ def open_run_folder(folder: str | Path, with_tensorboard: bool = False) -> Itera
         FolderInUseError: another process writes the folder.
         RunFolderError: its lock is a symbolic link, or not a file.
         ModuleNotFoundError: TensorBoard is asked for without the extra [tensorboard].
+
+    Example:
+        >>> import tempfile
+        >>> with open_run_folder(tempfile.mkdtemp()) as folder:
+        ...     folder.checkpoints.last  # jn.fit(..., checkpoints=folder.checkpoints)
+        3
     """
     if with_tensorboard:
         tensorboard.require_installed()
@@ -190,7 +203,18 @@ class RunWriter:
 
 
 def describe(folder: str | Path, config: Mapping[str, Any]) -> None:
-    """Writes `run.json` twice: configuration, versions, device, commit and date."""
+    """Writes `run.json` twice: configuration, versions, device, commit and date.
+
+    Raises:
+        OSError: what cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> describe(folder, {"epochs": 5})
+        >>> config_of(folder)
+        {'epochs': 5}
+    """
     note = {
         "config": dict(config),
         "versions": {name: version(name) for name in ("jaxnets", "jax", "flax", "optax", "numpy")},
@@ -208,6 +232,13 @@ def config_of(folder: str | Path) -> dict[str, Any]:
     Raises:
         FileNotFoundError: not a run directory.
         ValueError: neither can be read; the message says how to go on with the checkpoints.
+
+    Example:
+        >>> import tempfile
+        >>> folder = tempfile.mkdtemp()
+        >>> describe(folder, {"epochs": 5})
+        >>> config_of(folder)
+        {'epochs': 5}
     """
     folder, wrong = as_path(folder, "folder"), []
     for name in (NOTE, COPY):
@@ -237,7 +268,13 @@ def _config_in(path: Path) -> dict[str, Any]:
 
 
 def has_run(folder: Path) -> bool:
-    """Tells whether the folder has a run whose configuration is known."""
+    """Tells whether the folder has a run whose configuration is known.
+
+    Example:
+        >>> import tempfile
+        >>> has_run(Path(tempfile.mkdtemp()))
+        False
+    """
     try:
         return bool(config_of(folder))
     except (FileNotFoundError, ValueError):
@@ -245,7 +282,17 @@ def has_run(folder: Path) -> bool:
 
 
 def restore_note(folder: Path) -> None:
-    """Writes `run.json` again from its copy, or the copy from it, where one of them is lost."""
+    """Writes `run.json` again from its copy, or the copy from it, where one of them is lost.
+
+    Example:
+        >>> import tempfile
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> describe(folder, {"epochs": 5})
+        >>> (folder / "run.json").unlink()
+        >>> restore_note(folder)
+        >>> (folder / "run.json").exists()
+        True
+    """
     for name, other in ((NOTE, COPY), (COPY, NOTE)):
         try:
             _config_in(folder / name)
@@ -254,7 +301,13 @@ def restore_note(folder: Path) -> None:
 
 
 def rows(history: Mapping[str, np.ndarray], records: int, every: int) -> list[dict[str, Any]]:
-    """Returns the records so far with their epochs; means over the finite networks of a sweep."""
+    """Returns the records so far with their epochs; means over the finite networks of a sweep.
+
+    Example:
+        >>> found = rows({"train_loss": np.array([0.5, 0.25])}, records=2, every=10)
+        >>> [(row["epoch"], float(row["train_loss"])) for row in found]
+        [(10, 0.5), (20, 0.25)]
+    """
     means = {name: _mean(np.asarray(values)) for name, values in history.items()}
     return [
         {"epoch": (i + 1) * every} | {name: values[i] for name, values in means.items()}
@@ -263,7 +316,15 @@ def rows(history: Mapping[str, np.ndarray], records: int, every: int) -> list[di
 
 
 def write_metrics(path: Path, records: list[dict[str, Any]]) -> None:
-    """Writes all rows atomically, so that none comes twice; no file while there are none."""
+    """Writes all rows atomically, so that none comes twice; no file while there are none.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "metrics.csv"
+        >>> write_metrics(path, [{"epoch": 1, "train_loss": 0.5}])
+        >>> path.exists()
+        True
+    """
     if not records:
         return
     lines = [",".join(records[0])]

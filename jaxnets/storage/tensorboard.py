@@ -9,7 +9,11 @@ from jaxnets.host.paths import as_path
 
 
 def require_installed() -> None:
-    """Raises a ModuleNotFoundError that names the extra, unless it is installed."""
+    """Raises a ModuleNotFoundError that names the extra, unless it is installed.
+
+    Example:
+        >>> require_installed()
+    """
     if find_spec("tensorboardX") is None:
         raise ModuleNotFoundError(
             "scalars for TensorBoard need tensorboardX: pip install 'jaxnets[tensorboard]'"
@@ -17,7 +21,14 @@ def require_installed() -> None:
 
 
 class Board:
-    """Writes the event files of one run, whose first records may exist already."""
+    """Writes the event files of one run, whose first records may exist already.
+
+    Example:
+        >>> import tempfile
+        >>> board = Board(tempfile.mkdtemp(), records=0)
+        >>> board.add([{"epoch": 1, "train_loss": 0.5}])
+        >>> board.close()
+    """
 
     def __init__(self, folder: str | Path, records: int):
         self.folder, self.written = as_path(folder), records

@@ -68,6 +68,14 @@ def halving_search(
         ValueError, TypeError: as in `random_search`, a spec with early stopping, epochs as an axis,
             a metric that is not recorded, `eta` below 2, or more `min_epochs` than epochs.
         OutOfMemoryError: as in `fit`.
+
+    Example:
+        >>> import jax, jaxnets as jn
+        >>> from jaxnets.data import load
+        >>> spec = jn.TrainSpec(jn.MLP((4,), 10), "softmax_cross_entropy", 3, 256)
+        >>> axes = {"learning_rate": [1e-4, 1e-2, 1e-1]}
+        >>> jn.halving_search(spec, jax.random.key(0), load("digits"), axes).rounds
+        [(3, 1), (1, 3)]
     """
     _require_budget(spec, axes, eta, min_epochs)
     plan = planned(spec, key, data, axes, n, hparams, seeds, group)

@@ -20,7 +20,18 @@ Row = dict[str, Any]
 
 
 class Run(NamedTuple):
-    """One network of a search; `fit(spec, key, data, hparams)` trains it again."""
+    """One network of a search; `fit(spec, key, data, hparams)` trains it again.
+
+    Example:
+        >>> import jax, jaxnets as jn
+        >>> from jaxnets.data import load
+        >>> spec = jn.TrainSpec(jn.MLP((4,), 10), "softmax_cross_entropy", 1, 256)
+        >>> found = jn.grid_search(
+        ...     spec, jax.random.key(0), load("digits"), {"learning_rate": [1e-3, 1e-2]}
+        ... )
+        >>> found[1].choices
+        {'learning_rate': 0.01}
+    """
 
     choices: dict[str, Any]
     """What it has on every axis."""
@@ -46,6 +57,16 @@ class SearchResult:
         programs: the rows that trained together, with their states and histories.
         samples: how many there were to train.
         rounds: of successive halving, `(candidates, epochs)` each.
+
+    Example:
+        >>> import jax, jaxnets as jn
+        >>> from jaxnets.data import load
+        >>> spec = jn.TrainSpec(jn.MLP((4,), 10), "softmax_cross_entropy", 1, 256)
+        >>> found = jn.grid_search(
+        ...     spec, jax.random.key(0), load("digits"), {"learning_rate": [1e-6, 1e-2]}
+        ... )
+        >>> len(found), found.best("valid_loss").choices
+        (2, {'learning_rate': 0.01})
     """
 
     candidates: Sequence[Candidate]

@@ -100,6 +100,14 @@ def random_search(
         ValueError, TypeError: as in `grid_search`, a range that is not one, or more points than
             lists have combinations.
         OutOfMemoryError: as in `fit`.
+
+    Example:
+        >>> import jax, jaxnets as jn
+        >>> from jaxnets.data import load
+        >>> spec = jn.TrainSpec(jn.MLP((4,), 10), "softmax_cross_entropy", 1, 256)
+        >>> axes = {"learning_rate": (1e-4, 1e-1, "log-uniform")}
+        >>> len(jn.random_search(spec, jax.random.key(0), load("digits"), axes, n=3).table())
+        3
     """
     plan = planned(spec, key, data, axes, n, hparams, seeds, group)
     options = {"group": group, "shared_order": shared_order, "progress": progress}

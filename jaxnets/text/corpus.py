@@ -15,7 +15,12 @@ from jaxnets.text.vocabulary import END, Vocabulary, encode
 
 
 class Corpus(NamedTuple):
-    """Holds a text as numbers."""
+    """Holds a text as numbers.
+
+    Example:
+        >>> read(["the cat sat on the mat"], min_count=1).vocabulary.words[0]
+        'the'
+    """
 
     ids: np.ndarray
     """int32 `[n]`: the numbers of the words in order, and `END` after each line."""
@@ -81,6 +86,12 @@ def contexts(ids: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         TypeError: ids that are not integers, `[n]`.
         ValueError: no line has two words.
+
+    Example:
+        >>> text = read([["a", "b", "c"]], min_count=1)
+        >>> x, y = contexts(text.ids, reach=1)
+        >>> x.shape, y.shape
+        ((3, 2), (3,))
     """
     checks.require_count(reach, "reach")
     ids = np.asarray(ids)
@@ -100,7 +111,12 @@ def contexts(ids: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def no_neighbours() -> ValueError:
-    """Returns the error of a corpus from whose words nothing can be learned."""
+    """Returns the error of a corpus from whose words nothing can be learned.
+
+    Example:
+        >>> isinstance(no_neighbours(), ValueError)
+        True
+    """
     return ValueError(
         "nothing can be trained: no line of the corpus has two words, so no word has a neighbour. "
         "Each string, and each line of a file, is a text of its own: join words into sentences, or "

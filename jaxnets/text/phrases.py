@@ -41,6 +41,12 @@ def find(
 
     Raises:
         TypeError, ValueError: not a corpus, a count below 1, a threshold that is not positive.
+
+    Example:
+        >>> from jaxnets.text import corpus
+        >>> lines = [["in", "new", "york"], ["a", "city"], ["a", "big", "one"]] * 10
+        >>> ("new", "york") in find(corpus.read(lines, min_count=1), min_count=1, threshold=1)
+        True
     """
     _require_corpus(corpus)
     checks.require_count(min_count, "min_count")
@@ -74,6 +80,12 @@ def join(
     Raises:
         TypeError: not a corpus, or anything but pairs of strings.
         ValueError: fewer than two words are left.
+
+    Example:
+        >>> from jaxnets.text import corpus
+        >>> text = join(corpus.read([["in", "new", "york"]], min_count=1), [("new", "york")])
+        >>> sorted(text.vocabulary.words)
+        ['in', 'new_york']
     """
     _require_corpus(corpus)
     checks.require_count(min_count, "min_count")

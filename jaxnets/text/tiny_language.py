@@ -88,7 +88,12 @@ THINGS = (
 
 
 class Topic(NamedTuple):
-    """Holds words that belong together, and the sentences made of them."""
+    """Holds words that belong together, and the sentences made of them.
+
+    Example:
+        >>> Topic([{"city": "paris"}], ("{city} is large",), ("city", "city")).sentences
+        ('{city} is large',)
+    """
 
     rows: list[dict[str, str]]
     sentences: tuple[str, ...]
@@ -114,7 +119,12 @@ TOPICS = {
 
 
 def sentences(n: int, seed: int = 0) -> Iterator[str]:
-    """Yields `n` sentences, each of a topic, a row and a pattern drawn uniformly."""
+    """Yields `n` sentences, each of a topic, a row and a pattern drawn uniformly.
+
+    Example:
+        >>> len(list(sentences(5)))
+        5
+    """
     rng = np.random.default_rng(seed)
     topics = list(TOPICS.values())
     for _ in range(n):
@@ -124,7 +134,12 @@ def sentences(n: int, seed: int = 0) -> Iterator[str]:
 
 
 def analogies() -> dict[str, list[tuple[str, str, str, str]]]:
-    """Lists all `(a, b, c, d)` per topic: a is to b as c is to d, for every two of its rows."""
+    """Lists all `(a, b, c, d)` per topic: a is to b as c is to d, for every two of its rows.
+
+    Example:
+        >>> all(len(four) == 4 for group in analogies().values() for four in group)
+        True
+    """
     return {
         name: [
             (one[first], one[second], other[first], other[second])

@@ -23,7 +23,16 @@ from jaxnets.training.optimizers import as_optimizer
 
 
 class AverageState(NamedTuple):
-    """What `averaged` carries from one step to the next."""
+    """What `averaged` carries from one step to the next.
+
+    Example:
+        >>> import jax, jaxnets as jn
+        >>> from jaxnets.data import load
+        >>> spec = jn.TrainSpec(jn.MLP((4,), 10), "softmax_cross_entropy", 1, 256, averaged("adam"))
+        >>> state, _ = jn.fit(spec, jax.random.key(0), load("digits"), {"learning_rate": 1e-2})
+        >>> isinstance(state.opt_state, AverageState)
+        True
+    """
 
     inner: Any
     """The state of the optimizer within."""
@@ -35,7 +44,12 @@ class AverageState(NamedTuple):
 
 @dataclass(frozen=True)
 class Averaged:
-    """The optimizer that `averaged` builds; equal ones share a compiled program."""
+    """The optimizer that `averaged` builds; equal ones share a compiled program.
+
+    Example:
+        >>> averaged("adam") == averaged("adam")
+        True
+    """
 
     optimizer: Callable[..., optax.GradientTransformation]
     decay: float
@@ -99,6 +113,14 @@ def averaged_params(state: State) -> Any:
 
     Raises:
         ValueError: the state of another optimizer, or one before its first step.
+
+    Example:
+        >>> import jax, jaxnets as jn
+        >>> from jaxnets.data import load
+        >>> spec = jn.TrainSpec(jn.MLP((4,), 10), "softmax_cross_entropy", 1, 256, averaged("adam"))
+        >>> state, _ = jn.fit(spec, jax.random.key(0), load("digits"), {"learning_rate": 1e-2})
+        >>> averaged_params(state)["params"]["output"]["bias"].shape
+        (10,)
     """
     found = jax.tree.leaves(state.opt_state, is_leaf=_is_average)
     averages = [part for part in found if _is_average(part)]

@@ -36,6 +36,18 @@ class DivergedError(FloatingPointError):
     """A run that is no longer finite; carries its last finite `state` and the `history`.
 
     That is its losses and metrics, its params, or its optimizer's state, as far as it began finite.
+
+    Example:
+        >>> import jax, jaxnets as jn
+        >>> from jaxnets.data import load
+        >>> infinite = lambda outputs, labels: outputs[:, 0] / 0.0
+        >>> spec = jn.TrainSpec(jn.MLP((4,), 1), infinite, 1, 256)
+        >>> data = load("digits")
+        >>> try:
+        ...     state, _ = jn.fit(spec, jax.random.key(0), data, {"learning_rate": 1e-2})
+        ... except jn.DivergedError as error:
+        ...     print(int(error.state.step))
+        0
     """
 
     def __init__(self, message: str, state: State, history: History):

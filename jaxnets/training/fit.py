@@ -70,6 +70,15 @@ def fit(
         OutOfMemoryError: the batch and the bytes asked for are named.
         Interrupted, CorruptCheckpoint, CheckpointMismatch, FolderInUseError, DiskFullError: of a
             run with checkpoints, see `jaxnets.training.driver.drive`.
+
+    Example:
+        >>> import jax, jaxnets as jn
+        >>> from jaxnets.data import load
+        >>> spec = jn.TrainSpec(jn.MLP((16,), 10), "softmax_cross_entropy", epochs=3, batch_size=64)
+        >>> key, hparams = jax.random.key(0), {"learning_rate": 1e-2}
+        >>> state, history = jn.fit(spec, key, load("digits"), hparams)
+        >>> history["valid_accuracy"].shape, bool(history["valid_accuracy"][-1] > 0.7)
+        ((3,), True)
     """
     require_not_forked()
     checks.require_keys(key, 0, "key")

@@ -41,7 +41,16 @@ Step = Callable[["State", Batch], tuple["State", Metrics]]
 
 
 class State(NamedTuple):
-    """Everything that a run carries from one step to the next."""
+    """Everything that a run carries from one step to the next.
+
+    Example:
+        >>> import jax, jaxnets as jn
+        >>> from jaxnets.data import load
+        >>> spec = jn.TrainSpec(jn.MLP((4,), 10), "softmax_cross_entropy", 1, 256)
+        >>> state, _ = jn.fit(spec, jax.random.key(0), load("digits"), {"learning_rate": 1e-2})
+        >>> int(state.step)
+        5
+    """
 
     params: Params
     opt_state: optax.OptState
@@ -73,6 +82,16 @@ def make_step(
     """Builds one update as a scan body: `step(state, batch) -> (state, metrics)`.
 
     Line searches such as `optax.lbfgs` get the value, the gradient and the objective they ask for.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, optax, jaxnets as jn
+        >>> objective, optimizer = jn.Objective(jn.MLP((4,), 1), "squared_error"), optax.sgd(0.1)
+        >>> batch = {"x": jnp.ones((5, 2)), "y": jnp.ones((5, 1))}
+        >>> params = objective.model.init(jax.random.key(0), batch["x"])
+        >>> state = jn.State(params, optimizer.init(params), jnp.zeros((), int), jax.random.key(1))
+        >>> state, metrics = jax.jit(make_step(objective, optimizer))(state, batch)
+        >>> int(state.step)
+        1
     """
     tx = optax.with_extra_args_support(optimizer)
     differentiate = value_and_grad(objective, has_aux=True)
@@ -133,6 +152,16 @@ def train(
         The last state, and the history with one row a record, `[records]`: train metrics are means
         over the samples of its last epoch, as they were before each update; validation metrics
         come from the params after it. A run that stopped early has the best params, then NaN.
+
+    Example:
+        >>> import jax, jaxnets as jn
+        >>> from jaxnets.data import load
+        >>> spec = jn.TrainSpec(jn.MLP((4,), 10), "softmax_cross_entropy", 1, 256)
+        >>> data = jax.tree.map(jax.numpy.asarray, load("digits"))
+        >>> run = jax.jit(lambda key, rate: jn.train(spec, key, data, {"learning_rate": rate}))
+        >>> state, history = run(jax.random.key(0), 1e-2)
+        >>> history["train_loss"].shape
+        (1,)
     """
     carry, own_order_key = begin(spec, key, data.train["x"], hparams, data.valid is not None)
     order_key = own_order_key if order_key is None else order_key

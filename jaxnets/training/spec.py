@@ -47,6 +47,12 @@ class TrainSpec:
             loss.
         TypeError: a size that is not an integer, a model without `init` and `apply`, an
             optimizer that cannot be called, or a choice that cannot be hashed.
+
+    Example:
+        >>> import jaxnets as jn
+        >>> spec = jn.TrainSpec(jn.MLP((4,), 10), "softmax_cross_entropy", epochs=5, batch_size=32)
+        >>> spec.steps_per_epoch(100)  # the last batch has 4 samples
+        4
     """
 
     model: Any

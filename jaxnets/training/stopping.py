@@ -36,6 +36,17 @@ class EarlyStopping:
     Raises:
         ValueError: a patience below 1, or a negative `min_delta`.
         TypeError: a patience that is not an integer, or a metric that is not a name.
+
+    Example:
+        >>> import jax, jaxnets as jn
+        >>> from jaxnets.data import load
+        >>> stopping = jn.EarlyStopping("valid_loss", patience=1, min_delta=100.0)  # never better
+        >>> spec = jn.TrainSpec(
+        ...     jn.MLP((4,), 10), "softmax_cross_entropy", 9, 256, stopping=stopping
+        ... )
+        >>> _, history = jn.fit(spec, jax.random.key(0), load("digits"), {"learning_rate": 1e-2})
+        >>> len(history["valid_loss"])
+        2
     """
 
     metric: str = "valid_loss"

@@ -72,6 +72,16 @@ def sweep(
         ValueError, TypeError: as in `fit`, or a hyper-parameter that is neither scalar nor `[n]`.
         OutOfMemoryError, Interrupted, CorruptCheckpoint: as in `fit`.
         CheckpointMismatch, FolderInUseError, DiskFullError: as in `fit`.
+
+    Example:
+        >>> import jax, jaxnets as jn
+        >>> from jaxnets.data import load
+        >>> spec = jn.TrainSpec(jn.MLP((4,), 10), "softmax_cross_entropy", 2, 256)
+        >>> keys = jax.random.split(jax.random.key(0), 3)
+        >>> rates = {"learning_rate": [1e-3, 1e-2, 1e-1]}
+        >>> states, history = jn.sweep(spec, keys, load("digits"), rates)
+        >>> history["valid_loss"].shape
+        (3, 2)
     """
     require_not_forked()
     checks.require_keys(keys, 1, "keys")
@@ -129,7 +139,15 @@ def sweep(
 
 
 def grid(**axes: Any) -> dict[str, Array]:
-    """Builds the cartesian product of the axes: a dict of arrays `[n]`, the last axis fastest."""
+    """Builds the cartesian product of the axes: a dict of arrays `[n]`, the last axis fastest.
+
+    Raises:
+        ValueError: an axis that is not a list of finite numbers.
+
+    Example:
+        >>> {name: values.tolist() for name, values in grid(width=[4, 8], seed=[0, 1, 2]).items()}
+        {'width': [4, 4, 4, 8, 8, 8], 'seed': [0, 1, 2, 0, 1, 2]}
+    """
     for name, values in axes.items():
         if checks.as_finite(values, name).ndim != 1:
             raise ValueError(f"{name} is {values!r}; an axis of a grid is a list of numbers")

@@ -32,6 +32,13 @@ def read(path: str | PathLike[str]) -> Arrays:
         FileNotFoundError: no such file.
         ValueError: a file of another kind, one that is cut short or damaged, or one that holds
             anything but arrays of numbers.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> path = tempfile.mkdtemp() + "/weights.npz"
+        >>> np.savez(path, bias=np.zeros(3))
+        >>> read(path)["bias"].shape
+        (3,)
     """
     path = as_path(path)
     require_file(path)

@@ -42,6 +42,15 @@ def load(
         FileNotFoundError: no such file.
         ValueError: a file that cannot be read, that lacks a layer or has one more, or whose arrays
             have other shapes; the layer and both shapes are named.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> from jaxnets.models import CNN, Conv
+        >>> path = tempfile.mkdtemp() + "/weights.npz"
+        >>> kernel = np.zeros((4, 3, 5, 5), np.float32)  # [out, in, rows, columns], as in PyTorch
+        >>> np.savez(path, **{"conv.weight": kernel, "conv.bias": np.zeros(4, np.float32)})
+        >>> load(CNN((Conv(4, 5),)), path, side=8)["params"]["layers_0"]["kernel"].shape
+        (5, 5, 3, 4)
     """
     if str(path).endswith(".safetensors") and names is None:
         raise ValueError(f"{path} does not keep the order of the layers: pass their names")
@@ -55,6 +64,14 @@ def assign(
 
     Raises:
         ValueError: layers that do not fit.
+
+    Example:
+        >>> import numpy as np
+        >>> from jaxnets.models import CNN, Conv
+        >>> kernel = np.zeros((4, 3, 5, 5), np.float32)  # [out, in, rows, columns], as in PyTorch
+        >>> arrays = {"conv.weight": kernel, "conv.bias": np.zeros(4, np.float32)}
+        >>> assign(CNN((Conv(4, 5),)), arrays, side=8)["params"]["layers_0"]["kernel"].shape
+        (5, 5, 3, 4)
     """
     groups = _groups(arrays)
     chosen = list(groups) if names is None else list(names)

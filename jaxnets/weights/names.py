@@ -57,6 +57,10 @@ def torch_names(network: str) -> tuple[str, ...]:
 
     Raises:
         ValueError: no such network; the nearest name is suggested.
+
+    Example:
+        >>> len(torch_names("alexnet"))
+        8
     """
     checks.require_known([network], NAMES, "network")
     return tuple(NAMES[network]())

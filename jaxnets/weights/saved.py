@@ -107,6 +107,15 @@ def load(path: str | PathLike[str], model: Any = None) -> Saved:
         FileNotFoundError: there is no such file.
         ValueError: a damaged file, one of another program or of a newer version, or a model that is
             neither described nor given.
+
+    Example:
+        >>> import tempfile, jax, jax.numpy as jnp, jaxnets as jn
+        >>> model, path = jn.MLP((4,), 2), tempfile.mkdtemp() + "/net.safetensors"
+        >>> params = model.init(jax.random.key(0), jnp.ones((1, 3)))
+        >>> jn.save(path, model, params, {"classes": ["a", "b"]})
+        >>> model, params, extra = jn.load(path)
+        >>> extra["classes"]
+        ['a', 'b']
     """
     path = as_path(path)
     arrays, note = read_safetensors(path), remarks(path)

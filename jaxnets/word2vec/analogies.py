@@ -9,7 +9,17 @@ from jaxnets.word2vec.vectors import Vectors, best, require_vectors
 
 
 def similarities(vectors: Vectors, words: Sequence[str]) -> np.ndarray:
-    """Computes the cosines of all pairs, `[words, words]`; 0 for a vector of zeros."""
+    """Computes the cosines of all pairs, `[words, words]`; 0 for a vector of zeros.
+
+    Raises:
+        KeyError: a word without a vector.
+
+    Example:
+        >>> import numpy as np
+        >>> vectors = Vectors(["a", "b"], np.array([[1.0, 0.0], [0.0, 2.0]]))
+        >>> similarities(vectors, ["a", "b"]).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
     require_vectors(vectors)
     rows = vectors.unit[vectors.numbers(words)]
     return rows @ rows.T
@@ -22,6 +32,12 @@ def most_similar(vectors: Vectors, word: str, n: int = 10) -> list[tuple[str, fl
 
     Raises:
         ValueError: the word's own vector is zero.
+
+    Example:
+        >>> import numpy as np
+        >>> vectors = Vectors(["a", "b", "c"], np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0]]))
+        >>> most_similar(vectors, "a", n=1)
+        [('b', 1.0)]
     """
     require_vectors(vectors)
     checks.require_count(n, "n")
@@ -39,6 +55,13 @@ def analogy(
 
     Raises:
         ValueError: a vector of a, b or c that is zero.
+
+    Example:
+        >>> import numpy as np
+        >>> rows = np.array([[1.0, 0.0], [1.0, 1.0], [2.0, 0.0], [2.0, 1.0]])
+        >>> vectors = Vectors(["man", "woman", "king", "queen"], rows)
+        >>> analogy(vectors, "man", "woman", "king")[0][0]
+        'queen'
     """
     require_vectors(vectors)
     checks.require_count(n, "n")

@@ -22,7 +22,12 @@ LARGEST = 2**25
 
 
 class Score(NamedTuple):
-    """Counts the solved analogies among those whose words are all known."""
+    """Counts the solved analogies among those whose words are all known.
+
+    Example:
+        >>> Score(right=3, asked=4).share
+        0.75
+    """
 
     right: int
     asked: int
@@ -41,6 +46,13 @@ def analogy_scores(
     Raises:
         TypeError: groups that are not a dict of lists of four words.
         ValueError: an unknown method.
+
+    Example:
+        >>> import numpy as np
+        >>> rows = np.array([[1.0, 0.0], [1.0, 1.0], [2.0, 0.0], [2.0, 1.0]])
+        >>> vectors = Vectors(["man", "woman", "king", "queen"], rows)
+        >>> analogy_scores(vectors, {"royal": [("man", "woman", "king", "queen")]})["royal"].share
+        1.0
     """
     require_vectors(vectors)
     score = checks.lookup(METHODS, method, "method")
@@ -80,7 +92,12 @@ def _count_right(vectors: Vectors, rows: np.ndarray, score: Callable[..., np.nda
 
 
 def total(scores: Mapping[str, Score]) -> Score:
-    """Sums the scores of all groups; of no groups `Score(0, 0)`, whose share is NaN."""
+    """Sums the scores of all groups; of no groups `Score(0, 0)`, whose share is NaN.
+
+    Example:
+        >>> total({"a": Score(1, 2), "b": Score(2, 2)})
+        Score(right=3, asked=4)
+    """
     found = [Score(*score) for score in _as_groups(scores).values()]
     return Score(sum(score.right for score in found), sum(score.asked for score in found))
 
@@ -94,6 +111,14 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Analogy]]:
     Raises:
         FileNotFoundError: no such file.
         ValueError: a line without four words, or a file that is not UTF-8 or beyond `LARGEST`.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> path = Path(tempfile.mkdtemp()) / "questions.txt"
+        >>> _ = path.write_text(": royal" + chr(10) + "man woman king queen")
+        >>> read_analogies(path)
+        {'royal': [('man', 'woman', 'king', 'queen')]}
     """
     groups: dict[str, list[Analogy]] = {}
     name = ""
@@ -109,7 +134,18 @@ def read_analogies(path: str | PathLike[str]) -> dict[str, list[Analogy]]:
 
 
 def spearman(vectors: Vectors, pairs: Sequence[tuple[str, str, float]]) -> tuple[float, int]:
-    """Computes the rank correlation of cosines with human scores, and the number of known pairs."""
+    """Computes the rank correlation of cosines with human scores, and the number of known pairs.
+
+    Raises:
+        TypeError: pairs that are not two words and a number.
+
+    Example:
+        >>> import numpy as np
+        >>> vectors = Vectors(["a", "b", "c"], np.array([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]))
+        >>> correlation, known = spearman(vectors, [("a", "b", 9.0), ("a", "c", 1.0)])
+        >>> round(float(correlation), 3), known
+        (1.0, 2)
+    """
     from scipy.stats import spearmanr
 
     require_vectors(vectors)
@@ -140,6 +176,14 @@ def read_similarities(path: str | PathLike[str]) -> list[tuple[str, str, float]]
     Raises:
         FileNotFoundError: no such file.
         ValueError: any other line, or a file that is not UTF-8 or beyond `LARGEST`.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> path = Path(tempfile.mkdtemp()) / "pairs.tsv"
+        >>> _ = path.write_text(chr(9).join(["cat", "dog", "7.5"]))
+        >>> read_similarities(path)
+        [('cat', 'dog', 7.5)]
     """
     pairs = []
     for number, line in enumerate(_lines(path), start=1):

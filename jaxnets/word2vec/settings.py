@@ -62,6 +62,10 @@ class Word2Vec:
         TypeError: a size that is not an integer, a rate or share that is not a number, or an
             unknown argument; for those of gensim's `Word2Vec` it says what to use.
         ValueError: a size below 1, a share or rate out of range, or an unknown model.
+
+    Example:
+        >>> Word2Vec("sg", dimensions=50).window
+        5
     """
 
     model: str = "cbow"

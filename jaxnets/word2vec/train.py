@@ -71,6 +71,15 @@ def train(
         FloatingPointError: the loss or the params are not finite.
         Interrupted, CorruptCheckpoint, CheckpointMismatch, FolderInUseError, DiskFullError: of a
             run with checkpoints, as in `jaxnets.fit`.
+
+    Example:
+        >>> import jax
+        >>> from jaxnets import word2vec
+        >>> from jaxnets.text import corpus
+        >>> text = corpus.read(["the cat sat on the mat"] * 20, min_count=1)
+        >>> settings = word2vec.Word2Vec("sg", dimensions=8, epochs=1, sample=0)
+        >>> word2vec.train(settings, jax.random.key(0), text).vectors["cat"].shape
+        (8,)
     """
     require_not_forked()
     require_training(settings, key, corpus, devices)

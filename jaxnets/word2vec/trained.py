@@ -14,7 +14,17 @@ from jaxnets.word2vec.vectors import Vectors
 
 
 class Trained(NamedTuple):
-    """Holds the result of `train`."""
+    """Holds the result of `train`.
+
+    Example:
+        >>> import jax
+        >>> from jaxnets import word2vec
+        >>> from jaxnets.text import corpus
+        >>> text = corpus.read(["the cat sat on the mat"] * 20, min_count=1)
+        >>> settings = word2vec.Word2Vec("sg", dimensions=8, epochs=2, sample=0)
+        >>> word2vec.train(settings, jax.random.key(0), text).loss.shape
+        (2,)
+    """
 
     vectors: Vectors
     """The input vectors."""

@@ -34,6 +34,13 @@ def save(path: str | PathLike[str], vectors: Vectors, binary: bool = False) -> N
         ValueError: a word that the format cannot hold (with a space, a line break or half of a
             surrogate pair, in text also a tab), no words, no dimensions, or a number that is not
             finite. Nothing is written then.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> path = tempfile.mkdtemp() + "/vectors.txt"
+        >>> save(path, Vectors(["a", "b"], np.eye(2)))
+        >>> load(path)["b"].tolist()
+        [0.0, 1.0]
     """
     require_vectors(vectors)
     vectors = Vectors(vectors.words, vectors.matrix)  # again: it may have been changed since
@@ -109,6 +116,13 @@ def load(path: str | PathLike[str], errors: str = "strict") -> Vectors:
         ValueError: another format; a file that is cut short (the line or word is named) or longer
             than its header says; a word that is not UTF-8, or occurs twice; a number that is not
             finite.
+
+    Example:
+        >>> import tempfile, numpy as np
+        >>> path = tempfile.mkdtemp() + "/vectors.bin"
+        >>> save(path, Vectors(["a", "b"], np.eye(2)), binary=True)
+        >>> load(path)
+        Vectors(2 words, 2 dimensions)
     """
     checks.require_known([errors], ERRORS, "errors")
     path = as_path(path)
