@@ -123,6 +123,12 @@ def to_mlflow(run_id: str | None = None) -> Hook:
 
     Raises:
         ModuleNotFoundError: the extra [mlflow] is not installed.
+
+    Example:
+        >>> try:
+        ...     hook = to_mlflow()  # within `with mlflow.start_run():`
+        ... except ModuleNotFoundError:
+        ...     hook = None  # pip install 'jaxnets[mlflow]'
     """
     try:
         import mlflow

@@ -32,7 +32,13 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
 class Canvas(Figure):
-    """A figure that a notebook shows when it is the last line of a cell."""
+    """A figure that a notebook shows when it is the last line of a cell.
+
+    Example:
+        >>> canvas, axes = figure()
+        >>> canvas._repr_png_()[1:4]
+        b'PNG'
+    """
 
     def _repr_png_(self) -> bytes:
         file = io.BytesIO()
@@ -61,7 +67,12 @@ def figure(rows: int = 1, columns: int = 1, size: tuple[float, float] = (5.0, 3.
 
 
 def styles() -> Any:
-    """Yields the colour, dash pattern and marker of the first line, the second line, ..."""
+    """Yields the colour, dash pattern and marker of the first line, the second line, ...
+
+    Example:
+        >>> next(styles())["linestyle"]
+        '-'
+    """
     for colour, dash, marker in cycle(zip(COLOURS, DASHES, MARKERS, strict=True)):
         yield {"color": colour, "linestyle": dash, "marker": marker, "markersize": 4}
 
@@ -73,14 +84,28 @@ def spread(
     label: str,
     style: Style,
 ) -> None:
-    """Draws the mean of `values [seeds, len(x)]` as a line, one standard deviation as a band."""
+    """Draws the mean of `values [seeds, len(x)]` as a line, one standard deviation as a band.
+
+    Example:
+        >>> canvas, axes = figure()
+        >>> spread(axes[0, 0], [1, 2], np.array([[0.1, 0.2], [0.3, 0.4]]), "loss", next(styles()))
+        >>> axes[0, 0].lines[0].get_ydata().round(2).tolist()
+        [0.2, 0.3]
+    """
     mean, std = values.mean(axis=0), values.std(axis=0, ddof=1)
     axes.plot(x, mean, label=label, **style)
     axes.fill_between(x, mean - std, mean + std, color=style["color"], alpha=0.15, linewidth=0)
 
 
 def level(axes: Axes, value: float, label: str, style: Style) -> None:
-    """Draws a horizontal line for a baseline."""
+    """Draws a horizontal line for a baseline.
+
+    Example:
+        >>> canvas, axes = figure()
+        >>> level(axes[0, 0], 0.5, "chance", next(styles()))
+        >>> axes[0, 0].lines[0].get_label()
+        'chance'
+    """
     axes.axhline(
         value, label=label, color=style["color"], linestyle=style["linestyle"], linewidth=1.2
     )
@@ -89,7 +114,14 @@ def level(axes: Axes, value: float, label: str, style: Style) -> None:
 def regions(
     axes: Axes, predicted: np.ndarray, limits: tuple[float, float, float, float], title: str
 ) -> None:
-    """Draws a decision map `[rows, columns]` in 0..1 over `limits = (left, right, bottom, top)`."""
+    """Draws a decision map `[rows, columns]` in 0..1 over `limits = (left, right, bottom, top)`.
+
+    Example:
+        >>> canvas, axes = figure()
+        >>> regions(axes[0, 0], np.eye(4), (-1.0, 1.0, -1.0, 1.0), "classes")
+        >>> axes[0, 0].get_title()
+        'classes'
+    """
     axes.imshow(
         predicted, origin="lower", extent=limits, aspect="auto", cmap="Blues", vmin=-0.2, vmax=1.4
     )
@@ -98,7 +130,14 @@ def regions(
 
 
 def points(axes: Axes, x: np.ndarray, y: np.ndarray, most: int = 300) -> None:
-    """Draws up to `most` samples: filled circles for class 1, crosses for class 0."""
+    """Draws up to `most` of `x [samples, 2]`: filled circles for class 1, crosses for class 0.
+
+    Example:
+        >>> canvas, axes = figure()
+        >>> points(axes[0, 0], np.array([[0.0, 0.0], [1.0, 1.0]]), np.array([0, 1]))
+        >>> len(axes[0, 0].collections)
+        2
+    """
     x, y = x[:most], y[:most]
     zero, one = x[y == 0], x[y == 1]
     axes.scatter(
@@ -120,6 +159,13 @@ def quantiles(
     """Draws the median of `values [seeds, len(x)]` as a line, and a band between two quantiles.
 
     NaN, such as those of runs that ended early, are left out.
+
+    Example:
+        >>> canvas, axes = figure()
+        >>> runs = np.array([[3.0, 1.0], [4.0, 2.0], [9.0, 9.0]])
+        >>> quantiles(axes[0, 0], [1, 2], runs, "loss", next(styles()))
+        >>> axes[0, 0].lines[0].get_ydata().tolist()
+        [4.0, 2.0]
     """
     seen = ~np.isnan(values).all(axis=0)
     x, values = np.asarray(x)[seen], values[:, seen]
@@ -144,6 +190,12 @@ def curves(
 
     Raises:
         ValueError: another number of labels than of rows.
+
+    Example:
+        >>> canvas, axes = figure()
+        >>> curves(axes[0, 0], np.array([[3.0, 1.0], [4.0, 2.0]]), ["tanh", "relu"])
+        >>> len(axes[0, 0].lines)
+        2
     """
     values = np.asarray(values)
     if len(labels) != len(values):
@@ -168,6 +220,13 @@ def heat_map(axes: Axes, rows: Sequence[Row], x: str, y: str, value: str) -> Non
 
     Raises:
         ValueError: no rows, or a column that the table has not.
+
+    Example:
+        >>> canvas, axes = figure()
+        >>> rows = [{"rate": 0.1, "width": 4, "loss": 0.5}, {"rate": 0.2, "width": 4, "loss": 0.3}]
+        >>> heat_map(axes[0, 0], rows, "rate", "width", "loss")
+        >>> axes[0, 0].get_xlabel()
+        'rate'
     """
     _require_columns(rows, (x, y, value))
     across, up = (_in_order([row[name] for row in rows]) for name in (x, y))
@@ -204,6 +263,13 @@ def parallel_coordinates(
 
     Raises:
         ValueError: no rows, or a column that the table has not.
+
+    Example:
+        >>> canvas, axes = figure()
+        >>> rows = [{"rate": 0.1, "width": 4, "loss": 0.5}, {"rate": 0.2, "width": 8, "loss": 0.3}]
+        >>> parallel_coordinates(axes[0, 0], rows, ["rate", "width"], "loss")
+        >>> len(axes[0, 0].lines) > 0
+        True
     """
     names = [*columns, value]
     _require_columns(rows, names)

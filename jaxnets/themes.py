@@ -41,7 +41,12 @@ STYLE: dict[Any, Any] = {
 
 
 class Theme(NamedTuple):
-    """What changes from the look of the screen."""
+    """What changes from the look of the screen.
+
+    Example:
+        >>> THEMES["dark"].dark, THEMES["phone"].stacked
+        (True, True)
+    """
 
     rc: dict[str, Any]
     """Settings of matplotlib beyond `STYLE`."""
@@ -107,7 +112,13 @@ def theme(name: str) -> Iterator[Theme]:
 
 
 def active() -> Theme:
-    """Returns the look that figures are drawn in now."""
+    """Returns the look that figures are drawn in now.
+
+    Example:
+        >>> with theme("dark"):
+        ...     active().dark
+        True
+    """
     return _active.get()
 
 
@@ -121,6 +132,12 @@ def encode(canvas: Figure, kind: str, title: str = "") -> bytes:
 
     Raises:
         ValueError: another kind of file.
+
+    Example:
+        >>> from jaxnets import plots
+        >>> canvas, axes = plots.figure()
+        >>> encode(canvas, "png")[1:4]
+        b'PNG'
     """
     if kind not in FORMATS:
         raise ValueError(f"a figure is saved as {', '.join(FORMATS)}, not as {kind!r}")
@@ -157,6 +174,12 @@ def finish(canvas: Figure) -> Figure:
 
     Legends that cover what is drawn move below their panel, for which the figure grows. In a dark
     look every grey is turned, black to white; colours stay, and so does what is drawn on a picture.
+
+    Example:
+        >>> from jaxnets import plots
+        >>> canvas, axes = plots.figure()
+        >>> finish(canvas) is canvas
+        True
     """
     canvas.draw_without_rendering()
     grown: dict[int, float] = {}

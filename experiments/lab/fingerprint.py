@@ -35,7 +35,8 @@ def digest(name: str) -> str:
 def library_digest(name: str) -> str:
     """Hashes the modules of `jaxnets` that an experiment uses, directly or through others.
 
-    Those that judge and draw what was measured change no number: they do not count.
+    Those that judge and draw what was measured change no number: they do not count, nor do
+    docstrings.
     """
     seen: set[Path] = set()
     for path in _collect(path_of(name), set()):
@@ -43,13 +44,24 @@ def library_digest(name: str) -> str:
             _collect_used(used, seen)
     found = hashlib.sha256()
     for path in sorted(seen):
-        found.update(f"{path.relative_to(LIBRARY)} {_text_of_library(path)}".encode())
+        found.update(f"{path.relative_to(LIBRARY)} {text_of_library(path)}".encode())
     return found.hexdigest()
 
 
 @cache
-def _text_of_library(path: Path) -> str:
-    return _text(_source(path))
+def text_of_library(path: Path) -> str:
+    """Returns the code of a module as text, without its docstrings."""
+    tree = _source(path)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
+            node.body = [part for part in node.body if not _is_text(part)]
+    return _text(tree)
+
+
+def _is_text(node: ast.AST) -> bool:
+    """Tells whether a statement is a docstring, of whatever stands before it."""
+    value = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
 
 
 def _collect_used(path: Path, seen: set[Path]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from jaxnets.storage.atomic import write_bytes, write_text
 
 from ..lab.registry import LECTURES
-from . import api, lecture_notebooks, lectures, texts, tutorials
+from . import api, lecture_notebooks, lectures, references, texts, tutorials
 from .settings import REMOTE_WORKER, STYLE, WORKER, settings
 
 ROOT = Path(__file__).parents[2]
@@ -25,9 +25,11 @@ def write(folder: Path, root: Path = ROOT, run: bool = True) -> None:
     scripts = tutorials.read(root, run)
     pages = texts.pages(root) | lectures.pages(root) | api.pages(root)
     pages |= tutorials.index(root, tuple(LECTURES)) | tutorials.pages(scripts)
+    names = references.known(root)
+    pages = {page: references.linked_page(text, names) for page, text in pages.items()}
     files = tutorials.downloads(root) | lecture_notebooks.notebooks()
     _write_all(folder / "pages", pages | files | {"site.css": STYLE, "worker.js": WORKER})
-    _write_all(folder / "sources", api.sources(root))
+    _write_all(folder / "sources", references.sources(root))
     _write_all(folder, {"zensical.toml": settings(tuple(LECTURES))})
     (folder / "pages" / "figures").mkdir()
     for name, path in (lectures.figures(root) | texts.pictures(root)).items():

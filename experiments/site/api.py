@@ -1,21 +1,41 @@
-"""The API by topic: the pages name the modules, mkdocstrings reads their docstrings."""
+"""The API by topic: the pages name what is public, mkdocstrings reads its docstrings."""
 
-import re
+import ast
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from . import public
 from .navigation import TOPICS, slug
+
+BLOCK = """::: {module}
+    options:
+      members: [{members}]
+"""
+INDEX = """# API
+
+What users call, by topic, each with its arguments, shapes, errors and an example that tests run.
+What only the package itself calls is named at the end of each page. `import jaxnets as jn` has the
+names of the first column of this table:
+
+| name | where it is described |
+| --- | --- |
+{top}
+
+## Topics
+
+| topic | modules |
+| --- | --- |
+{topics}
+"""
 
 
 def pages(root: Path) -> dict[str, str]:
     """Returns the Markdown of the topics and of their index, by page."""
+    shown = _by_module(root)
     topics = {
-        f"api/{slug(topic)}.md": "\n\n".join(
-            [f"# {topic}", *(f"::: {name}" for room in rooms for name in modules(room, root))]
-        )
-        + "\n"
-        for topic, rooms in TOPICS.items()
+        f"api/{slug(topic)}.md": _page(topic, rooms, shown, root) for topic, rooms in TOPICS.items()
     }
-    return {"api/index.md": _index()} | topics
+    return {"api/index.md": _index(root)} | topics
 
 
 def modules(room: str, root: Path) -> list[str]:
@@ -30,19 +50,42 @@ def modules(room: str, root: Path) -> list[str]:
     return sorted(names)
 
 
-def sources(root: Path) -> dict[str, str]:
-    """Returns the files that mkdocstrings reads: an example is a section that it calls Examples."""
-    return {
-        path.relative_to(root).as_posix(): re.sub(
-            r"(?m)^( *)Example:$", r"\1Examples:", path.read_text(encoding="utf-8")
-        )
-        for path in (root / "jaxnets").rglob("*.py")
-    }
+def _by_module(root: Path) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for name in (*public.names(root), *public.tables(root)):
+        found.setdefault(name.module, []).append(name.name)
+    return found
 
 
-def _index() -> str:
-    rows = [
+def _page(topic: str, rooms: Sequence[str], shown: Mapping[str, Sequence[str]], root: Path) -> str:
+    listed = [module for room in rooms for module in modules(room, root)]
+    blocks = [
+        BLOCK.format(module=module, members=", ".join(shown[module]))
+        for module in listed
+        if module in shown
+    ]
+    inside = [f"| `{m}` | {_about(m, root)} |" for m in listed if m not in shown]
+    table = ["## Inside\n", "| module | what it is for |\n| --- | --- |"] if inside else []
+    return "\n".join([f"# {topic}\n", *blocks, *table, *inside]) + "\n"
+
+
+def _about(module: str, root: Path) -> str:
+    path = root.joinpath(*module.split("."))
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    first = " ".join(text.partition("\n\n")[0].split())
+    return first.replace("|", "\\|").replace("<", "&lt;")
+
+
+def _index(root: Path) -> str:
+    exported = public.exported(root / "jaxnets" / "__init__.py")
+    named = {(name.module, name.name) for name in (*public.names(root), *public.tables(root))}
+    top = [
+        f"| `jn.{name}` | [`{module}.{name}`][{module}.{name}] |"
+        for module, name in sorted(exported & named, key=lambda found: found[1].lower())
+    ]
+    topics = [
         f"| [{topic}]({slug(topic)}.md) | {', '.join(f'`jaxnets.{room}`' for room in rooms)} |"
         for topic, rooms in TOPICS.items()
     ]
-    return "\n".join(["# API", "", "| topic | modules |", "| --- | --- |", *rows, ""])
+    return INDEX.format(top="\n".join(top), topics="\n".join(topics))

@@ -143,7 +143,7 @@ def zigzag(pieces: int) -> tuple[Layer, np.ndarray]:
 
 
 def sawtooth(pieces: Sequence[int]) -> tuple[list[Layer], np.ndarray]:
-    """Composes zigzags of the given numbers of pieces; returns the layers and the last readout.
+    """Composes zigzags of given numbers of pieces; returns the layers and a readout `[1, pieces]`.
 
     On [0, 1] the composition has as many pieces as their product, all of the same length.
 

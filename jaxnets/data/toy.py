@@ -180,6 +180,7 @@ TOY: dict[str, Callable[..., Points]] = {
     "circles": circles,
     "random_points": random_points,
 }
+"""Problems of the plane by name, each `(key, n) -> {"x": [n, 2], "y": [n]}`."""
 
 
 def _banana(key: jax.Array, n: int, threshold: float) -> jax.Array:

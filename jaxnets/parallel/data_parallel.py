@@ -35,7 +35,7 @@ def data_parallel(
         mesh: the devices, on an axis `data`.
         spec: the static choices, a `jaxnets.TrainSpec`.
         key: the key of the run.
-        data: valid arrays on the host.
+        data: valid arrays on the host, parts `{"x": [samples, ...], "y": targets}`.
         hparams: the hyper-parameters.
         samples: as in `jaxnets.fit`.
 

@@ -75,7 +75,9 @@ def on_first_device(tree: Any) -> Any:
 
 
 def own_rows(samples: int, mesh: Mesh) -> np.ndarray:
-    """Returns which training samples this process's devices hold: it needs to read only these.
+    """Returns the numbers `[own]` of the training samples that this process's devices hold.
+
+    It needs to read only these.
 
     Example:
         >>> len(own_rows(100, all_devices()))  # all of them, if there is one process

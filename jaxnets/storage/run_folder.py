@@ -86,7 +86,15 @@ def open_run_folder(folder: str | Path, with_tensorboard: bool = False) -> Itera
 
 
 class RunWriter:
-    """Saves the checkpoints, metrics and scalars of a run, and knows when it last did."""
+    """Saves the checkpoints, metrics and scalars of a run, and knows when it last did.
+
+    Example:
+        >>> import tempfile
+        >>> config = CheckpointConfig(tempfile.mkdtemp(), seconds=0.0)
+        >>> with RunWriter(config, {"spec": "mine"}, 1, lambda step: 0) as writer:
+        ...     writer.folder.is_dir()
+        True
+    """
 
     def __init__(
         self,
@@ -301,7 +309,9 @@ def restore_note(folder: Path) -> None:
 
 
 def rows(history: Mapping[str, np.ndarray], records: int, every: int) -> list[dict[str, Any]]:
-    """Returns the records so far with their epochs; means over the finite networks of a sweep.
+    """Returns the records so far with their epochs, from a history of `[records]` each.
+
+    Of a sweep, `[networks, records]`, they are means over the finite networks.
 
     Example:
         >>> found = rows({"train_loss": np.array([0.5, 0.25])}, records=2, every=10)

@@ -84,7 +84,7 @@ def random_search(
     Args:
         spec: the static choices that are not an axis.
         key: decides the points, and as in `grid_search` the runs.
-        data: as in `fit`.
+        data: as in `fit`, with parts `{"x": [samples, ...], "y": targets}`.
         axes: names, as in `grid_search`, to a list or dict of equally probable values, to
             `(low, high)` for a uniform distribution, `(low, high, "log-uniform")`, or to anything
             with `rvs(random_state=)`, such as `scipy.stats.loguniform(1e-4, 1e-1)`. Between
