@@ -13,10 +13,8 @@ Known = Mapping[str, str]
 
 def known(root: Path) -> dict[str, str]:
     """Returns what each spelling of a public name refers to, such as `jn.fit`."""
-    found = {}
-    for name in (*public.names(root), *public.tables(root)):
-        full = f"{name.module}.{name.name}"
-        found[full] = full
+    everything = (*public.names(root), *public.tables(root))
+    found = {(full := f"{name.module}.{name.name}"): full for name in everything}
     for path in (root / "jaxnets").rglob("__init__.py"):
         room = ".".join(path.relative_to(root).parent.parts)
         for module, name in public.exported(path):
