@@ -7,6 +7,7 @@ from typing import Any
 
 from jaxnets.storage.atomic import write_text
 
+from . import live
 from .escape import as_html
 from .notes import read_all
 from .registry import LECTURES
@@ -18,6 +19,7 @@ CARD = Template("""<article id="$name">
 <h3>$title</h3>
 <a href="$name.png"><img src="$name.png" alt="$title"></a>
 $map
+$live
 <ul class="claims">
 $claims
 </ul>
@@ -26,6 +28,11 @@ $claims
 MAP = Template("""<details><summary>where its claims hold, by the settings left open</summary>
 <a href="multiverse/$name.png"><img src="multiverse/$name.png" alt="$name by settings"></a>
 </details>""")
+LIVE = Template("""<details><summary>see it train, in the playground</summary>
+<ul>
+$presets
+</ul></details>""")
+PRESET = Template("<li>$title: <code>$command</code></li>")
 CLAIM = Template("""<li>
 <p><span class="verdict $mark">$status</span> <b>$row</b>: $statement</p>
 <p><span class="label">lecture:</span> $lecture</p>
@@ -89,9 +96,18 @@ def _card(note: dict[str, Any], results: Path) -> str:
     }
     parts = {
         "claims": "\n".join(_claim(claim) for claim in note["claims"]),
+        "live": _live(note["experiment"]),
         "map": MAP.substitute(name=as_html(note["experiment"])) if mapped else "",
     }
     return CARD.substitute(_escape(values) | parts)
+
+
+def _live(experiment: str) -> str:
+    rows = [
+        PRESET.substitute(title=as_html(title), command=as_html(command))
+        for title, command in live.commands(experiment)
+    ]
+    return LIVE.substitute(presets="\n".join(rows)) if rows else ""
 
 
 def _claim(claim: dict[str, Any]) -> str:

@@ -172,6 +172,8 @@ def test_a_preset_has_the_weights_that_the_lecture_prints(page):
     for name, layer in LECTURE_XOR.items():
         found = page.value(f"[...app.frame['{name}.weight']]")
         np.testing.assert_allclose(found, np.ravel(layer["weight"]), rtol=1e-6)
+    page.open(page.value("location.hash").removeprefix("#"))
+    page.wait("Math.abs(app.frame['hidden_0.weight'][0] - 0.53) < 1e-6")
     assert page.value("Math.min(...app.frame.accuracy.subarray(0, 2))") == 1.0
     assert page.page.locator("#gallery a").count() == len(presets())
 

@@ -79,6 +79,7 @@ class Page:
 
     def open(self, state=""):
         """Opens an address with that state, and waits for the first frame."""
+        self.page.goto("about:blank")  # an address that differs after # alone is not loaded again
         self.page.goto(f"{self.address}#{state}")
         self.page.evaluate(EXPOSE)
         self.wait("window.app && app.frame !== null")

@@ -1,7 +1,8 @@
 // Wires the page: who draws what when, keys and buttons.
 import { drawCurves, drawLayers, drawLegend } from "./charts.js";
 import { readColours, setTheme } from "./colours.js";
-import { fromAddress, kindOf } from "./config.js";
+import schema from "./schema.js";
+import { fromAddress, kindOf, toAddress } from "./config.js";
 import { buildControls, paintControls, paintInspector, scoreText } from "./controls.js";
 import { paintIcons } from "./icons.js";
 import { ask, decode, fail, loop, post, receive, speed } from "./link.js";
@@ -212,6 +213,7 @@ addEventListener("keydown", (event) => {
 });
 addEventListener("hashchange", () => {
   app.config = fromAddress(location.hash);
+  app.preset = printed();
   set({});
 });
 addEventListener("resize", draw);
@@ -243,6 +245,9 @@ async function loadPreset() {
   ask();
 }
 
+// The weights that a lecture prints for just this configuration.
+const printed = () => schema.presets.find((preset) => preset.weights && preset.address === toAddress(app.config))?.weights ?? null;
+
 function start() {
   let theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   try {
@@ -261,6 +266,7 @@ function start() {
   paintControls();
   tell();
   if (!saved) {
+    app.preset = printed();
     ask();
     return loop();
   }

@@ -22,6 +22,7 @@ from experiments.lab import (
     gallery,
     gallery_check,
     judging,
+    live,
     processes,
     run,
     run_all,
@@ -105,6 +106,7 @@ def test_gallery_shows_every_figure_and_claim(results):
         assert f"<code>make {name}</code>" in page
     claims = sum(len(run.load(name).CLAIMS) for name in EXPERIMENTS)
     assert page.count("1 &lt; 2 &amp; 3") == claims
+    assert page.count("<code>make playground STATE=") == sum(map(len, live.PRESETS.values()))
     assert page.count('class="verdict refuted"') == len(run.load("checkerboard").CLAIMS)
     assert all(f'<h2 id="{key.partition(":")[0].replace(" ", "-")}"' in page for key in LECTURES)
 
