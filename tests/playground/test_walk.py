@@ -38,6 +38,7 @@ def drawn(random, i):
         activation=ACTIVATIONS[i % len(ACTIVATIONS)],
         optimizer=[*OPTAX][i % 5 % 4],
         residual=residual,
+        learning_rate=float(10 ** random.uniform(-1.5, 0)),
         networks=3,
     )
 
