@@ -6,11 +6,14 @@ token, a body that is too long, too deep, or not JSON, and clients that are slow
 """
 
 import contextlib
+import io
 import json
 import math
 import secrets
+import socket
 import sys
 import threading
+import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,7 +26,9 @@ from jaxnets.playground.session import GoneError, Sessions
 LONGEST_BODY, DEEPEST_BODY = 2**19, 12
 LONGEST_SESSION = 40
 SECONDS = 10
-"""How long a client may take for a request."""
+"""How long a client may take for a request, all its pieces together."""
+LINGERING = 2.0
+"""Seconds for which what a refused client still sends is read, so that it hears the answer."""
 MOST_CONNECTIONS = 64
 JSON = "application/json"
 HEADERS = {
@@ -100,6 +105,40 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
+class Reader(io.RawIOBase):
+    """Reads a connection until a time that a request has, however small its pieces are.
+
+    Args:
+        connection: the socket.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection, self.until, self.begun, self.late = connection, 0.0, False, False
+
+    def start(self, seconds: float) -> None:
+        """Gives the next request so many seconds from now."""
+        self.until, self.begun, self.late = time.monotonic() + seconds, False, False
+
+    def readable(self) -> bool:
+        """Says that this can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Reads what is there, or waits for it.
+
+        Raises:
+            TimeoutError: the time is over.
+        """
+        try:
+            self.connection.settimeout(max(self.until - time.monotonic(), 1e-3))
+            count = self.connection.recv_into(buffer)
+        except TimeoutError:
+            self.late = self.begun
+            raise
+        self.begun = True
+        return count
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answers one connection of a page."""
 
@@ -108,6 +147,27 @@ class Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server_version, sys_version = "jaxnets", ""
     timeout = SECONDS
+
+    def setup(self) -> None:
+        """Reads the connection by the clock."""
+        super().setup()
+        self.rfile.close()
+        self.reader = Reader(self.connection)
+        self.rfile = io.BufferedReader(self.reader)
+
+    def handle_one_request(self) -> None:
+        """Answers a request that comes in time."""
+        self.reader.start(self.timeout)
+        super().handle_one_request()
+        if self.reader.late:
+            self.send_error(HTTPStatus.REQUEST_TIMEOUT, f"it took more than {SECONDS} seconds")
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Says in a sentence what the standard library would in a page."""
+        self.close_connection, self.request_version = True, self.protocol_version
+        status = HTTPStatus(code)
+        self._say(status, f"this request is not taken: {message or status.phrase}")
+        self._linger()
 
     def do_GET(self) -> None:
         """Sends one of the page's files."""
@@ -130,7 +190,8 @@ class Handler(BaseHTTPRequestHandler):
                 body = getattr(session, name)(asked)
         except _StatusError as error:
             self.close_connection = True
-            return self._say(error.status, str(error))
+            self._say(error.status, str(error))
+            return self._linger()
         except GoneError as error:
             return self._say(HTTPStatus.GONE, str(error))
         except RefusedError as error:
@@ -174,7 +235,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             body = self.rfile.read(length)
         except TimeoutError:
-            body = b""
+            body, self.reader.late = b"", False
         if len(body) < length:
             raise _StatusError(
                 HTTPStatus.REQUEST_TIMEOUT, f"the body was not there after {SECONDS} seconds"
@@ -182,9 +243,19 @@ class Handler(BaseHTTPRequestHandler):
         return body
 
     def _say(self, status: HTTPStatus, text: str) -> None:
-        self._answer(status, "text/plain; charset=utf-8", text.encode())
+        self._answer(status, "text/plain; charset=utf-8", text.encode(errors="replace"))
+
+    def _linger(self) -> None:
+        """Reads on for a moment: closed at once, a connection that still sends loses the answer."""
+        until = time.monotonic() + LINGERING
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(LINGERING)
+            while time.monotonic() < until and self.connection.recv(2**16):
+                pass
 
     def _answer(self, status: HTTPStatus, kind: str, body: bytes) -> None:
+        self.connection.settimeout(self.timeout)
         self.send_response(status)
         for name, value in {"Content-Type": kind, "Content-Length": len(body), **HEADERS}.items():
             self.send_header(name, str(value))
@@ -193,8 +264,11 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *args: Any) -> None:
+    def log_request(self, *args: Any) -> None:
         """Prints nothing for a request."""
+
+    def log_message(self, *args: Any) -> None:
+        """Prints nothing for what is refused."""
 
 
 class _StatusError(Exception):

@@ -82,7 +82,9 @@ class Session:
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             raise RefusedError("value is not a number")
         if not abs(value) <= LARGEST_WEIGHT:
-            raise RefusedError(f"value is {value:g}; it is a number up to {LARGEST_WEIGHT:g}")
+            raise RefusedError(
+                f"value is {str(value)[:9]}; it is a number up to {LARGEST_WEIGHT:g}"
+            )
         member = integer(asked, "member", 0, networks.config.networks - 1)
         column = None if asked.get("column") is None else integer(asked, "column", 0, 1000)
         row = integer(asked, "row", 0, 1000)

@@ -1,6 +1,7 @@
 """Only the page itself is answered; everything else is refused in a sentence, and nothing falls."""
 
 import base64
+import contextlib
 import json
 import re
 import socket
@@ -98,6 +99,8 @@ REFUSED = {
     "a negative length": ({"Content_Length": "-1"}, 411, "one number"),
     "a length that is not a number": ({"Content_Length": "ten"}, 411, "one number"),
     "a length with a sign": ({"Content_Length": "+2"}, 411, "one number"),
+    "two lengths": ({"Content_Length": "2\r\nContent-Length: 2"}, 411, "one number"),
+    "two hosts": ({"Host": "127.0.0.1\r\nHost: evil.example"}, 403, "127.0.0.1"),
     "a megabyte": ({"Content_Length": str(2**20)}, 413, "at most"),
     "a length of many digits": ({"Content_Length": "9" * 5000}, 413, "at most"),
     "chunks": ({"Transfer_Encoding": "chunked"}, 411, "not chunks"),
@@ -112,6 +115,47 @@ def test_only_the_page_is_answered(served, row):
     assert (found, text in body.decode()) == (status, True), body
     assert b"text/plain" in head
     assert b"nosniff" in head
+
+
+@pytest.mark.parametrize("size", [2**20, 2**23], ids=["1 MB", "8 MB"])
+def test_a_client_that_sends_too_much_hears_why(served, size):
+    """Not a reset connection: the answer arrives though the body was not read."""
+    for changes, status, text in (({}, 413, "at most"), ({"Origin": "null"}, 403, "another page")):
+        found, _, body = talk(served, request(served, b" " * size, **changes))
+        assert (found, text in body.decode()) == (status, True), body
+
+
+FOREIGN = {
+    "another method": (b"PUT /SECRET/frame HTTP/1.1\r\n\r\n", 501),
+    "a preflight": (b"OPTIONS /SECRET/frame HTTP/1.1\r\n\r\n", 501),
+    "a word": (b"hello\r\n\r\n", 400),
+    "bytes": (b"\x16\x03\x01\xff\x00\r\n\r\n", 400),
+    "HTTP/9.9": (b"GET /SECRET/ HTTP/9.9\r\n\r\n", 505),
+    "an address of 70,000 characters": (b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n", 414),
+    "a header of 70,000 characters": (b"GET / HTTP/1.1\r\nA: " + b"a" * 70_000, 431),
+    "200 headers": (b"GET / HTTP/1.1\r\n" + b"A: 1\r\n" * 200 + b"\r\n", 431),
+}
+
+
+@pytest.mark.parametrize("row", FOREIGN)
+def test_what_no_page_sends_is_refused_in_a_sentence(served, row):
+    data, status = FOREIGN[row]
+    found, head, body = talk(served, data)
+    assert (found, b"this request is not taken" in body, b"<" in body) == (status, True, False)
+    assert b"default-src 'none'" in head
+
+
+def test_fuzzed_requests_leave_the_server_answering(served):
+    random, good = np.random.default_rng(1), request(served, b"{}")
+    statuses = set()
+    for _ in range(300):
+        data = bytearray(good)
+        for at in random.integers(len(data), size=random.integers(1, 8)):
+            data[at : at + int(random.integers(3))] = bytes(random.integers(256, size=2).tolist())
+        statuses.add(talk(served, bytes(data))[0])
+    assert statuses <= {0, 400, 403, 404, 408, 411, 413, 415, 431, 501, 505}
+    assert {400, 403} <= statuses
+    assert asked(served, {"session": "first", "config": TINY})[0] == 200
 
 
 BODIES = {
@@ -183,6 +227,8 @@ EDITS = {
     ),
     "a weight of a text": ("edit", {"layer": "output", "row": 0, "value": "1"}, "a number"),
     "a weight of a billion": ("edit", {"layer": "output", "row": 0, "value": 1e9}, "a number"),
+    "a weight of 400 digits": ("edit", {"layer": "output", "row": 0, "value": 10**400}, "a number"),
+    "half a character": ("edit", {"layer": "\ud800", "row": 0, "value": 1}, "no weight"),
     "weights that are a list": ("load", {"params": [1]}, "an object"),
     "weights that are missing": ("load", {"params": {}}, "missing"),
     "ragged weights": ("load", {"params": {"output": {"weight": [[1], [1, 2]]}}}, "rectangular"),
@@ -215,6 +261,26 @@ def test_a_slow_client_is_let_go(served, monkeypatch):
             answer = line.recv(65536)
             assert not answer or b"408" in answer
     assert asked(served, {"session": "first", "config": TINY})[0] == 200
+
+
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_a_client_that_sends_byte_by_byte_is_let_go(served, monkeypatch, part):
+    """The time is that of the request, not of each piece."""
+    monkeypatch.setattr(module.Handler, "timeout", 0.5)
+    data = request(served, b" " * 1000)
+    at = 1 if part == "head" else data.index(b"\r\n\r\n") + 10
+    started = time.monotonic()
+    with socket.create_connection(("127.0.0.1", served.server_port), timeout=10) as line:
+        line.sendall(data[:at])
+        line.settimeout(0.1)
+        answer = b""
+        while not answer and time.monotonic() < started + 8:
+            line.sendall(data[at : at + 1])
+            at += 1
+            with contextlib.suppress(TimeoutError):
+                answer = line.recv(65536)
+    assert b"408" in answer
+    assert time.monotonic() < started + 5
 
 
 def test_too_many_clients_are_refused_and_room_is_made(served):
