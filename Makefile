@@ -18,7 +18,7 @@ EXPERIMENTS := $(shell grep -oE '"[a-z0-9_]+"' experiments/lab/registry.py | tr 
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-locked lock audit sbom playground demo test test-faults fuzz lint types format hooks \
-        gradcheck bench bench-compare experiments scorecard multiverse report calibration gallery gallery-check site package clean $(EXPERIMENTS)
+        gradcheck bench bench-compare experiments scorecard multiverse report calibration gallery gallery-check site site-check package clean $(EXPERIMENTS)
 
 help:  ## list every target
 	@grep -hE '^[a-z$$()A-Z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/$$(EXPERIMENTS)/NAME/' \
@@ -134,6 +134,10 @@ gallery-check: $(ENV)  ## open that page in a headless Chromium (apt install chr
 site:  ## the documentation with the figures at hand: .cache/site/html/index.html
 	$(MAKE) install EXTRAS=docs
 	$(RUN) -m experiments.site .cache/site
+
+site-check:  ## open every page of the site in a headless Chromium: widths, errors, axe, search
+	$(MAKE) install EXTRAS=dev
+	$(RUN) -m experiments.site.check .cache/site/html
 
 package:  ## build wheel and sdist into dist/, check them, try the wheel alone
 	$(MAKE) install EXTRAS=release

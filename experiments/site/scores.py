@@ -3,17 +3,19 @@
 import json
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..lab.escape import as_markdown
+from ..lab.scorecard import share
 
 
 class Score(NamedTuple):
-    """What was measured for a claim and its verdict, as Markdown."""
+    """What was measured for a claim and its verdict."""
 
     ours: str
     samples: str
     verdict: str
+    share: str = ""
+    """In how many of the settings that are left open it holds."""
 
 
 NOT_MEASURED = Score("", "", "not measured yet")
@@ -27,10 +29,10 @@ def of_experiment(name: str, root: Path) -> dict[tuple[str, str], Score]:
     return {key: score for key, (owner, score) in _of_scorecard(root).items() if owner == name}
 
 
-def _of_note(note: dict) -> dict[tuple[str, str], Score]:
+def _of_note(note: dict[str, Any]) -> dict[tuple[str, str], Score]:
     return {
         (claim["row"], claim["statement"]): Score(
-            *(as_markdown(claim[field]) for field in ("ours", "samples", "status"))
+            claim["ours"], claim["samples"], claim["status"], share(claim)
         )
         for claim in note["claims"]
     }
@@ -46,10 +48,14 @@ def _of_scorecard(root: Path) -> dict[tuple[str, str], tuple[str, Score]]:
         elif not header:
             header = cells
         elif "experiment" in header and set(cells[0]) != {"-"}:
-            row = dict(zip(header, cells, strict=True))
-            key = row["row"], _plain(row["the lecture says"])
-            found[key] = row["experiment"], Score(row["ours"], row["n"], row["verdict"])
+            row = dict(zip(header, map(_plain, cells), strict=True))
+            score = Score(row["ours"], row["n"], _verdict(row), row.get("holds in", ""))
+            found[row["row"], row["the lecture says"]] = row["experiment"], score
     return found
+
+
+def _verdict(row: dict[str, str]) -> str:
+    return row["verdict"].removesuffix(" (exploratory)")
 
 
 def _plain(text: str) -> str:

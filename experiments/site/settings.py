@@ -43,6 +43,8 @@ toc_depth = 3
 
 [project.markdown_extensions.tables]
 [project.markdown_extensions.attr_list]
+[project.markdown_extensions.pymdownx.arithmatex]
+generic = true
 [project.markdown_extensions.pymdownx.highlight]
 [project.markdown_extensions.pymdownx.superfences]
 [project.markdown_extensions.pymdownx.inlinehilite]
