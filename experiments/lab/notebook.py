@@ -11,36 +11,33 @@ from .run import COMMAND, RESULTS, claims_of, load, saved
 ROW = "[{status}] {row}: {statement}\n    lecture: {lecture}; ours: {ours} ({samples})"
 
 
-class Loaded(NamedTuple):
-    """An experiment's arrays, and whether they are those of its smoke variant."""
+class Shown(NamedTuple):
+    """An experiment's arrays, whether its smoke variant made them, its verdicts and its figure."""
 
-    name: str
     arrays: Result
     smoke: bool
+    verdicts: str
+    figure: Any
 
 
-def load_or_run(name: str, results: Path = RESULTS) -> Loaded:
+def load_or_run(name: str, results: Path = RESULTS) -> Shown:
     """Reads the saved result of an experiment; where there is none, runs its variant of seconds.
+
+    A result of another version of the experiment, which cannot be drawn, counts as none.
 
     Raises:
         ValueError: no such experiment, or a damaged result.
     """
     module = load(name)
     try:
-        return Loaded(name, saved(name, results), smoke=False)
-    except FileNotFoundError:
-        print(f"no result yet: this is the smoke variant; `{COMMAND} {name}` runs the experiment")
+        return _shown(name, saved(name, results), smoke=False)
+    except (FileNotFoundError, KeyError):
+        print(f"no result here: this is the smoke variant; `{COMMAND} {name}` runs the experiment")
         config = module.SMOKE
-        return Loaded(name, module.run(config, jax.random.key(config.seed)), smoke=True)
+        return _shown(name, module.run(config, jax.random.key(config.seed)), smoke=True)
 
 
-def verdicts(loaded: Loaded) -> str:
-    """Returns the verdict on each claim of a result, as lines of text."""
-    head = ["a smoke variant: these verdicts do not count"] if loaded.smoke else []
-    rows = [ROW.format(**claim) for claim in claims_of(loaded.name, loaded.arrays)]
-    return "\n".join([*head, *rows])
-
-
-def figure(loaded: Loaded) -> Any:
-    """Draws a result; the figure shows itself as the last line of a cell."""
-    return load(loaded.name).plot(loaded.arrays)
+def _shown(name: str, arrays: Result, smoke: bool) -> Shown:
+    rows = [ROW.format(**claim) for claim in claims_of(name, arrays)]
+    head = ["a smoke variant: these verdicts do not count"] if smoke else []
+    return Shown(arrays, smoke, "\n".join([*head, *rows]), load(name).plot(arrays))

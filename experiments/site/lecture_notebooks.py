@@ -40,8 +40,8 @@ def _experiment(name: str) -> list[Cell]:
     says = [f"* {claim.row}, {claim.source}: {claim.statement}" for claim in claims]
     text = "\n".join([_note(name), "", *says])
     sources = (
-        f'{name} = notebook.load_or_run("{name}")\nprint(notebook.verdicts({name}))',
-        f"notebook.figure({name})",
+        f'{name} = notebook.load_or_run("{name}")\nprint({name}.verdicts)',
+        f"{name}.figure",
     )
     return [Cell("text", "", text), *(Cell("code", name, source) for source in sources)]
 

@@ -65,7 +65,8 @@ def _ipynb_cell(number: int, cell: Cell) -> dict[str, object]:
 def _marimo_cell(cell: Cell, names: Sequence[str], given: Sequence[str]) -> str:
     if cell.kind == "text":
         text = LINK.sub(r"\1", cell.source).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-        return f'@app.cell\ndef _(mo):\n    mo.md("""\n{text}\n""")\n    return'
+        text = indent(text, "    ", lambda line: bool(line.strip()))
+        return f'@app.cell\ndef _(mo):\n    mo.md("""\n{text}\n    """)\n    return'
     body = indent(cell.source, "    ", lambda line: bool(line.strip()))
     returned = f" ({', '.join(names)},)" if names else ""
     return f"@app.cell\ndef _({', '.join(given)}):\n{body}\n    return{returned}"

@@ -81,7 +81,8 @@ def small_cnn(outputs: int = 10) -> CNN:
     Example:
         >>> import jax, jax.numpy as jnp
         >>> from jaxnets.models import count_parameters
-        >>> count_parameters(small_cnn().init(jax.random.key(0), jnp.ones((1, 28, 28, 1))))
+        >>> shapes = jax.eval_shape(small_cnn().init, jax.random.key(0), jnp.ones((1, 28, 28, 1)))
+        >>> count_parameters(shapes)
         120458
     """
     return CNN(
@@ -106,7 +107,8 @@ def lenet5(outputs: int = 10) -> CNN:
     Example:
         >>> import jax, jax.numpy as jnp
         >>> from jaxnets.models import count_parameters
-        >>> count_parameters(lenet5().init(jax.random.key(0), jnp.ones((1, 28, 28, 1))))
+        >>> shapes = jax.eval_shape(lenet5().init, jax.random.key(0), jnp.ones((1, 28, 28, 1)))
+        >>> count_parameters(shapes)
         61706
     """
     return CNN(

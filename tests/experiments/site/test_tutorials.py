@@ -7,6 +7,7 @@ import sys
 import types
 from pathlib import Path
 
+import jax
 import nbformat
 import numpy as np
 import pytest
@@ -159,7 +160,7 @@ def test_a_lecture_has_a_notebook_with_all_its_experiments(title):
     nbformat.validate(nbformat.reads(text, as_version=4))
     sources = ["".join(cell["source"]) for cell in json.loads(text)["cells"]]
     for name in LECTURES[title]:
-        assert f"notebook.figure({name})" in sources
+        assert f"{name}.figure" in sources
 
 
 def test_a_notebook_of_a_lecture_runs_without_results(tmp_path, monkeypatch):
@@ -173,9 +174,18 @@ def test_a_notebook_of_a_lecture_runs_without_results(tmp_path, monkeypatch):
 
 
 def test_a_saved_result_is_loaded(tmp_path, monkeypatch):
-    kept = {"x": np.ones(3)}
-    monkeypatch.setattr(notebook, "saved", lambda name, results: kept)
-    assert notebook.load_or_run("xor", tmp_path) == ("xor", kept, False)
+    module = notebook.load("threshold_units")
+    result = module.run(module.SMOKE, jax.random.key(0))
+    monkeypatch.setattr(notebook, "saved", lambda name, results: result)
+    shown = notebook.load_or_run("threshold_units", tmp_path)
+    assert shown.arrays is result
+    assert not shown.smoke
+    assert "do not count" not in shown.verdicts
+
+
+def test_a_result_of_another_version_is_not_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr(notebook, "saved", lambda name, results: {})
+    assert notebook.load_or_run("threshold_units", tmp_path).smoke
 
 
 def test_an_index_names_every_tutorial():
