@@ -14,11 +14,12 @@ export WORDS_DIR
 CORPUS ?=
 SET ?=
 ROW ?=
+AXIS ?=
 EXPERIMENTS := $(shell grep -oE '"[a-z0-9_]+"' experiments/lab/registry.py | tr -d '"' | awk '!seen[$$0]++')
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-locked lock audit sbom playground demo test test-faults fuzz lint types format hooks \
-        gradcheck bench bench-compare experiments scorecard multiverse report calibration gallery gallery-check site site-check package clean $(EXPERIMENTS)
+        gradcheck bench bench-compare bench-growth experiments scorecard multiverse report calibration gallery gallery-check site site-check package clean $(EXPERIMENTS)
 
 help:  ## list every target
 	@grep -hE '^[a-z$$()A-Z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/$$(EXPERIMENTS)/NAME/' \
@@ -92,6 +93,10 @@ format: $(ENV)  ## fix what ruff can fix
 
 hooks: $(ENV)  ## run lint and types before every commit
 	$(VENV)/bin/pre-commit install
+
+bench-growth:  ## what a unit of work costs as the work grows, into docs/performance.md; options: AXIS=width
+	$(MAKE) install EXTRAS=dev,bench
+	$(RUN) -m benchmarks growth $(addprefix --axis ,$(AXIS))
 
 gradcheck: gradient_check  ## every gradient by hand against jax.grad and central differences
 

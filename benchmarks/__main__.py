@@ -1,7 +1,7 @@
 """`python -m benchmarks [NAME ...]`: runs races, all by default, and writes `RESULTS.md`.
 
 A NAME is a module (`sweep`) or one of its rows (`sweep-planar`). Results go to
-`benchmarks/history/`. `growth` and `gpu` are programs of their own, with `--help`.
+`benchmarks/history/`. `growth` is a program of its own, see `growth --help`.
 """
 
 import argparse
@@ -99,6 +99,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["growth"]:
+        from benchmarks.growth.__main__ import main as grow
+
+        grow(sys.argv[2:])
+        return 0
     chosen = _parser().parse_args()
     if chosen.compare:
         return show_comparison()

@@ -46,6 +46,28 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 @dataclass
+class Circumstances:
+    """Where and when something was measured."""
+
+    date: str
+    machine: str
+    cores: int
+    versions: dict[str, str]
+    commit: str
+
+
+def circumstances() -> Circumstances:
+    """Describes this machine, these versions and this checkout."""
+    return Circumstances(
+        date=str(date.today()),
+        machine=processor(),
+        cores=os.cpu_count() or 1,
+        versions=dict(_versions()),
+        commit=_commit(),
+    )
+
+
+@dataclass
 class Measured:
     """One contender's times, or what a text says about them."""
 
@@ -110,11 +132,7 @@ def result_of(race: Race, timings: list[Timing], loads: list[float | None]) -> R
     return Result(
         row=race.name,
         title=race.title,
-        date=str(date.today()),
-        machine=processor(),
-        cores=os.cpu_count() or 1,
-        versions=dict(_versions()),
-        commit=_commit(),
+        **asdict(circumstances()),
         rounds=len(timings[0].seconds) if timings else 0,
         loads=loads,
         measured=[
@@ -196,7 +214,12 @@ def _commit() -> str:
 
 
 def to_json(result: Result) -> str:
-    rounded = json.loads(json.dumps(asdict(result)), parse_float=lambda text: _short(float(text)))
+    return compact(asdict(result))
+
+
+def compact(fields: dict[str, Any]) -> str:
+    """Formats data as JSON: five digits, and a list of numbers or texts on a line of its own."""
+    rounded = json.loads(json.dumps(fields), parse_float=lambda text: _short(float(text)))
     text = json.dumps(rounded, indent=1, ensure_ascii=False) + "\n"
     return LIST.sub(lambda found: "[" + " ".join(found[1].split()) + "]", text)
 

@@ -13,6 +13,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "docs/faults.md": ("faults.md", "Faults"),
     "docs/machines.md": ("machines/index.md", "Machines"),
     "docs/scaling.md": ("machines/scaling.md", "Scaling"),
+    "docs/performance.md": ("machines/performance.md", "Performance"),
     "docs/architecture.md": ("project/architecture.md", "Architecture"),
     "docs/extending.md": ("project/extending.md", "Extending"),
     "docs/glossary.md": ("project/glossary.md", "Glossary"),
@@ -96,6 +97,6 @@ def menu(lectures: tuple[str, ...]) -> dict[str, str | dict[str, str]]:
         "API": {"Topics": "api/index.md"} | {t: f"api/{slug(t)}.md" for t in TOPICS},
         "Benchmarks": pages["Benchmarks"],
         "Faults": pages["Faults"],
-        "Machines": {name: pages[name] for name in ("Machines", "Scaling")},
+        "Machines": {name: pages[name] for name in ("Machines", "Scaling", "Performance")},
         "Project": {name: pages[name] for name in names},
     }

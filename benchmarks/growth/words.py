@@ -1,0 +1,85 @@
+"""An epoch of CBOW for any vocabulary and dimensions, on words drawn by Zipf's law."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.growth.axes import dimensions_of
+from benchmarks.growth.timing import memory, run_of
+from benchmarks.words import FASTTEXT, SETTINGS
+from jaxnets.storage.atomic import write_text
+
+WORDS, LINE = 400_000, 20
+
+
+def numbers(vocabulary: int) -> np.ndarray:
+    """Draws the words of a text, and -1 after each line."""
+    weights = 1 / np.arange(1, vocabulary + 1)
+    rng = np.random.default_rng(0)
+    ids = rng.choice(vocabulary, WORDS, p=weights / weights.sum()).astype(np.int32)
+    ids[LINE - 1 :: LINE] = -1
+    return ids
+
+
+def counts(ids: np.ndarray, vocabulary: int) -> np.ndarray:
+    """Counts each word; those that were not drawn once, for they belong to the vocabulary."""
+    return np.maximum(np.bincount(ids[ids >= 0], minlength=vocabulary), 1)
+
+
+def _lines(ids: np.ndarray) -> list[list[str]]:
+    return [[f"w{i}" for i in line if i >= 0] for line in ids.reshape(-1, LINE)]
+
+
+def jaxnets(axis: str, value: int) -> Callable[[], dict]:
+    import jax
+
+    from jaxnets.text.corpus import Corpus
+    from jaxnets.text.vocabulary import Vocabulary
+    from jaxnets.word2vec import Word2Vec, train
+
+    before, (vocabulary, dimensions, units) = memory(), dimensions_of(axis, value)
+    ids = numbers(vocabulary)
+    names = tuple(f"w{i}" for i in range(vocabulary))
+    corpus = Corpus(ids, Vocabulary(names, counts(ids, vocabulary)))
+    spec = Word2Vec(epochs=1, dimensions=dimensions)
+    return run_of(lambda: train(spec, jax.random.key(0), corpus), WORDS * units, before)
+
+
+def gensim(axis: str, value: int) -> Callable[[], dict]:
+    from gensim.models import Word2Vec
+
+    before, (vocabulary, dimensions, units) = memory(), dimensions_of(axis, value)
+    ids = numbers(vocabulary)
+    lines, workers = _lines(ids), os.cpu_count() or 1
+    model = Word2Vec(vector_size=dimensions, min_count=1, workers=workers, **SETTINGS)
+    occurring = counts(ids, vocabulary).tolist()
+    model.build_vocab_from_freq({f"w{i}": count for i, count in enumerate(occurring)})
+
+    def call() -> None:
+        model.train(lines, total_examples=len(lines), epochs=1)
+
+    return run_of(call, WORDS * units, before)
+
+
+def fasttext(axis: str, value: int) -> Callable[[], dict]:
+    """Words that were not drawn follow the text once, so that the vocabulary is as large.
+
+    Reading and counting are within the time: fastText has no other way.
+    """
+    from fasttext import train_unsupervised
+
+    before, (vocabulary, dimensions, units) = memory(), dimensions_of(axis, value)
+    ids = numbers(vocabulary)
+    missing = np.setdiff1d(np.arange(vocabulary), ids)
+    folder = tempfile.TemporaryDirectory()
+    lines = [*map(" ".join, _lines(ids)), " ".join(f"w{i}" for i in missing)]
+    write_text(Path(folder.name) / "text.txt", "\n".join(lines))
+    own = FASTTEXT | {"dim": dimensions, "minCount": 1, "epoch": 1, "thread": os.cpu_count() or 1}
+
+    def call() -> None:
+        train_unsupervised(f"{folder.name}/text.txt", **own)
+
+    return run_of(call, (WORDS + len(missing)) * units, before)
