@@ -82,7 +82,13 @@ def _summary(notes: list[dict[str, Any]]) -> str:
     """Such as `3 experiments, 9 claims: 6 reproduced, 3 inconclusive`."""
     counts = Counter(claim["status"] for note in notes for claim in note["claims"])
     verdicts = ", ".join(f"{count} {status}" for status, count in counts.most_common())
-    return as_html(f"{len(notes)} experiments, {counts.total()} claims: {verdicts}")
+    experiments, claims = counted(len(notes), "experiment"), counted(counts.total(), "claim")
+    return as_html(f"{experiments}, {claims}: {verdicts}")
+
+
+def counted(count: int, word: str) -> str:
+    """Returns a number with its word, such as `1 claim` and `2 claims`."""
+    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def _card(note: dict[str, Any], results: Path) -> str:

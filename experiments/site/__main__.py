@@ -4,7 +4,8 @@ import argparse
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from jaxnets.storage.atomic import write_bytes, write_text
@@ -82,7 +83,8 @@ def main() -> int:
     options = parser.parse_args()
     folder = options.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(1) as pool:
+    # In a process of its own: tutorials choose the devices of theirs.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         saved = pool.submit(saved_pages.make, folder / "saved", run=not options.no_run)
         write(folder, run=not options.no_run)
         code = build(folder)

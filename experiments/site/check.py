@@ -31,6 +31,8 @@ AXE = (
 """The pages that axe looks at, in light and in dark."""
 QUERIES = ("fit", "dropout", "Rosenbrock")
 THEMES = ("light", "dark")
+PATIENCE = 15_000
+"""Milliseconds for the search."""
 RESULTS = re.compile(r"^\s*[1-9]\d* results?\s*$")
 """What the search says if it finds something."""
 
@@ -43,8 +45,8 @@ def main() -> int:
     if not (folder / "index.html").is_file():
         raise FileNotFoundError(f"{folder / 'index.html'} is missing: run `make site` first")
     with chromium() as browser:
-        wrong = [*_size(folder), *_everywhere(browser, folder), *_axe(browser, folder)]
-        wrong += [*_search(browser, folder.as_uri()), *_served(browser, folder)]
+        wrong = [*size(folder), *look(browser, folder), *people(browser, folder)]
+        wrong += [*search(browser, folder.as_uri()), *served(browser, folder)]
     for line in wrong:
         print(line, file=sys.stderr)
     if not wrong:
@@ -104,13 +106,15 @@ def _pages(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.html"))
 
 
-def _size(folder: Path) -> Iterator[str]:
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    if size > LARGEST:
-        yield f"the site has {size / 1e6:.1f} MB, more than {LARGEST / 1e6:.0f}"
+def size(folder: Path) -> Iterator[str]:
+    """Yields a line if the site is too large."""
+    found = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if found > LARGEST:
+        yield f"the site has {found / 1e6:.1f} MB, more than {LARGEST / 1e6:.0f}"
 
 
-def _everywhere(browser: Any, folder: Path) -> Iterator[str]:
+def look(browser: Any, folder: Path) -> Iterator[str]:
+    """Yields what is wrong with each page from the disk: its console, requests and widths."""
     visit = Visit(browser, folder.as_uri())
     for path in _pages(folder):
         name = path.relative_to(folder).as_posix()
@@ -122,7 +126,8 @@ def _everywhere(browser: Any, folder: Path) -> Iterator[str]:
                 yield f"{name}: at {width} pixels it is {wide} pixels wide"
 
 
-def _axe(browser: Any, folder: Path) -> Iterator[str]:
+def people(browser: Any, folder: Path) -> Iterator[str]:
+    """Yields what axe finds on the pages of `AXE`, in light and in dark."""
     source = (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
     for theme in THEMES:
         visit = Visit(browser, folder.as_uri(), theme)
@@ -137,7 +142,8 @@ def _axe(browser: Any, folder: Path) -> Iterator[str]:
                 yield f"{name}, {theme}: {found['id']} ({len(found['nodes'])}): {where}"
 
 
-def _search(browser: Any, address: str) -> Iterator[str]:
+def search(browser: Any, address: str) -> Iterator[str]:
+    """Yields the words that the search does not find."""
     from playwright.sync_api import TimeoutError
 
     visit = Visit(browser, address)
@@ -148,7 +154,7 @@ def _search(browser: Any, address: str) -> Iterator[str]:
         visit.page.wait_for_timeout(300)
         visit.page.keyboard.type(query)
         try:
-            visit.page.get_by_text(RESULTS).first.wait_for(timeout=15_000)
+            visit.page.get_by_text(RESULTS).first.wait_for(timeout=PATIENCE)
         except TimeoutError as error:
             yield f"the search does not find {query!r}: {str(error)[:100]}"
         yield from (f"the search for {query!r}: {note}" for note in notes)
@@ -169,12 +175,13 @@ class _Quiet(SimpleHTTPRequestHandler):
         pass
 
 
-def _served(browser: Any, folder: Path) -> Iterator[str]:
+def served(browser: Any, folder: Path) -> Iterator[str]:
+    """Yields what is wrong with the pages that come from a folder of a server."""
     with serve(folder) as address:
         visit = Visit(browser, address)
         for name in AXE:
             yield from (f"served {name}: {note}" for note in visit.open(f"{address}/{name}"))
-        yield from (f"served: {line}" for line in _search(browser, address))
+        yield from (f"served: {line}" for line in search(browser, address))
 
 
 if __name__ == "__main__":

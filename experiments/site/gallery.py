@@ -7,6 +7,7 @@ from jaxnets.claims import Claim
 
 from ..lab.claim_files import registered
 from ..lab.escape import as_html
+from ..lab.gallery import counted
 from ..lab.registry import EXPERIMENTS, LECTURES
 from . import codes, shown
 from .lectures import badge, home, note, short
@@ -43,11 +44,6 @@ def page(root: Path) -> dict[str, str]:
         "\n".join(f"- **{name}** {row.title}" for name, row in rows().items()),
     ]
     return {PAGE: "\n\n".join(parts) + "\n"}
-
-
-def counted(count: int, word: str) -> str:
-    """Returns a number with its word, such as `1 claim` and `2 claims`."""
-    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def _filters() -> str:

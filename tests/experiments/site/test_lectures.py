@@ -124,7 +124,6 @@ def test_the_gallery_has_every_claim_and_explains_every_code():
     claims = [claim for name in EXPERIMENTS for claim in registered(name).values()]
     assert text.count("data-verdict=") == len(claims)
     assert f"{len(EXPERIMENTS)} experiments" in text
-    assert gallery.counted(1, "claim") == "1 claim"
     shown_verdicts = set(re.findall(r'data-verdict="([^"]+)"', text))
     assert shown_verdicts <= set(gallery.VERDICTS)
     for name, row in rows().items():
