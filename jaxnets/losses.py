@@ -46,13 +46,13 @@ class Loss(NamedTuple):
 
 def _one_hot(labels: Array, like: Array) -> Array:
     """Returns `[k, batch]`, as the outputs of an MLP are in memory: sums over k add whole rows."""
-    return (labels[None] == jnp.arange(like.shape[-1])[:, None]).astype(like.dtype)
+    return labels[None] == jnp.arange(like.shape[-1])[:, None]
 
 
 def _softmax_value(outputs: Array, labels: Array) -> Array:
     """`log sum_j exp(y_j) - y_t`: the negative log-likelihood of a categorical (L0)."""
     y = outputs.T
-    return jax.nn.logsumexp(y, axis=0) - jnp.sum(y * _one_hot(labels, outputs), axis=0)
+    return jax.nn.logsumexp(y, axis=0) - jnp.sum(y, axis=0, where=_one_hot(labels, outputs))
 
 
 def _softmax_grad(outputs: Array, labels: Array) -> Array:
