@@ -17,6 +17,7 @@ from benchmarks import (
     inference,
     mlp_epoch,
     operations,
+    playground,
     search,
     sharded,
     startup,
@@ -45,6 +46,7 @@ RACES: dict[str, Sequence[Callable[[], Race]]] = {
     "accuracy": accuracy.RACES,
     "words": words.RACES,
     "checkpoints": checkpoints.RACES,
+    "playground": playground.RACES,
 }
 
 
