@@ -19,7 +19,7 @@ EXPERIMENTS := $(shell grep -oE '"[a-z0-9_]+"' experiments/lab/registry.py | tr 
 
 .DEFAULT_GOAL := help
 .PHONY: help install install-locked lock audit sbom playground demo test test-faults fuzz lint types format hooks \
-        gradcheck bench bench-compare bench-growth experiments scorecard multiverse report calibration gallery gallery-check site site-check package clean $(EXPERIMENTS)
+        gradcheck bench bench-compare bench-growth bench-gpu experiments scorecard multiverse report calibration gallery gallery-check site site-check package clean $(EXPERIMENTS)
 
 help:  ## list every target
 	@grep -hE '^[a-z$$()A-Z_-]+:.*##' $(MAKEFILE_LIST) | sed 's/$$(EXPERIMENTS)/NAME/' \
@@ -97,6 +97,10 @@ hooks: $(ENV)  ## run lint and types before every commit
 bench-growth:  ## what a unit of work costs as the work grows, into docs/performance.md; options: AXIS=width
 	$(MAKE) install EXTRAS=dev,bench
 	$(RUN) -m benchmarks growth $(addprefix --axis ,$(AXIS))
+
+bench-gpu:  ## the rows that need a GPU, in float32, TF32 and bfloat16; options: ROW=gpu-mnist
+	$(MAKE) install EXTRAS=dev,bench,cuda
+	$(RUN) -m benchmarks gpu $(ROW)
 
 gradcheck: gradient_check  ## every gradient by hand against jax.grad and central differences
 

@@ -1,10 +1,11 @@
 """`python -m benchmarks [NAME ...]`: runs races, all by default, and writes `RESULTS.md`.
 
 A NAME is a module (`sweep`) or one of its rows (`sweep-planar`). Results go to
-`benchmarks/history/`. `growth` is a program of its own, see `growth --help`.
+`benchmarks/history/`. `growth` and `gpu` are programs of their own.
 """
 
 import argparse
+import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from benchmarks import (
     backprop,
     checkpoints,
     cnn,
+    gpu,
     inference,
     mlp_epoch,
     operations,
@@ -49,6 +51,9 @@ RACES: dict[str, Sequence[Callable[[], Race]]] = {
     "playground": playground.RACES,
 }
 
+PROGRAMS = {"growth": "benchmarks.growth.__main__", "gpu": "benchmarks.gpu"}
+"""Programs of their own."""
+
 
 def races(names: Sequence[str] = ()) -> Iterator[Race]:
     """Builds the races of these names, all by default, in the order of `RACES`.
@@ -80,12 +85,17 @@ def run(names: Sequence[str], rounds: int | None = None, attempts: int = ATTEMPT
 
 def render() -> None:
     """Makes `RESULTS.md` from the history."""
-    write_text(RESULTS, write(race.name for race in races()))
+    write_text(RESULTS, write(known_rows()))
+
+
+def known_rows() -> list[str]:
+    """Lists all rows, those of a GPU last."""
+    return [race.name for race in (*races(), *(build() for build in gpu.RACES))]
 
 
 def show_comparison() -> int:
     """Prints each row against its entry before; returns 1 if one has lost, else 0."""
-    lines = compare(ordered(race.name for race in races()))
+    lines = compare(ordered(known_rows()))
     print(table(lines))
     return int(any(line.lost for line in lines))
 
@@ -101,10 +111,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    if sys.argv[1:2] == ["growth"]:
-        from benchmarks.growth.__main__ import main as grow
-
-        grow(sys.argv[2:])
+    if program := PROGRAMS.get("".join(sys.argv[1:2])):
+        importlib.import_module(program).main(sys.argv[2:])
+        render()
         return 0
     chosen = _parser().parse_args()
     if chosen.compare:

@@ -225,6 +225,11 @@ def fasttext_text(threads: int) -> Callable[[], dict]:
     return run
 
 
+def without_corpus(contenders: list[Contender]) -> list[Contender]:
+    """Marks contenders as missing where there is no text."""
+    return without(contenders, "" if corpus_path() else "needs CORPUS")
+
+
 def _epoch_race() -> Race:
     title = f"word2vec (CBOW, 100 dimensions), one epoch of {ENTRIES:,} words and line ends"
     cores = os.cpu_count() or 1
@@ -242,8 +247,7 @@ def _epoch_race() -> Race:
         Goal("jaxnets", "gensim, 1 worker(s)", at_most=0.25),
         Goal("jaxnets", "fastText", at_most=0.8),
     ]
-    missing = "" if corpus_path() else "needs CORPUS"
-    return Race(title, without(contenders, missing), goals, row="words-epoch")
+    return Race(title, without_corpus(contenders), goals, row="words-epoch")
 
 
 def _text_race() -> Race:
