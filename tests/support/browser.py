@@ -4,9 +4,11 @@ import shutil
 import threading
 from contextlib import contextmanager
 from importlib import resources
+from unittest import mock
 
 import pytest
 
+from jaxnets.playground import session
 from jaxnets.playground.ensemble import SHARED
 from jaxnets.playground.server import Server
 
@@ -42,8 +44,9 @@ def chromium():
 
 @contextmanager
 def served(programs=SHARED):
-    """Serves the page from a thread."""
-    with Server(programs=programs) as server:
+    """Serves the page from a thread; only what a page needs is compiled, not what a click might."""
+    nothing = mock.patch.object(session, "neighbours", return_value=[])
+    with nothing, Server(programs=programs) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         yield server

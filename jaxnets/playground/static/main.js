@@ -61,8 +61,9 @@ function showCompiling({ compiling, needed }) {
     $("veil").textContent = name ? `Compiling ${name} … ${seconds.toFixed(0)} s` : "Waiting for the compiler …";
   }
   if (!name) return;
-  const text = needed ? `Compiling ${name}` : `Compiling ahead: ${name}`;
-  if ($("compiling").textContent !== text) $("compiling").textContent = text;
+  $("compiling").title = name;
+  const spoken = $("compiling").lastChild;
+  if (spoken.textContent !== `: ${name}`) spoken.textContent = `: ${name}`;
 }
 
 function play() {

@@ -21,7 +21,7 @@ export function layout(width) {
   const most = Math.max(...counts.map(rows), 3);
   const room = (width - 24) / (across.reduce((a, b) => a + b, 0) + 1.1 * (counts.length - 1) + 1.2);
   const size = Math.max(13, Math.min((most > 8 ? 26 : most > 6 ? 40 : 52) * palette.unit, room));
-  const gap = size + (app.walk ? (size < 30 ? 24 : 36) * palette.unit : most > 8 ? 4 : 11);
+  const gap = size + (app.walk && Math.max(...counts) <= 8 ? (size < 30 ? 24 : 36) * palette.unit : most > 8 ? 4 : 11);
   const height = Math.max(290, most * gap + 64);
   const margin = width > 480 ? 46 : 30;
   const total = across.reduce((a, b) => a + b * (size + 4) - 4, 0);
@@ -74,7 +74,7 @@ function links(g, step) {
       const q = Math.min(1, Math.abs(v) / most) || 0;
       const on = step ? isOn(step, l, o, i) : 1;
       const chosen = app.selected && app.selected.l === l + 1 && app.selected.u === o;
-      g.globalAlpha = (0.12 + 0.88 * Math.min(1, q * 1.4)) * (on ? 1 : 0.12) * (many && !chosen ? 0.5 : 1);
+      g.globalAlpha = (0.12 + 0.88 * Math.min(1, q * 1.4)) * (on ? 1 : 0.12) * (many && !chosen && !(step && on) ? 0.5 : 1);
       g.strokeStyle = css(signOf(v));
       g.lineWidth = 0.6 + 5 * q * (many ? 0.4 : 1) + (chosen ? 1 : 0);
       const [x1, y1, x2, y2] = ends(a, b);

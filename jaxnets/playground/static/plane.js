@@ -236,6 +236,7 @@ function drawKey() {
   document.getElementById("key-low").textContent = low;
   document.getElementById("key-high").textContent = high;
   document.getElementById("key-text").textContent = keyText();
+  document.getElementById("lines").disabled = app.view === "mine";
   document.getElementById("scale").hidden = app.frame.kind === "curve";
 }
 
