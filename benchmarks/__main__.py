@@ -71,16 +71,31 @@ def races(names: Sequence[str] = ()) -> Iterator[Race]:
             yield race
 
 
-def run(names: Sequence[str], rounds: int | None = None, attempts: int = ATTEMPTS) -> None:
-    """Runs races and saves their results; with `rounds`, only tries that they run through."""
-    for race in races(names):
-        print(f"{race.title} ...", flush=True)
-        result = result_of(race, *measure(race.contenders, rounds or race.rounds, attempts))
-        print(section(result), flush=True)
-        if result.measured and not rounds:
-            print(f"saved: {save(result)}")
+def run(names: Sequence[str], rounds: int | None = None) -> int:
+    """Runs races and saves their results; with `rounds`, only tries that they run through.
+
+    A race of which a contender fails stops no other; returns 1 if there was one, else 0.
+    """
+    failed = [race.name for race in races(names) if not _runs_through(race, rounds)]
     if not rounds:
         render()
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed))
+
+
+def _runs_through(race: Race, rounds: int | None) -> bool:
+    print(f"{race.title} ...", flush=True)
+    try:
+        timings, loads = measure(race.contenders, rounds or race.rounds, 1 if rounds else ATTEMPTS)
+    except RuntimeError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return False
+    result = result_of(race, timings, loads)
+    print(section(result), flush=True)
+    if timings and not rounds:
+        print(f"saved: {save(result)}")
+    return True
 
 
 def render() -> None:
@@ -122,10 +137,8 @@ def main() -> int:
         render()
     elif chosen.list:
         print("\n".join(f"{race.name:32} {race.title}" for race in races(chosen.names)))
-    elif chosen.rounds is None:
-        run(chosen.names)
     else:
-        run(chosen.names, chosen.rounds, attempts=1)
+        return run(chosen.names, chosen.rounds)
     return 0
 
 

@@ -60,7 +60,7 @@ def in_precision(precision: str, model: Any) -> tuple[Any, AbstractContextManage
     return (HalfPrecision(model) if precision == "bfloat16" else model), setting
 
 
-def epoch_program(spec: Any, hparams: dict[str, float]) -> Callable:
+def epoch_program(spec: Any, hparams: dict[str, float]) -> Any:
     """Returns the jitted `(carry, data, order_key, epoch) -> carry`, one epoch in one program.
 
     The carry is donated: its buffers take the new params and moments.

@@ -126,8 +126,11 @@ def measure(
     contenders: list[Contender], rounds: int, attempts: int = ATTEMPTS
 ) -> tuple[list[Timing], list[float | None]]:
     """Times every contender that is not missing; returns the loads of all attempts, too."""
-    workers = [_Worker(contender) for contender in contenders if not contender.missing]
+    workers: list[_Worker] = []
     try:
+        for contender in contenders:
+            if not contender.missing:
+                workers.append(_Worker(contender))
         tried = _attempts(workers, rounds, attempts if workers else 1)
     finally:
         for worker in workers:

@@ -160,6 +160,24 @@ def test_a_loaded_race_runs_again(monkeypatch, loads, seconds):
     assert result(loads=loads).quiet is (min(loads) <= load.QUIET)
 
 
+def test_a_contender_that_fails_ends_the_others(monkeypatch):
+    closed = []
+
+    class Fails(Workers):
+        def __init__(self, contender):
+            if contender.label == "b":
+                raise RuntimeError("benchmark process of 'b' ended")
+            super().__init__(contender)
+
+        def close(self):
+            closed.append(self.label)
+
+    monkeypatch.setattr(harness, "_Worker", Fails)
+    with pytest.raises(RuntimeError, match="'b' ended"):
+        harness.measure([Contender("a", ""), Contender("b", "")], 2)
+    assert closed == ["a"]
+
+
 def test_nothing_to_measure_is_no_race(monkeypatch):
     monkeypatch.setattr(harness, "watched", Clock(0.9))
     assert harness.measure([Contender("b", "", missing="why")], 2) == ([], [0.9])
@@ -237,6 +255,40 @@ def test_results_are_those_of_the_history():
     main = pytest.importorskip("benchmarks.__main__")
     text = main.RESULTS.read_text(encoding="utf-8")
     assert text == write(main.known_rows())
+
+
+@pytest.fixture
+def main(monkeypatch, tmp_path):
+    """The program with two races, the first of which fails, and a history of its own."""
+    found = pytest.importorskip("benchmarks.__main__")
+
+    def measure(contenders, rounds, attempts):
+        if contenders[0].label == "broken":
+            raise RuntimeError("benchmark process of 'broken' ended")
+        return [timing("ours", *[1.0] * rounds)], [0.0]
+
+    two = [
+        lambda: Race("one", [Contender("broken", "")], []),
+        lambda: Race("two", [Contender("ours", "")], []),
+    ]
+    monkeypatch.setattr(found, "RACES", {"both": two})
+    monkeypatch.setattr(found, "measure", measure)
+    monkeypatch.setattr(found, "save", lambda result: history.save(result, tmp_path))
+    monkeypatch.setattr(found, "RESULTS", tmp_path / "RESULTS.md")
+    return found
+
+
+def test_a_race_that_fails_stops_no_other(main, tmp_path, capsys):
+    assert main.run([]) == 1
+    assert [entry.rounds for entry in history.entries("two", tmp_path)] == [7]
+    assert "failed: one" in capsys.readouterr().err
+    assert main.RESULTS.exists()
+
+
+def test_a_trial_saves_nothing(main, tmp_path, capsys):
+    assert main.run(["two"], rounds=1) == 0
+    assert list(tmp_path.iterdir()) == []
+    assert "## two" in capsys.readouterr().out
 
 
 def test_every_race_has_a_name_of_its_own():
