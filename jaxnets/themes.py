@@ -18,7 +18,7 @@ try:
     import matplotlib as mpl
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
-    from matplotlib.collections import Collection, PathCollection, QuadMesh
+    from matplotlib.collections import Collection, PathCollection, PolyCollection, QuadMesh
     from matplotlib.colors import to_rgba_array
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
@@ -195,16 +195,19 @@ def finish(canvas: Figure) -> Figure:
 
 
 def _covers(legend: Legend, axes: Axes) -> bool:
-    """Whether a legend lies on a line or a point of its panel."""
+    """Whether a legend lies on a line, a band or a point of its panel."""
     box = legend.get_window_extent()
+    points = [found for found in axes.collections if isinstance(found, PathCollection)]
+    bands = [found for found in axes.collections if isinstance(found, PolyCollection)]
     lines = [line.get_transform().transform_path(line.get_path()) for line in axes.lines]
-    points = [
-        found.get_offset_transform().transform(np.ma.filled(found.get_offsets(), np.nan))
-        for found in axes.collections
-        if isinstance(found, PathCollection)
+    areas = [b.get_transform().transform_path(path) for b in bands for path in b.get_paths()]
+    places = [
+        p.get_offset_transform().transform(np.ma.filled(p.get_offsets(), np.nan)) for p in points
     ]
-    return any(line.intersects_bbox(box, filled=False) for line in lines) or any(
-        box.count_contains(at) for at in points
+    return (
+        any(line.intersects_bbox(box, filled=False) for line in lines)
+        or any(area.intersects_bbox(box, filled=True) for area in areas)
+        or any(box.count_contains(place) for place in places)
     )
 
 

@@ -69,6 +69,15 @@ def test_a_legend_on_a_curve_moves_below_and_the_figure_grows():
     assert not labels.overlaps(covered.axes[0].get_legend().get_window_extent())
 
 
+def test_a_legend_on_a_band_moves_too():
+    canvas, axes = plots.figure()
+    values = np.array([[1.0, 5.0, 1.0], [3.0, 9.0, 3.0]])
+    style = next(plots.styles())
+    plots.spread(axes[0, 0], [0, 1, 2], values, "band", style)
+    axes[0, 0].legend(loc="center")
+    assert themes.finish(canvas).get_figheight() > 3.6
+
+
 def test_dark_turns_greys_and_leaves_pictures():
     pixels = {
         name: np.asarray(Image.open(io.BytesIO(themes.encode(drawn(name), "png"))).convert("RGB"))

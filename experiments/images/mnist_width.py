@@ -131,8 +131,8 @@ def plot(result: Result) -> Figure:
 def _draw(axes: Axes, result: Result, xs: list[np.ndarray], label: str) -> None:
     style = plots.styles()
     for (depth, name), x in zip(LAYERS.items(), xs, strict=True):
-        label = f"{name.replace(' ', ' hidden ')} (± 1 std)"
-        plots.spread(axes, x, 100 * accuracies(result, depth), label, next(style))
+        layers = f"{name.replace(' ', ' hidden ')} (± 1 std)"
+        plots.spread(axes, x, 100 * accuracies(result, depth), layers, next(style))
     for peer, name in PEERS.items():
         plots.level(axes, 100 * float(result[peer].mean()), name, next(style))
     axes.set_xlabel(label)

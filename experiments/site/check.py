@@ -33,6 +33,12 @@ QUERIES = ("fit", "dropout", "Rosenbrock")
 THEMES = ("light", "dark")
 PATIENCE = 15_000
 """Milliseconds for the search."""
+SETTLED = """async (width) => {
+  const wide = () => document.documentElement.scrollWidth;
+  for (let i = 0; i < 20 && wide() > width; i++) await new Promise((r) => setTimeout(r, 50));
+  return wide();
+}"""
+"""How wide a page is, once it has drawn itself at another width."""
 RESULTS = re.compile(r"^\s*[1-9]\d* results?\s*$")
 """What the search says if it finds something."""
 
@@ -121,7 +127,7 @@ def look(browser: Any, folder: Path) -> Iterator[str]:
         yield from (f"{name}: {note}" for note in visit.open(path.as_uri()))
         for width in WIDTHS:
             visit.page.set_viewport_size({"width": width, "height": 900})
-            wide = visit.page.evaluate("document.documentElement.scrollWidth")
+            wide = visit.page.evaluate(SETTLED, width)
             if wide > width:
                 yield f"{name}: at {width} pixels it is {wide} pixels wide"
 

@@ -10,6 +10,8 @@ SCRIPTS = {"</body>": "people.js", 'class="curves"': "curves.js", 'class="filter
 """What a page has if it needs a script. A page from the disk cannot import one."""
 SECTION = re.compile(r'(<nav class="md-nav" data-md-level="1") aria-labelledby="__nav_(\d+)_label"')
 """A section of the menu, whose name its tab has already."""
+LONG = 50
+"""Characters of TeX in a line beyond which a formula scrolls by itself on a phone."""
 FORMULA = re.compile(
     r'<(?P<tag>span|div) class="arithmatex">\\(?P<open>[(\[])(?P<tex>.*?)\\[)\]]</(?P=tag)>', re.S
 )
@@ -30,5 +32,8 @@ def finished(text: str) -> str:
 def _mathml(match: re.Match[str]) -> str:
     from latex2mathml.converter import convert  # of the extra docs
 
-    display = "block" if match["open"] == "[" else "inline"
-    return convert(html.unescape(match["tex"]).strip(), display=display)
+    tex = html.unescape(match["tex"]).strip()
+    if match["open"] == "[":
+        return convert(tex, display="block")
+    formula = convert(tex, display="inline")
+    return f'<span class="long">{formula}</span>' if len(tex) > LONG else formula
