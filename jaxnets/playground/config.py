@@ -130,7 +130,7 @@ class Config:
         object.__setattr__(self, "features", _features(self.features))
         object.__setattr__(self, "widths", _widths(self.widths))
         object.__setattr__(self, "own", _own(self.own))
-        if self.valid + self.test > 0.9:
+        if self.valid + self.test > 0.9 + 1e-9:
             raise RefusedError("validation and test take more than 0.9 of the points: lower one")
         if self.residual and len(set(self.widths)) > 1:
             raise RefusedError("residual networks have hidden layers of one width: make them equal")

@@ -7,6 +7,8 @@ let wake = () => {};
 let pending = 0;
 let wanted = false;
 let updates = 1;
+// The generation of the networks that the last frame showed: those of a later one have no steps yet.
+let shown = null;
 export const speed = { fps: 0, rate: 0 };
 
 export function decode(buffer) {
@@ -70,7 +72,7 @@ export async function loop() {
     wanted = false;
     const steps = stepsOfThisFrame();
     const body = {
-      config: app.config, generation: app.generation, step: app.frame?.step ?? 0,
+      config: app.config, generation: app.generation, step: app.generation === shown ? app.frame.step : 0,
       updates: steps, member: app.member, known: app.known,
     };
     if (app.walk) body.sample = app.sample;
@@ -90,6 +92,7 @@ export async function loop() {
       await new Promise((resolve) => setTimeout(resolve, 150));
       continue;
     }
+    shown = body.generation;
     if (!app.running) pending = Math.max(0, pending - steps);
     const now = performance.now();
     measure(steps, now - last, frame);

@@ -8,6 +8,7 @@ import { app, changed, saved, set } from "./state.js";
 
 const plot = document.getElementById("plot");
 const say = (text) => (document.getElementById("say").textContent = text);
+const LARGEST_FILE = 200000;
 let stroke = null;
 
 function add(at, label) {
@@ -54,21 +55,34 @@ plot.addEventListener("keydown", (event) => {
 });
 for (const name of ["focus", "blur"]) plot.addEventListener(name, () => changed("plane"));
 
+// The cells of a line: between semicolons or tabs if there are any, else commas, else blanks.
+function cells(line) {
+  const apart = /[;\t]/.test(line) ? /[;\t]/ : line.includes(",") ? "," : /\s+/;
+  return line.split(apart).map((cell) => cell.trim().replace(/^"(.*)"$/, "$1"));
+}
+
+// A number with a point, or with a decimal comma.
+const value = (cell) => (cell ? Number(cell.replace(",", ".")) : NaN);
+const isPoint = (row) => row.length >= 3 && Number.isFinite(value(row[0])) && Number.isFinite(value(row[1])) && row[2] !== "";
+
 // Lines `x, y, class` become points; names of classes are numbered, and all is scaled to the plane.
 export function parsed(text) {
-  const rows = text.split(/\r?\n/).map((line) => line.split(/[,;\t ]+/).filter(Boolean));
-  const good = rows.filter((row) => row.length >= 3 && Number.isFinite(Number(row[0])) && Number.isFinite(Number(row[1])));
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  const first = lines.findIndex(Boolean);
+  const bad = lines.findIndex((line, i) => line && i > first && !isPoint(cells(line)));
+  const good = lines.filter(Boolean).map(cells).filter(isPoint);
   if (!good.length) throw Error("No line has the form x, y, class.");
+  if (bad >= 0) throw Error(`Line ${bad + 1} is “${lines[bad].slice(0, 40)}”; after a first line of names each is x, y, class.`);
   if (good.length > schema.points) throw Error(`There are ${good.length} points; at most ${schema.points} are taken.`);
   const classes = [...new Set(good.map((row) => row[2]))].sort((a, b) => a - b || (a < b ? -1 : 1));
   if (classes.length > schema.classes) throw Error(`There are ${classes.length} classes, ${classes.slice(0, 4).join(", ")} …; at most ${schema.classes} are taken.`);
   const spans = [0, 1].map((k) => {
-    const values = good.map((row) => Number(row[k]));
+    const values = good.map((row) => value(row[k]));
     return [Math.min(...values), Math.max(...values)];
   });
   const half = Math.max(...spans.map(([a, b]) => (b - a) / 2), 1e-9);
   return good.map((row) => [
-    ...[0, 1].map((k) => unplace((Number(row[k]) - (spans[k][0] + spans[k][1]) / 2) / half)),
+    ...[0, 1].map((k) => unplace((value(row[k]) - (spans[k][0] + spans[k][1]) / 2) / half)),
     classes.indexOf(row[2]),
   ]);
 }
@@ -114,9 +128,10 @@ export function buildPoints() {
   document.getElementById("use").onclick = use;
   document.getElementById("file").onchange = async (event) => {
     const file = event.target.files[0];
-    if (!file) return;
-    document.getElementById("paste").value = (await file.slice(0, 200000).text()).trim();
-    use();
+    if (!file) return undefined;
+    if (file.size > LARGEST_FILE) return fail(`The file has ${file.size.toLocaleString("en")} bytes; at most ${LARGEST_FILE.toLocaleString("en")} are read.`);
+    document.getElementById("paste").value = (await file.text()).trim();
+    return use();
   };
 }
 
