@@ -115,6 +115,7 @@ def test_a_saved_page_works_alone_from_the_disk(browser, server, tmp_path):
     assert "new w" in alone.page.inner_text("#text")
     assert "python -m jaxnets.playground 'problem=xor" in alone.page.inner_text("#again")
     alone.page.click('#view [data-v="std"]')
+    assert alone.violations() == []
     alone.close()
 
 
