@@ -1,9 +1,11 @@
 """What one click on the page would need is compiled ahead, and nothing that cannot be."""
 
+import threading
 from dataclasses import replace
 
 import numpy as np
 
+from jaxnets.playground import programs
 from jaxnets.playground.arguments import shape_of
 from jaxnets.playground.config import BATCHES, DEEPEST, Config
 from jaxnets.playground.session import neighbours
@@ -40,3 +42,19 @@ def test_each_click_is_compiled_ahead():
 def test_wide_networks_have_no_deeper_neighbours():
     shapes = [shape for shape, _ in neighbours(Config(widths=(20, 20, 20)))]
     assert {shape.depth for shape in shapes} == {3}
+
+
+def test_an_exit_waits_for_the_program_that_compiles(monkeypatch):
+    """A thread begun by that of a request was a daemon as well: Python aborted at its exit."""
+    daemons = []
+    monkeypatch.setattr(
+        programs, "compile_program", lambda key: daemons.append(threading.current_thread().daemon)
+    )
+    found, config = programs.Programs(), Config()
+    wanted = [(shape_of(config), config.batch)]
+    request = threading.Thread(target=found.ahead, args=(wanted,), daemon=True)
+    request.start()
+    request.join()
+    found.wait()
+    assert daemons
+    assert not any(daemons)
