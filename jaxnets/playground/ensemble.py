@@ -8,6 +8,7 @@ From an address to params:
 """
 
 import zlib
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -103,12 +104,13 @@ class Ensemble:
         """Sets a weight of one network, or a bias where the column is None.
 
         Raises:
-            RefusedError: a weight that the network does not have.
+            RefusedError: a weight that the network does not have, if only by its own widths.
         """
-        out, features = places(self.config).get(layer, (0, []))
+        group, at = divmod(member, GROUP)
+        widths = rates_of(self.config)[group].width[at].tolist()
+        out, features = places(replace(self.config, widths=tuple(widths))).get(layer, (0, []))
         if not 0 <= row < out or not (column is None or column in range(len(features))):
             raise RefusedError(f"no weight at {layer} {row} {column}: the network has none there")
-        group, at = divmod(member, GROUP)
         states = self.groups[group]
         tree = as_numpy(states.params)
         name = "bias" if column is None else "weight"
@@ -120,6 +122,8 @@ class Ensemble:
 
     def load(self, params: dict[str, dict[str, np.ndarray]]) -> None:
         """Puts back weights as `params` returns them, of all networks or of one for all.
+
+        A network whose own layers are narrower takes the weights of the units that it has.
 
         Raises:
             RefusedError: other layers or other shapes.
@@ -134,8 +138,12 @@ class Ensemble:
                 if not np.isfinite(found).all():
                     raise RefusedError(f"{name} {part} has a number that is not finite")
         self.groups = [
-            states._replace(params=placed(self.config, as_numpy(states.params), params, g))
-            for g, states in enumerate(self.groups)
+            states._replace(
+                params=placed(self.config, as_numpy(states.params), params, g, rates.width)
+            )
+            for g, (states, rates) in enumerate(
+                zip(self.groups, rates_of(self.config), strict=True)
+            )
         ]
         self.log = None
 

@@ -72,6 +72,8 @@ def frame(
     shown, losses, right = jax.vmap(one)(states.params)
     norms = jax.vmap(lambda params: _norms(shape, model, choice, params, data))(states.params)
     finite = jnp.all(jnp.isfinite(shown), axis=(1, 2)) & jnp.all(jnp.isfinite(losses), axis=1)
+    for leaf in jax.tree.leaves(states.params):
+        finite &= jnp.all(jnp.isfinite(leaf.reshape(len(leaf), -1)), axis=1)
     asked = finite & (jnp.arange(len(finite)) < count)
     kept = jnp.where(asked[:, None, None], shown, 0)
     mine = jax.tree.map(lambda a: a[member], states.params)

@@ -34,8 +34,13 @@ def npz_of(params: Params) -> bytes:
 
 def json_of(config: Config, params: Params) -> bytes:
     """Writes the address of the page and its weights as nested lists; NaN becomes null."""
-    tree = jax.tree.map(lambda a: nested(a.tolist()), params)
+    tree = jax.tree.map(lambda a: nested(shortest(a).tolist()), params)
     return json.dumps({"address": config.address(), "params": tree}, allow_nan=False).encode()
+
+
+def shortest(array: np.ndarray) -> np.ndarray:
+    """Returns float32 numbers as those of float64 that have the fewest digits and read the same."""
+    return array.astype(str).astype(np.float64)
 
 
 def nested(values: Any) -> Any:
@@ -129,8 +134,13 @@ def narrowed(config: Config, params: dict[str, dict[str, np.ndarray]]) -> dict[s
     }
 
 
-def placed(config: Config, wide: Any, params: dict[str, Any], group: int) -> Any:
-    """Returns the weights of a group with those of `params` in their places."""
+def placed(
+    config: Config, wide: Any, params: dict[str, Any], group: int, widths: np.ndarray
+) -> Any:
+    """Returns the weights of a group with those of `params` in their places.
+
+    Those of units beyond a network's own `widths [GROUP, layers]` stay 0.
+    """
     at = slice(group * GROUP, (group + 1) * GROUP)
     tree = {
         name: {part: leaf.copy() for part, leaf in layer.items()}
@@ -143,4 +153,10 @@ def placed(config: Config, wide: Any, params: dict[str, Any], group: int) -> Any
                 tree[name][part][: len(rows), :out] = rows
             else:
                 tree[name][part][np.ix_(range(len(rows)), range(out), columns)] = rows
+    for layer, width in enumerate(widths.T):
+        beyond = np.arange(tree[f"hidden_{layer}"]["bias"].shape[1])[None] >= width[:, None]
+        after = layer_names(len(config.widths))[layer + 1]
+        tree[f"hidden_{layer}"]["bias"][beyond] = 0
+        tree[f"hidden_{layer}"]["weight"][beyond] = 0
+        tree[after]["weight"].transpose(0, 2, 1)[beyond] = 0
     return {"params": tree}

@@ -11,7 +11,7 @@ import pytest
 import jaxnets as jn
 from jaxnets.playground import arguments as module
 from jaxnets.playground import networks, problems
-from jaxnets.playground.config import ACTIVATIONS, BATCHES, Config, from_address
+from jaxnets.playground.config import ACTIVATIONS, BATCHES, Config, RefusedError, from_address
 from jaxnets.playground.ensemble import Ensemble, repeat
 from jaxnets.playground.programs import GROUP
 
@@ -208,6 +208,35 @@ def test_a_diverged_network_is_counted_and_left_out():
     assert head["diverged"] == (blobs["finite"] == 0).sum()
     alone = [networks.frame(i)[1]["mine"][0] for i in np.flatnonzero(blobs["finite"])]
     np.testing.assert_allclose(blobs["mean"][0], np.mean(alone, axis=0), atol=1.1)
+
+
+def test_a_weight_that_is_infinite_has_diverged_though_its_unit_saturates():
+    networks = Ensemble(SMALL)
+    params = networks.params()
+    networks.edit(1, "hidden_0", 0, None, np.inf)
+    head, blobs = networks.frame(1)
+    assert (head["diverged"], blobs["finite"].tolist()) == (1, [1, 0, 1])
+    assert np.isfinite(blobs["loss"][:2]).all()  # of training and validation: nothing else tells
+    networks.load(params)
+    assert networks.frame(1)[0]["diverged"] == 0
+
+
+def test_a_narrower_network_takes_no_weights_of_units_that_it_lacks():
+    networks = Ensemble(replace(SMALL, vary="width", widths=(5, 4)))
+    full = jax.tree.map(np.ones_like, networks.params())
+    networks.load(full)
+    widths = module.rates_of(networks.config)[0].width[:3]
+    for member, (first, second) in enumerate(widths.tolist()):
+        own = jax.tree.map(lambda a, m=member: a[m], networks.params())
+        assert own["hidden_0"]["weight"].sum() == 2 * first
+        assert own["hidden_1"]["weight"].sum() == first * second
+        assert own["hidden_1"]["bias"].sum() == second
+        assert own["output"]["weight"].sum() == second
+    assert widths[1].tolist() == [3, 2]
+    networks.edit(1, "hidden_1", 1, 2, 5.0)
+    for place in (("hidden_0", 3, 0), ("hidden_1", 2, None), ("hidden_1", 1, 3), ("output", 0, 2)):
+        with pytest.raises(RefusedError, match="no weight"):
+            networks.edit(1, *place, 5.0)
 
 
 @pytest.mark.parametrize("name", [*problems.PROBLEMS])

@@ -422,6 +422,7 @@ def test_weights_go_out_and_come_back_in_both_formats(served):
     frame(served, "weights", updates=5)
     for form in ("npz", "json"):
         saved = asked(served, values | {"format": form}, "weights")[1]
+        assert not re.search(rb"\d\.\d{11}", saved)  # as few digits as float32 has
         before = frame(served, "weights")[1]["hidden_0.weight"]
         frame(served, "weights", updates=5)
         back = {"npz": base64.b64encode(saved).decode()} if form == "npz" else json.loads(saved)
