@@ -1,5 +1,7 @@
 // Curves that can be read: values under the pointer or by the arrow keys, and lines that can be hidden.
-const [W, H, LEFT, RIGHT, TOP, BOTTOM] = [640, 280, 58, 14, 12, 44];
+const [H, LEFT, RIGHT, TOP, BOTTOM] = [280, 58, 14, 12, 44];
+// As wide as a phone, so that letters stay as large as they are.
+const W = Math.max(300, Math.min(640, document.documentElement.clientWidth - 70));
 const element = (name, attributes = {}, text = "") => {
   const found = document.createElementNS("http://www.w3.org/2000/svg", name);
   for (const [key, value] of Object.entries(attributes)) found.setAttribute(key, value);
@@ -21,19 +23,21 @@ function scale(low, high, log, from, to) {
 }
 
 function round(low, high) {
-  const raw = (high - low) / 7;
+  const raw = (high - low) / (W < 400 ? 4 : 7);
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].find((k) => k * power >= raw) * power;
   const found = [];
+  if (!(step > 0)) return [low];
   for (let v = Math.ceil(low / step) * step; v <= high + step * 1e-9; v += step) found.push(v);
   return found;
 }
 
 function decades(a, b) {
-  const step = Math.max(1, Math.ceil((b - a) / 6));
+  const step = Math.max(1, Math.ceil((b - a) / (W < 400 ? 4 : 6)));
   const found = [];
-  for (let e = Math.ceil(a - 1e-9); e <= b + 1e-9; e += step) found.push(10 ** e);
-  return found.length > 1 ? found : [10 ** a, 10 ** ((a + b) / 2), 10 ** b];
+  const put = (v) => Math.log10(v) >= a - 1e-9 && Math.log10(v) <= b + 1e-9 && found.push(v);
+  for (let e = Math.floor(a); e <= b; e += step) for (const k of b - a > 2 ? [1] : [1, 2, 5]) put(k * 10 ** e);
+  return found.length > 1 ? found : [10 ** a, 10 ** b];
 }
 
 function axes(panel, x, y) {
@@ -132,7 +136,7 @@ function build(panel) {
 
 for (const place of document.querySelectorAll("details.curves")) {
   const data = place.querySelector("script");
-  place.addEventListener("toggle", () => {
-    if (place.open && !place.querySelector("figure")) place.append(...JSON.parse(data.textContent).map(build));
-  });
+  const show = () => place.open && !place.querySelector("figure") && place.append(...JSON.parse(data.textContent).map(build));
+  place.addEventListener("toggle", show);
+  show();
 }
