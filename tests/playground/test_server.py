@@ -1,12 +1,8 @@
 """Only the page itself is answered; everything else is refused in a sentence, and nothing falls."""
 
 import base64
-import contextlib
 import json
 import re
-import socket
-import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -14,71 +10,9 @@ import pytest
 
 from jaxnets.playground import server as module
 from jaxnets.playground.ensemble import SHARED
-from jaxnets.playground.frames import unpacked
-from jaxnets.playground.server import MOST_CONNECTIONS, Server
+from jaxnets.playground.server import Server
 from jaxnets.playground.session import MOST_SESSIONS, Sessions
-
-TINY = {"widths": [3], "networks": 2, "n": 20, "batch": 4}
-
-
-@pytest.fixture(scope="module")
-def served():
-    """A server with one session whose programs are compiled."""
-    with Server(token="SECRET", programs=SHARED) as found:
-        thread = threading.Thread(target=found.serve_forever, args=(0.05,))
-        thread.start()
-        frame(found, "first")
-        yield found
-        found.shutdown()
-        thread.join()
-
-
-def talk(server, data, timeout=20):
-    """Sends bytes and reads the answer: its status and its text."""
-    with socket.create_connection(("127.0.0.1", server.server_port), timeout=timeout) as line:
-        line.sendall(data)
-        line.shutdown(socket.SHUT_WR)
-        answer = b""
-        while part := line.recv(65536):
-            answer += part
-    head, _, body = answer.partition(b"\r\n\r\n")
-    return int(head.split()[1]) if head else 0, head, body
-
-
-def request(server, body=b"{}", path="/SECRET/frame", method="POST", drop=(), **changes):
-    """The bytes of a good request, with changes to its headers."""
-    headers = {
-        "Host": f"127.0.0.1:{server.server_port}",
-        "Origin": f"http://127.0.0.1:{server.server_port}",
-        "Sec-Fetch-Site": "same-origin",
-        "Content-Type": "application/json",
-        "Content-Length": str(len(body)),
-        "Connection": "close",
-    }
-    headers |= {name.replace("_", "-"): value for name, value in changes.items()}
-    lines = [f"{name}: {value}" for name, value in headers.items() if name not in drop]
-    return "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode() + body
-
-
-def asked(server, values, name="frame"):
-    """Posts a JSON object; returns status and body."""
-    body = values if isinstance(values, bytes) else json.dumps(values).encode()
-    status, _, found = talk(server, request(server, body, f"/SECRET/{name}"))
-    return status, found
-
-
-def frame(server, session, **values):
-    """Asks for frames until the programs are compiled."""
-    until = time.monotonic() + 120
-    while time.monotonic() < until:
-        status, body = asked(server, {"session": session, "config": TINY, **values})
-        assert status == 200, body
-        head, arrays = unpacked(body)
-        if "compiling" not in head:
-            return head, arrays
-        time.sleep(0.1)
-    raise TimeoutError
-
+from tests.support.playground import TINY, asked, frame, request, talk
 
 REFUSED = {
     "another host": ({"Host": "evil.example"}, 403, "127.0.0.1"),
@@ -115,47 +49,6 @@ def test_only_the_page_is_answered(served, row):
     assert (found, text in body.decode()) == (status, True), body
     assert b"text/plain" in head
     assert b"nosniff" in head
-
-
-@pytest.mark.parametrize("size", [2**20, 2**23], ids=["1 MB", "8 MB"])
-def test_a_client_that_sends_too_much_hears_why(served, size):
-    """Not a reset connection: the answer arrives though the body was not read."""
-    for changes, status, text in (({}, 413, "at most"), ({"Origin": "null"}, 403, "another page")):
-        found, _, body = talk(served, request(served, b" " * size, **changes))
-        assert (found, text in body.decode()) == (status, True), body
-
-
-FOREIGN = {
-    "another method": (b"PUT /SECRET/frame HTTP/1.1\r\n\r\n", 501),
-    "a preflight": (b"OPTIONS /SECRET/frame HTTP/1.1\r\n\r\n", 501),
-    "a word": (b"hello\r\n\r\n", 400),
-    "bytes": (b"\x16\x03\x01\xff\x00\r\n\r\n", 400),
-    "HTTP/9.9": (b"GET /SECRET/ HTTP/9.9\r\n\r\n", 505),
-    "an address of 70,000 characters": (b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n", 414),
-    "a header of 70,000 characters": (b"GET / HTTP/1.1\r\nA: " + b"a" * 70_000, 431),
-    "200 headers": (b"GET / HTTP/1.1\r\n" + b"A: 1\r\n" * 200 + b"\r\n", 431),
-}
-
-
-@pytest.mark.parametrize("row", FOREIGN)
-def test_what_no_page_sends_is_refused_in_a_sentence(served, row):
-    data, status = FOREIGN[row]
-    found, head, body = talk(served, data)
-    assert (found, b"this request is not taken" in body, b"<" in body) == (status, True, False)
-    assert b"default-src 'none'" in head
-
-
-def test_fuzzed_requests_leave_the_server_answering(served):
-    random, good = np.random.default_rng(1), request(served, b"{}")
-    statuses = set()
-    for _ in range(300):
-        data = bytearray(good)
-        for at in random.integers(len(data), size=random.integers(1, 8)):
-            data[at : at + int(random.integers(3))] = bytes(random.integers(256, size=2).tolist())
-        statuses.add(talk(served, bytes(data))[0])
-    assert statuses <= {0, 400, 403, 404, 408, 411, 413, 415, 431, 501, 505}
-    assert {400, 403} <= statuses
-    assert asked(served, {"session": "first", "config": TINY})[0] == 200
 
 
 BODIES = {
@@ -251,57 +144,6 @@ def test_a_page_without_networks_is_told(served, name):
     status, found = asked(served, {"session": "nobody", "params": {}}, name)
     assert status == 410
     assert "reload" in found.decode()
-
-
-def test_a_slow_client_is_let_go(served, monkeypatch):
-    monkeypatch.setattr(module.Handler, "timeout", 0.3)
-    for part in (b"", b"POST /SEC", request(served, b"{}")[:-1]):
-        with socket.create_connection(("127.0.0.1", served.server_port), timeout=10) as line:
-            line.sendall(part)
-            answer = line.recv(65536)
-            assert not answer or b"408" in answer
-    assert asked(served, {"session": "first", "config": TINY})[0] == 200
-
-
-@pytest.mark.parametrize("part", ["head", "body"])
-def test_a_client_that_sends_byte_by_byte_is_let_go(served, monkeypatch, part):
-    """The time is that of the request, not of each piece."""
-    monkeypatch.setattr(module.Handler, "timeout", 0.5)
-    data = request(served, b" " * 1000)
-    at = 1 if part == "head" else data.index(b"\r\n\r\n") + 10
-    started = time.monotonic()
-    with socket.create_connection(("127.0.0.1", served.server_port), timeout=10) as line:
-        line.sendall(data[:at])
-        line.settimeout(0.1)
-        answer = b""
-        while not answer and time.monotonic() < started + 8:
-            line.sendall(data[at : at + 1])
-            at += 1
-            with contextlib.suppress(TimeoutError):
-                answer = line.recv(65536)
-    assert b"408" in answer
-    assert time.monotonic() < started + 5
-
-
-def test_too_many_clients_are_refused_and_room_is_made(served):
-    lines = [
-        socket.create_connection(("127.0.0.1", served.server_port))
-        for _ in range(MOST_CONNECTIONS + 2)
-    ]
-    assert b"too many" in lines[-1].recv(1000)
-    for line in lines:
-        line.close()
-    until = time.monotonic() + 20
-    while asked_safely(served) != 200 and time.monotonic() < until:
-        time.sleep(0.1)
-    assert asked_safely(served) == 200
-
-
-def asked_safely(server):
-    try:
-        return asked(server, {"session": "first", "config": TINY})[0]
-    except OSError:
-        return 0
 
 
 def test_the_files_are_sent_with_a_strict_policy(served):
