@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.site import public, references
+from experiments.site import api, public, references
 
 ROOT = Path(__file__).parents[1]
 NAMES = public.names(ROOT)
@@ -97,6 +97,7 @@ def test_every_public_function_that_refuses_something_says_so():
     ("text", "expected"),
     [
         ("see `jn.fit`.", "see [`jn.fit`][jaxnets.training.fit.fit]."),
+        ("`jn.MLP`", "[`jn.MLP`][jaxnets.models.mlp.MLP]"),
         ("`jaxnets.data.load`", "[`jaxnets.data.load`][jaxnets.data.named.load]"),
         ("`fit` and `jn.nothing`", "`fit` and `jn.nothing`"),
         ("[`jn.fit`](x.md)", "[`jn.fit`](x.md)"),
@@ -113,3 +114,10 @@ def test_names_in_docstrings_are_links_but_not_those_of_arguments():
     assert "[`affine`][jaxnets.augment.affine]" in source
     assert "Examples:\n        >>> " in source
     compile(source, "augment.py", "exec")
+
+
+def test_the_index_has_every_name_of_the_top():
+    index = api.pages(ROOT)["api/index.md"]
+    exported = {name for _, name in public.exported(ROOT / "jaxnets" / "__init__.py")}
+    listed_there = set(re.findall(r"\| `jn\.(\w+)` \|", index))
+    assert exported - listed_there == set()

@@ -1,6 +1,8 @@
 # %% [markdown]
 # # Coming from gensim
 #
+# word2vec is here as you know it: the same two models, the same methods of vectors, the same files.
+#
 # | in gensim | here |
 # | --- | --- |
 # | `Word2Vec(sentences, sg=1, vector_size=50, negative=5)` | `train(Word2Vec("sg", dimensions=50, negatives=5), key, text)` |

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from . import public
+from . import public, references
 from .navigation import TOPICS, slug
 
 BLOCK = """::: {module}
@@ -78,11 +78,11 @@ def _about(module: str, root: Path) -> str:
 
 
 def _index(root: Path) -> str:
-    exported = public.exported(root / "jaxnets" / "__init__.py")
-    named = {(name.module, name.name) for name in (*public.names(root), *public.tables(root))}
+    names = references.known(root)
     top = [
-        f"| `jn.{name}` | [`{module}.{name}`][{module}.{name}] |"
-        for module, name in sorted(exported & named, key=lambda found: found[1].lower())
+        f"| `{name}` | [`{names[name]}`][{names[name]}] |"
+        for name in sorted(names, key=str.lower)
+        if name.startswith("jn.")
     ]
     topics = [
         f"| [{topic}]({slug(topic)}.md) | {', '.join(f'`jaxnets.{room}`' for room in rooms)} |"

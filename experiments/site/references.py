@@ -15,11 +15,12 @@ def known(root: Path) -> dict[str, str]:
     """Returns what each spelling of a public name refers to, such as `jn.fit`."""
     everything = (*public.names(root), *public.tables(root))
     found = {(full := f"{name.module}.{name.name}"): full for name in everything}
-    for path in (root / "jaxnets").rglob("__init__.py"):
+    inits = (root / "jaxnets").rglob("__init__.py")
+    for path in sorted(inits, key=lambda path: -len(path.parts)):  # the top gathers from rooms
         room = ".".join(path.relative_to(root).parent.parts)
         for module, name in public.exported(path):
             if f"{module}.{name}" in found:
-                found[f"{room}.{name}"] = f"{module}.{name}"
+                found[f"{room}.{name}"] = found[f"{module}.{name}"]
     top = {name: at for name, at in found.items() if name.count(".") == 1}
     return found | {f"jn{name.removeprefix('jaxnets')}": at for name, at in top.items()}
 

@@ -114,8 +114,7 @@ def _figure(name: str, number: int) -> str:
 def _row(name: str, root: Path) -> str:
     script = cells.read(_path(name, root))
     about = script[0].source.split("\n\n")
-    first = " ".join(about[1].split()) if not about[1].startswith("|") else about[2]
-    sentence = first.partition(". ")[0].rstrip(".:")
+    sentence = " ".join(about[1].split()).partition(". ")[0].rstrip(".:")
     return f"| [{cells.title_of(script)}]({name}.md) | {sentence} |"
 
 
