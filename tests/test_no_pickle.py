@@ -23,7 +23,7 @@ OURS = {
     "tests/test_your_problem.py": "exec",
     "tests/word2vec/test_readme_words.py": "exec",
     "tests/test_search.py": "imports pickle",
-    "tests/browser/test_playground.py": "exec",
+    "tests/browser/test_walk_and_share.py": "exec",
     "tests/playground/test_server.py": "exec",
     "tests/experiments/images/test_twenty_lines.py": "exec",
     "tests/training/test_fingerprint.py": "exec",

@@ -83,7 +83,7 @@ def pages(tmp_path_factory):
 def test_twenty_scripts_give_the_weights_of_their_pages_bit_for_bit(pages):
     for config, page, path in pages:
         own = page.networks.params()
-        with np.load(f"{path}.npz") as again:
+        with np.load(f"{path}.npz", allow_pickle=False) as again:
             for layer, parts in own.items():
                 for part, leaf in parts.items():
                     found = again[f"{layer}.{part}"]
