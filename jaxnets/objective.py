@@ -188,13 +188,16 @@ def count_outputs(model: Any, shape: tuple[int, ...], dtype: np.dtype) -> int:
 def metrics_of(loss: Loss, outputs: Array, targets: Array, weight: Array | None = None) -> Metrics:
     """Computes the mean loss of a batch and, for a classifier, its accuracy.
 
-    With weights `[batch]` both are weighted means, `sum_n w_n E_n / sum_n w_n`.
+    With weights `[batch]` both are weighted means, `sum_n w_n E_n / sum_n w_n`. The losses are
+    multiplied by ones: XLA fuses a sum with the loss, and computes both one by one on a CPU.
     """
-    metrics = {"loss": loss.value(outputs, targets)}
+    values = loss.value(outputs, targets)
+    metrics = {"loss": values}
     if loss.classifies:
         metrics["accuracy"] = loss.predict(outputs) == targets
     if weight is None:
-        return jax.tree.map(jnp.mean, metrics)
+        total = jnp.vdot(jnp.ones_like(values), values, precision="highest")
+        return jax.tree.map(jnp.mean, metrics) | {"loss": total / values.size}
     return jax.tree.map(partial(_weighted_mean, shares(weight)), metrics)
 
 
@@ -248,7 +251,8 @@ def shares(weight: Array) -> Array:
 
 
 def _weighted_mean(share: Array, values: Array) -> Array:
-    return jnp.sum(share * jnp.mean(values.reshape(len(values), -1), axis=1))
+    means = jnp.mean(values.reshape(len(values), -1), axis=1)
+    return jnp.vdot(share, means, precision="highest")
 
 
 def outputs_of(model: Any, params: Params, x: Array) -> Array:
