@@ -28,7 +28,7 @@ def drawn(random, i):
     kind, loss = wanted[i % len(wanted)]
     problem = [name for name in PROBLEMS if PROBLEMS[name].kind == kind and name != "own"]
     residual = depth in (4, 7)
-    widths = [int(random.choice((1, 3, 8, 20) if depth == 2 else (1, 3, 8))) for _ in range(depth)]
+    widths = [int(random.choice((3, 8, 20) if depth == 1 else (3, 8))) for _ in range(depth)]
     return replace(
         random_config(random, depth=0, batch=1),
         problem=problem[i % len(problem)],
