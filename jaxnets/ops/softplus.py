@@ -1,7 +1,5 @@
 """The softplus, whose logarithm XLA would compute one number at a time on a CPU."""
 
-from functools import reduce
-
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -25,8 +23,9 @@ def softplus(x: Array) -> Array:
     """
     e = jnp.exp(-jnp.abs(x))
     z = e / (2 + e)
-    coefficients = [1 / (2 * k + 1) for k in reversed(range(TERMS[x.dtype.itemsize]))]
-    series = reduce(lambda total, c: total * (z * z) + c, coefficients)
+    series = jnp.zeros_like(z)
+    for k in reversed(range(TERMS[x.dtype.itemsize])):
+        series = series * (z * z) + 1 / (2 * k + 1)
     return jnp.maximum(x, 0) + 2 * z * series
 
 
