@@ -47,10 +47,11 @@ install-locked:  ## as install, with every package by its hash from requirements
 
 # For all versions of Python at once; the backend is there because the project is built without
 # isolation, gensim for the tests that compare with it. PyTorch is left out: its builds differ.
+# The site's generator needs Python 3.11.5.
 lock: pyproject.toml constraints.txt  ## write requirements-ci.txt: versions of constraints.txt, with hashes
 	$(MAKE) install EXTRAS=audit
 	printf 'hatchling>=1.27\nsetuptools\ngensim>=4.4\n' | $(VENV)/bin/uv pip compile pyproject.toml - \
-	  --extra dev -c constraints.txt --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+	  --extra dev --extra docs -c constraints.txt --universal --python-version 3.11.5 --generate-hashes --no-strip-extras \
 	  --no-annotate --custom-compile-command 'make lock' --quiet -o requirements-ci.txt
 
 audit:  ## ask the vulnerability service about every package of requirements-ci.txt
