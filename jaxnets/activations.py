@@ -10,7 +10,6 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxnets.host.checks import lookup
-from jaxnets.ops.softplus import softplus
 
 
 class Activation(NamedTuple):
@@ -126,7 +125,9 @@ ACTIVATIONS: dict[str, Activation] = {
     ),
     "leaky_relu": leaky_relu(),
     "elu": elu(),
-    "softplus": Activation(softplus, lambda s, x: jax.nn.sigmoid(s), (0.0, _INF), None, "he"),
+    "softplus": Activation(
+        jax.nn.softplus, lambda s, x: jax.nn.sigmoid(s), (0.0, _INF), None, "he"
+    ),
     "gaussian": Activation(lambda s: jnp.exp(-s * s), lambda s, x: -2 * s * x, (0.0, 1.0), None),
     "gelu": Activation(
         partial(jax.nn.gelu, approximate=False), _gelu_df, (-0.16997120747, _INF), None, "he"

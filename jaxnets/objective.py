@@ -188,16 +188,13 @@ def count_outputs(model: Any, shape: tuple[int, ...], dtype: np.dtype) -> int:
 def metrics_of(loss: Loss, outputs: Array, targets: Array, weight: Array | None = None) -> Metrics:
     """Computes the mean loss of a batch and, for a classifier, its accuracy.
 
-    With weights `[batch]` both are weighted means, `sum_n w_n E_n / sum_n w_n`. The losses are
-    multiplied by ones: XLA fuses a sum with the loss, and computes both one by one on a CPU.
+    With weights `[batch]` both are weighted means, `sum_n w_n E_n / sum_n w_n`.
     """
-    values = loss.value(outputs, targets)
-    metrics = {"loss": values}
+    metrics = {"loss": loss.value(outputs, targets)}
     if loss.classifies:
         metrics["accuracy"] = loss.predict(outputs) == targets
     if weight is None:
-        total = jnp.vdot(jnp.ones_like(values), values, precision="highest")
-        return jax.tree.map(jnp.mean, metrics) | {"loss": total / values.size}
+        return jax.tree.map(jnp.mean, metrics)
     return jax.tree.map(partial(_weighted_mean, shares(weight)), metrics)
 
 
@@ -251,8 +248,7 @@ def shares(weight: Array) -> Array:
 
 
 def _weighted_mean(share: Array, values: Array) -> Array:
-    means = jnp.mean(values.reshape(len(values), -1), axis=1)
-    return jnp.vdot(share, means, precision="highest")
+    return jnp.sum(share * jnp.mean(values.reshape(len(values), -1), axis=1))
 
 
 def outputs_of(model: Any, params: Params, x: Array) -> Array:
