@@ -45,19 +45,18 @@ class Loss(NamedTuple):
 
 
 def _one_hot(labels: Array, like: Array) -> Array:
-    """Returns `[k, batch]`, as the outputs of an MLP are in memory: sums over k add whole rows."""
-    return labels[None] == jnp.arange(like.shape[-1])[:, None]
+    return (labels[:, None] == jnp.arange(like.shape[-1])[None]).astype(like.dtype)
 
 
 def _softmax_value(outputs: Array, labels: Array) -> Array:
     """`log sum_j exp(y_j) - y_t`: the negative log-likelihood of a categorical (L0)."""
-    y = outputs.T
-    return jax.nn.logsumexp(y, axis=0) - jnp.sum(y, axis=0, where=_one_hot(labels, outputs))
+    picked = jnp.sum(outputs * _one_hot(labels, outputs), axis=-1)
+    return jax.nn.logsumexp(outputs, axis=-1) - picked
 
 
 def _softmax_grad(outputs: Array, labels: Array) -> Array:
     """`p - onehot(t)`."""
-    return (jax.nn.softmax(outputs.T, axis=0) - _one_hot(labels, outputs)).T
+    return jax.nn.softmax(outputs, axis=-1) - _one_hot(labels, outputs)
 
 
 def _signs(labels: Array, like: Array) -> Array:
@@ -290,11 +289,11 @@ def smoothed_cross_entropy(smoothing: float = 0.1) -> Loss:
         return (1 - smoothing) * _one_hot(labels, outputs) + smoothing / outputs.shape[-1]
 
     def value(outputs: Array, labels: Array) -> Array:
-        y = outputs.T
-        return jax.nn.logsumexp(y, axis=0) - jnp.sum(y * wanted(outputs, labels), axis=0)
+        total = jax.nn.logsumexp(outputs, axis=-1)
+        return total - jnp.sum(outputs * wanted(outputs, labels), axis=-1)
 
     def grad(outputs: Array, labels: Array) -> Array:
-        return (jax.nn.softmax(outputs.T, axis=0) - wanted(outputs, labels)).T
+        return jax.nn.softmax(outputs, axis=-1) - wanted(outputs, labels)
 
     return _loss(value, grad, checks.as_labels, partial(jnp.argmax, axis=-1))
 

@@ -25,12 +25,16 @@ def shell(script, folder, **changes):
     return subprocess.run(["bash", "-o", "pipefail", "-c", script], env=env, **options)
 
 
+FILES = {"json", "npz", "csv", "tex", "png", "svg", "pdf", "figure.json"}
+
+
 def is_complete(folder):
-    """Whether arrays, note and figure of the experiment are there as they should be."""
+    """Whether arrays, note, tables and figures of the experiment are there as they should be."""
     arrays = run.saved("activations", folder / "results")
     np.testing.assert_allclose(arrays["s"], np.linspace(-10, 10, 11), rtol=1e-14)
     png = (folder / "results/activations.png").read_bytes()
-    return len(list((folder / "results").iterdir())) == 3 and png.startswith(b"\x89PNG")
+    names = {path.name.partition(".")[2] for path in (folder / "results").iterdir()}
+    return names == FILES and png.startswith(b"\x89PNG")
 
 
 @POSIX
