@@ -7,6 +7,8 @@ let wake = () => {};
 let pending = 0;
 let wanted = false;
 let updates = 1;
+const REFRESH = 1000 / 60;
+let asked = 0;
 // The generation of the networks that the last frame showed: those of a later one have no steps yet.
 let shown = null;
 export const speed = { fps: 0, rate: 0 };
@@ -55,6 +57,7 @@ export function fail(text, by = "action") {
   if (place.textContent !== text) place.textContent = text;
 }
 
+// Waits for something to ask for; asks no more often than the screen is drawn.
 async function ready() {
   while (document.hidden || !(app.running || pending || wanted)) {
     await new Promise((resolve) => {
@@ -62,7 +65,8 @@ async function ready() {
       document.addEventListener("visibilitychange", resolve, { once: true });
     });
   }
-  await new Promise(requestAnimationFrame);
+  if (performance.now() - asked < REFRESH) await new Promise(requestAnimationFrame);
+  asked = performance.now();
 }
 
 export async function loop() {
