@@ -25,6 +25,17 @@ def as_markdown(value: Any) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;")
 
 
+def cells_of(line: str) -> list[str]:
+    """Returns the cells of a row of a Markdown table as the texts that `as_markdown` got.
+
+    Example:
+        >>> cells_of(f"| {as_markdown('a|b')} | {as_markdown('<2>')} |")
+        ['a|b', '<2>']
+    """
+    cells = re.split(r"(?<!\\)\|", line)[1:-1]
+    return [html.unescape(re.sub(r"\\([\\`|\]])", r"\1", cell.strip())) for cell in cells]
+
+
 def _visible(text: str) -> str:
     """Replaces what no reader would see: controls, surrogates, and what turns the direction."""
     return "".join(_shown(character) for character in text)

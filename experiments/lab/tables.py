@@ -2,7 +2,8 @@
 
 import csv
 import io
-import re
+
+from .escape import cells_of
 
 LATEX = {
     **{"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_"},
@@ -18,7 +19,6 @@ LATEX = {
     **{"<": "$<$", ">": "$>$", "|": "$|$", "λ": r"$\lambda$", "σ": r"$\sigma$", "²": "$^2$"},
 }
 """What a character is in LaTeX, if it is not itself."""
-HTML = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
 Table = list[list[str]]
 
 
@@ -27,7 +27,7 @@ def tables_of(text: str) -> list[Table]:
     found: list[Table] = [[]]
     for line in text.splitlines():
         if line.startswith("|"):
-            found[-1].append([_plain(cell) for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+            found[-1].append(cells_of(line))
         elif found[-1]:
             found.append([])
     return [[rows[0], *rows[2:]] for rows in found if rows]
@@ -48,13 +48,6 @@ def as_latex(tables: list[Table], caption: str) -> str:
     r"""Returns tables as LaTeX with the rules of booktabs, under a comment: the caption."""
     head = f"% {' '.join(caption.split())}\n% needs \\usepackage{{booktabs}}\n"
     return head + "\n\\bigskip\n".join(_latex(rows) for rows in tables)
-
-
-def _plain(cell: str) -> str:
-    cell = re.sub(r"\\([\\`|\]])", r"\1", cell.strip())
-    for entity, character in HTML.items():
-        cell = cell.replace(entity, character)
-    return cell
 
 
 def _csv(rows: Table) -> str:

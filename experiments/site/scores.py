@@ -1,10 +1,10 @@
 """What was found about a claim: from the results if there are any, else from the scorecard."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ..lab.escape import cells_of
 from ..lab.scorecard import share
 
 
@@ -42,13 +42,13 @@ def _of_scorecard(root: Path) -> dict[tuple[str, str], tuple[str, Score]]:
     found: dict[tuple[str, str], tuple[str, Score]] = {}
     header: list[str] = []
     for line in (root / "docs" / "scorecard.md").read_text(encoding="utf-8").splitlines():
-        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        cells = cells_of(line)
         if not cells:
             header = []
         elif not header:
             header = cells
         elif "experiment" in header and set(cells[0]) != {"-"}:
-            row = dict(zip(header, map(_plain, cells), strict=True))
+            row = dict(zip(header, cells, strict=True))
             score = Score(row["ours"], row["n"], _verdict(row), row.get("holds in", ""))
             found[row["row"], row["the lecture says"]] = row["experiment"], score
     return found
@@ -56,9 +56,3 @@ def _of_scorecard(root: Path) -> dict[tuple[str, str], tuple[str, Score]]:
 
 def _verdict(row: dict[str, str]) -> str:
     return row["verdict"].removesuffix(" (exploratory)")
-
-
-def _plain(text: str) -> str:
-    """Undoes `as_markdown`."""
-    text = re.sub(r"\\([\\`|\]])", r"\1", text)
-    return text.replace("&lt;", "<").replace("&amp;", "&")
