@@ -14,17 +14,25 @@ HISTORY = Path(__file__).with_name("history")
 
 def save(result: Result, folder: Path = HISTORY) -> Path:
     """Writes a result, in place of one of the same row and date, and returns its path."""
-    name = f"{result.date}.json" if result.quiet else f"{result.date}.loaded.json"
-    path = folder / result.row / name
-    make_folder(path.parent)
-    write_text(path, to_json(result))
+    return put(folder / result.row, result.date, result.quiet, to_json(result))
+
+
+def put(folder: Path, day: str, quiet: bool, text: str) -> Path:
+    """Writes the file of a day; that of a loaded machine has a name that git ignores."""
+    path = folder / f"{day}{'' if quiet else '.loaded'}.json"
+    make_folder(folder)
+    write_text(path, text)
     return path
 
 
 def entries(row: str, folder: Path = HISTORY) -> list[Result]:
     """Reads the results of a row that count, oldest first."""
-    paths = sorted(p for p in (folder / row).glob("*.json") if not p.name.endswith(".loaded.json"))
-    return [from_json(path.read_text(encoding="utf-8")) for path in paths]
+    return [from_json(path.read_text(encoding="utf-8")) for path in that_count(folder / row)]
+
+
+def that_count(folder: Path) -> list[Path]:
+    """Lists the files of a folder that are no hints of a loaded machine, oldest first."""
+    return sorted(p for p in folder.glob("*.json") if not p.name.endswith(".loaded.json"))
 
 
 def latest(row: str, folder: Path = HISTORY) -> Result | None:

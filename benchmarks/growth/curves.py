@@ -7,9 +7,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.history import put, that_count
 from benchmarks.load import is_quiet
 from benchmarks.results import Circumstances, compact
-from jaxnets.storage.atomic import make_folder, write_text
 
 FOLDER = Path(__file__).parent.parent / "curves"
 GROWS = 1.25
@@ -93,15 +93,12 @@ def crossings(curve: Curve) -> list[tuple[int, int]]:
 
 def save(curve: Curve, folder: Path = FOLDER) -> Path:
     """Writes a curve; one of a loaded machine to a file that git ignores."""
-    path = folder / curve.axis / f"{curve.at.date}{'' if curve.quiet else '.loaded'}.json"
-    make_folder(path.parent)
-    write_text(path, compact(asdict(curve)))
-    return path
+    return put(folder / curve.axis, curve.at.date, curve.quiet, compact(asdict(curve)))
 
 
 def latest(axis: str, folder: Path = FOLDER) -> Curve | None:
     """Reads the newest curve of an axis that counts."""
-    paths = sorted(p for p in (folder / axis).glob("*.json") if ".loaded" not in p.name)
+    paths = that_count(folder / axis)
     return from_json(paths[-1].read_text(encoding="utf-8")) if paths else None
 
 
