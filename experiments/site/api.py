@@ -43,7 +43,7 @@ def modules(room: str, root: Path) -> list[str]:
     folder = root / "jaxnets" / room
     paths = sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
     names = {
-        ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+        public.module_of(path, root)
         for path in paths
         if path.stem == "__init__" or not path.stem.startswith("_")
     }

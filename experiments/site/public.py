@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,13 +53,21 @@ def _is_list(node: ast.Assign) -> bool:
     return isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__all__"
 
 
-def _public(root: Path) -> Iterator[Name]:
+def module_of(path: Path, root: Path) -> str:
+    """Returns the name under which a file of the repository is imported."""
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+
+
+@cache
+def _public(root: Path) -> tuple[Name, ...]:
     library = root / "jaxnets"
     found = set().union(*(exported(path) for path in library.rglob("__init__.py")))
-    for path in sorted(library.rglob("*.py")):
-        for name in _defined(path, root):
-            if (name.module, name.name) in found or _is_open(name.module):
-                yield name
+    return tuple(
+        name
+        for path in sorted(library.rglob("*.py"))
+        for name in _defined(path, root)
+        if (name.module, name.name) in found or _is_open(name.module)
+    )
 
 
 def _is_open(module: str) -> bool:
@@ -67,7 +76,7 @@ def _is_open(module: str) -> bool:
 
 
 def _defined(path: Path, root: Path) -> Iterator[Name]:
-    module = ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+    module = module_of(path, root)
     body = ast.parse(path.read_text(encoding="utf-8")).body
     for node, after in zip(body, [*body[1:], None], strict=True):
         names = [node.name] if isinstance(node, Definition) else _described(node, after)

@@ -17,7 +17,7 @@ def known(root: Path) -> dict[str, str]:
     found = {(full := f"{name.module}.{name.name}"): full for name in everything}
     inits = (root / "jaxnets").rglob("__init__.py")
     for path in sorted(inits, key=lambda path: -len(path.parts)):  # the top gathers from rooms
-        room = ".".join(path.relative_to(root).parent.parts)
+        room = public.module_of(path, root)
         for module, name in public.exported(path):
             if f"{module}.{name}" in found:
                 found[f"{room}.{name}"] = found[f"{module}.{name}"]
@@ -54,7 +54,7 @@ def sources(root: Path) -> dict[str, str]:
 
 def _linked_source(path: Path, root: Path, names: Known) -> str:
     text = path.read_text(encoding="utf-8")
-    module = ".".join(path.relative_to(root).with_suffix("").parts)
+    module = public.module_of(path, root)
     nearby = {full.rpartition(".")[2]: full for full in names if full.rpartition(".")[0] == module}
     lines = text.split("\n")
     for node in ast.walk(ast.parse(text)):
