@@ -78,6 +78,18 @@ def problems(page: Path) -> Iterator[str]:
         yield f"page and images have {size / 1e6:.1f} MB, more than {LARGEST / 1e6:.0f}"
 
 
+def find_chromium(what: str) -> str:
+    """Returns the path of the machine's Chromium.
+
+    Raises:
+        FileNotFoundError: none is installed; the message says what it is needed for.
+    """
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        raise FileNotFoundError(f"no Chromium to open {what} in: apt install chromium")
+    return path
+
+
 def open_in_browser(page: Path) -> list[dict]:
     """Opens a copy of the page in a frame of each of `WIDTHS` and returns their reports.
 
@@ -85,9 +97,7 @@ def open_in_browser(page: Path) -> list[dict]:
         FileNotFoundError: no Chromium.
         RuntimeError: Chromium fails.
     """
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        raise FileNotFoundError("no Chromium to open the gallery in: apt install chromium")
+    browser = find_chromium("the gallery")
     text = page.read_text(encoding="utf-8")
     copy, frames = page.with_name("check.html"), page.with_name("frames.html")
     tags = "".join(

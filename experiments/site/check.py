@@ -6,7 +6,6 @@ search is used; then some pages come from a folder of a web server.
 
 import argparse
 import re
-import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,10 +16,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+from ..lab.gallery_check import WIDTHS, find_chromium
+
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
-WIDTHS = (360, 768, 1280)
-"""Of a phone, a tablet and a laptop, in CSS pixels."""
 LARGEST = 40e6
 """Bytes of all pages and pictures."""
 AXE = (
@@ -69,9 +67,7 @@ def chromium() -> Iterator[Any]:
     """
     from playwright.sync_api import sync_playwright
 
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        raise FileNotFoundError("no Chromium to open the site in: apt install chromium")
+    path = find_chromium("the site")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS])
         yield browser
@@ -170,10 +166,17 @@ def search(browser: Any, address: str) -> Iterator[str]:
 def serve(folder: Path) -> Iterator[str]:
     """Serves the parent of a folder, so that the site is not at the root; yields its address."""
     handler = partial(_Quiet, directory=str(folder.parent))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with _Server(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/{folder.name}"
         server.shutdown()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing of a page that was left before it had all its files."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Quiet(SimpleHTTPRequestHandler):

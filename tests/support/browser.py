@@ -8,11 +8,11 @@ from unittest import mock
 
 import pytest
 
+from experiments.lab.gallery_check import BROWSERS
 from jaxnets.playground import session
 from jaxnets.playground.ensemble import SHARED
 from jaxnets.playground.server import Server
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--disable-quic"),
@@ -33,7 +33,7 @@ UNTIL = """async (seconds) => {
 def chromium():
     """Starts the browser of the system, or skips the test and says why."""
     api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    path = next(filter(None, map(shutil.which, NAMES)), None)
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         pytest.skip("Chromium is not installed: apt install chromium")
     with api.sync_playwright() as playwright:

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from experiments.lab.gallery_check import BROWSERS
 from experiments.site import check
 
 GOOD = (
@@ -29,7 +30,7 @@ SAID = {
 @pytest.fixture(scope="module")
 def browser():
     pytest.importorskip("playwright", reason="Playwright is not installed")
-    if not any(map(shutil.which, check.BROWSERS)):
+    if not any(map(shutil.which, BROWSERS)):
         pytest.skip("Chromium is not installed: apt install chromium")
     with check.chromium() as found:
         yield found

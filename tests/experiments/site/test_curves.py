@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from experiments.lab.gallery_check import BROWSERS
 from experiments.site import check, finish
 
 PANEL = {
@@ -23,7 +24,7 @@ PANEL = {
 @pytest.fixture
 def visit(tmp_path):
     pytest.importorskip("playwright", reason="Playwright is not installed")
-    if not any(map(shutil.which, check.BROWSERS)):
+    if not any(map(shutil.which, BROWSERS)):
         pytest.skip("Chromium is not installed: apt install chromium")
     data = f'<script type="application/json">{json.dumps([PANEL])}</script>'
     body = f'<details class="curves" open><summary>read</summary>{data}</details>'
