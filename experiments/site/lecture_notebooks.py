@@ -1,14 +1,15 @@
 """A notebook for each lecture: every experiment's claims, verdicts and figure as cells."""
 
-import ast
 from pathlib import Path
 
 from ..lab.claim_files import registered
 from ..lab.registry import LECTURES
 from .cells import Cell
+from .lectures import note
 from .navigation import notebook_of
 from .notebooks import as_ipynb
 
+ROOT = Path(__file__).parents[2]
 INTRO = """# {title}
 
 Every experiment of the lecture: its lab note, what the lecture says, our verdicts and our figure. A
@@ -38,17 +39,10 @@ def cells_of(title: str, names: tuple[str, ...]) -> list[Cell]:
 def _experiment(name: str) -> list[Cell]:
     claims = sorted(registered(name).values(), key=lambda claim: (claim.source, claim.line or 0))
     says = [f"* {claim.row}, {claim.source}: {claim.statement}" for claim in claims]
-    text = "\n".join([_note(name), "", *says])
+    heading, protocol = note(name, ROOT)
+    text = "\n".join([f"## {heading}\n\n{protocol}", "", *says])
     sources = (
         f'{name} = notebook.load_or_run("{name}")\nprint({name}.verdicts)',
         f"{name}.figure",
     )
     return [Cell("text", "", text), *(Cell("code", name, source) for source in sources)]
-
-
-def _note(name: str) -> str:
-    """The lab note, with its first line as a heading."""
-    path = next(Path(__file__).parents[1].glob(f"*/{name}.py"))
-    note = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    heading, _, protocol = note.partition("\n\n")
-    return f"## {' '.join(heading.split()).rstrip('.')}\n\n{protocol}"
