@@ -226,7 +226,7 @@ def fasttext_text(threads: int) -> Callable[[], dict]:
 
 
 def without_corpus(contenders: list[Contender]) -> list[Contender]:
-    """Marks contenders as missing where there is no text."""
+    """Marks contenders as missing on a machine without the text."""
     return without(contenders, "" if corpus_path() else "needs CORPUS")
 
 

@@ -102,7 +102,7 @@ def theme(name: str) -> Iterator[Theme]:
         0.72
     """
     if name not in THEMES:
-        raise ValueError(f"there is no look {name!r}: it must be one of {', '.join(THEMES)}")
+        raise ValueError(f"no look {name!r}: choose one of {', '.join(THEMES)}")
     token = _active.set(THEMES[name])
     try:
         with mpl.rc_context(STYLE | THEMES[name].rc):

@@ -40,7 +40,7 @@ print(jn.summary(model, data.train["x"][:1]))
 # %% [markdown]
 # ## Compile and fit
 #
-# The loss takes logits, so there is no softmax at the end, as with `from_logits=True`.
+# The loss takes logits, so the network ends without a softmax, as with `from_logits=True`.
 
 # %%
 spec = jn.TrainSpec(
