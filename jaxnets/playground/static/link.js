@@ -3,11 +3,13 @@ import { app, changed } from "./state.js";
 
 const session = [...crypto.getRandomValues(new Uint8Array(12))].map((b) => b.toString(16).padStart(2, "0")).join("");
 const TYPES = { uint8: Uint8Array, float32: Float32Array, int32: Int32Array };
+// Milliseconds between two pictures of a usual screen.
+const REFRESH = 1000 / 60;
 let wake = () => {};
 let pending = 0;
 let wanted = false;
 let updates = 1;
-const REFRESH = 1000 / 60;
+// When the last request was sent, in milliseconds.
 let asked = 0;
 // The generation of the networks that the last frame showed: those of a later one have no steps yet.
 let shown = null;
