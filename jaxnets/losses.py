@@ -14,6 +14,7 @@ from jax import Array
 
 from jaxnets.autodiff import slope_of
 from jaxnets.host import checks
+from jaxnets.ops import softplus
 
 VARIANCE_FLOOR = 1e-6
 DELTA = 0.1
@@ -66,7 +67,7 @@ def _signs(labels: Array, like: Array) -> Array:
 
 def _logistic_value(outputs: Array, labels: Array) -> Array:
     """`log(1 + exp(-m))`, margin `m = y s`: binary cross entropy (L0; L2 in this form)."""
-    return jax.nn.softplus(-_signs(labels, outputs) * outputs)[:, 0]
+    return softplus(-_signs(labels, outputs) * outputs)[:, 0]
 
 
 def _logistic_grad(outputs: Array, labels: Array) -> Array:
@@ -77,7 +78,7 @@ def _logistic_grad(outputs: Array, labels: Array) -> Array:
 
 def _multilabel_value(outputs: Array, targets: Array) -> Array:
     """The sum over labels of binary cross entropies, `softplus(s) - t s` (L1, row B2)."""
-    return jnp.sum(jax.nn.softplus(outputs) - targets * outputs, axis=-1)
+    return jnp.sum(softplus(outputs) - targets * outputs, axis=-1)
 
 
 def _multilabel_grad(outputs: Array, targets: Array) -> Array:
@@ -131,7 +132,7 @@ def mean_and_variance(outputs: Array) -> tuple[Array, Array]:
         (0.5, 0.693)
     """
     mean, s = jnp.split(outputs, 2, axis=-1)
-    return mean, jax.nn.softplus(s) + VARIANCE_FLOOR
+    return mean, softplus(s) + VARIANCE_FLOOR
 
 
 def _gaussian_value(outputs: Array, targets: Array) -> Array:

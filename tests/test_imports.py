@@ -41,7 +41,7 @@ ALLOWED = {
     "activations": {"host"},
     "augment": {"host"},
     "classical": {"host"},
-    "losses": {"autodiff", "host"},
+    "losses": {"autodiff", "host", "ops"},
     "ops": {"host"},
     "parallel": {"host"},
     "shapes": {"host"},

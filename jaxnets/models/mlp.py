@@ -5,13 +5,14 @@ Weights are stored `[out, in]` and samples are columns internally, as in the lec
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
+from jax import Array, lax
 from jax.nn.initializers import variance_scaling
 
 from jaxnets.activations import ACTIVATIONS, Activation, get_activation
@@ -33,6 +34,8 @@ def layer_names(hidden: int) -> list[str]:
 
 WIDE = 256
 """The number of inputs from which `affine` works on rows."""
+MANY = 256
+"""The number of samples from which a CPU sums a bias's derivatives as a product with ones."""
 
 
 def affine(weight: Array, bias: Array, x: Array) -> Array:
@@ -41,11 +44,20 @@ def affine(weight: Array, bias: Array, x: Array) -> Array:
     The weight is `[out, in]`, the bias `[out]`. Wide inputs are multiplied as rows, so that the
     derivative is `[batch, out]` in memory: this makes `delta x^T` a fifth faster on a CPU, but
     would slow down narrow layers under `vmap`. A single sample is not: XLA would transpose the
-    weight, which takes ten times as long as the product.
+    weight, which takes ten times as long as the product. On a CPU the bias is repeated for many
+    samples by a product with ones, whose derivative is one too: XLA's sums over the samples of
+    many networks take ten times as long.
     """
     if x.shape[0] >= WIDE and x.shape[1] > 1:
         return (x.T @ weight.T + bias[None]).T
-    return weight @ x + bias[:, None]
+    column, samples = bias[:, None], x.shape[1]
+    if samples >= MANY:
+        column = lax.platform_dependent(
+            column,
+            cpu=partial(jnp.matmul, b=jnp.ones((1, samples), bias.dtype)),
+            default=partial(jnp.broadcast_to, shape=(len(bias), samples)),
+        )
+    return weight @ x + column
 
 
 class Affine(nn.Module):

@@ -7,6 +7,7 @@ TPUs. The platform that a program is lowered for decides.
 
 from jaxnets.ops.convolution import convolve, convolve_input_grad, convolve_kernel_grad
 from jaxnets.ops.pooling import average_pool, average_pool_grad, max_pool, max_pool_grad
+from jaxnets.ops.softplus import softplus
 
 __all__ = [
     "average_pool",
@@ -16,4 +17,5 @@ __all__ = [
     "convolve_kernel_grad",
     "max_pool",
     "max_pool_grad",
+    "softplus",
 ]

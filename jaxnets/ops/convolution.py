@@ -32,7 +32,7 @@ MOST_ALONE = 250_000
 """The same for a single image whose gradient is not asked for."""
 LARGE_KERNEL = 250_000
 """How many entries a kernel has at least that is not cut: with few windows its copies cost most."""
-NEIGHBOURS = (3, 2, 1)
+NEIGHBOURS = (2, 1)
 """How many adjacent windows share a patch, where that divides them, to make products wider."""
 
 

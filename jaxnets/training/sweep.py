@@ -26,7 +26,7 @@ from jaxnets.training.spec import TrainSpec
 from jaxnets.training.stopping import best_state, cut_off
 from jaxnets.training.validate import batch_hint, bind_schedules, prepare, program_state
 
-CACHE_BYTES = 2**22
+CACHE_BYTES = 4_250_000
 """What the networks trained side by side on one core may take, so that they stay in its cache."""
 SMALLEST_GROUP, LARGEST_GROUP = 4, 32
 """Fewer at a time than the smallest are slower than one after another."""

@@ -274,6 +274,7 @@ BY_HAND = [
     "backprop/word_net.py",
     "ops/convolution.py",
     "ops/pooling.py",
+    "ops/softplus.py",
     "ops/windows.py",
 ]
 

@@ -15,7 +15,7 @@ from jaxnets import MLP, ResidualMLP, TrainSpec
 from jaxnets.activations import ACTIVATIONS, elu
 from jaxnets.data import Dataset
 from jaxnets.models import compact, count_parameters
-from jaxnets.models.mlp import WIDE
+from jaxnets.models.mlp import MANY, WIDE, affine
 from jaxnets.training.loop import advance, begin
 
 X = np.random.default_rng(0).normal(size=(7, 2)).astype(np.float32)
@@ -348,3 +348,21 @@ def test_residual_models_with_other_bypasses_refuse_to_be_narrowed(key, widths):
     params = model.init(key, jnp.ones((1, 3)))
     with pytest.raises(ValueError, match="residual model"):
         model.narrow(params, 2)
+
+
+def test_a_bias_of_many_samples_has_the_sum_of_their_derivatives(x64):
+    """The product with ones against the sum, one network and a stack of them."""
+    rng = np.random.default_rng(0)
+    weight, bias, x, g = (
+        jnp.asarray(rng.normal(size=shape)) for shape in ((4, 3), (4,), (3, MANY), (4, MANY))
+    )
+
+    def total(bias):
+        return jnp.sum(g * affine(weight, bias, x))
+
+    np.testing.assert_allclose(affine(weight, bias, x), weight @ x + bias[:, None], rtol=1e-13)
+    np.testing.assert_allclose(jax.jit(jax.grad(total))(bias), g.sum(1), rtol=1e-12)
+    stacked = jax.vmap(jax.grad(total))(jnp.stack([bias, 2 * bias]))
+    np.testing.assert_allclose(stacked, jnp.stack([g.sum(1)] * 2), rtol=1e-12)
+    text = jax.export.export(jax.jit(jax.grad(total)), platforms=["cuda"])(bias).mlir_module()
+    assert "dot_general" not in text

@@ -84,14 +84,14 @@ def test_the_gradients_are_of_the_outputs(x64, channels, padding):
 @pytest.mark.parametrize("outputs", [2, 3, 6, 7])
 @pytest.mark.parametrize("stride", [1, 2])
 def test_windows_that_share_a_patch_are_the_native_form(x64, outputs, stride):
-    """One channel: 1, 2 or 3 windows side by side in one row of the product."""
+    """One channel: 1 or 2 windows side by side in one row of the product."""
     width = outputs * stride + 2
     case = Case((2, 5, width, 1), 3, (2, 3), (stride, stride), ((0, 0), (0, 0)))
     random = np.random.default_rng(0)
     x, kernel = random.standard_normal(case.shape), random.standard_normal((2, 3, 1, 3))
     at = windows(case.shape, case.size, case.strides, case.padding)
     assert at.outputs[1] == outputs
-    assert convolution._neighbours(at) == {2: 2, 3: 3, 6: 3, 7: 1}[outputs]
+    assert convolution._neighbours(at) == (1 if outputs % 2 else 2)
     y = convolution._forward_native(x, kernel, at)
     g = jnp.asarray(random.standard_normal(y.shape))
     np.testing.assert_allclose(convolution._forward_cpu(x, jnp.asarray(kernel), at), y, atol=1e-12)
