@@ -81,8 +81,8 @@ def frame(
     parts = _parts(data)
     return {
         "finite": finite,
-        "sum": jnp.sum(kept, axis=0),
-        "squares": jnp.sum(kept**2, axis=0),
+        "sum": _over_networks(kept),
+        "squares": _over_networks(kept**2),
         "mine": to_byte(shown[member]),
         "lines": to_byte(_line(choice, shown[:LINES])),
         "maps": _maps(shape, traces),
@@ -92,6 +92,11 @@ def frame(
         "params": mine,
         "step": states.step[0],
     }
+
+
+def _over_networks(values: Array) -> Array:
+    """Sums over the first axis as a product with ones, which takes a CPU a tenth of the time."""
+    return jnp.tensordot(jnp.ones(len(values)), values, 1, precision="highest")
 
 
 def shown_of(choice: Choice, outputs: Array) -> Array:
