@@ -22,6 +22,7 @@ from jaxnets.playground.networks import (
     activation_of,
     known_only,
     loss_of,
+    mask_of,
     model_of,
     step_of,
 )
@@ -180,12 +181,14 @@ def passes(
 
     Every number is that of `jaxnets.backprop`: pre-activations, values, slopes, deltas (the
     gradients of the biases) and gradients, then the penalties', and the params after the step.
+    Units that the network lacks have zeros.
     """
     state, own = jax.tree.map(lambda a: a[member], (states, rates))
     model, loss = model_of(shape, choice.activation), loss_of(choice)
     slope = activation_of(choice.activation).df
     outputs, traces = forward(model, state.params, x[None])
     grads, dx = backward_to_inputs(model, state.params, traces, loss.grad(outputs, y[None]))
+    grads = jax.tree.map(jnp.multiply, grads, mask_of(shape, state.params, choice, own.width))
     step = step_of(shape, state.params, choice, own)
     after, _ = step(state, {"x": x[None], "y": y[None]})
     return {

@@ -178,3 +178,18 @@ def test_a_hundred_walks_are_autodiff_and_the_optimizers_step():
 
 def agree(what, found, value):
     np.testing.assert_allclose(found, value, rtol=1e-5, atol=1e-5, err_msg=str(what))
+
+
+def test_units_that_a_network_lacks_have_no_gradient():
+    """With widths across the ensemble, the first network is narrower than the page draws."""
+    random = np.random.default_rng(0)
+    config = replace(drawn(random, 2), widths=(8, 8), residual=False, networks=4, vary="width")
+    config = replace(config, activation="sigmoid")  # which is not 0 where a unit gets nothing
+    found = walked(config, 0, 1, random)
+    first, second = rates_of(config)[0].width[0]
+    assert 0 < first < 8 and 0 < second < 8
+    weight = np.array(found["grads"]["hidden_1"]["weight"])
+    assert weight[:second, :first].any()
+    weight[:second, :first] = 0
+    assert not weight.any()
+    assert not np.array(found["grads"]["hidden_0"]["bias"])[first:].any()
