@@ -92,6 +92,19 @@ def test_the_page_walks_as_back_propagation_by_hand_does(page):
         assert worst < 1e-5, (activation, state, worst)
 
 
+def test_the_page_walks_a_network_that_is_narrower_than_drawn(page):
+    """Units that it lacks have no gradient, though a sigmoid of nothing is not 0."""
+    page.page.click("#walk")
+    page.page.evaluate("set({ activation: 'sigmoid', networks: 4, widths: [6, 6], vary: 'width' })")
+    page.page.evaluate("app.walk.pass = null")
+    page.settle()
+    page.wait("app.walk.pass")
+    grads = np.array(page.value("app.walk.pass.grads.output.weight"))
+    assert grads.any()
+    assert not grads.all()
+    assert page.page.evaluate(AGREES) < 1e-5
+
+
 def test_a_saved_page_works_alone_from_the_disk(browser, server, tmp_path):
     page = Page(browser, server.address).open(SMALL)
     page.train(100)
@@ -195,6 +208,40 @@ def test_accessible_and_no_wider_than_the_screen(browser, server, width, theme):
     assert page.violations() == []
     assert page.value("document.documentElement.scrollWidth") <= width
     page.close()
+
+
+SHAPES = """async () => {
+    const { marker } = await import("./colours.js");
+    return [0, 1, 2, 3, 4, 5].map((k) => {
+        const canvas = new OffscreenCanvas(24, 24), g = canvas.getContext("2d");
+        marker(g, k, 12, 12, 9);
+        g.fill();
+        return [...g.getImageData(0, 0, 24, 24).data].filter((_, i) => i % 4 === 3);
+    });
+}"""
+
+
+def test_classes_differ_without_their_colours(page):
+    """In one colour, the points of any two classes differ by a tenth of their pixels."""
+    shapes = np.array(page.page.evaluate(SHAPES)) > 127
+    for i, one in enumerate(shapes):
+        for other in shapes[i + 1 :]:
+            assert (one ^ other).sum() > 0.1 * max(one.sum(), other.sum())
+
+
+MOVING = """[...document.querySelectorAll("*")]
+    .flatMap((e) => [getComputedStyle(e), getComputedStyle(e, "::before")])
+    .flatMap((s) => `${s.transitionDuration},${s.animationDuration}`.split(","))
+    .filter((seconds) => parseFloat(seconds) > 0).length"""
+
+
+def test_nothing_moves_for_those_who_asked_for_less_motion(browser, server):
+    durations = {}
+    for motion in ("reduce", "no-preference"):
+        page = Page(browser, server.address, reduced_motion=motion).open(SMALL)
+        durations[motion] = page.value(MOVING)
+        page.close()
+    assert durations["reduce"] == 0 < durations["no-preference"]
 
 
 def test_a_finger_draws_on_a_phone(browser, server):

@@ -93,7 +93,10 @@ export function passes(config, params, optimizer, x, y, learningRate) {
   for (let l = names.length - 1; l >= 0; l--) {
     const { weight } = params[names[l]];
     if (l < names.length - 1) d = dh.map((v, i) => v * found.slope[l][i]);
-    found.grads[names[l]] = { weight: d.map((v) => found.x[l].map((u) => v * u)), bias: d };
+    found.grads[names[l]] = {
+      weight: d.map((v, o) => found.x[l].map((u, i) => (lacks(config, params, l, o) || lacks(config, params, l - 1, i) ? 0 : v * u))),
+      bias: d.map((v, o) => (lacks(config, params, l, o) ? 0 : v)),
+    };
     const dx = found.x[l].map((_, i) => weight.reduce((sum, row, o) => sum + row[i] * d[o], 0));
     dh = config.residual && l > 0 && l < names.length - 1 ? dx.map((v, i) => v + dh[i]) : dx;
   }
@@ -106,6 +109,14 @@ export function passes(config, params, optimizer, x, y, learningRate) {
     found.after[name] = updated(config, found, name, learningRate);
   }
   return found;
+}
+
+// Whether a network has no such unit: with widths across the ensemble, nothing leads to it or from it.
+function lacks(config, params, l, o) {
+  const layers = Object.values(params);
+  if (config.vary !== "width" || l < 0 || l === layers.length - 1) return false;
+  const { weight, bias } = layers[l];
+  return !bias[o] && weight[o].every((w) => !w) && layers[l + 1].weight.every((row) => !row[o]);
 }
 
 function updated(config, found, name, rate) {
