@@ -187,7 +187,7 @@ def test_units_that_a_network_lacks_have_no_gradient():
     config = replace(config, activation="sigmoid")  # which is not 0 where a unit gets nothing
     found = walked(config, 0, 1, random)
     first, second = rates_of(config)[0].width[0]
-    assert 0 < min(first, second)
+    assert min(first, second) > 0
     assert max(first, second) < 8
     weight = np.array(found["grads"]["hidden_1"]["weight"])
     assert weight[:second, :first].any()
