@@ -209,7 +209,7 @@ def _draw_deltas(axes: Axes, delta: np.ndarray, depth: int) -> None:
         low, middle, high = np.percentile(values, (16, 50, 84), axis=0)
         axes.plot(layers, middle, label=name, **style, markevery=max(1, depth // 8))
         axes.fill_between(layers, low, high, color=style["color"], alpha=0.15, linewidth=0)
-    axes.axhline(LOST, color="0.5", linewidth=0.8)
+    axes.axhline(LOST, color="0.5", linewidth=0.8, label="precision of float32")
     axes.set(xlabel=f"layer, of {depth}")
 
 

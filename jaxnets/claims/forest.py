@@ -44,7 +44,7 @@ def draw(records: Sequence[Record]) -> Any:
     names = [f"{record.claim.name}: {finding.part}" for record, finding in found]
     panel.set_yticks(range(len(found)), names)
     panel.invert_yaxis()
-    panel.set(xlabel="effect − reference, in margins towards the claim")
+    panel.set(xlabel="effect − reference, in margins towards the claim (dotted: success)")
     return canvas
 
 
