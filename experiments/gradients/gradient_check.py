@@ -303,7 +303,7 @@ def plot(result: Result) -> Figure:
         panel.set(
             xscale="log",
             xlim=(SMALLEST / 5, 5e-4),
-            xlabel="relative error of the gradient by hand (0 drawn at 1e-18; dashed: limits)",
+            xlabel="relative error by hand (0 as 1e-18; dashed: limits)",
         )
         panel.legend(loc="upper left", fontsize="small")
     return canvas

@@ -9,6 +9,8 @@ from jaxnets.meshes import Mesh
 
 SIDE = np.asarray([-0.829, 0.0, 0.559])
 UP = np.asarray([0.252, 0.894, 0.372])
+MOST_PIECES = 3
+"""Pieces of a shape whose handles a title counts."""
 LIGHT = np.asarray([-0.3, 0.8, -0.52])
 
 
@@ -37,5 +39,13 @@ def draw(axes: Axes, shape: Mesh | None, title: str, upright: bool = True) -> No
 def draw_values(axes: Axes, values: np.ndarray, title: str, upright: bool = True) -> None:
     """Draws the zero set of values `[n, n, n]`, with the handles of its pieces in the title."""
     found = meshes.march(values) if values.min() < 0 < values.max() else None
-    count = "no surface" if found is None else "genus " + ", ".join(map(str, meshes.genus(found)))
-    draw(axes, found, f"{title}\n{count}", upright)
+    draw(axes, found, f"{title}\n{_handles(found)}", upright)
+
+
+def _handles(mesh: Mesh | None) -> str:
+    """Writes the genus of each piece, of the first three if there are more."""
+    if mesh is None:
+        return "no surface"
+    pieces = [str(genus) for genus in meshes.genus(mesh)]
+    rest = f", … ({len(pieces)} pieces)" if len(pieces) > MOST_PIECES else ""
+    return f"genus {', '.join(pieces[:MOST_PIECES])}{rest}"

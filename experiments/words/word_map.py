@@ -164,7 +164,7 @@ def _draw_map(axes: Axes, result: Result) -> None:
             result["map"][i],
             xytext=offset,
             textcoords="offset points",
-            fontsize=8,
+            fontsize="small",
             ha=side,
         )
     axes.set(title="t-SNE of the unit vectors, first seed", xticks=[], yticks=[])
@@ -179,7 +179,7 @@ def _draw_distances(axes: Axes, result: Result) -> None:
     picture = axes.imshow(distances, cmap="Greys_r", vmin=0, vmax=max(1.0, distances.max()))
     for (i, j), value in np.ndenumerate(distances):
         shade = "white" if value < 0.5 else "black"
-        axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=6.5, color=shade)
+        axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize="xx-small", color=shade)
     names = result["words"][chosen]
     axes.set_xticks(range(len(chosen)), names, rotation=60, ha="right", fontsize="small")
     axes.set_yticks(range(len(chosen)), names, fontsize="small")
