@@ -205,7 +205,7 @@ def _draw_objectives(axes: Axes, result: Result) -> None:
     axes.plot(steps, kl, label="KL(data, model)", **_line(style))
     top, bottom, end = cross_entropy[-1], kl[-1], steps[-1]
     axes.annotate("", (end, bottom), (end, top), arrowprops={"arrowstyle": "<->"})
-    note = f"entropy of the data\n{result['entropy'][0]:.3f} nats "
+    note = f"entropy\nof the data\n{result['entropy'][0]:.3f} nats "
     axes.text(end, (top + bottom) / 2, note, ha="right", va="center", size="small")
     axes.set(
         xlabel="step of gradient descent", ylabel="nats", title="a categorical model (first seed)"
