@@ -51,7 +51,7 @@ ALLOWED = {
     "metrics": {"host", "objective"},
     "output_units": {"host", "losses"},
     "analysis": {"host", "losses", "objective"},
-    "converge": {"host", "losses", "objective", "plots"},
+    "converge": {"host", "losses", "objective", "ops", "plots"},
     "models": {"activations", "host", "ops"},
     "backprop": {"activations", "host", "losses", "models", "objective", "ops"},
     "storage": {"host", "parallel"},

@@ -9,6 +9,7 @@ from jax import Array
 
 import jaxnets as jn
 from jaxnets.converge import minimise
+from jaxnets.ops import one_by_one
 from jaxnets.parallel.rows import parallel_map
 
 from ..lab.claims import Result
@@ -43,7 +44,7 @@ def _of_seed(config: Config, key: Array) -> dict[str, Array]:
 
     def end(start: Array) -> dict[str, Array]:
         found = minimise(penalised, start, steps=STEPS, tolerance=TOLERANCE)
-        bends = jnp.linalg.eigvalsh(jax.hessian(penalised)(found.params))
+        bends = one_by_one(jnp.linalg.eigvalsh)(jax.hessian(penalised)(found.params))
         return {"loss": found.loss, "slope": found.gradient_norm, "bend": bends[0]}
 
     drawn = jax.random.normal(start_key, (config.starts, len(deviations)))

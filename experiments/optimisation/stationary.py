@@ -10,6 +10,7 @@ from jax import Array
 from jax.flatten_util import ravel_pytree
 
 from jaxnets.converge import levenberg_marquardt, minimise
+from jaxnets.ops import one_by_one
 
 Part = dict[str, Array]
 CRITICAL = 1e-7
@@ -109,7 +110,7 @@ def critical(
     gradient, hessian = jax.grad(objective), jax.hessian(objective)
 
     def describe(w: Array, part: Part) -> tuple[Array, Array]:
-        eigenvalues = jnp.linalg.eigvalsh(hessian(w, part))
+        eigenvalues = one_by_one(jnp.linalg.eigvalsh)(hessian(w, part))
         sure = jnp.linalg.norm(gradient(w, part)) < CRITICAL
         sure &= jnp.abs(eigenvalues).min() > FLAT
         index = jnp.sum(eigenvalues < 0)

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxnets.ops import one_by_one
+
 
 @partial(jax.jit, static_argnames="rounds")
 def boost_least_squares(x: Array, y: Array, *, rounds: int) -> dict[str, Array]:
@@ -28,7 +30,7 @@ def boost_least_squares(x: Array, y: Array, *, rounds: int) -> dict[str, Array]:
 
     def boost(weights: Array, _: None) -> tuple[Array, tuple[Array, Array]]:
         weighted = (weights[:, None] * rows).T
-        fit = jnp.linalg.solve(weighted @ rows, weighted @ targets)
+        fit = one_by_one(jnp.linalg.solve)(weighted @ rows, weighted @ targets)
         said = jnp.where(rows @ fit >= 0, 1, -1)
         error = jnp.clip(jnp.sum(weights * (said != targets)), tiny, 1 - tiny)
         alpha = 0.5 * jnp.log((1 - error) / error)

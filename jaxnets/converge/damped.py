@@ -13,6 +13,8 @@ from jax import Array, lax
 from jax.scipy.linalg import cho_solve, solve_triangular
 from jax.scipy.sparse.linalg import cg
 
+from jaxnets.ops import one_by_one
+
 BLOCK = 32
 """Columns or rows of a Jacobian computed at a time."""
 CG_TOLERANCE, CG_STEPS = 1e-3, 500
@@ -56,6 +58,18 @@ def jacobian_of(residuals: Residuals, w: Array) -> Array:
     return lax.map(lambda c: pull(c)[0], jnp.eye(value.size, dtype=value.dtype), batch_size=BLOCK)
 
 
+@one_by_one
+def _solve_positive(matrix: Array, right: Array) -> Array:
+    return cho_solve((lax.linalg.cholesky(matrix, symmetrize_input=False), True), right)
+
+
+@one_by_one
+def _solve_least_squares(joined: Array) -> Array:
+    """Minimises `||A h - b||` for joined = [A b]."""
+    factor, n = jnp.linalg.qr(joined, mode="r"), joined.shape[1] - 1
+    return solve_triangular(factor[:n, :n], factor[:n, n])
+
+
 def by_cholesky(jacobian: Residuals) -> Way:
     """Builds `J^T J` once for all dampings and factors it scaled to a unit diagonal."""
 
@@ -69,8 +83,7 @@ def by_cholesky(jacobian: Residuals) -> Way:
     def solve(w: Array, r: Array, at: Linearised, scale: Array, damping: Array) -> Array:
         scaled = at.matrix / scale[:, None] / scale[None]
         raised = scaled + damping * jnp.eye(w.size, dtype=w.dtype)
-        factor = lax.linalg.cholesky(raised, symmetrize_input=False)
-        return -cho_solve((factor, True), at.gradient / scale) / scale
+        return -_solve_positive(raised, at.gradient / scale) / scale
 
     return Way(linearise, solve)
 
@@ -91,8 +104,7 @@ def by_qr(jacobian: Residuals) -> Way:
         n = w.size
         upper = jnp.concatenate([at.matrix / scale[None], r[:, None]], axis=1)
         lower = jnp.sqrt(damping) * jnp.eye(n, n + 1, dtype=w.dtype)
-        factor = jnp.linalg.qr(jnp.concatenate([upper, lower]), mode="r")
-        return -solve_triangular(factor[:n, :n], factor[:n, n]) / scale
+        return -_solve_least_squares(jnp.concatenate([upper, lower])) / scale
 
     return Way(linearise, solve)
 

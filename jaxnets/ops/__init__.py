@@ -6,6 +6,7 @@ TPUs. The platform that a program is lowered for decides.
 """
 
 from jaxnets.ops.convolution import convolve, convolve_input_grad, convolve_kernel_grad
+from jaxnets.ops.one_by_one import one_by_one
 from jaxnets.ops.pooling import average_pool, average_pool_grad, max_pool, max_pool_grad
 from jaxnets.ops.softplus import softplus
 
@@ -17,5 +18,6 @@ __all__ = [
     "convolve_kernel_grad",
     "max_pool",
     "max_pool_grad",
+    "one_by_one",
     "softplus",
 ]

@@ -11,7 +11,8 @@ from jaxnets.host.paths import as_path
 def use_all_cores(cores: int | None = None) -> int:
     """Makes every CPU core a JAX device, so that `sweep` trains a group of networks on each.
 
-    Call it before the first JAX computation. It has no effect on GPUs and TPUs.
+    Call it before the first JAX computation. It has no effect on GPUs and TPUs. A model of your own
+    that factors matrices must do so with `jaxnets.ops.one_by_one`: jaxlib would wait for ever.
 
     Args:
         cores: how many; by default all that this process may use.

@@ -273,6 +273,7 @@ BY_HAND = [
     "backprop/mlp.py",
     "backprop/word_net.py",
     "ops/convolution.py",
+    "ops/one_by_one.py",
     "ops/pooling.py",
     "ops/softplus.py",
     "ops/windows.py",
