@@ -1,6 +1,7 @@
 """The page in Chromium: address, keys, every control, problems, views, own points, weights."""
 
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -303,14 +304,15 @@ def test_programs_that_compile_are_named(browser, monkeypatch):
         return compile_program(key)
 
     monkeypatch.setattr(programs, "compile_program", held)
-    with served(programs.Programs()) as server:
+    with served(programs.Programs()) as server, ExitStack() as at_last:
+        at_last.callback(may_go.set)
         page = Page(browser, server.address).open(SMALL)
         page.wait("document.getElementById('compiling').textContent.includes('training, batch 16')")
         page.page.evaluate("set({widths: [5, 4, 3]})")
         assert page.value("app.frame.step") == 0
         page.page.click("#step")
-        page.wait("!document.getElementById('veil').hidden")
-        assert "training, batch 16" in page.page.inner_text("#veil")
+        page.wait("document.getElementById('veil').textContent.includes('training, batch 16')")
+        assert not page.value("document.getElementById('veil').hidden")
         page.page.evaluate("set({widths: [5, 4, 3]})")
         page.wait("document.getElementById('veil').textContent.includes('3 hidden layers')")
         may_go.set()

@@ -71,7 +71,7 @@ def test_a_death_ends_all_and_is_reported_in_one_line(death, message, expected):
 
 def test_one_that_does_not_end_is_killed():
     """It ignores SIGTERM, and the launcher waits for it no longer than five seconds."""
-    script = f"{SECOND} && exit 4; trap '' TERM; echo $$; while true; do sleep 0.1; done"
+    script = f"{SECOND} && sleep 1 && exit 4; trap '' TERM; echo $$; while true; do sleep 0.1; done"
     code, out, _, seconds = outcome(launch("-n", "2", script=script))
     assert code == 4
     assert 5 < seconds < 20
