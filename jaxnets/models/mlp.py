@@ -48,10 +48,11 @@ def affine(weight: Array, bias: Array, x: Array) -> Array:
     samples by a product with ones, whose derivative is one too: XLA's sums over the samples of
     many networks take ten times as long.
     """
-    if x.shape[0] >= WIDE and x.shape[1] > 1:
+    features, samples = x.shape
+    if features >= WIDE and samples != 1:
         return (x.T @ weight.T + bias[None]).T
-    column, samples = bias[:, None], x.shape[1]
-    if samples >= MANY:
+    column = bias[:, None]
+    if isinstance(samples, int) and samples >= MANY:  # else it is a symbol, for jax.export
         column = lax.platform_dependent(
             column,
             cpu=partial(jnp.matmul, b=jnp.ones((1, samples), bias.dtype)),

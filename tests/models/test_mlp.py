@@ -366,3 +366,13 @@ def test_a_bias_of_many_samples_has_the_sum_of_their_derivatives(x64):
     np.testing.assert_allclose(stacked, jnp.stack([g.sum(1)] * 2), rtol=1e-12)
     text = jax.export.export(jax.jit(jax.grad(total)), platforms=["cuda"])(bias).mlir_module()
     assert "dot_general" not in text
+
+
+@pytest.mark.parametrize("features", [3, WIDE])
+def test_a_network_is_exported_for_any_number_of_samples(key, features):
+    model, x = MLP((4,), 2), np.ones((5, features), np.float32)
+    params = model.init(key, x)
+    (samples,) = jax.export.symbolic_shape("samples")
+    of_any = jax.ShapeDtypeStruct((samples, features), x.dtype)
+    exported = jax.export.export(jax.jit(model.apply))(params, of_any)
+    np.testing.assert_allclose(exported.call(params, x), model.apply(params, x), rtol=1e-6)
