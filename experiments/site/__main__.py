@@ -1,6 +1,7 @@
 """`python -m experiments.site FOLDER`: writes the pages and builds their HTML."""
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from . import (
     api,
     codes,
     finish,
+    formulas,
     gallery,
     lecture_notebooks,
     lectures,
@@ -72,7 +74,21 @@ def build(folder: Path) -> int:
         here = "../" * (len(page.relative_to(html).parts) - 1)
         text = page.read_text(encoding="utf-8").replace(REMOTE_WORKER, f"{here}worker.js")
         write_text(page, finish.finished(text))
+    if not code:
+        _make_readable(html)
     return code
+
+
+def _make_readable(html: Path) -> None:
+    """Rewrites what the search knows, on a server and from the disk, without TeX."""
+    old = (html / "search.json").read_text(encoding="utf-8")
+    index = json.loads(old)
+    for item in index["items"]:
+        item |= {field: formulas.readable(item[field]) for field in ("title", "text")}
+    new = json.dumps(index, ensure_ascii=False, separators=(",", ":"))
+    for name in ("search.json", "search.js"):
+        text = (html / name).read_text(encoding="utf-8")
+        write_text(html / name, text.replace(old, new))
 
 
 def main() -> int:

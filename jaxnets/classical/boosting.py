@@ -141,9 +141,9 @@ def adaboost(
 ) -> tuple[Params, dict[str, Array]]:
     r"""Trains AdaBoost with linear weak classifiers (Freund and Schapire, 1997; L0, L1, row A6).
 
-    Each round takes $h_t = \arg\min_h \epsilon_t(h)$, the least weighted error, over hyperplanes
-    with the given normals, every distinguishable offset and both signs, by one sort, and a
-    cumulative sum per round. Then $\alpha_t = \frac{1}{2} \log((1 - \epsilon_t) / \epsilon_t)$, and
+    Each round takes $h_t = \operatorname{argmin}_h \epsilon_t(h)$, the least weighted error, over
+    hyperplanes with the given normals, every distinguishable offset and both signs, by one sort,
+    and a cumulative sum per round. Then $\alpha_t = \frac{1}{2} \log((1 - \epsilon_t) / \epsilon_t)$, and
     the weights become $w_{t+1} = w_t \exp(-\alpha_t y h_t) / Z$. The output is the sign of
     $\sum_t \alpha_t h_t$. An error of 0 counts as the machine epsilon, so that alpha stays finite.
 

@@ -1,6 +1,7 @@
 """The site: what its pages must have, where their links lead, and that they need no network."""
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -151,6 +152,7 @@ def test_no_page_loads_anything_from_outside(site):
     assert outside == []
     assert not any("arithmatex" in page.text for page in site.values())
     assert sum(page.text.count("<math") for page in site.values()) > 100
+    assert not any(re.search(r"<m[inot][a-z]*>\\", page.text) for page in site.values())
     html = next(path for path in site if path.name == "how-to.html").parent
     for style in html.rglob("*.css"):
         text = style.read_text(encoding="utf-8")
@@ -159,5 +161,9 @@ def test_no_page_loads_anything_from_outside(site):
 
 def test_the_index_of_the_search_knows_the_api(site):
     html = next(path for path in site if path.name == "how-to.html").parent
-    index = (html / "search.json").read_text(encoding="utf-8").lower()
-    assert all(word in index for word in ("dropout", "rosenbrock", "api/training.html"))
+    index = (html / "search.json").read_text(encoding="utf-8")
+    assert all(word in index.lower() for word in ("dropout", "rosenbrock", "api/training.html"))
+    assert index in (html / "search.js").read_text(encoding="utf-8")
+    texts_of = [item["text"] for item in json.loads(index)["items"]]
+    assert any("√(λ)" in text for text in texts_of)
+    assert not any("\\(" in re.sub("<code>.*?</code>", "", text) for text in texts_of)
