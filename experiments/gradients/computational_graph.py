@@ -234,10 +234,10 @@ def _draw_lecture(axes: Axes) -> None:
         arrow = {"arrowstyle": "->", "color": colour, "shrinkA": 16, "shrinkB": 16}
         axes.annotate("", NODES[end], NODES[start], arrowprops=arrow)
         x, y = (np.asarray(NODES[start]) + NODES[end]) / 2
-        axes.text(x, y, str(label), ha="center", va="center", backgroundcolor="white", size=9)
+        axes.text(x, y, str(label), ha="center", va="center", backgroundcolor="white", size="small")
     for name, (x, y) in NODES.items():
         frame = {"boxstyle": "circle,pad=0.3", "facecolor": "white", "edgecolor": "black"}
-        axes.text(x, y, name, ha="center", va="center", bbox=frame, size=8)
+        axes.text(x, y, name, ha="center", va="center", bbox=frame, size="small")
     axes.set(xlim=(-0.4, 2.4), ylim=(-0.35, 2.35), xticks=[], yticks=[])
     axes.set_title("e = (a + b)(b + 1): de/db = 2·1 + 3·1 = 5")
     axes.grid(visible=False)

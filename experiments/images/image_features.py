@@ -30,6 +30,7 @@ pixels.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from textwrap import fill
 from typing import Any
 
 import jax
@@ -160,7 +161,7 @@ def _draw_hog(axes: Axes, result: Result) -> None:
 
 def _draw_accuracies(axes: Axes, result: Result, test: int, title: str) -> None:
     accuracies = 100 * result["photographs"][..., test]
-    names = [name.replace(" ", "\n", 1) for name in CONTENDERS.values()]
+    names = [fill(name, 9) for name in CONTENDERS.values()]
     options = {"yerr": accuracies.std(axis=0, ddof=1), "capsize": 3, "color": plots.COLOURS[5]}
     axes.bar(range(len(names)), accuracies.mean(axis=0), **options)
     chance = 100 / len(result["names"])

@@ -159,7 +159,7 @@ def _draw_confusion(axes: Axes, result: Result) -> None:
     for i, j in np.argwhere((mean > 0.5) & ~np.eye(CLASSES, dtype=bool)):
         dark = mean[i, j] > 0.55 * off.max()
         colour = "white" if dark else "black"
-        axes.text(j, i, f"{mean[i, j]:.0f}", ha="center", va="center", color=colour, size=7)
+        axes.text(j, i, f"{mean[i, j]:.0f}", ha="center", va="center", color=colour, size="x-small")
     axes.plot([-0.5, 9.5], [-0.5, 9.5], color="0.7", linewidth=0.8)
     axes.grid(visible=False)
     ticks = range(CLASSES)
@@ -200,7 +200,7 @@ def _draw_examples(axes: Axes, result: Result) -> None:
     side = examples.shape[-1] + 1
     axes.imshow(mosaic(examples), cmap="gray_r", vmin=0, vmax=1)
     for (i, j), vote in np.ndenumerate(votes):
-        axes.text((j + 1) * side - 2, i * side, str(vote), ha="right", va="top", size=8)
+        axes.text((j + 1) * side - 2, i * side, str(vote), ha="right", va="top", size="small")
     pairs = most_confused(result["confusion"], len(examples))
     names = [f"{true} as {read}" for true, read in pairs]
     middles = side * (np.arange(len(names)) + 0.5) - 1

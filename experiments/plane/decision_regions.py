@@ -241,7 +241,10 @@ def table(result: Result) -> str:
 
 
 def plot(result: Result) -> Figure:
-    canvas, axes = plots.figure(2, 3, size=(4.4, 3.9))
+    sizes = len(result["units"])
+    canvas, axes = plots.figure(2, max(3, sizes), size=(4.4, 3.9))
+    for unused in [*axes[0, 3:], *axes[1, sizes:]]:
+        unused.set_axis_off()
     for panel, network, p in zip(axes[0], NETWORKS, result["maps"], strict=False):
         title = f"{_name(network)}: {weights(*network)} weights (median seed)"
         plots.regions(panel, p, PROBLEMS["checkerboard"].limits, title)
@@ -249,7 +252,7 @@ def plot(result: Result) -> Figure:
             panel.axhline(line, color="black", linewidth=0.7)
             panel.axvline(line, color="black", linewidth=0.7)
     _draw_lengths(axes[0, 2], result)
-    for i, panel in enumerate(axes[1, : len(result["units"])]):
+    for i, panel in enumerate(axes[1, :sizes]):
         found = interval(result["capacity_train"][i]).percent()
         title = f"{result['units'][i]} units: {found} (training)"
         plots.regions(panel, result["capacity_maps"][i], SPIRAL_LIMITS, title)
