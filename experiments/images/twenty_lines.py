@@ -164,7 +164,12 @@ def table(result: Result) -> str:
 def plot(result: Result) -> Figure:
     canvas, axes = plots.figure(1, 2, size=(7.2, 3.8))
     listing = [f"{i:2}  {line}" for i, line in enumerate(result["code"], 1)]
-    style = {"family": "monospace", "size": 8.2 * themes.active().scale, "va": "top", "linespacing": 1.35}
+    style = {
+        "family": "monospace",
+        "size": 8.2 * themes.active().scale,
+        "va": "top",
+        "linespacing": 1.35,
+    }
     axes[0, 0].text(0, 1, "\n".join(listing), **style)
     axes[0, 0].set_axis_off()
     axes[0, 0].set_title(f"the program, {len(listing)} lines", loc="left")

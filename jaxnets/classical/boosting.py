@@ -143,9 +143,10 @@ def adaboost(
 
     Each round takes $h_t = \operatorname{argmin}_h \epsilon_t(h)$, the least weighted error, over
     hyperplanes with the given normals, every distinguishable offset and both signs, by one sort,
-    and a cumulative sum per round. Then $\alpha_t = \frac{1}{2} \log((1 - \epsilon_t) / \epsilon_t)$, and
-    the weights become $w_{t+1} = w_t \exp(-\alpha_t y h_t) / Z$. The output is the sign of
-    $\sum_t \alpha_t h_t$. An error of 0 counts as the machine epsilon, so that alpha stays finite.
+    and a cumulative sum per round. Then
+    $\alpha_t = \frac{1}{2} \log((1 - \epsilon_t) / \epsilon_t)$, and the weights become
+    $w_{t+1} = w_t \exp(-\alpha_t y h_t) / Z$. The output is the sign of $\sum_t \alpha_t h_t$. An
+    error of 0 counts as the machine epsilon, so that alpha stays finite.
 
     Only the order of the samples along each direction matters, so stumps do not depend on the units
     of the features. Directions are compared and `w` and `b` computed in double precision on the

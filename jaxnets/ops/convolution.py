@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from jaxnets.ops.blocks import MOST_ENTRIES, map_blocks, sum_blocks
 from jaxnets.ops.windows import (
     Padding,
     Pair,
@@ -26,10 +27,14 @@ from jaxnets.ops.windows import (
 
 FEW_CHANNELS = 4
 """Up to this many input channels a CPU multiplies entire patches, above it one row at a time."""
-MOST_ENTRIES = 1_500_000
-"""How many entries patches may have for a CPU to multiply them; more leave its cache."""
+MOST_OF_FEW = 1_500_000
+"""How many entries patches of few channels may have for a CPU to multiply them."""
+MANY_CHANNELS = 128
+"""From as many, XLA's own convolution is faster on a CPU than products of patches."""
+MOST_OF_ONE = 1_000_000
+"""The same if the patches of a single image have more entries: they leave its cache."""
 MOST_ALONE = 250_000
-"""The same for a single image whose gradient is not asked for."""
+"""How many entries the patches of a single image have at most before XLA's form is considered."""
 LARGE_KERNEL = 250_000
 """How many entries a kernel has at least that is not cut: with few windows its copies cost most."""
 NEIGHBOURS = (2, 1)
@@ -88,8 +93,7 @@ _convolve.defvjp(
 
 
 def _forward(x: Array, kernel: Array, at: Windows) -> Array:
-    cpu = _forward_native if _suits_native(x, at) else _forward_cpu
-    return _by_platform(cpu, x, kernel, at)
+    return _by_platform(_training_form(x, at), x, kernel, at)
 
 
 def _by_platform(cpu: Callable, x: Array, kernel: Array, at: Windows) -> Array:
@@ -98,19 +102,26 @@ def _by_platform(cpu: Callable, x: Array, kernel: Array, at: Windows) -> Array:
     )
 
 
-def _evaluation_form(x: Array, kernel: Array, at: Windows) -> Callable:
-    """Chooses the form for a CPU where no gradient is asked for, by what large networks measured.
+def _training_form(x: Array, at: Windows) -> Callable:
+    """Chooses the form for a CPU, by what networks measured."""
+    if at.shape[3] <= FEW_CHANNELS:
+        large = _has_native(x, at) and _entries(at) > MOST_OF_FEW
+        return _forward_native if large else _forward_cpu
+    return _forward_native if _suits_native(x, at.shape[3], at) else _forward_in_blocks
 
-    Small images, of which networks are trained by hand, have the form of training.
-    """
-    alone = len(x) == 1
-    large = _suits_native(x, _one(at), MOST_ALONE if alone else MOST_ENTRIES)
-    if large and at.shape[3] <= FEW_CHANNELS and not alone:
-        return _forward_one_by_one
+
+def _evaluation_form(x: Array, kernel: Array, at: Windows) -> Callable:
+    """Chooses the form where no gradient is asked for, which for few images is another one."""
+    alone, native = len(x) == 1, _has_native(x, at)
+    few = at.shape[3] <= FEW_CHANNELS
+    if few and native and _entries(_one(at)) > (MOST_ALONE if alone else MOST_OF_FEW):
+        return _forward_native if alone else _forward_one_by_one
     windows_per_map = len(x) * math.prod(at.outputs) / kernel.shape[3]
-    if _has_native(x, at) and kernel.size >= LARGE_KERNEL and windows_per_map <= 2:
+    if native and kernel.size >= LARGE_KERNEL and windows_per_map <= 2:
         return _forward_entire
-    return _forward_native if large or _suits_native(x, at) else _forward_cpu
+    if alone and not few and _suits_native(x, at.shape[3], at, MOST_ALONE):
+        return _forward_native
+    return _training_form(x, at)
 
 
 def _has_native(x: Array, at: Windows) -> bool:
@@ -118,13 +129,22 @@ def _has_native(x: Array, at: Windows) -> bool:
     return at.size != (1, 1) and x.dtype == jnp.float32
 
 
-def _suits_native(x: Array, at: Windows, most: int = MOST_ENTRIES) -> bool:
-    """Whether XLA's convolution is faster on a CPU: for large patches, in the types that it has."""
-    if not _has_native(x, at):
-        return False
+def _suits_native(x: Array, channels: int, at: Windows, least: int = MOST_ENTRIES) -> bool:
+    """Whether XLA's convolution is faster on a CPU than products, for patches of many channels."""
+    large = channels >= MANY_CHANNELS or _entries(_one(at)) > MOST_OF_ONE
+    return _has_native(x, at) and large and _entries(at) > least
+
+
+def _entries(at: Windows) -> int:
+    """Counts the entries of the patches that are multiplied at a time."""
     wide = _merge(at, _neighbours(at))
     rows = wide.size[0] if at.shape[3] <= FEW_CHANNELS else 1
-    return at.shape[0] * math.prod(wide.outputs) * rows * wide.size[1] * at.shape[3] > most
+    return at.shape[0] * math.prod(wide.outputs) * rows * wide.size[1] * at.shape[3]
+
+
+def _of_an_image(at: Windows) -> int:
+    """Counts the entries of an image's patches; windows of one pixel are the image as it is."""
+    return 0 if at.size == (1, 1) else _entries(_one(at))
 
 
 def convolve_input_grad(
@@ -168,19 +188,27 @@ def convolve_kernel_grad(
 
 
 def _input_grad(g: Array, kernel: Array, at: Windows) -> Array:
-    return lax.platform_dependent(
-        g, kernel, cpu=partial(_input_grad_cpu, at=at), default=partial(_input_grad_native, at=at)
-    )
+    native = partial(_input_grad_native, at=at)
+    dense = at.strides == (1, 1) and _suits_native(g, min(kernel.shape[2:]), at)
+    cpu = native if dense else partial(_input_grad_in_blocks, at=at)
+    return lax.platform_dependent(g, kernel, cpu=cpu, default=native)
 
 
 def _kernel_grad(x: Array, g: Array, at: Windows) -> Array:
     return lax.platform_dependent(
-        x, g, cpu=partial(_kernel_grad_cpu, at=at), default=partial(_kernel_grad_native, at=at)
+        x,
+        g,
+        cpu=partial(_kernel_grad_in_blocks, at=at),
+        default=partial(_kernel_grad_native, at=at),
     )
 
 
 def _size(kernel: Array) -> Pair:
     return kernel.shape[0], kernel.shape[1]
+
+
+def _forward_in_blocks(x: Array, kernel: Array, at: Windows) -> Array:
+    return map_blocks(lambda x, at: _forward_cpu(x, kernel, at), x, at, _of_an_image(at))
 
 
 def _forward_cpu(x: Array, kernel: Array, at: Windows) -> Array:
@@ -212,6 +240,10 @@ def _one(at: Windows) -> Windows:
     return at._replace(shape=(1, *at.shape[1:]))
 
 
+def _input_grad_in_blocks(g: Array, kernel: Array, at: Windows) -> Array:
+    return map_blocks(lambda g, at: _input_grad_cpu(g, kernel, at), g, at, _of_an_image(at))
+
+
 def _input_grad_cpu(g: Array, kernel: Array, at: Windows) -> Array:
     features = kernel.shape[3]
     rows, columns = at.size
@@ -220,6 +252,10 @@ def _input_grad_cpu(g: Array, kernel: Array, at: Windows) -> Array:
     strip = untaps([entries[:, :, :, i] for i in range(rows)], 1, at.padded_size[0], at.strides[0])
     dx = untaps([strip[:, :, :, j] for j in range(columns)], 2, at.padded_size[1], at.strides[1])
     return unpad(dx, at)
+
+
+def _kernel_grad_in_blocks(x: Array, g: Array, at: Windows) -> Array:
+    return sum_blocks(_kernel_grad_cpu, x, g, at, _of_an_image(at))
 
 
 def _kernel_grad_cpu(x: Array, g: Array, at: Windows) -> Array:
@@ -284,11 +320,11 @@ def _input_grad_native(g: Array, kernel: Array, at: Windows) -> Array:
         pads.append((before, n + size - 1 - before - (outputs - 1) * stride - 1))
     return lax.conv_general_dilated(
         g,
-        jnp.flip(kernel, (0, 1)),
+        jnp.flip(kernel, (0, 1)).swapaxes(2, 3),
         (1, 1),
         pads,
         lhs_dilation=at.strides,
-        dimension_numbers=("NHWC", "HWOI", "NHWC"),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
     )
 
 

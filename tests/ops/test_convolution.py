@@ -166,23 +166,31 @@ def test_only_a_cpu_pools_without_windows(platform, native, pool):
 
 LARGE = (20, 32, 32, 32), (3, 3, 32, 8)
 """Images and kernel, of which the patches have 1.73 million entries."""
+WIDE = (8, 16, 16, 128), (3, 3, 128, 128)
+"""The same with so many channels that XLA's form is the faster one."""
 
 
 @pytest.mark.parametrize(
-    ("shapes", "dtype", "native"),
+    ("shapes", "dtype", "native", "loops"),
     [
-        (LARGE, jnp.float32, True),
-        (LARGE, jnp.float64, False),
-        (((4, 32, 32, 32), (3, 3, 32, 8)), jnp.float32, False),
-        (((16, 64, 64, 32), (1, 1, 32, 8)), jnp.float32, False),
-        (((1, 224, 224, 3), (7, 7, 3, 8)), jnp.float32, True),
-        (((1, 56, 56, 3), (7, 7, 3, 8)), jnp.float32, False),
+        (LARGE, jnp.float32, 0, 3),
+        (LARGE, jnp.float64, 0, 3),
+        (WIDE, jnp.float32, 2, 1),
+        (WIDE, jnp.float64, 0, 3),
+        (((2, 128, 128, 32), (3, 3, 32, 8)), jnp.float32, 2, 1),
+        (((4, 32, 32, 32), (3, 3, 32, 8)), jnp.float32, 0, 0),
+        (((16, 64, 64, 32), (1, 1, 32, 8)), jnp.float32, 0, 0),
+        (((2, 224, 224, 3), (7, 7, 3, 8)), jnp.float32, 2, 1),
+        (((1, 56, 56, 3), (7, 7, 3, 8)), jnp.float32, 0, 0),
     ],
 )
-def test_a_cpu_convolves_large_maps_natively(x64, shapes, dtype, native):
-    x, kernel = (jax.ShapeDtypeStruct(shape, dtype) for shape in shapes)
-    text = lowered(ops.convolve, x, kernel, platforms=("cpu",))
-    assert ("stablehlo.convolution" in text) == native
+def test_a_cpu_convolves_large_maps_by_blocks_or_natively(x64, shapes, dtype, native, loops):
+    """How many of the three products of a step XLA convolves, and how many loop over blocks."""
+    arrays = [jax.ShapeDtypeStruct(shape, dtype) for shape in shapes]
+    step = jax.grad(lambda x, kernel: jnp.sum(ops.convolve(x, kernel) ** 2), (0, 1))
+    text = lowered(step, *arrays, platforms=("cpu",))
+    assert text.count("stablehlo.convolution") == native
+    assert text.count("stablehlo.while") == loops
 
 
 @hypothesis.settings(max_examples=10)
@@ -199,10 +207,11 @@ def test_forms_without_a_gradient_equal_loops(case):
     ("shapes", "products", "native", "loop"),
     [
         (((1, 7, 7, 512), (3, 3, 512, 512)), 1, False, False),
-        (((1, 56, 56, 64), (3, 3, 64, 64)), 0, True, False),
+        (((1, 56, 56, 64), (3, 3, 64, 64)), 3, False, False),
+        (((1, 56, 56, 128), (3, 3, 128, 64)), 0, True, False),
         (((4, 224, 224, 3), (7, 7, 3, 8)), 0, True, True),
         (((1, 28, 28, 1), (5, 5, 1, 32)), 1, False, False),
-        (((32, 12, 12, 32), (5, 5, 32, 64)), 5, False, False),
+        (((32, 12, 12, 32), (5, 5, 32, 64)), 5, False, True),
     ],
 )
 def test_large_maps_have_another_form_without_a_gradient(shapes, products, native, loop):
@@ -219,8 +228,9 @@ def test_large_maps_have_another_form_without_a_gradient(shapes, products, nativ
         assert trained.count(f"stablehlo.{operation}") == expected.count(f"stablehlo.{operation}")
 
 
-def test_large_maps_have_the_values_and_gradients_of_products(x64, key):
-    x, kernel = (jax.random.normal(key, shape) for shape in LARGE)
+@pytest.mark.parametrize("shapes", [LARGE, WIDE])
+def test_large_maps_have_the_values_and_gradients_of_products(x64, key, shapes):
+    x, kernel = (jax.random.normal(key, shape) for shape in shapes)
     slope = jax.random.normal(key, ops.convolve(x, kernel).shape)
 
     def outcome(x, kernel):
