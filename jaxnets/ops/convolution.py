@@ -143,8 +143,12 @@ def _entries(at: Windows) -> int:
 
 
 def _of_an_image(at: Windows) -> int:
-    """Counts the entries of an image's patches; windows of one pixel are the image as it is."""
-    return 0 if at.size == (1, 1) else _entries(_one(at))
+    """Counts the entries of an image's patches for `blocks`: 0 if all images are one block.
+
+    Windows of one pixel are the image as it is.
+    """
+    few = at.shape[3] <= FEW_CHANNELS and _entries(at) <= MOST_OF_FEW
+    return 0 if few or at.size == (1, 1) else _entries(_one(at))
 
 
 def convolve_input_grad(

@@ -13,7 +13,7 @@ from sklearn.utils.validation import indexable
 
 from jaxnets.estimator import CNNClassifier, MLPClassifier, MLPRegressor
 from jaxnets.estimator.network import Run, Trained
-from jaxnets.search.together import Asked
+from jaxnets.search.together import Asked, samples_like
 from jaxnets.training.driver import DivergedError
 
 DURING = ("estimator", "cv", "n_jobs")
@@ -165,8 +165,8 @@ def _deferred(network: Any, queue: _Queue) -> Any:
 def _ask(queue: _Queue, run: Run) -> Trained:
     if queue.found is None:
         queue.asked.add(run)
-        x = run.data.train["x"]
-        return Trained(_zeros(run.spec.model, x.shape[1:], x.dtype), {})
+        like = samples_like(run.data.train["x"], 1)
+        return Trained(_zeros(run.spec.model, like), {})
     if not queue.found:
         return queue.asked.train_one(run)
     found = queue.found.pop()
@@ -179,9 +179,8 @@ def _ask(queue: _Queue, run: Run) -> Trained:
 
 
 @lru_cache(maxsize=32)
-def _zeros(model: Any, shape: tuple[int, ...], dtype: Any) -> Any:
-    """Returns params of zeros."""
-    x = jax.ShapeDtypeStruct((1, *shape), dtype)
+def _zeros(model: Any, x: jax.ShapeDtypeStruct) -> Any:
+    """Returns params of zeros, for samples like x."""
     shapes = jax.eval_shape(model.init, jax.eval_shape(jax.random.key, 0), x)
     return jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), shapes)
 

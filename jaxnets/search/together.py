@@ -124,6 +124,12 @@ def _digest(data: Any) -> bytes:
     return found.digest()
 
 
+def samples_like(x: Any, count: int) -> jax.ShapeDtypeStruct:
+    """Describes so many samples like those of an array, in the precision that JAX gives them."""
+    dtype = jax.dtypes.canonicalize_dtype(x.dtype)
+    return jax.ShapeDtypeStruct((count, *x.shape[1:]), dtype)
+
+
 def _program(run: Run) -> Program:
     leaves = jax.tree.leaves_with_path(run.data)
     shapes = [(str(path), leaf.shape[1:], str(leaf.dtype)) for path, leaf in leaves]
@@ -135,12 +141,11 @@ def _program(run: Run) -> Program:
 def _stays_the_same(run: Run) -> bool:
     """Whether padding changes nothing: no statistics of a batch, no draws of a batch's shape."""
     x = run.data.train["x"]
-    return "dropout" not in run.hparams and _is_fixed(run.spec.model, x.shape[1:], x.dtype)
+    return "dropout" not in run.hparams and _is_fixed(run.spec.model, samples_like(x, 2))
 
 
 @lru_cache(maxsize=64)
-def _is_fixed(model: Any, shape: tuple[int, ...], dtype: Any) -> bool:
-    x = jax.ShapeDtypeStruct((2, *shape), dtype)
+def _is_fixed(model: Any, x: jax.ShapeDtypeStruct) -> bool:
     key = jax.eval_shape(jax.random.key, 0)
     params = jax.eval_shape(calls_of(model).init, key, x)
 

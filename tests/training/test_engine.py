@@ -54,6 +54,8 @@ SETTINGS = {
         RATE | {"l1": 0.01, "l2": 0.02, "width": 3},
     ),
 }
+AMPLIFYING = ("L-BFGS on mini-batches",)
+"""Curvatures of five samples make steps that amplify roundings, by 0.12 of JAX to 6e-6."""
 EACH = pytest.mark.parametrize("name", SETTINGS)
 PIECES = (1, 2, 5, 1000)
 """Steps at a time: within an epoch, across its end, and all of them."""
@@ -89,15 +91,25 @@ def test_checkpoints_and_pieces_of_any_size_change_no_bit(tmp_path, key, name, s
     )
 
 
-@EACH
+@pytest.mark.parametrize("name", [name for name in SETTINGS if name not in AMPLIFYING])
 def test_each_row_of_a_sweep_equals_the_single_run(name):
+    assert_rows_equal_single_runs(*SETTINGS[name], 3e-6)
+
+
+@pytest.mark.parametrize("name", AMPLIFYING)
+def test_each_row_equals_the_single_run_in_double_precision(x64, name):
     spec, data, hparams = SETTINGS[name]
+    data = jax.tree.map(lambda a: a.astype(np.float64) if a.dtype == np.float32 else a, data)
+    assert_rows_equal_single_runs(spec, data, hparams, 1e-11)
+
+
+def assert_rows_equal_single_runs(spec, data, hparams, atol):
     keys = jax.random.split(jax.random.key(1), 5)
     state, history = sweep(spec, keys, data, hparams, group=2)
     for i, key in enumerate(keys):
         row = jax.tree.map(lambda a, i=i: a[i], (state.params, history))
         alone, alone_history = scan(spec, key, data, hparams)
-        chex.assert_trees_all_close(row, (alone.params, alone_history), rtol=0, atol=3e-6)
+        chex.assert_trees_all_close(row, (alone.params, alone_history), rtol=0, atol=atol)
         assert state.step[i] == alone.step
         assert state.key[i] == alone.key
 
