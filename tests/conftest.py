@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from importlib.metadata import version
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -33,9 +34,15 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=No
 hypothesis.settings.load_profile("repeatable")
 
 _compiled = []
-jax.monitoring.register_event_duration_secs_listener(
-    lambda event, seconds, **_: _compiled.append(event) if "backend_compile" in event else None
-)
+
+
+def note_compilation(event, seconds, **_):
+    """Notes which thread compiled."""
+    if "backend_compile" in event:
+        _compiled.append(threading.get_ident())
+
+
+jax.monitoring.register_event_duration_secs_listener(note_compilation)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -59,6 +66,10 @@ def x64():
 
 @pytest.fixture
 def compilations():
-    """Counts the programs compiled since the test began: `compilations()`."""
-    before = len(_compiled)
-    return lambda: len(_compiled) - before
+    """Counts the programs compiled since the test began: `compilations()`.
+
+    Threads that earlier tests left, such as a server's, may still compile; theirs do not count.
+    """
+    before, left = len(_compiled), {thread.ident for thread in threading.enumerate()}
+    left -= {threading.get_ident()}
+    return lambda: sum(thread not in left for thread in _compiled[before:])
