@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 
+EPOCHS = 3
 LEAST = 0.2
 """Seconds of a run, of as many calls as that takes."""
 
@@ -29,3 +30,24 @@ def run_of(call: Callable[[], object], units: float, before: float) -> Callable[
         return {"seconds": seconds / calls / units, "MB": round(memory() - before, 1)}
 
     return run
+
+
+def epochs_of(call: Callable[[int], object], units: float, before: float) -> Callable[[], dict]:
+    """Returns a harness's run: seconds a unit of an epoch, without what is done once a run.
+
+    `call(epochs)` trains from the start, and each epoch does `units` units of work: the time of one
+    epoch is subtracted from that of several.
+    """
+
+    def run() -> dict:
+        once, several = (_seconds(lambda n=n: call(n)) for n in (1, EPOCHS))
+        seconds = (several - once) / (EPOCHS - 1)
+        return {"seconds": seconds / units, "MB": round(memory() - before, 1)}
+
+    return run
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
