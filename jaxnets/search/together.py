@@ -26,7 +26,7 @@ from jaxnets.training.padded import pad, train_padded
 from jaxnets.training.permutation import kind_of
 from jaxnets.training.stopping import EarlyStopping
 from jaxnets.training.sweep import cached_group
-from jaxnets.training.validate import prepare
+from jaxnets.training.validate import prepare, program_state
 
 CHUNK = 8
 """Networks that one device trains side by side, at most."""
@@ -173,13 +173,14 @@ def _chunk(run: Run, cells: list[list[Any]]) -> int:
     most = max(map(len, cells))
     if jax.default_backend() != "cpu":
         return most
-    devices = len(jax.local_devices())
+    devices, x = len(jax.local_devices()), jax.typeof(run.data.train["x"])
+    fits = cached_group(run.spec, program_state(run.spec), x)
 
     def cost(size: int) -> float:
         rounds = -(-sum(-(-len(cell) // size) for cell in cells) // devices)
         return (rounds + 1) * (size + START)
 
-    return min(range(1, min(most, CHUNK, cached_group(run.spec, run.data)) + 1), key=cost)
+    return min(range(1, min(most, CHUNK, fits) + 1), key=cost)
 
 
 def _bits(key: Array) -> bytes:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from functools import partial
+from functools import lru_cache, partial
 from itertools import product
 from typing import Any
 
@@ -98,9 +98,9 @@ def sweep(
         describe(spec, "spec")  # refuses what has no fingerprint before it is called
     data, hparams = prepare(spec, data, hparams, networks=n)
     hparams = jax.tree.map(partial(np.broadcast_to, shape=n), hparams)
-    on_cpu = jax.default_backend() == "cpu"
+    on_cpu, state_id, x = jax.default_backend() == "cpu", program_state(spec), data.train["x"]
     if group is None:
-        group = cached_group(spec, data) if on_cpu else n
+        group = cached_group(spec, state_id, jax.typeof(x)) if on_cpu else n
     at = layout(n, group)
     found = None
     if at.mesh.is_multi_process and (checkpoints or on_record):
@@ -113,7 +113,7 @@ def sweep(
     try:
         shared_key = split_key(keys[0]).order if shared_order else None
         (keys, hparams), (data, shared_key) = at.place((keys, hparams), (data, shared_key))
-        state_id, x = program_state(spec), data.train["x"]
+        x = data.train["x"]
         # Drawn one by one, first params are the same bits, in half the time to compile on a CPU.
         drawn = 1 if on_cpu else at.group
         # As in `fit`: programs must not wait for inputs that could not be allocated.
@@ -155,11 +155,14 @@ def grid(**axes: Any) -> dict[str, Array]:
     return {name: jnp.asarray([p[i] for p in points]) for i, name in enumerate(axes)}
 
 
-def cached_group(spec: TrainSpec, data: Any) -> int:
-    """Counts the networks whose parameters, moments, gradients, activations fit in the cache."""
-    x = data.train["x"]
+@lru_cache(maxsize=256)
+def cached_group(spec: TrainSpec, state_id: str, x: Any) -> int:
+    """Counts the networks whose parameters, moments, gradients, activations fit in the cache.
+
+    `x` is the type of the samples; to trace a model takes longer than to train a small one.
+    """
     drawn = jax.eval_shape(calls_of(spec.model).init, jax.random.key(0), x)
-    batch, numbers = spec.batch_size or len(x), 0
+    batch, numbers = spec.batch_size or x.shape[0], 0
     for leaf in jax.tree.leaves(drawn):
         numbers += (4 + 3 * batch * (leaf.ndim == 1)) * leaf.size
     if spec.batch_size:
