@@ -20,13 +20,13 @@ themselves are in [RESULTS.md](../benchmarks/RESULTS.md).
 """
 REASONS: dict[tuple[str, int], str] = {
     ("samples", 1_000_000): (
-        "what is computed of all points, 40 MB a layer, leaves the caches. The gradient of the same "
-        "points in blocks of 10,000 takes 0.28 of the time, in blocks of 100,000 0.57"
+        "what is computed of all points, 40 MB a layer, leaves the caches. The gradient of the "
+        "same points in blocks of 10,000 takes 0.28 of the time, in blocks of 100,000 0.57"
     ),
     ("vocabulary", 10_000): (
-        "more of the 400,000 words are read, 287,000 in place of 238,000, and no longer fit a chunk "
-        "of 262,144 positions: the rest of the second one is padding, which is computed too. Long "
-        "texts have one such chunk among many"
+        "more of the 400,000 words are read, 287,000 in place of 238,000, and no longer fit a "
+        "chunk of 262,144 positions: the rest of the second one is padding, which is computed "
+        "too. Long texts have one such chunk among many"
     ),
 }
 """Why a unit costs more from this value of this axis on, once it is proven."""
