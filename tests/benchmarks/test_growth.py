@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 
-from benchmarks.growth import curves, report, roofline, words
+from benchmarks.growth import curves, report, roofline, timing, words
 from benchmarks.growth.axes import AXES, shape
 from benchmarks.growth.curves import Curve, Point, Step
 from benchmarks.results import Circumstances
@@ -120,10 +120,21 @@ def test_words_are_drawn_by_zipfs_law():
 @pytest.mark.parametrize("axis", ["width", "samples"])
 def test_our_factories_do_their_units(axis, monkeypatch):
     """A call is timed as often as it fits into the least time, here once."""
-    from benchmarks.growth import perceptrons, timing
+    from benchmarks.growth import perceptrons
 
     monkeypatch.setattr(timing, "LEAST", 1e-3)
     monkeypatch.setattr(perceptrons, "MOST_STEPS", 2)
     found = perceptrons.jaxnets(axis, 10)()
     assert found["seconds"] > 0
     assert found["MB"] >= 0
+
+
+def test_what_is_done_once_a_run_is_not_in_the_time_of_an_epoch(monkeypatch):
+    """Setting up takes 5 seconds of this clock, an epoch 2, for 4 units of work."""
+    now = [0.0]
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
+
+    def train(epochs):
+        now[0] += 5 + 2 * epochs
+
+    assert timing.epochs_of(train, 4, before=0)()["seconds"] == 0.5
