@@ -29,8 +29,8 @@ RECORDED = ("loss", "accuracy")
 PARTS = {"x", "y", "weight"}
 BLOCK, SMALLEST_BLOCK = 500, 16
 """Samples evaluated at a time, and the fewest of large images."""
-BLOCK_ENTRIES = 400_000
-"""How many pixels the images of a block may have, as 500 of MNIST's."""
+BLOCK_ENTRIES = 250_000
+"""How many pixels the images of a block may have, as 318 of MNIST's."""
 
 
 class Narrowable(Protocol):

@@ -272,6 +272,7 @@ BY_HAND = [
     "backprop/highway.py",
     "backprop/mlp.py",
     "backprop/word_net.py",
+    "ops/blocks.py",
     "ops/convolution.py",
     "ops/one_by_one.py",
     "ops/pooling.py",
