@@ -4,6 +4,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 EPOCHS = 3
 LEAST = 0.2
@@ -40,7 +41,7 @@ def epochs_of(call: Callable[[int], object], units: float, before: float) -> Cal
     """
 
     def run() -> dict:
-        once, several = (_seconds(lambda n=n: call(n)) for n in (1, EPOCHS))
+        once, several = (_seconds(partial(call, epochs)) for epochs in (1, EPOCHS))
         seconds = (several - once) / (EPOCHS - 1)
         return {"seconds": seconds / units, "MB": round(memory() - before, 1)}
 
