@@ -26,6 +26,17 @@ def block_of(images: int, entries: int) -> int:
     return next((n for n in range(block, block // 2, -1) if images % n == 0), block)
 
 
+def over(at: Windows, images: int) -> Windows:
+    """Returns the same windows over another number of images.
+
+    Example:
+        >>> from jaxnets.ops.windows import windows
+        >>> over(windows((8, 4, 4, 1), 2, 1, "VALID"), 1).shape
+        (1, 4, 4, 1)
+    """
+    return at._replace(shape=(images, *at.shape[1:]))
+
+
 def map_blocks(form: Form, images: Array, at: Windows, entries: int) -> Array:
     """Applies a form, which takes images and their windows, to each block; `entries` of an image.
 
@@ -36,12 +47,12 @@ def map_blocks(form: Form, images: Array, at: Windows, entries: int) -> Array:
         >>> map_blocks(lambda x, at: 2 * x, images, at, MOST_ENTRIES).ravel().tolist()
         [0.0, 2.0, 4.0]
     """
-    block, whole, rest = _cut(images, at, entries)
+    block, whole, rest = _cut(images, entries)
     if not whole:
         return form(images, at)
-    y = lax.map(lambda part: form(part, _over(at, block)), _stacked(images[:whole], block))
+    y = lax.map(lambda part: form(part, over(at, block)), _stacked(images[:whole], block))
     y = y.reshape(whole, *y.shape[2:])
-    return jnp.concatenate([y, form(images[whole:], _over(at, rest))]) if rest else y
+    return jnp.concatenate([y, form(images[whole:], over(at, rest))]) if rest else y
 
 
 def sum_blocks(
@@ -56,21 +67,21 @@ def sum_blocks(
         >>> float(sum_blocks(lambda x, g, at: (x * g).sum(), x, g, at, MOST_ENTRIES))
         3.0
     """
-    block, whole, rest = _cut(x, at, entries)
+    block, whole, rest = _cut(x, entries)
     if not whole:
         return form(x, g, at)
 
     def of_block(part: tuple[Array, Array]) -> Array:
-        return form(*part, _over(at, block))
+        return form(*part, over(at, block))
 
     parts = _stacked(x[:whole], block), _stacked(g[:whole], block)
     shape = jax.eval_shape(of_block, (parts[0][0], parts[1][0]))
     start = jnp.zeros(shape.shape, shape.dtype)
     total, _ = lax.scan(lambda total, part: (total + of_block(part), None), start, parts)
-    return total + form(x[whole:], g[whole:], _over(at, rest)) if rest else total
+    return total + form(x[whole:], g[whole:], over(at, rest)) if rest else total
 
 
-def _cut(images: Array, at: Windows, entries: int) -> tuple[int, int, int]:
+def _cut(images: Array, entries: int) -> tuple[int, int, int]:
     """The images of a block, those of all full blocks (0 if one has all), and those left."""
     n = len(images)
     block = block_of(n, entries)
@@ -80,8 +91,3 @@ def _cut(images: Array, at: Windows, entries: int) -> tuple[int, int, int]:
 
 def _stacked(images: Array, block: int) -> Array:
     return images.reshape(-1, block, *images.shape[1:])
-
-
-def _over(at: Windows, images: int) -> Windows:
-    """The same windows over another number of images."""
-    return at._replace(shape=(images, *at.shape[1:]))

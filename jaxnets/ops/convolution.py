@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxnets.ops.blocks import MOST_ENTRIES, map_blocks, sum_blocks
+from jaxnets.ops.blocks import MOST_ENTRIES, map_blocks, over, sum_blocks
 from jaxnets.ops.windows import (
     Padding,
     Pair,
@@ -114,7 +114,7 @@ def _evaluation_form(x: Array, kernel: Array, at: Windows) -> Callable:
     """Chooses the form where no gradient is asked for, which for few images is another one."""
     alone, native = len(x) == 1, _has_native(x, at)
     few = at.shape[3] <= FEW_CHANNELS
-    if few and native and _entries(_one(at)) > (MOST_ALONE if alone else MOST_OF_FEW):
+    if few and native and _entries(over(at, 1)) > (MOST_ALONE if alone else MOST_OF_FEW):
         return _forward_native if alone else _forward_one_by_one
     windows_per_map = len(x) * math.prod(at.outputs) / kernel.shape[3]
     if native and kernel.size >= LARGE_KERNEL and windows_per_map <= 2:
@@ -131,7 +131,7 @@ def _has_native(x: Array, at: Windows) -> bool:
 
 def _suits_native(x: Array, channels: int, at: Windows, least: int = MOST_ENTRIES) -> bool:
     """Whether XLA's convolution is faster on a CPU than products, for patches of many channels."""
-    large = channels >= MANY_CHANNELS or _entries(_one(at)) > MOST_OF_ONE
+    large = channels >= MANY_CHANNELS or _entries(over(at, 1)) > MOST_OF_ONE
     return _has_native(x, at) and large and _entries(at) > least
 
 
@@ -148,7 +148,7 @@ def _of_an_image(at: Windows) -> int:
     Windows of one pixel are the image as it is.
     """
     few = at.shape[3] <= FEW_CHANNELS and _entries(at) <= MOST_OF_FEW
-    return 0 if few or at.size == (1, 1) else _entries(_one(at))
+    return 0 if few or at.size == (1, 1) else _entries(over(at, 1))
 
 
 def convolve_input_grad(
@@ -235,13 +235,8 @@ def _forward_entire(x: Array, kernel: Array, at: Windows) -> Array:
 
 def _forward_one_by_one(x: Array, kernel: Array, at: Windows) -> Array:
     """Convolves one image after the other, which stays in cache: XLA's form is slow for more."""
-    one = _one(at)
+    one = over(at, 1)
     return lax.map(lambda image: _forward_native(image[None], kernel, one)[0], x)
-
-
-def _one(at: Windows) -> Windows:
-    """The windows over one of the images."""
-    return at._replace(shape=(1, *at.shape[1:]))
 
 
 def _input_grad_in_blocks(g: Array, kernel: Array, at: Windows) -> Array:

@@ -98,9 +98,10 @@ def sweep(
         describe(spec, "spec")  # refuses what has no fingerprint before it is called
     data, hparams = prepare(spec, data, hparams, networks=n)
     hparams = jax.tree.map(partial(np.broadcast_to, shape=n), hparams)
-    on_cpu, state_id, x = jax.default_backend() == "cpu", program_state(spec), data.train["x"]
+    on_cpu, state_id = jax.default_backend() == "cpu", program_state(spec)
     if group is None:
-        group = cached_group(spec, state_id, jax.typeof(x)) if on_cpu else n
+        samples_type = jax.typeof(data.train["x"])
+        group = cached_group(spec, state_id, samples_type) if on_cpu else n
     at = layout(n, group)
     found = None
     if at.mesh.is_multi_process and (checkpoints or on_record):
