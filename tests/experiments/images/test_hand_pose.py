@@ -57,7 +57,7 @@ def test_errors_are_distances_of_joints():
 
 def made_up(**changes):
     """Errors of 0.1 with as little spread as expected; `changes` are factors of arms."""
-    result = {"pictures": np.asarray([1024, 8192, FRESH]), "longest": np.asarray(20480)}
+    result = {"pictures": np.asarray([1024, 8192, FRESH]), "longest": np.asarray(Config.longest)}
     for name in ARMS:
         for measure in ("mean", "tail"):
             factor = np.asarray(changes.get(name, 1.0)) * np.ones(3)
@@ -98,4 +98,4 @@ def test_the_table_says_what_was_measured():
     text = hand_pose.table(result)
     assert "of the mean pose 0.2700" in text
     assert "| dropout | 0.0500 ± 0.0003 | 0.0500 ± 0.0003 | 0.0500 ± 0.0003 |" in text
-    assert "plain, drawn on the fly, 20480 updates: 0.0500" in text
+    assert f"plain, drawn on the fly, {Config.longest} updates: 0.0500" in text
