@@ -310,7 +310,11 @@ RULES: dict[str, tuple[Rule, ...]] = {
             "be above `dimensions` + 2, to predict each from the others",
         ),
     ),
-    "shape_optimisation": (_at_least("points", 10), _at_least("cells", 8)),
+    "shape_optimisation": (
+        _at_least("points", 10),
+        _at_least("cells", 8),
+        _at_least("counted", 8),
+    ),
     "threshold_units": (_rise("inputs"), _at_most("inputs", 4)),
     "vanishing_gradients": (
         _rise("depths"),

@@ -43,31 +43,29 @@ def follow(
     steps: int,
     cells: int,
     rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> np.ndarray:
     """Goes from the first code towards points of a surface, by Adam on meshes of its codes.
 
     Each step builds the mesh of the code, and takes the gradient from its vertices to the code.
 
     Returns:
-        The codes `[steps + 1, dimensions]`, and handles and pieces of their meshes
-        `[steps + 1, 2]`; both stay as they are from where there is no surface.
+        The codes `[steps + 1, dimensions]`, which stay as they are from where there is no surface.
     """
     codes = params["params"]["codes"]
     rate = 0.04 * jnp.linalg.norm(codes[1] - codes[0]) / np.sqrt(model.dimensions)
     optimiser = optax.adam(rate)
     code, goal = codes[0], jnp.asarray(target, jnp.float32)
-    state, path, found = optimiser.init(code), [], []
-    for _ in range(steps + 1):
+    state, path = optimiser.init(code), [np.asarray(code)]
+    for _ in range(steps):
         mesh = coded.mesh(model, params, code, cells)
-        path.append(np.asarray(code))
-        found.append(coded.holes(mesh))
         if mesh is not None:
             some = mesh.vertices[rng.choice(len(mesh.vertices), VERTICES)]
             vertices = jnp.asarray(some, jnp.float32)
             _, slope = loss_and_slope(model, params, code, vertices, goal)
             update, state = optimiser.update(slope, state)
             code = optax.apply_updates(code, update)
-    return np.stack(path), np.stack(found)
+        path.append(np.asarray(code))
+    return np.stack(path)
 
 
 def speed_errors(

@@ -181,6 +181,7 @@ BROKEN = [
     ("shape_family", "cars", 8),
     ("shape_optimisation", "points", 9),
     ("shape_optimisation", "cells", 7),
+    ("shape_optimisation", "counted", 7),
     ("threshold_units", "inputs", (2, 1)),
     ("threshold_units", "inputs", (4, 5)),
     ("vanishing_gradients", "depths", (4, 2)),
