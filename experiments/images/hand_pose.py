@@ -13,8 +13,8 @@ Mining is compared with plain training at equal updates and at equal compute: a 
 taken to cost two forward passes, so that a mining step costs (64 + 3 x 32) / (3 x 32) of a plain
 one, and mining gets as many fewer updates. Errors are distances of joints in halves of the
 picture's width, in which a finger is 0.17 wide; all claims but one compare errors of the same seed.
-What counts is in `experiments/claims/hand_pose`. Last, plain networks see new pictures in thirteen
-times as many updates, for which 15 minutes suffice: how near a network of this size comes.
+What counts is in `experiments/claims/hand_pose`. Last, plain networks see new pictures in almost
+ten times as many updates: how near a network of this size comes.
 Expect 0.15, 0.1 and 0.09, by the number of pictures.
 """
 
@@ -74,7 +74,7 @@ class Config:
     seeds: int = 8
     pictures: tuple[int, ...] = (1024, 8192)
     updates: int = 2560
-    longest: int = 32768
+    longest: int = 24576
     """Updates of the plain networks that see new pictures at last."""
     batch_size: int = 32
     candidates: int = 64
