@@ -181,6 +181,16 @@ def test_images_flat_or_not_with_pixels_of_either_kind_are_the_same():
         np.testing.assert_allclose(other.predict_proba(x), net.predict_proba(images / 255), 1e-3)
 
 
+def test_pixels_in_a_table_are_those_of_an_array():
+    pandas = pytest.importorskip("pandas", reason="needs the extra [pandas]")
+    pixels, y = (DIGITS.data[:300] * 15).astype(np.uint8), DIGITS.target[:300]
+    net = CNNClassifier(image_shape=(8, 8), epochs=2, random_state=0).fit(pixels, y)
+    table = pandas.DataFrame(pixels, columns=[f"p{i}" for i in range(64)])
+    other = CNNClassifier(image_shape=(8, 8), epochs=2, random_state=0).fit(table, y)
+    same_params(net, other, rtol=1e-6)
+    np.testing.assert_allclose(other.predict_proba(table), net.predict_proba(pixels), 1e-6)
+
+
 def test_images_are_classified():
     x, y = DIGITS.images / 16, DIGITS.target
     layers, options = (Conv(8, 3), Activate("relu"), MaxPool(2)), {"random_state": 0}

@@ -5,11 +5,18 @@ import pickle
 import numpy as np
 import optax
 import pytest
+import sklearn
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_digits, load_iris, make_regression
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import GridSearchCV, KFold, StratifiedKFold
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.random_projection import GaussianRandomProjection
+from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import check_estimator
 
 from jaxnets.estimator import CNNClassifier, MLPClassifier, MLPRegressor
@@ -62,6 +69,74 @@ def test_a_pipeline_prepares_each_fold_by_itself():
         key = f"mean_test_{name}"
         np.testing.assert_allclose(ours.cv_results_[key], theirs.cv_results_[key], rtol=1e-4)
     assert type(ours.best_estimator_[-1]) is MLPClassifier
+
+
+def test_what_draws_without_a_seed_draws_as_in_a_grid_search():
+    pipe = make_pipeline(StandardScaler(), GaussianRandomProjection(3), NET)
+    found = []
+    for search in (SweepSearchCV, GridSearchCV):
+        check_random_state(None).seed(5)
+        found.append(search(pipe, {"mlpclassifier__learning_rate": [0.01, 0.1]}, cv=3).fit(X, Y))
+    assert_same(*found)
+
+
+class Turn(TransformerMixin, BaseEstimator):
+    """Turns samples by another random matrix at each fit."""
+
+    def fit(self, x, y=None):
+        noise = np.random.default_rng().normal(size=(x.shape[1],) * 2)
+        self.matrix_ = np.linalg.qr(noise)[0]
+        return self
+
+    def transform(self, x):
+        return x @ self.matrix_
+
+
+def test_networks_are_scored_on_the_features_that_they_were_trained_on():
+    net = MLPClassifier((), epochs=60, batch_size=None, learning_rate=0.1, random_state=0)
+    pipe = make_pipeline(StandardScaler(), Turn(), net)
+    found = SweepSearchCV(pipe, {"mlpclassifier__l2": [0.0, 1e-4]}, cv=3).fit(X, Y)
+    assert (found.cv_results_["mean_test_score"] > 0.85).all()
+
+
+def test_the_first_sample_may_have_weight_0():
+    weight = np.ones(len(Y))
+    weight[:40] = 0
+    folds, grid = KFold(3, shuffle=True, random_state=0), {"learning_rate": [1e-3, 1e-2]}
+    ours, theirs = (
+        search(NET, grid, cv=folds, error_score="raise").fit(X, Y, sample_weight=weight)
+        for search in (SweepSearchCV, GridSearchCV)
+    )
+    assert_same(ours, theirs)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_networks_of_one_against_the_rest_have_their_own_targets(dtype):
+    net = MLPClassifier((6,), epochs=20, learning_rate=0.03, random_state=0)
+    grid = {"estimator__l2": [0.0, 1e-3]}
+    assert_same(*searches(OneVsRestClassifier(net), grid, X.astype(dtype), cv=3))
+
+
+def test_a_network_within_another_estimator_can_be_pickled():
+    x, y = make_regression(60, 3, random_state=0)
+    net = MLPRegressor((4,), epochs=5, random_state=0)
+    net = TransformedTargetRegressor(net, transformer=StandardScaler())
+    found = SweepSearchCV(net, {"regressor__l2": [0.0, 1e-3]}, cv=2).fit(x, y)
+    again = pickle.loads(pickle.dumps(found))
+    np.testing.assert_array_equal(again.predict(x), found.predict(x))
+    assert type(again.best_estimator_.regressor_) is MLPRegressor
+
+
+def test_weights_are_routed_to_the_network_and_to_the_score():
+    weight = np.tile([0.5, 2.0], 75)
+    with sklearn.config_context(enable_metadata_routing=True):
+        net = MLPClassifier((4,), epochs=5, random_state=0).set_fit_request(sample_weight=True)
+        score = make_scorer(accuracy_score).set_score_request(sample_weight=True)
+        ours, theirs = (
+            search(net, {"l2": [0.0, 1e-2]}, cv=3, scoring=score).fit(X, Y, sample_weight=weight)
+            for search in (SweepSearchCV, GridSearchCV)
+        )
+    assert_same(ours, theirs)
 
 
 def test_numbers_are_searched_too():

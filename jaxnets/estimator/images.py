@@ -118,7 +118,7 @@ class CNNClassifier(Classifier):
         shape = np.shape(x)[1:]
         if len(shape) > 1 and _with_channels(shape) != self.image_shape_:
             raise ValueError(f"images have shape {shape}; those of fit had {self.image_shape_}")
-        if getattr(x, "dtype", None) == np.uint8:
+        if _has_pixels(x):
             x = x / np.float32(255)
         return x.reshape(len(x), -1) if len(shape) > 1 else x
 
@@ -137,6 +137,12 @@ class _Flat(nn.Module):
 
     def __call__(self, x: Array) -> Array:
         return x.reshape(len(x), -1)
+
+
+def _has_pixels(x: Any) -> bool:
+    """Whether an array, or every column of a table, is of uint8."""
+    kinds = x.dtypes if hasattr(x, "columns") else [getattr(x, "dtype", None)]
+    return all(kind == np.uint8 for kind in kinds)
 
 
 def _sizes(shape: Any) -> tuple[int, ...]:

@@ -1,6 +1,7 @@
 """What the estimators share: parameters, one training run, and predictions."""
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -56,6 +57,10 @@ class Run(NamedTuple):
             state=self.start,
         )
         return Trained(*jax.device_get((state.params, history, state.opt_state)))
+
+
+RUNNER: ContextVar[Callable[[Run], Trained]] = ContextVar("RUNNER", default=Run.fit)
+"""What trains the run of an estimator; a search collects the runs first, to train many at once."""
 
 
 class Samples(NamedTuple):
@@ -134,7 +139,7 @@ class Network(BaseEstimator):
         if start is not None:
             _require_same_shapes(start, self.model_, dataset.train["x"])
             run = run._replace(start=_state(run, start))
-        trained = self._run(run)
+        trained = RUNNER.get()(run)
         self.params_, self.history_ = trained.params, trained.history
         self._opt_state = None
         self._summarise()
@@ -166,9 +171,6 @@ class Network(BaseEstimator):
         self.n_iter_ = len(self.loss_curve_)
         if "valid_accuracy" in self.history_:
             self.validation_scores_ = self.history_["valid_accuracy"].tolist()
-
-    def _run(self, run: Run) -> Trained:
-        return run.fit()
 
     def _hparams(self) -> dict[str, float]:
         return {"learning_rate": self.learning_rate, "l2": self.l2}

@@ -1,23 +1,21 @@
 """Cross-validation: what scikit-learn does, before and after all networks have trained."""
 
 import time
-from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-import jax
 import numpy as np
-from sklearn.base import clone, is_classifier
+from sklearn.base import is_classifier
+from sklearn.metrics import check_scoring
 from sklearn.model_selection import GridSearchCV, check_cv
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import indexable
 
 from jaxnets.estimator import CNNClassifier, MLPClassifier, MLPRegressor
-from jaxnets.estimator.network import Run, Trained
-from jaxnets.search.together import Asked, samples_like
-from jaxnets.training.driver import DivergedError
+from jaxnets.estimator.network import RUNNER, Run, Trained
+from jaxnets.search.together import Asked
 
-DURING = ("estimator", "cv", "n_jobs")
-"""Parameters that are others while all is scored."""
 OURS = (MLPClassifier, MLPRegressor, CNNClassifier)
 
 
@@ -93,35 +91,53 @@ class SweepSearchCV(GridSearchCV):
             TypeError: an estimator without a network of `jaxnets.estimator`.
             ValueError: as `GridSearchCV` and the estimators do.
         """
-        given = self.estimator
+        _require_network(self.estimator)
         X, y = indexable(X, y)
         groups = params.pop("groups", None)
-        folds = check_cv(self.cv, y, classifier=is_classifier(given))
+        folds = check_cv(self.cv, y, classifier=is_classifier(self.estimator))
         splits = list(folds.split(X, y, groups))
-        queue = _Queue()
-        deferred = _with_networks(given, queue)
+        asked, numbers = Asked(), check_random_state(None)
+        drawn = numbers.get_state()
         collected = GridSearchCV(
-            deferred,
+            self.estimator,
             self.param_grid,
-            scoring=_nothing,
+            scoring=_Nothing(check_scoring(self.estimator, scoring=self.scoring)),
             refit=False,
             cv=splits,
             error_score=self.error_score,
         )
-        collected.fit(X, y, **params)
+        with _trained_by(asked.add):
+            collected.fit(X, y, **params)
         began = time.perf_counter()
-        queue.found = queue.asked.train(_largest_test(splits) if self.refit else 0)[::-1]
+        asked.train(_largest_test(splits) if self.refit else 0)
         self.train_seconds_ = time.perf_counter() - began
-        before = {name: getattr(self, name) for name in DURING}
-        self.__dict__.update(zip(DURING, (deferred, splits, None), strict=True))
+        numbers.set_state(drawn)  # what has no seed draws the same again
+        before = self.cv, self.n_jobs
+        self.cv, self.n_jobs = splits, None
         try:
-            super().fit(X, y, **params)
+            with _trained_by(asked.answer):
+                super().fit(X, y, **params)
         finally:
-            self.__dict__.update(before)
-            _restore(deferred)
-        if self.refit:
-            _restore(self.best_estimator_)
+            self.cv, self.n_jobs = before
         return self
+
+
+def _require_network(estimator: Any) -> None:
+    inside = estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else ()
+    if not any(isinstance(part, OURS) for part in (estimator, *inside)):
+        raise TypeError(
+            f"the estimator is a {type(estimator).__name__} without a network of jaxnets."
+            "estimator: use GridSearchCV"
+        )
+
+
+@contextmanager
+def _trained_by(runner: Callable[[Run], Trained]) -> Iterator[None]:
+    before = RUNNER.set(runner)
+    try:
+        yield
+    finally:
+        RUNNER.reset(before)
 
 
 def _largest_test(splits: list[Any]) -> int:
@@ -129,64 +145,14 @@ def _largest_test(splits: list[Any]) -> int:
     return max(len(test) for _, test in splits)
 
 
-def _nothing(estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
-    return 0.0
+class _Nothing:
+    """Scores nothing, and takes what scorers are given."""
 
+    def __init__(self, scorer: Any):
+        if hasattr(scorer, "get_metadata_routing"):
+            self.get_metadata_routing = scorer.get_metadata_routing
 
-class _Queue:
-    """The runs that an estimator asks for, and afterwards their results, the first one last."""
-
-    def __init__(self) -> None:
-        self.asked = Asked()
-        self.found: list[Any] | None = None
-
-
-def _with_networks(estimator: Any, queue: _Queue) -> Any:
-    """Clones an estimator, with networks that ask the queue instead of training."""
-    if isinstance(estimator, OURS):
-        return _deferred(estimator, queue)
-    inside = estimator.get_params(deep=True) if hasattr(estimator, "get_params") else {}
-    ours = {name: value for name, value in inside.items() if isinstance(value, OURS)}
-    if not ours:
-        raise TypeError(
-            f"the estimator is a {type(estimator).__name__} without a network of jaxnets."
-            "estimator: use GridSearchCV"
-        )
-    return clone(estimator).set_params(**{n: _deferred(v, queue) for n, v in ours.items()})
-
-
-def _deferred(network: Any, queue: _Queue) -> Any:
-    kind = type(network)
-    members: dict[str, Any] = {"_run": partial(_ask, queue), "given_kind": kind}
-    deferred = type(kind.__name__, (kind,), members)
-    return deferred(**network.get_params(deep=False))
-
-
-def _ask(queue: _Queue, run: Run) -> Trained:
-    if queue.found is None:
-        queue.asked.add(run)
-        like = samples_like(run.data.train["x"], 1)
-        return Trained(_zeros(run.spec.model, like), {})
-    if not queue.found:
-        return queue.asked.train_one(run)
-    found = queue.found.pop()
-    if isinstance(found, Exception):
-        raise found
-    params, history, _ = found
-    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((params, history))):
-        raise DivergedError("the loss is not finite; try a smaller learning rate", params, history)
-    return found
-
-
-@lru_cache(maxsize=32)
-def _zeros(model: Any, x: jax.ShapeDtypeStruct) -> Any:
-    """Returns params of zeros, for samples like x."""
-    shapes = jax.eval_shape(model.init, jax.eval_shape(jax.random.key, 0), x)
-    return jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), shapes)
-
-
-def _restore(estimator: Any) -> None:
-    """Makes networks trained at last what they were before the search."""
-    for part in (estimator, *estimator.get_params(deep=True).values()):
-        if hasattr(part, "given_kind") and isinstance(part, OURS):
-            part.__class__ = part.given_kind
+    def __call__(
+        self, estimator: Any, X: Any, y: Any = None, sample_weight: Any = None, **params: Any
+    ) -> float:
+        return 0.0

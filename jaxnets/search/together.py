@@ -21,6 +21,7 @@ from jaxnets.estimator.network import Run, Trained
 from jaxnets.host.checks import require_not_forked
 from jaxnets.objective import apply_in_training, calls_of
 from jaxnets.parallel.rows import ROWS, layout, map_in_groups
+from jaxnets.training.driver import DivergedError
 from jaxnets.training.loop import train
 from jaxnets.training.padded import pad, train_padded
 from jaxnets.training.permutation import kind_of
@@ -32,6 +33,15 @@ CHUNK = 8
 """Networks that one device trains side by side, at most."""
 START = 1.5
 """What a chunk costs on a CPU beside its networks, in networks."""
+
+
+class Name(NamedTuple):
+    """What makes two runs the same."""
+
+    data: bytes
+    spec: Any
+    key: bytes
+    hparams: str
 
 
 class Program(NamedTuple):
@@ -55,41 +65,59 @@ class Sizes(NamedTuple):
 
 
 class Asked:
-    """Runs that were asked for, of which equal data are stored once."""
+    """Runs that were asked for, and what they have found; equal data are stored once."""
 
     def __init__(self) -> None:
-        self.runs: list[Run] = []
+        self.runs: dict[Name, Run] = {}
+        self.found: dict[Name, Trained | Exception] = {}
         self.data: dict[bytes, Dataset] = {}
         self.checked: dict[tuple[int, Any], Dataset] = {}
         self.sizes: dict[Program, Sizes] = {}
 
-    def add(self, run: Run) -> None:
-        """Takes note of a run."""
-        data = self.data.setdefault(_digest(run.data), run.data)
-        self.runs.append(run._replace(data=data))
+    def add(self, run: Run) -> Trained:
+        """Takes note of a run; returns params of zeros."""
+        name = _name(run)
+        data = self.data.setdefault(name.data, run.data)
+        self.runs[name] = run._replace(data=data)
+        return Trained(_zeros(run.spec.model, samples_like(run.data.train["x"], 1)), {})
 
-    def train(self, more: int) -> list[Trained | Exception]:
-        """Trains all runs; of those that are refused, returns the error.
+    def train(self, more: int) -> None:
+        """Trains all runs.
 
         Args:
             more: by how many samples a later run, see `train_one`, may exceed these.
         """
         require_not_forked()
-        found: list[Any] = [None] * len(self.runs)
-        programs: dict[Program, dict[int, Run]] = defaultdict(dict)
-        for i, run in enumerate(self.runs):
+        programs: dict[Program, dict[Name, Run]] = defaultdict(dict)
+        for name, run in self.runs.items():
             try:
                 ready = self._ready(run)
             except (ValueError, TypeError) as error:
-                found[i] = error
+                self.found[name] = error
                 continue
-            programs[_program(ready)][i] = ready
+            programs[_program(ready)][name] = ready
         for program, runs in programs.items():
             self.sizes[program] = _sizes(list(runs.values()), more, program.padded)
             results = _train(self.sizes[program], list(runs.values()))
-            for i, result in zip(runs, results, strict=True):
-                found[i] = result
-        self.runs, self.data, self.checked = [], {}, {}
+            self.found.update(zip(runs, results, strict=True))
+        self.runs, self.data, self.checked = {}, {}, {}
+
+    def answer(self, run: Run) -> Trained:
+        """Returns what a run has found; one that nobody asked for is trained now.
+
+        Raises:
+            ValueError, TypeError: what `fit` raises of the run.
+            DivergedError: what it has found is not finite.
+        """
+        found = self.found.get(_name(run))
+        if found is None:
+            return self.train_one(run)
+        if isinstance(found, Exception):
+            raise found
+        params, history, _ = found
+        if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((params, history))):
+            message = "the loss is not finite; try a smaller learning rate"
+            raise DivergedError(message, params, history)
         return found
 
     def train_one(self, run: Run) -> Trained:
@@ -106,7 +134,7 @@ class Asked:
         """Checks a run, the same data once; raises what `fit` raises."""
         place = id(run.data), run.spec
         known = self.checked.get(place)
-        few = run.data if known is None else jax.tree.map(lambda a: a[:1], run.data)
+        few = run.data if known is None else _first_samples(run.data)
         n = _count(run)
         data, hparams = prepare(run.spec, few, run.hparams, samples=n, on_host=True)
         return run._replace(data=self.checked.setdefault(place, data), hparams=dict(hparams))
@@ -114,6 +142,22 @@ class Asked:
 
 def _count(run: Run) -> int:
     return len(run.data.train["x"])
+
+
+def _first_samples(data: Any) -> Any:
+    """Returns the first sample of each part, without its weight, which may be 0."""
+    return type(data)(*(part and {name: part[name][:1] for name in "xy"} for part in data))
+
+
+def _name(run: Run) -> Name:
+    return Name(_digest(run.data), run.spec, _bits(run.key), repr(sorted(run.hparams.items())))
+
+
+@lru_cache(maxsize=32)
+def _zeros(model: Any, x: jax.ShapeDtypeStruct) -> Any:
+    """Returns params of zeros, for samples like x."""
+    shapes = jax.eval_shape(model.init, jax.eval_shape(jax.random.key, 0), x)
+    return jax.tree.map(lambda s: np.zeros(s.shape, s.dtype), shapes)
 
 
 def _digest(data: Any) -> bytes:
@@ -191,7 +235,7 @@ def _cells(runs: Iterable[Run]) -> list[list[tuple[int, Run]]]:
     """Gathers the runs on each data set."""
     cells: dict[int, list[tuple[int, Run]]] = defaultdict(list)
     for i, run in enumerate(runs):
-        cells[id(run.data.train["x"])].append((i, run))
+        cells[id(run.data)].append((i, run))
     return list(cells.values())
 
 
