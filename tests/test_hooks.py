@@ -50,6 +50,20 @@ def test_of_a_sweep_it_gets_arrays(key):
     assert seen[0][1]["train_loss"].shape == (3,)
 
 
+@pytest.mark.parametrize("stopping", [None, jn.EarlyStopping("train_loss", patience=1)])
+def test_of_a_sweep_it_gets_each_network_once_and_nan_after_it_stopped(key, stopping):
+    """Five networks in groups of two need more rows, and do not stop at the same time."""
+    seen, hook = collect()
+    rates = {"learning_rate": [1e-3, 1.0, 1e-3, 3.0, 1e-2]}
+    spec = replace(SPEC, stopping=stopping)
+    keys = jax.random.split(key, 5)
+    _, history = jn.sweep(spec, keys, DATA, rates, group=2, on_record=hook)
+    for i, (_, metrics) in enumerate(seen):
+        for name, values in metrics.items():
+            np.testing.assert_array_equal(values, history[name][:, i], err_msg=name)
+    assert np.isnan(history["train_loss"]).any() == (stopping is not None)
+
+
 def test_a_hook_changes_nothing(key):
     plain, before = jn.fit(SPEC, key, DATA, RATE)
     state, history = jn.fit(SPEC, key, DATA, RATE, on_record=lambda *_: None)

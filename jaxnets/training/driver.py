@@ -17,6 +17,7 @@ from jaxnets.storage.run_folder import RunWriter
 from jaxnets.training.finite import first_not_finite
 from jaxnets.training.loop import Carry, History, State
 from jaxnets.training.spec import TrainSpec
+from jaxnets.training.stopping import cut_off
 
 PIECE_SECONDS = 0.25
 """What a piece should take where a bar is shown or a signal may come."""
@@ -69,6 +70,22 @@ class Job(NamedTuple):
     """Whether the gradient overflows at a state; asked where steps have changed no param."""
     begun: int = 0
     """Steps that its first state has taken."""
+    networks: int | None = None
+    """How many a sweep trains, where its arrays may have more rows to fill the last group."""
+
+    def seen(self, carry: Carry) -> History:
+        """Returns the history on the host; of a sweep without filling, and NaN after an early stop.
+
+        Of a sweep on several processes, it is that of the networks that this one trains.
+        """
+        history = jax.device_get({name: _here(rows) for name, rows in carry.history.items()})
+        if self.networks is None:
+            return history
+        history = {name: rows[: self.networks] for name, rows in history.items()}
+        if not self.spec.stopping:
+            return history
+        stopped = np.asarray(_here(carry.watched.records))[: self.networks]
+        return cut_off(history, self.records(self.begun) + stopped)
 
     def records(self, step: int) -> int:
         """Counts the rows of the history that are complete after so many steps."""
@@ -130,12 +147,12 @@ def drive(
                 records = int(np.max(carry.watched.records))
                 step = total = job.begun + records * job.spec.record_every * per_epoch
             if bar is not None:
-                _show(bar, carry.history, job.records(step))
+                _show(bar, job, carry, job.records(step))
                 bar.update(step // per_epoch - bar.n)
             if report is not None:
-                report.tell(carry.history, job.records(step))
+                report.tell(job, carry, job.records(step))
             if writer is not None and writer.must_save(step, total):
-                writer.save(step, carry, carry.history)
+                writer.save(step, carry, job.seen(carry))
                 writer.stop_if_asked(step, total)
     return carry
 
@@ -149,10 +166,10 @@ class Report:
     """Records that need no telling any more."""
     every: int
 
-    def tell(self, history: History, records: int) -> None:
+    def tell(self, job: Job, carry: Carry, records: int) -> None:
         """Tells the records that are new."""
         if jax.process_index() == 0 and records > self.told:
-            rows = jax.device_get(history)
+            rows = job.seen(carry)
             for i in range(self.told, records):
                 row = {name: values[..., i] for name, values in rows.items()}
                 self.hook(
@@ -212,9 +229,9 @@ def _stop_if_diverged(
         return
     writer, report = out
     if writer is not None:
-        writer.save(step, carry, carry.history)
+        writer.save(step, carry, job.seen(carry))
     if report is not None:
-        report.tell(carry.history, job.records(step))
+        report.tell(job, carry, job.records(step))
     raise describe(job, carry, step)
 
 
@@ -283,10 +300,10 @@ def reason(before: Carry, after: Carry, step: int) -> str:
     return f"the losses of the epoch overflow at step {step}, one by one or in their sum"
 
 
-def _show(bar: Any, history: History, records: int) -> None:
+def _show(bar: Any, job: Job, carry: Carry, records: int) -> None:
     """Writes the newest row of the history beside the bar."""
     if records:
-        newest = {k: np.asarray(_here(rows))[..., records - 1] for k, rows in history.items()}
+        newest = {name: rows[..., records - 1] for name, rows in job.seen(carry).items()}
         means = {name: f"{_finite_mean(values):.4g}" for name, values in newest.items()}
         bar.set_postfix(means, refresh=False)
 

@@ -126,7 +126,7 @@ def sweep(
             carry = going_on(carry, at.place(state, None)[0])
         static = (spec, state_id, at.group, at.mesh)
         program = partial(_advance, *static, (hparams, order_keys), (data, shared_key))
-        job = Job(spec, program, samples, stops_if_diverged=False, begun=taken)
+        job = Job(spec, program, samples, stops_if_diverged=False, begun=taken, networks=n)
         carry = drive(job, carry, progress, checkpoints, found, on_record)
         state, history, watched = at.collect((carry.state, carry.history, carry.watched))
     except (MemoryError, jax.errors.JaxRuntimeError) as error:
