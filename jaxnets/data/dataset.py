@@ -68,9 +68,8 @@ def split(
         samples["weight"] = checks.as_weights(weight, "weight")
     for name, array in samples.items():
         checks.require_same_length(samples["x"], array, ("x", name))
-    n = len(samples["x"])
-    order = _order(samples["y"], seed, stratify)
-    rows = np.split(order, np.cumsum(_counts(fractions, n))[:-1])
+    counts = _counts(fractions, len(samples["x"]))
+    rows = _cut(samples["y"], counts, seed, stratify)
     valid, test = (_take(samples, row) if len(row) else None for row in rows[1:])
     return Dataset(_take(samples, rows[0]), valid, test)
 
@@ -167,9 +166,10 @@ def folds(
     checks.require_count(k, "k")
     if not 2 <= k <= len(part["x"]):
         raise ValueError(f"k is {k}; {len(part['x'])} samples make 2 to {len(part['x'])} folds")
-    order = _order(part["y"], seed, stratify)
-    for held in np.array_split(order, k):
-        yield Dataset(_take(part, np.setdiff1d(order, held)), _take(part, held))
+    rows = np.arange(len(part["x"]))
+    counts = np.array([len(some) for some in np.array_split(rows, k)])
+    for held in _cut(part["y"], counts, seed, stratify):
+        yield Dataset(_take(part, np.setdiff1d(rows, held)), _take(part, held))
 
 
 def from_npz(
@@ -269,18 +269,32 @@ def _permutation(samples: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).permutation(samples)
 
 
-def _order(y: np.ndarray, seed: int, stratify: bool) -> np.ndarray:
-    """Shuffles the rows, or spreads each class evenly over all of them."""
+def _cut(y: np.ndarray, counts: np.ndarray, seed: int, stratify: bool) -> list[np.ndarray]:
+    """Shuffles the rows and cuts them into parts of so many, with all classes in each if asked."""
     order = _permutation(len(y), seed)
     if not stratify:
-        return order
+        return np.split(order, np.cumsum(counts)[:-1])
     if y.ndim != 1 or not checks.is_integer(y.dtype):
         raise ValueError(f"stratify needs class labels [samples]; y is {y.dtype} {y.shape}")
-    places = np.empty(len(y))
-    for label in np.unique(y):
-        own = np.flatnonzero(y[order] == label)
-        places[own] = (np.arange(len(own)) + 0.5) / len(own)
-    return order[np.argsort(places, kind="stable")]
+    labels, sizes = np.unique(y, return_counts=True)
+    part = np.empty(len(y), int)
+    for label, share in zip(labels, _shares(sizes, counts), strict=True):
+        part[y[order] == label] = np.repeat(np.arange(len(counts)), share)
+    return [order[part == i] for i in range(len(counts))]
+
+
+def _shares(sizes: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Rounds `sizes counts^T / samples` up or down, so that rows and columns keep their sums.
+
+    What rounding down leaves of a class goes to the parts that still lack most (Gale, 1957).
+    """
+    shares = sizes[:, None] * counts[None] // counts.sum()
+    missing = counts - shares.sum(axis=0)
+    for share, left in zip(shares, sizes - shares.sum(axis=1), strict=True):
+        parts = np.argsort(-missing, kind="stable")[:left]
+        share[parts] += 1
+        missing[parts] -= 1
+    return shares
 
 
 def _take(part: Part, rows: np.ndarray) -> Part:

@@ -4,7 +4,8 @@
     data = standardise(from_arrays(table.x, table.y, stratify=True))
 
 A column of numbers is one feature. A column of words is as many as it has different words, each 0
-or 1. The target is a column too: words and integers are classes, other numbers a regression target.
+or 1. The target is a column too: words and whole numbers are classes unless you say otherwise,
+other numbers a regression target. Numbers are single precision where that merges none of them.
 """
 
 import csv
@@ -35,13 +36,20 @@ class Table(NamedTuple):
     """What the labels stand for; None for a regression target."""
 
 
-def from_csv(path: str | PathLike[str], target: str, *, separator: str = ",") -> Table:
+def from_csv(
+    path: str | PathLike[str],
+    target: str,
+    *,
+    separator: str = ",",
+    classes: bool | None = None,
+) -> Table:
     r"""Reads a CSV file with the names of the columns in its first line, as UTF-8.
 
     Args:
         path: of the file.
         target: the name of the column to predict.
         separator: what separates the columns.
+        classes: as in `from_columns`.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -79,19 +87,22 @@ def from_csv(path: str | PathLike[str], target: str, *, separator: str = ",") ->
     if not rows:
         raise ValueError(f"{path} has no line below the names of the columns")
     columns = {name: [row[i].strip() for row in rows] for i, name in enumerate(names)}
-    return from_columns(columns, target)
+    return from_columns(columns, target, classes=classes)
 
 
-def from_columns(columns: Any, target: str) -> Table:
+def from_columns(columns: Any, target: str, *, classes: bool | None = None) -> Table:
     """Makes samples and targets of columns by name, such as a data frame of pandas or Polars.
 
     Args:
         columns: names to arrays or lists `[samples]` of numbers, booleans or words.
         target: the name of the column to predict.
+        classes: whether the target has classes; by default words and whole numbers are, of which
+            there may be 100.
 
     Raises:
         ValueError: an unknown target, columns of different lengths, a missing value, no feature,
-            a target with one class, or a column with more than 100 different words.
+            a target with one class or with too many, or a column with more than 100 different
+            words.
         TypeError: values that are neither numbers nor words, or no columns by name.
 
     Example:
@@ -113,8 +124,8 @@ def from_columns(columns: Any, target: str) -> Table:
     parts = [_features(values, str(name)) for name, values in found.items()]
     x = np.concatenate([part for part, _ in parts], axis=1)
     features = [name for _, names in parts for name in names]
-    y, classes = _target(goal, str(target))
-    return Table(x, y, features, classes)
+    y, labels = _target(goal, str(target), classes)
+    return Table(x, y, features, labels)
 
 
 def _require_names(names: list[str], path: Any) -> None:
@@ -133,7 +144,7 @@ def _column(values: np.ndarray, name: str) -> np.ndarray:
             if value is None or value != value:
                 raise ValueError(f"{name}[{i}] is missing; remove the sample, or fill it in")
         try:
-            values = values.astype(np.float64)
+            values = _as_floats(values)
         except (TypeError, ValueError):
             wrong = [v for v in values if not isinstance(v, str | int | float | np.generic)]
             if wrong:
@@ -143,12 +154,19 @@ def _column(values: np.ndarray, name: str) -> np.ndarray:
             return np.array([str(value) for value in values])
     if values.dtype.kind not in "fiub":
         raise TypeError(f"{name} has dtype {values.dtype}; values are numbers or words")
-    return checks.as_numbers(values, name, exact=True) if values.dtype.kind == "f" else values
+    return values
+
+
+def _as_floats(values: np.ndarray) -> np.ndarray:
+    """Reads words as numbers; raises a ValueError for others, and for 18_25, which Python takes."""
+    if any("_" in value for value in values if isinstance(value, str)):
+        raise ValueError("words")
+    return values.astype(np.float64)
 
 
 def _features(values: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
     if values.dtype.kind != "U":
-        return values.astype(np.float32)[:, None], [name]
+        return checks.as_numbers(values, name, exact=True)[:, None], [name]
     words = np.unique(values)
     if len(words) > MOST_WORDS:
         raise ValueError(
@@ -159,12 +177,22 @@ def _features(values: np.ndarray, name: str) -> tuple[np.ndarray, list[str]]:
     return one_hot, [f"{name}={word}" for word in words]
 
 
-def _target(values: np.ndarray, name: str) -> tuple[np.ndarray, list[str] | None]:
-    whole = values.dtype.kind != "U" and (values == np.floor(values)).all()
-    if values.dtype.kind != "U" and not whole:
-        return values.astype(np.float32)[:, None], None
-    classes, labels = np.unique(values, return_inverse=True)
-    if len(classes) < 2:
-        raise ValueError(f"{name} has one value, {classes[0]}: there is nothing to tell apart")
-    texts = [f"{c:g}" if values.dtype.kind in "fiub" else str(c) for c in classes]
-    return labels.astype(np.int32), texts
+def _target(
+    values: np.ndarray, name: str, classes: bool | None
+) -> tuple[np.ndarray, list[str] | None]:
+    words = values.dtype.kind == "U"
+    numbers = values if words else checks.as_numbers(values, name, exact=True)
+    whole = not words and bool((numbers == np.floor(numbers)).all())
+    if words and classes is False:
+        raise ValueError(f"{name} has words, such as {values[0]!r}: they can only be classes")
+    if not (words or whole if classes is None else classes):
+        return numbers[:, None], None
+    found, labels = np.unique(values, return_inverse=True)
+    if len(found) < 2:
+        raise ValueError(f"{name} has one value, {found[0]}: there is nothing to tell apart")
+    if classes is None and whole and len(found) > MOST_WORDS:
+        raise ValueError(
+            f"{name} has {len(found)} different whole numbers: say classes=False to predict a "
+            "number, or classes=True to tell so many classes apart"
+        )
+    return labels.astype(np.int32), [str(int(one) if whole else one) for one in found]

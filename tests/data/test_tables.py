@@ -139,6 +139,46 @@ def test_wrong_columns_are_named(columns, error, message):
         from_columns(columns, "y")
 
 
+def test_numbers_stay_apart():
+    """Times of a minute: single precision would merge them."""
+    times = 1.7e9 + np.arange(60)
+    for column in (times, times.astype(np.int64), [str(t) for t in times]):
+        table = from_columns({"t": column, "y": [0, 1] * 30}, "y")
+        np.testing.assert_array_equal(table.x[:, 0], times)
+    np.testing.assert_array_equal(
+        from_columns({"x": [0, 1] * 30, "t": times + 0.5}, "t").y[:, 0], times + 0.5
+    )
+    assert from_columns(COLUMNS, "species").x.dtype == np.float32
+
+
+def test_brackets_are_words():
+    table = from_columns({"age": ["18_25", "26_35", "18_25"], "y": [0, 1, 0]}, "y")
+    assert table.features == ["age=18_25", "age=26_35"]
+
+
+def test_classes_keep_all_their_digits():
+    days = [20240101, 20240102, 20240101]
+    assert from_columns({"x": [1, 2, 3], "day": days}, "day").classes == ["20240101", "20240102"]
+
+
+def test_whole_numbers_are_classes_unless_told_otherwise(tmp_path):
+    price = [100.0, 250.0, 320.0]
+    columns = {"size": [50, 80, 90], "price": price}
+    assert from_columns(columns, "price").classes == ["100", "250", "320"]
+    table = from_csv(write(tmp_path / "a.csv", columns), "price", classes=False)
+    assert table.classes is None
+    np.testing.assert_array_equal(table.y[:, 0], price)
+    many = {"size": np.arange(101), "price": np.arange(101)}
+    with pytest.raises(
+        ValueError, match="price has 101 different whole numbers: say classes=False"
+    ):
+        from_columns(many, "price")
+    assert len(from_columns(many, "price", classes=True).classes) == 101
+    assert from_columns({"x": [1, 2], "y": [0.5, 1.5]}, "y", classes=True).classes == ["0.5", "1.5"]
+    with pytest.raises(ValueError, match="species has words, such as"):
+        from_columns(COLUMNS, "species", classes=False)
+
+
 Y = RNG.permutation(np.repeat([0, 1, 2], [60, 30, 10])).astype(np.int32)
 X = np.arange(100.0)[:, None]
 
@@ -154,6 +194,34 @@ def test_stratified_parts_have_every_class_in_its_share():
         np.testing.assert_array_equal(Y[parts.valid["x"][:, 0].astype(int)], parts.valid["y"])
     other = from_arrays(X, Y, seed=6, stratify=True)
     assert not np.array_equal(other.train["x"], from_arrays(X, Y, seed=7, stratify=True).train["x"])
+
+
+RARE = {
+    "pairs": np.repeat(np.arange(11), [90] + [2] * 10),
+    "singles": np.repeat(np.arange(11), [90] + [1] * 10),
+    "alike": np.repeat(np.arange(33), 3),
+    "any": RNG.integers(0, 40, 300) ** 2 // 60,
+}
+
+
+@pytest.mark.parametrize("y", RARE.values(), ids=RARE)
+@pytest.mark.parametrize("shares", [(0.5, 0.3, 0.2), (0.7, 0, 0.3), (0.34, 0.33, 0.33)])
+def test_rare_classes_do_not_meet_in_one_part(y, shares):
+    parts = split(np.arange(len(y)), y, shares, stratify=True)
+    counts = np.array([np.bincount(part["y"], minlength=y.max() + 1) for part in parts if part])
+    due = np.outer([len(part["y"]) for part in parts if part], np.bincount(y)) / len(y)
+    assert np.abs(counts - due).max() <= 1
+    assert counts.sum() == len(y)
+
+
+@pytest.mark.parametrize("y", RARE.values(), ids=RARE)
+def test_rare_classes_do_not_meet_in_one_fold(y):
+    held = [
+        fold.valid["y"] for fold in folds(np.ones((len(y), 1)), y.astype(int), 5, stratify=True)
+    ]
+    counts = np.array([np.bincount(part, minlength=y.max() + 1) for part in held])
+    assert np.ptp(counts, axis=0).max() <= 1
+    assert np.ptp(counts.sum(axis=1)) <= 1
 
 
 @pytest.mark.parametrize("k", [2, 5, 7])
