@@ -246,7 +246,7 @@ def mixup(key: Array, x: Array, y: Array, alpha: float = 0.2) -> tuple[Array, Ar
         alpha: above 0; the larger, the nearer are the shares to a half.
 
     Raises:
-        TypeError: labels, or an alpha that is not a number.
+        TypeError: labels or samples that are integers, or an alpha that is not a number.
         ValueError: an alpha that is not above 0.
 
     Example:
@@ -261,6 +261,8 @@ def mixup(key: Array, x: Array, y: Array, alpha: float = 0.2) -> tuple[Array, Ar
             f"y has labels ({y.dtype}), which cannot be mixed: with the loss "
             "jaxnets.soft_targets.soft_cross_entropy they become distributions"
         )
+    if not checks.is_float(x.dtype):
+        raise TypeError(f"x has dtype {x.dtype}, of which no share is left: divide pixels by 255")
     order_key, share_key = jax.random.split(key)
     order = jax.random.permutation(order_key, len(x))
     share = jax.random.beta(share_key, alpha, alpha, (len(x),))

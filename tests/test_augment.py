@@ -309,6 +309,11 @@ WRONG = {
     ),
     "a square of 0 pixels": (lambda k: cutout(k, PIXELS, 0), ValueError, "size is 0"),
     "half a pixel": (lambda k: cutout(k, PIXELS, 1.5), TypeError, "size is 1.5"),
+    "whole pixels": (
+        lambda k: mixup(k, PIXELS.astype(jnp.uint8), jnp.eye(6)),
+        TypeError,
+        "x has dtype uint8, of which no share is left: divide pixels by 255",
+    ),
     "mixed labels": (
         lambda k: mixup(k, PIXELS, jnp.arange(6)),
         TypeError,

@@ -104,7 +104,8 @@ def _read(path: Path, mode: str, size: tuple[int, int] | None) -> np.ndarray:
             picture.load()
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError) as error:
         raise ValueError(f"{path} cannot be read as a picture: {error}") from error
-    if picture.mode.startswith("I"):
+    if picture.mode[0] in "FI":
+        _require_16_bits(picture, path)
         return _deep(picture, mode, size)
     if "A" in picture.getbands() or "transparency" in picture.info:
         picture = picture.convert("RGBA")
@@ -115,6 +116,15 @@ def _read(path: Path, mode: str, size: tuple[int, int] | None) -> np.ndarray:
         picture = ImageOps.fit(picture, (size[1], size[0]), Image.Resampling.BILINEAR)
     pixels = np.asarray(picture)
     return pixels[..., None] if mode == "L" else pixels
+
+
+def _require_16_bits(picture: Any, path: Path) -> None:
+    low, high = picture.getextrema()
+    if picture.mode == "F" or not 0 <= low <= high <= DEEP:
+        raise ValueError(
+            f"{path} has values from {low:g} to {high:g}, whose scale is unknown: save it with 8 "
+            "or 16 bits a pixel"
+        )
 
 
 def _deep(picture: Any, mode: str, size: tuple[int, int] | None) -> np.ndarray:

@@ -33,7 +33,7 @@ def read_obj(path: str | Path) -> Mesh:
     vertices: list[list[float]] = []
     triangles: list[tuple[int, int, int]] = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is not a text file: {error}") from error
     for number, line in enumerate(lines, 1):

@@ -70,7 +70,7 @@ def read_ply(path: str | Path) -> Mesh:
     try:
         if not header.startswith(b"ply") or not found:
             raise ValueError("not a PLY file, which has a header from ply to end_header")
-        order, elements = _parse(header.decode("ascii"))
+        order, elements = _parse(header.decode("latin-1"))
         values = _values(order, elements, body.partition(b"\n")[2])
         return _as_mesh(values)
     except (ValueError, TypeError) as error:

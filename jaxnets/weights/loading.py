@@ -21,7 +21,12 @@ AUXILIARY = re.compile(r"(^|\.)aux\d*\.")
 
 
 def load(
-    model: CNN, path: str | PathLike[str], side: int, names: Sequence[str] | None = None
+    model: CNN,
+    path: str | PathLike[str],
+    side: int,
+    names: Sequence[str] | None = None,
+    *,
+    channels: int = 3,
 ) -> Any:
     """Reads a weight file of PyTorch's layout as the variables of a network (row C6).
 
@@ -34,6 +39,7 @@ def load(
         side: rows and columns of the images.
         names: of the file's layers, in the order of the network's, such as `torch_names("vgg19")`;
             by default the file's own order, which `.safetensors` does not keep.
+        channels: of the images; 1 for levels of grey.
 
     Returns:
         Variables for `model.apply`.
@@ -54,11 +60,16 @@ def load(
     """
     if str(path).endswith(".safetensors") and names is None:
         raise ValueError(f"{path} does not keep the order of the layers: pass their names")
-    return assign(model, read(path), side, names)
+    return assign(model, read(path), side, names, channels=channels)
 
 
 def assign(
-    model: CNN, arrays: Mapping[str, np.ndarray], side: int, names: Sequence[str] | None = None
+    model: CNN,
+    arrays: Mapping[str, np.ndarray],
+    side: int,
+    names: Sequence[str] | None = None,
+    *,
+    channels: int = 3,
 ) -> Any:
     """Gives arrays of PyTorch's layout to a network, as `load` does.
 
@@ -76,7 +87,7 @@ def assign(
     groups = _groups(arrays)
     chosen = list(groups) if names is None else list(names)
     _require_same_layers(groups, chosen)
-    image = jax.ShapeDtypeStruct((1, side, side, 3), jnp.float32)
+    image = jax.ShapeDtypeStruct((1, side, side, channels), jnp.float32)
     variables = jax.eval_shape(model.init, jax.random.key(0), image)
     places = list(_places(variables["params"]))
     if len(places) != len(chosen):

@@ -89,6 +89,13 @@ def test_16_bits_are_kept(root):
     np.testing.assert_allclose(found[..., 0], levels / 65535, atol=1e-6)
 
 
+@pytest.mark.parametrize("levels", [np.float32(0.5), np.int32(-1), np.int32(65536)])
+def test_levels_of_no_known_scale_are_refused(root, levels):
+    put(root, Image.fromarray(np.full((ROWS, COLUMNS), levels)), "cat/a.tif")
+    with pytest.raises(ValueError, match=r"a\.tif has values from .* whose scale is unknown"):
+        from_folder(root)
+
+
 def test_grey_levels_are_those_of_pillow(root):
     picture = Image.fromarray(pixels())
     put(root, picture)

@@ -35,6 +35,18 @@ def test_a_wavefront_file_written_by_hand(tmp_path):
     np.testing.assert_array_equal(mesh.vertices[[2, 4]], [[1, 1, 0], [0, 0, 2]])
 
 
+def test_a_file_may_begin_with_a_mark_of_its_encoding(tmp_path):
+    text = "v 9 9 9\nv 0 0 0\nv 1 0 0\nv 0 1 0\nf 2 3 4\nf 1 2 3\n"
+    (tmp_path / "a.obj").write_text(text, encoding="utf-8-sig")
+    np.testing.assert_array_equal(meshes.read_obj(tmp_path / "a.obj").triangles[0], [1, 2, 3])
+
+
+def test_comments_of_a_stanford_file_may_have_any_letters(tmp_path):
+    named = ply("binary_little_endian").replace(b"by hand", "Straße".encode())
+    (tmp_path / "a.ply").write_bytes(named)
+    assert len(meshes.read_ply(tmp_path / "a.ply").vertices) == 4
+
+
 HEADER = """ply
 format {order} 1.0
 comment by hand

@@ -58,6 +58,12 @@ def test_a_network_computes_what_the_file_says(names):
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+def test_images_may_have_one_channel():
+    arrays = {"c.weight": np.ones((4, 1, 5, 5), np.float32), "c.bias": np.zeros(4, np.float32)}
+    variables = weights.assign(CNN((Conv(4, 5),)), arrays, 8, channels=1)
+    assert variables["params"]["layers_0"]["kernel"].shape == (5, 5, 1, 4)
+
+
 def test_a_file_without_order_needs_names(tmp_path):
     (tmp_path / "w.safetensors").write_bytes(b"")
     with pytest.raises(ValueError, match="does not keep the order of the layers: pass their names"):
