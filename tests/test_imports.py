@@ -139,6 +139,13 @@ def test_the_table_has_no_circle_and_no_stale_row():
     assert set(TopologicalSorter(ALLOWED).static_order()) == set(ROOMS)
 
 
+def test_the_documentation_has_the_same_table():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`.*) \| (.*) \|$", text.partition("| package |")[2], re.MULTILINE)
+    names = [[set(re.findall(r"`(\w+)`", cell)) for cell in row] for row in rows]
+    assert {room: may for rooms, may in names for room in rooms} == ALLOWED
+
+
 def test_the_top_imports_rooms_only():
     ours = {name.split(".")[1] for name in imports(FOLDER / "__init__.py") if "jaxnets." in name}
     assert ours <= set(ROOMS)

@@ -42,7 +42,7 @@ canvas
 # An `MLP`, a multi-layer perceptron: 64 inputs, 32 hidden units, 10 outputs, one for each digit.
 # ReLU, which replaces what is negative by 0, stands between the layers.
 #
-# A `TrainSpec` says what is fixed in a run: the network, what it shall minimise, how often it
+# A `TrainSpec` says what is fixed in a run: the network, what it is to minimise, how often it
 # sees all pictures (`epochs`), and how many of them it looks at before each small correction
 # (`batch_size`).
 

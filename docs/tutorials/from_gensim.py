@@ -15,7 +15,7 @@
 #
 # **gensim is the better choice** for topic models, FastText's vectors of parts of words, Doc2Vec,
 # and for streams of text that never end: none of that is here. Choose this package for word2vec
-# with the same vectors for the same key, for faster training on a few cores, or on a GPU.
+# with the same vectors for the same key, and for training that is often faster on a few cores.
 
 # %%
 import tempfile

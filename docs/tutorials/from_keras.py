@@ -18,8 +18,9 @@
 # | `tf.data.Dataset` | `fit_stream(spec, key, batches, hparams)` |
 # | `set_random_seed(0)` | `jax.random.key(0)`, passed on |
 #
-# **Keras is the better choice** for large models: transformers, pretrained backbones and their
-# fine-tuning, mixed precision, and export to phones and browsers. None of that is here.
+# **Keras is the better choice** for large models: transformers, fine-tuning of pretrained networks,
+# mixed precision, and export to phones and browsers. Of that, only the weights of a few published
+# networks can be read here.
 
 # %%
 import tempfile

@@ -9,7 +9,7 @@
 # | `nn.Sequential(nn.Linear(64, 32), nn.ReLU(), ...)` | `MLP((32,), 10)`, or any Flax module |
 # | `model.parameters()` | `params`, a tree of arrays; `model` itself holds none |
 # | `model(x)` | `model.apply(params, x)` |
-# | `loss.backward()`, `p.grad` | `grads = jax.grad(objective)(params, batch)` |
+# | `loss.backward()`, `p.grad` | `grads, metrics = jax.grad(objective, has_aux=True)(params, batch)` |
 # | `optimizer.step()` | `step(state, batch) -> (state, metrics)` |
 # | `for epoch ...: for batch ...:` | `fit(spec, key, data, hparams)` |
 # | `DataLoader` | arrays, or `fit_stream` with the loader itself |
@@ -40,8 +40,8 @@ print(jax.tree.map(jnp.shape, params))
 # %% [markdown]
 # ## The loop that you know
 #
-# `make_step` gives the body of the loop: one batch forward, backward, and an update. The state
-# goes in and a new state comes out; nothing changes in place.
+# `fit` runs the loop. Its body, which `jn.make_step` builds, takes one batch forward, backward, and
+# an update: the state goes in and a new state comes out; nothing changes in place.
 
 # %%
 spec = jn.TrainSpec(model, "softmax_cross_entropy", epochs=10, batch_size=32)

@@ -52,8 +52,9 @@ print("largest difference of a weight:", max(jax.tree.leaves(gaps)))
 # ## When is it worth it?
 #
 # A small network is rarely faster on several cores: they wait for each other after every step.
-# See [what it gains](../scaling.md). Divide one network if its batch takes milliseconds or more,
-# as on GPUs; otherwise train several networks at once.
+# Even one whose step took 100 ms became slower on two cores, and a convolutional one gained a
+# fifth: see [what it gains](../scaling.md). Several GPUs were not tried. Train several networks at
+# once where you can.
 #
 # ## Several processes, several machines
 #

@@ -42,8 +42,8 @@ print(data.train["x"].shape, pictures.classes[:3])
 # %% [markdown]
 # ## A small convolutional network
 #
-# A `Conv` looks for 16 small patterns of 3 x 3 pixels everywhere in the picture, `MaxPool` notes
-# where in each 2 x 2 pixels a pattern is strongest, and a `Dense` layer decides.
+# A `Conv` looks for 16 small patterns of 3 x 3 pixels everywhere in the picture, `MaxPool` keeps
+# how strong each is at its strongest in each 2 x 2 pixels, and a `Dense` layer decides.
 #
 # `augment` moves each picture by up to one pixel whenever it is used: the network hardly sees the
 # same picture twice, and learns that a digit is the same digit wherever it is.

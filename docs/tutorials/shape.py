@@ -49,7 +49,7 @@ print("typical error of a distance:", np.abs(learned - exact).mean())
 # %% [markdown]
 # ## Compare
 #
-# The overlap of two shapes: the volume that is in both, over the volume that is in any. The dotted
+# The overlap of two shapes: the volume that is in both, over the volume that is in either. The dotted
 # line is the exact outline of a slice, the other one what was learned.
 
 # %% A slice through the middle: the learned outline lies on the exact one, a ring with a ball

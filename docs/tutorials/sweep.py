@@ -2,8 +2,8 @@
 # # A sweep and its table
 #
 # Which learning rate? How many hidden units? Was it luck? One run answers none of these. A
-# *sweep* trains many networks side by side in one compiled program, which costs little more than
-# one.
+# *sweep* trains many networks side by side in one compiled program, which costs far less than as
+# many runs.
 
 # %%
 import jax

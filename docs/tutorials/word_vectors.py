@@ -34,8 +34,7 @@ print(len(text.ids), "words of text,", len(text.vocabulary.words), "different on
 # %% [markdown]
 # ## Train
 #
-# `"sg"` is skip-gram: predict the neighbours of a word from the word. It takes seconds here:
-# two cores read about two million words a second.
+# `"sg"` is skip-gram: predict the neighbours of a word from the word. It takes seconds here.
 
 # %%
 settings = word2vec.Word2Vec("sg", epochs=10)
