@@ -6,6 +6,7 @@ Any function `(epoch, metrics)` is a hook; `metrics` has a number a name, or of 
 `[networks]`. Hooks are called between two pieces of a run, in order, once a record.
 """
 
+import math
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -40,16 +41,16 @@ def to_csv(path: str | Path) -> Hook:
         ['epoch,train_loss', '1,0.5']
     """
     file = as_path(path, "path")
-    started = False
+    last, header = math.inf, ""
 
     def write(epoch: int, metrics: Mapping[str, Any]) -> None:
-        nonlocal started
+        nonlocal last, header
         table = list(_rows(epoch, metrics))
-        if not started:
+        names = ",".join(table[0])
+        if epoch <= last or names != header:
             make_folder(file.parent)
-            header = ",".join(table[0])
-            write_text(file, "\n".join([header, *_before(file, header, epoch), ""]))
-            started = True
+            write_text(file, "\n".join([names, *_before(file, names, epoch), ""]))
+        last, header = epoch, names
         with file.open("a", encoding="utf-8") as out:
             out.writelines(",".join(f"{v:.9g}" for v in row.values()) + "\n" for row in table)
 

@@ -97,6 +97,26 @@ def test_it_gets_the_records_before_a_divergence(key):
     assert [epoch for epoch, _ in seen] == list(range(1, records + 1))
 
 
+def test_of_a_stream_it_gets_the_records_before_a_divergence(key):
+    spec = jn.TrainSpec(jn.MLP((8,), 2, "relu"), "squared_error", 400, None, "sgd")
+    data = Dataset({"x": X, "y": np.stack([Y, Y], axis=1)})
+    seen, hook = collect()
+    with pytest.raises(jn.DivergedError) as caught:
+        jn.fit_stream(spec, key, data, {"learning_rate": 3.0}, on_record=hook)
+    records = len(caught.value.history["train_loss"])
+    assert records > 3
+    assert [epoch for epoch, _ in seen] == list(range(1, records + 1))
+
+
+def test_a_csv_file_of_the_last_run_of_a_hook(key, tmp_path):
+    write = hooks.to_csv(tmp_path / "m.csv")
+    for metrics in ({}, {}, {"f1": jn.metrics.f1}):
+        _, history = jn.fit(replace(SPEC, metrics=metrics), key, DATA, RATE, on_record=write)
+        rows = read(tmp_path / "m.csv")
+        assert [row["epoch"] for row in rows] == ["2", "4", "6", "8"]
+        assert {*rows[0]} == {"epoch", *history}
+
+
 def test_what_it_raises_ends_the_run_as_it_is(key):
     def full(epoch, metrics):
         raise LookupError("enough")

@@ -70,6 +70,8 @@ class Job(NamedTuple):
     """Whether the gradient overflows at a state; asked where steps have changed no param."""
     begun: int = 0
     """Steps that its first state has taken."""
+    piece: int | None = None
+    """Steps to take at a time, by default as many as take a fraction of a second."""
     networks: int | None = None
     """How many a sweep trains, where its arrays may have more rows to fill the last group."""
 
@@ -129,11 +131,11 @@ def drive(
             writer = RunWriter(checkpoints, fingerprint or {}, job.spec.record_every, job.records)
             step, carry = stack.enter_context(writer).restore(carry)
         if progress:
-            bar = stack.enter_context(progress_bar(True, "epoch", job.spec.epochs))
-            bar.update(step // per_epoch)
+            bar = progress_bar(True, "epoch", job.spec.epochs, False, step // per_epoch)
+            stack.enter_context(bar)
         seconds = PIECE_SECONDS if progress or checkpoints or on_record else QUIET_SECONDS
         report = Report(on_record, job.records(step), job.spec.record_every) if on_record else None
-        pace = _Pace(per_epoch, seconds, per_epoch)
+        pace = _Pace(per_epoch, seconds, per_epoch, job.piece)
         if checkpoints is not None:
             pace = _Pace(per_epoch, seconds, 1, checkpoints.steps)
         while step < total:
@@ -276,7 +278,10 @@ def diverged_error(job: Job, carry: Carry, step: int, what: str, epoch: int) -> 
     return DivergedError(
         f"the run is not finite in epoch {epoch} of {job.spec.epochs}: {what}",
         carry.state,
-        {name: rows[..., : job.records(step)] for name, rows in history.items()},
+        {
+            name: rows[..., job.records(job.begun) : job.records(step)]
+            for name, rows in history.items()
+        },
     )
 
 
@@ -302,7 +307,7 @@ def reason(before: Carry, after: Carry, step: int) -> str:
 
 def _show(bar: Any, job: Job, carry: Carry, records: int) -> None:
     """Writes the newest row of the history beside the bar."""
-    if records:
+    if records > job.records(job.begun):
         newest = {name: rows[..., records - 1] for name, rows in job.seen(carry).items()}
         means = {name: f"{_finite_mean(values):.4g}" for name, values in newest.items()}
         bar.set_postfix(means, refresh=False)

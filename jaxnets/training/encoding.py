@@ -86,7 +86,8 @@ class Encoder:
         if self.open:
             text = json.dumps(node, separators=(",", ":"))
             node = ["digest", hashlib.sha256(text.encode()).hexdigest()]
-        self.done[id(value)] = value, node
+        if not isinstance(value, types.ModuleType):  # of which each function reads other members
+            self.done[id(value)] = value, node
         return node
 
     def each(self, values: Iterable[Any], place: str) -> Node:

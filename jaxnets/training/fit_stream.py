@@ -133,6 +133,10 @@ def fit_stream(
     if on_record is not None:
         checks.require_callable(on_record, "on_record", "jaxnets.hooks.to_csv('metrics.csv')")
     spec, hparams = bind_schedules(spec, hparams)
+    unknown = {f"train_{name}" for name in dict(spec.metrics)}
+    if spec.stopping and spec.stopping.metric in unknown:
+        own = spec.stopping.metric.removeprefix("train_")
+        raise ValueError(f"of a stream, {own} is of the validation samples: stop by valid_{own}")
     source = open_source(spec, data.train, steps_per_epoch, split_key(key).order)
     passed = _epochs_behind(spec, state, source.steps)
     batches = source.batches(range(passed, spec.epochs))
@@ -147,16 +151,15 @@ def fit_stream(
     valid, hparams = _prepared(whole, like, data.valid, hparams)
     del first, like
     carry, _ = _begin(whole, state_id, key, x, hparams, valid is not None)
-    unknown = {f"train_{name}" for name in dict(spec.metrics)}
     history = {name: rows for name, rows in carry.history.items() if name not in unknown}
     carry = carry._replace(history=history)
     if state is not None and source.steps:
         require_state(replace(spec, batch_size=1), state, carry.state, source.steps)
         carry = going_on(carry, state)
     with closing(prefetch(made)) as ahead:
-        program = _Epochs(whole, state_id, hparams, valid, ahead)
+        program = _Epochs(whole, state_id, hparams, valid, ahead, passed)
         try:
-            carry = drive(program.job(passed), carry, progress, on_record=on_record)
+            carry = drive(program.job(), carry, progress, on_record=on_record)
         except jax.errors.JaxRuntimeError as error:
             raise out_of_memory_hint(error, *MEMORY) from error
     state, history = carry.state, jax.device_get(carry.history)
@@ -205,6 +208,7 @@ class _Epochs:
         hparams: the hyper-parameters.
         valid: the validation part, or None.
         batches: the batches, with None after each epoch.
+        begun: epochs before the first.
     """
 
     spec: TrainSpec
@@ -212,10 +216,11 @@ class _Epochs:
     hparams: Hparams
     valid: Any
     batches: Iterator[Checked | None]
+    begun: int = 0
 
-    def job(self, begun: int = 0) -> Job:
+    def job(self) -> Job:
         """Describes the run for the driver."""
-        return Job(self.spec, self, 1, stops_if_diverged=True, begun=begun)
+        return Job(self.spec, self, 1, stops_if_diverged=True, begun=self.begun, piece=1)
 
     def __call__(self, carry: Carry, start: Any, count: Any) -> Carry:
         """Takes `count` epochs, the first of which is epoch `start`, or fewer if it stops early."""

@@ -308,6 +308,22 @@ def test_modules_of_the_user_count_by_what_is_read_of_them(tmp_path, monkeypatch
     assert found[0] == found[1] != found[2]
 
 
+def test_two_functions_read_a_module_each_for_itself(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    text = (
+        "import helpers_of_two as helpers\ndef f(x):\n    return x * helpers.SCALE\n"
+        "def g(x):\n    return x + helpers.NOISE\n"
+    )
+    (tmp_path / "helpers_of_two.py").write_text("SCALE = 1\nNOISE = 2\n")
+    using = load(tmp_path / "using.py", text)
+    before = describe((using.f, using.g))
+    using.helpers.NOISE = 3
+    assert describe((using.f, using.g)) != before
+    using.helpers.NOISE = 2
+    assert describe((using.f, using.g)) == before
+
+
 def test_a_module_that_was_edited_and_loaded_again_counts_as_it_is_now(tmp_path):
     path = tmp_path / "edited.py"
     first = load(path, "def f(x):\n    return x + 1\n").f

@@ -18,6 +18,7 @@ import pytest
 from jaxnets import CNN, MLP, DivergedError, EarlyStopping, TrainSpec, fit, fit_stream
 from jaxnets.augment import shift
 from jaxnets.data import Dataset
+from jaxnets.metrics import f1
 from jaxnets.models import Conv, Dense, Dropout, Flatten
 from jaxnets.training.loop import split_key
 from jaxnets.training.permutation import permutation
@@ -256,6 +257,14 @@ def test_an_error_of_the_stream_arrives_as_it_is(key):
     with pytest.raises(KeyError, match="a file is missing") as error:
         fit_stream(SPEC, key, broken, HPARAMS)
     assert [entry.name for entry in error.traceback][-1] == "broken"
+
+
+def test_a_metric_that_a_stream_does_not_record_stops_nothing(key, compilations):
+    stopping = EarlyStopping("train_f1", higher_is_better=True)
+    spec, before = replace(SPEC, stopping=stopping, metrics={"f1": f1}), compilations()
+    with pytest.raises(ValueError, match="f1 is of the validation samples: stop by valid_f1"):
+        fit_stream(spec, key, DATA, HPARAMS)
+    assert compilations() == before
 
 
 def test_divergence_is_found_at_its_step(key):
