@@ -255,7 +255,10 @@ def focal(gamma: float = 2.0) -> Loss:
 
     def value(outputs: Array, labels: Array) -> Array:
         log_p = log_of_label(outputs, labels)
-        return -((-jnp.expm1(log_p)) ** gamma) * log_p
+        rest = -jnp.expm1(log_p)
+        known = rest == 0  # where a power below 1 has no derivative
+        power = jnp.where(known, float(gamma == 0), jnp.where(known, 1, rest) ** gamma)
+        return -power * log_p
 
     def grad(outputs: Array, labels: Array) -> Array:
         log_p = log_of_label(outputs, labels)

@@ -78,7 +78,7 @@ def f1(outputs: Array, targets: Array, weight: Array | None = None) -> Array:
     A class that is neither there nor predicted does not count, as in scikit-learn.
 
     Args:
-        outputs: `[samples, classes]`, the largest is the prediction; or `[samples, 1]`, above 0
+        outputs: `[samples, classes]`, the largest is the prediction; or `[samples, 1]`, 0 or more
             for class 1.
         targets: labels `[samples]`.
         weight: `[samples]`.
@@ -100,6 +100,8 @@ def f1(outputs: Array, targets: Array, weight: Array | None = None) -> Array:
 def top_5_accuracy(outputs: Array, targets: Array, weight: Array | None = None) -> Array:
     """Computes the share of samples whose class is among the five with the largest outputs.
 
+    Of equal outputs the last count as larger, as in scikit-learn; NaN is among none.
+
     Args:
         outputs: `[samples, classes]`, with six classes or more to mean something.
         targets: labels `[samples]`.
@@ -110,8 +112,11 @@ def top_5_accuracy(outputs: Array, targets: Array, weight: Array | None = None) 
         >>> float(top_5_accuracy(jnp.arange(12.0)[None], jnp.array([8])))
         1.0
     """
-    own = jnp.take_along_axis(outputs, _labels(targets)[:, None], axis=1)
-    return _mean(jnp.sum(outputs > own, axis=1) < 5, weight)
+    label = _labels(targets)[:, None]
+    own = jnp.take_along_axis(outputs, label, axis=1)
+    later = jnp.arange(outputs.shape[1])[None] > label
+    ahead = jnp.sum((outputs > own) | ((outputs == own) & later), axis=1)
+    return _mean((ahead < 5) & ~jnp.isnan(own[:, 0]), weight)
 
 
 def mean_absolute_error(outputs: Array, targets: Array, weight: Array | None = None) -> Array:
@@ -133,6 +138,8 @@ def mean_absolute_error(outputs: Array, targets: Array, weight: Array | None = N
 def r2(outputs: Array, targets: Array, weight: Array | None = None) -> Array:
     """Computes `1 - sum (y - o)^2 / sum (y - mean y)^2`, the mean over the numbers of a sample.
 
+    A number that is the same in all targets counts as in scikit-learn: 1 if it is found, else 0.
+
     Args:
         outputs: `[samples, k]`.
         targets: `[samples, k]`, or `[samples]` for one.
@@ -146,18 +153,23 @@ def r2(outputs: Array, targets: Array, weight: Array | None = None) -> Array:
     """
     y = targets.reshape(outputs.shape)
     share = shares(jnp.ones(len(y)) if weight is None else weight)
-    return jnp.mean(1 - share @ (y - outputs) ** 2 / (share @ (y - (share @ y)[None]) ** 2))
+    left, total = share @ (y - outputs) ** 2, share @ (y - (share @ y)[None]) ** 2
+    constant = jnp.all(y == y[:1], axis=0)
+    found = 1 - left / jnp.where(constant, 1, total)
+    return jnp.mean(jnp.where(constant, 1.0 * (left == 0), found))
 
 
 def predicted(outputs: Array) -> Array:
     """Returns the labels `[samples]` of outputs `[samples, classes]`, or `[samples, 1]` by sign.
+
+    As for the losses of one output, 0 is class 1.
 
     Example:
         >>> import jax.numpy as jnp
         >>> predicted(jnp.array([[0.1, 2.0], [3.0, -1.0]])).tolist()
         [1, 0]
     """
-    return jnp.argmax(outputs, axis=1) if outputs.shape[-1] > 1 else 1 * (outputs[:, 0] > 0)
+    return jnp.argmax(outputs, axis=1) if outputs.shape[-1] > 1 else 1 * (outputs[:, 0] >= 0)
 
 
 def _labels(targets: Array) -> Array:

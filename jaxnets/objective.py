@@ -336,9 +336,18 @@ def penalised_objective(model: Any, loss: AnyLoss, hparams: Hparams) -> Objectiv
     return Objective(model, loss, hparams.get("l1", 0.0), hparams.get("l2", 0.0))
 
 
+def is_weight(path: Any, leaf: Array) -> bool:
+    """Tells whether a leaf is a weight matrix or a kernel: two axes or more, and not named a bias.
+
+    Biases may have more axes than one, such as those of all layers of `jaxnets.models.Highway`.
+    """
+    name = jax.tree_util.keystr(path[-1:], simple=True)
+    return leaf.ndim >= 2 and not name.endswith("bias")
+
+
 def weights(params: Any) -> list[Array]:
-    """Returns the weight matrices and kernels of a network: every leaf with two axes or more."""
-    return [leaf for leaf in jax.tree.leaves(params) if leaf.ndim >= 2]
+    """Returns the weight matrices and kernels of a network."""
+    return [leaf for path, leaf in jax.tree.leaves_with_path(params) if is_weight(path, leaf)]
 
 
 def l2_penalty(params: Any) -> Array:
@@ -354,7 +363,7 @@ def l1_penalty(params: Any) -> Array:
 def penalty_grad(params: Any, l1: Array | float, l2: Array | float) -> Any:
     """Computes the penalties' gradient by hand: `l1 sign(w) + 2 l2 w`, 0 for biases."""
 
-    def leaf(w: Array) -> Array:
-        return l1 * jnp.sign(w) + 2 * l2 * w if w.ndim >= 2 else jnp.zeros_like(w)
+    def leaf(path: Any, w: Array) -> Array:
+        return l1 * jnp.sign(w) + 2 * l2 * w if is_weight(path, w) else jnp.zeros_like(w)
 
-    return jax.tree.map(leaf, params)
+    return jax.tree.map_with_path(leaf, params)

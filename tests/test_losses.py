@@ -248,3 +248,12 @@ def test_lookup_by_name_or_itself():
     assert get_loss("hinge") is LOSSES["hinge"]
     with pytest.raises(ValueError, match="unknown loss 'hing'; did you mean 'hinge'"):
         get_loss("hing")
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
+def test_the_focal_loss_of_what_is_known_has_a_derivative(gamma):
+    """Where p is 1 in single precision, a power below 1 has none by itself."""
+    loss, labels = losses.focal(gamma), jnp.array([0, 1])
+    outputs = jnp.array([[40.0, 0.0], [0.3, 0.1]])
+    found = jax.grad(lambda o: jnp.sum(loss.value(o, labels)))(outputs)
+    np.testing.assert_allclose(found, loss.grad(outputs, labels), rtol=1e-5, atol=1e-7)

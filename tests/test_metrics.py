@@ -60,6 +60,36 @@ def test_metrics_of_numbers_are_those_of_scikit_learn(name, weight):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
+def test_top_5_accuracy_of_equal_outputs_and_of_nan():
+    """A network that says the same of all classes finds five of a hundred."""
+    y, same = np.arange(100), np.zeros((100, 100), np.float32)
+    expected = sklearn.metrics.top_k_accuracy_score(y, same, k=5)
+    assert float(metrics.top_5_accuracy(jnp.asarray(same), jnp.asarray(y))) == pytest.approx(
+        expected
+    )
+    assert float(metrics.top_5_accuracy(jnp.full((100, 100), jnp.nan), jnp.asarray(y))) == 0
+    few = RNG.integers(0, 4, (200, 9)).astype(np.float32)
+    labels = RNG.integers(0, 9, 200)
+    expected = sklearn.metrics.top_k_accuracy_score(labels, few, k=5, labels=np.arange(9))
+    found = metrics.top_5_accuracy(jnp.asarray(few), jnp.asarray(labels))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("weight", [None, WEIGHT[:4]])
+def test_r2_of_a_constant_number_is_that_of_scikit_learn(weight):
+    y = np.array([[1, 2.1], [2, 2.1], [3, 2.1], [5, 2.1]], np.float32)
+    for outputs in (y, y + np.float32(0.5), y * [[1, 0]]):
+        expected = sklearn.metrics.r2_score(y, outputs, sample_weight=weight)
+        found = metrics.r2(jnp.asarray(outputs, jnp.float32), jnp.asarray(y), weight)
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_f1_and_accuracy_predict_the_same_at_0():
+    outputs = jnp.array([[0.0], [-1.0], [2.0]])
+    predict = jn.LOSSES["binary_cross_entropy"].predict
+    np.testing.assert_array_equal(metrics.predicted(outputs), predict(outputs))
+
+
 def test_a_run_records_metrics_with_the_params_after_the_epoch(key):
     state, history = jn.fit(SPEC, key, DATA, RATE)
     assert {*history} == {

@@ -9,6 +9,8 @@ import numpy as np
 from jax import Array
 from scipy.signal import find_peaks
 
+from jaxnets.objective import is_weight
+
 Loss = Callable[[Any], Array]
 """Parameters to a scalar."""
 
@@ -46,14 +48,14 @@ def filter_normalise(direction: Any, params: Any) -> Any:
         [[6.0, 8.0]]
     """
 
-    def scale(drawn: Array, leaf: Array) -> Array:
-        if leaf.ndim < 2:
+    def scale(path: Any, drawn: Array, leaf: Array) -> Array:
+        if not is_weight(path, leaf):
             return jnp.zeros_like(drawn)
         axes = (1,) if leaf.ndim == 2 else tuple(range(leaf.ndim - 1))
         norms = [jnp.sqrt(jnp.sum(a**2, axes, keepdims=True)) for a in (leaf, drawn)]
         return drawn * norms[0] / norms[1]
 
-    return jax.tree.map(scale, direction, params)
+    return jax.tree.map_with_path(scale, direction, params)
 
 
 def excess(losses: Array, t: Array) -> Array:

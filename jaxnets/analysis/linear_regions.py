@@ -219,8 +219,10 @@ def _bends(layers: Sequence[Layer], points: np.ndarray) -> tuple[np.ndarray, np.
         side = np.sign(rows[:, size:])
         before, units = np.nonzero(side[:-1] * side[1:] < 0)
         new, share = _zeros(rows[before], rows[before + 1], size + units)
-        place = np.concatenate([np.arange(len(rows)), before + share])
-        rows = np.concatenate([rows, new])[np.argsort(place, kind="stable")]
+        order = np.argsort(before + share, kind="stable")
+        apart = np.diff((before + share)[order], prepend=-1) > ROUNDING  # units may switch together
+        order = order[apart & (share[order] > ROUNDING) & (share[order] < 1 - ROUNDING)]
+        rows = np.insert(rows, before[order] + 1, new[order], axis=0)
         points, h = rows[:, :size], np.maximum(rows[:, size:], 0)
     return points, h
 

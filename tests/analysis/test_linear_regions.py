@@ -155,3 +155,13 @@ def test_what_cannot_be_counted_is_said():
     for width, inputs in ((1, 2), (6, 3)):
         with pytest.raises(ValueError, match="cannot fold"):
             regions.folding(width, 2, inputs)
+
+
+def test_units_that_switch_together_make_one_bend():
+    pair = [(np.array([[1.0], [1.0]]), np.array([-0.5, -0.5]))]
+    points, _ = regions.on_segment(pair, [0.0], [1.0])
+    np.testing.assert_allclose(points.ravel(), [0, 0.5, 1])
+    through = [(np.random.default_rng(0).normal(size=(9, 1)), np.zeros(9))]
+    points, _ = regions.on_segment(through, [-1.0], [2.0])
+    np.testing.assert_allclose(points.ravel(), [-1, 0, 2], atol=1e-12)
+    assert regions.count(through) == 2

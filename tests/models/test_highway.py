@@ -7,6 +7,7 @@ import pytest
 
 from jaxnets import Objective, backprop
 from jaxnets.models import Highway
+from jaxnets.objective import l1_penalty, l2_penalty, penalty_grad
 
 
 def drawn(model, features=3, seed=0):
@@ -88,3 +89,14 @@ def test_sizes_are_one_or_more(sizes):
 def test_samples_have_features(key):
     with pytest.raises(ValueError, match=r"takes \[batch, features\]"):
         Highway(2, 1).init(key, jnp.zeros(3))
+
+
+def test_biases_are_not_penalised():
+    """They have two axes, those of all layers together."""
+    params = drawn(Highway(4, 3))
+    layers = params["params"]["layers"]
+    none = jax.tree.map(jnp.zeros_like, params)
+    none["params"]["layers"] |= {name: layers[name] for name in ("bias", "gate_bias")}
+    assert l2_penalty(none) == l1_penalty(none) == 0
+    assert not any(leaf.any() for leaf in jax.tree.leaves(penalty_grad(none, 0.1, 0.1)))
+    assert l2_penalty(params) > 0
