@@ -52,8 +52,8 @@ def judge_all(
         name: of the experiment.
         measures: its `CLAIMS`.
         result: its arrays.
-        at_start: the digests of the claims' files when it was run; a claim whose file has changed
-            since is not judged, unless it says what is exploratory.
+        at_start: the digests of the claims' files when it was run; a claim whose file is new or has
+            changed since is not judged, unless it says what is exploratory.
         tried: for each claim, in how many of its open settings it is what, see `settle`.
 
     Raises:
@@ -63,10 +63,10 @@ def judge_all(
     if found.keys() != measures.keys():
         odd = ", ".join(sorted(found.keys() ^ measures.keys()))
         raise ValueError(f"claims of {name} with a file only or a function only: {odd}")
-    before = at_start or {}
     rows = []
     for claim in found.values():
-        changed = before.get(claim.name, claim.digest) != claim.digest and not claim.exploratory
+        as_registered = at_start is None or at_start.get(claim.name) == claim.digest
+        changed = not (as_registered or claim.exploratory)
         count = tried.get(claim.name) if tried else None
         row = _row(claim, measures[claim.name], result, changed, count)
         rows.append(row | {"multiverse": dict(count) if count else {}})

@@ -13,7 +13,7 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +108,10 @@ def explore(name: str, results: Path = RESULTS) -> int:
     make_folder(folder)
     planned, own = combinations(name, _claims(name)), _as_json(dataclasses.asdict(base(name)))
     before, missing = read(name, results), 0
-    rows = list(before["rows"]) if before["base"] == own else []
+    wanted = [_as_json(settings) for settings in planned]
+    rows = [row for row in before["rows"] if row["settings"] in wanted and before["base"] == own]
     saved = [row["settings"] for row in rows]
+    about = {"experiment": name, **digests_of(name), "base": own, "planned": len(planned)}
     for settings in planned:
         if _as_json(settings) in saved:
             continue
@@ -119,10 +121,9 @@ def explore(name: str, results: Path = RESULTS) -> int:
             print(f"{name} {settings}: not run: {error}", file=sys.stderr)
             missing += 1
             continue
-        about = {"experiment": name, **digests_of(name), "base": own, "planned": len(planned)}
-        note = about | {"rows": rows}
-        write_text(folder / f"{name}.json", json.dumps(note, indent=1))
+        write_text(folder / f"{name}.json", json.dumps(about | {"rows": rows}, indent=1))
     if rows:
+        write_text(folder / f"{name}.json", json.dumps(about | {"rows": rows}, indent=1))
         with atomic_write(folder / f"{name}.png") as png:
             draw(rows, _claims(name)).savefig(png, format="png", dpi=150)
     if _is_of_this_program(name, results):
@@ -150,7 +151,7 @@ def _row(name: str, settings: Settings) -> dict[str, Any]:
     begun, used, module = time.perf_counter(), time.process_time(), load(name)
     config = dataclasses.replace(base(name), **settings)
     result = module.run(config, jax.random.key(config.seed))
-    claims = {claim.name: claim for claim in _claims(name)}
+    claims = {claim.name: claim for claim in _claims(name) if _is_about(claim, config)}
     judged = judge_all(name, module.CLAIMS, result)
     found = {
         row["claim"]: _short(row, claims[row["claim"]]) for row in judged if row["claim"] in claims
@@ -159,6 +160,13 @@ def _row(name: str, settings: Settings) -> dict[str, Any]:
     print(f"{name} {settings}: {seconds:.1f} s, {core:.1f} s of a core", flush=True)
     cost = {"seconds": round(seconds, 1), "core_seconds": round(core, 1)}
     return {"settings": settings, "claims": found, **cost}
+
+
+def _is_about(claim: Claim, config: Any) -> bool:
+    """Whether a configuration has what a claim fixes, and of what it leaves open its own values."""
+    plausible = {**claim.open, **{field: [value] for field, value in claim.fixed.items()}}
+    chosen = {field: getattr(config, field) for field in plausible if hasattr(config, field)}
+    return all(value in _as_fields(plausible[field], value) for field, value in chosen.items())
 
 
 def base(name: str) -> Any:
@@ -197,12 +205,14 @@ def combinations(name: str, claims: list[Claim]) -> list[Settings]:
 
     At most `DRAWN`, or fewer where one takes long, drawn with a fixed key.
     """
-    config, values = base(name), {}
+    config = base(name)
+    values: dict[str, list[Any]] = {}
     for claim in claims:
         for field, plausible in claim.open.items():
             if hasattr(config, field):
-                many = isinstance(getattr(config, field), tuple)
-                values[field] = [_as_field(value, many) for value in plausible]
+                known = values.setdefault(field, [])
+                found = _as_fields(plausible, getattr(config, field))
+                known += [value for value in found if value not in known]
     every = (
         dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())
     )
@@ -213,11 +223,11 @@ def combinations(name: str, claims: list[Claim]) -> list[Settings]:
     return [usable[i] for i in sorted(drawn[: limits.get(name, n)])]
 
 
-def _as_field(value: Any, many: bool) -> Any:
-    """A plausible value as the field takes it; for a tuple one value stands alone."""
-    if not many:
-        return value
-    return tuple(value) if isinstance(value, list | tuple) else (value,)
+def _as_fields(values: Iterable[Any], now: Any) -> list[Any]:
+    """Plausible values as a field takes them; for a tuple one value stands alone."""
+    if not isinstance(now, tuple):
+        return list(values)
+    return [tuple(value) if isinstance(value, list | tuple) else (value,) for value in values]
 
 
 def _usable(name: str, config: Any, settings: Settings) -> bool:

@@ -66,7 +66,8 @@ def _claim(claim: dict[str, Any], note: dict[str, Any]) -> dict[str, Any]:
     changed = changed_settings(note)
     if changed:
         reason = f"not the experiment's own settings: {', '.join(changed)}"
-        return claim | about | {"status": "not judged", "ours": reason, "p": None}
+        none = {"status": "not judged", "verdict": "not judged", "p": None, "parts": []}
+        return claim | about | none | {"ours": reason, "multiverse": {}}
     return claim | about
 
 

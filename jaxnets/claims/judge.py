@@ -65,7 +65,14 @@ class Record(NamedTuple):
 
     @property
     def p(self) -> float:
-        """The p of the whole claim: the largest of its parts (Berger, 1982); NaN if exact."""
+        """The p of the whole claim: the largest of its parts (Berger, 1982); NaN if exact.
+
+        It is NaN too where the claim was not judged, and 1 where an exact part is refuted.
+        """
+        if self.verdict == "not judged":
+            return math.nan
+        if any(math.isnan(one.p) and one.verdict == "refuted" for one in self.findings):
+            return 1.0
         found = [finding.p for finding in self.findings if not math.isnan(finding.p)]
         return max(found, default=math.nan)
 

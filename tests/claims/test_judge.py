@@ -143,6 +143,19 @@ def test_a_claim_of_parts_holds_if_all_do():
     assert claims.judge(claim_of(good, bad), broken).verdict == "not judged"
 
 
+def test_p_is_of_the_whole_claim():
+    """A part that is exactly wrong, or was not judged, has no p, but decides."""
+    exact, gain = Part("exact", "exact", 0.0, reference=3.0), PARTS[0]
+    clear = Sample(RNG.normal(3, 0.1, 32))
+    wrong = claims.judge(claim_of(exact, gain), {"exact": Sample([4.0]), "above": clear})
+    assert (wrong.verdict, wrong.p) == ("refuted", 1.0)
+    none = claims.judge(claim_of(exact, gain), {"exact": Sample([np.nan]), "above": clear})
+    assert none.verdict == "not judged"
+    assert math.isnan(none.p)
+    right = claims.judge(claim_of(exact, gain), {"exact": Sample([3.0]), "above": clear})
+    assert right.p == right.findings[1].p < 1e-9
+
+
 def test_what_cannot_be_compared_is_not_decided():
     sample = cases(PARTS[0])["clear"].sample
     claim = claim_of(PARTS[0], not_comparable="the slide does not give the domain")

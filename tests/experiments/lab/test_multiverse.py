@@ -244,3 +244,25 @@ def test_what_takes_long_has_fewer_of_the_same_combinations(small, monkeypatch, 
     fewer = multiverse.combinations("xor", claims)
     assert len(fewer) == 2 < len(whole)
     assert all(one in whole for one in fewer)
+
+
+def test_a_claim_counts_where_its_own_settings_are(small, monkeypatch):
+    """Of two claims, one fixes what the other leaves open; values of both are tried."""
+    other = CLAIM.replace("[20, 30, 25]", "[20, 40]").replace("seeds = [3, 4]", "")
+    fixed = other.replace("[open]", "[fixed]\nseeds = 4\n[open]")
+    (small / "claims/xor/other.toml").write_text(fixed)
+    measure = {name: lambda result: judging.Sample(result["gain"]) for name in ("finds", "other")}
+    monkeypatch.setattr(run.load("xor"), "CLAIMS", measure)
+    assert multiverse.main("xor", small) == 0
+    rows = json.loads((small / "multiverse/xor.json").read_text())["rows"]
+    of = {name: [row["settings"] for row in rows if name in row["claims"]] for name in measure}
+    assert of["finds"] == [{"steps": t, "seeds": s} for t in (20, 30) for s in (3, 4)]
+    assert of["other"] == [{"steps": t, "seeds": 4} for t in (20, 40)]
+
+
+def test_combinations_that_are_no_longer_planned_do_not_count(small, monkeypatch):
+    multiverse.main("xor", small)
+    monkeypatch.setattr(multiverse, "DRAWN", 2)
+    multiverse.main("xor", small)
+    count = counts_of("xor", small)["finds"]
+    assert (count["settings"], count["left"]) == (2, 0)

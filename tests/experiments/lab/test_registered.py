@@ -111,6 +111,11 @@ def test_a_claim_that_changed_after_the_run_is_not_judged_unless_it_says_so(lone
     assert row["status"] == "reproduced"
 
 
+def test_a_claim_that_was_written_after_the_run_is_not_judged(lone):
+    (row,) = judging.judge_all("lone", {"better": better}, CLEAR, {"another": "digest"})
+    assert row["status"] == "not judged"
+
+
 def test_what_a_result_has_not_is_not_judged(lone):
     def refuse(result):
         raise judging.NotMeasured("needs MNIST")

@@ -87,6 +87,8 @@ def test_other_settings_and_older_code_are_shown(results):
     rows = json.loads((results / "scorecard.json").read_text())
     found = {name: [row for row in rows if row["experiment"] == name] for name in EXPERIMENTS}
     assert {row["status"] for row in found["xor"]} == {"not judged"}
+    assert {row["verdict"] for row in found["xor"]} == {"not judged"}
+    assert not any(row["parts"] for row in found["xor"])
     assert all("not the experiment's own settings: " in row["ours"] for row in found["xor"])
     assert {row["age"] for row in found["checkerboard"]} == {"older than its experiment"}
     assert {row["age"] for row in found["likelihoods"]} == {"older than jaxnets"}
