@@ -59,6 +59,9 @@ class SweepSearchCV(GridSearchCV):
         {'mlpclassifier__learning_rate': 0.01}
     """
 
+    cv: Any
+    n_jobs: int | None
+
     def __init__(
         self,
         estimator: Any,

@@ -186,6 +186,13 @@ def test_views_curves_and_layers(page):
     page.wait("document.getElementById('whose').textContent === '4 of 4'")
 
 
+def test_numbers_have_no_accuracy_to_show(page):
+    page.page.click('#curve [data-v="accuracy"]')
+    page.page.evaluate("set({ problem: 'sine' })")
+    page.wait("app.frame.config.problem === 'sine'")
+    assert page.value("app.curve") == "loss"
+
+
 def test_the_theme_is_chosen_and_remembered(page):
     page.page.click("#theme")
     assert page.value("document.documentElement.dataset.theme") == "dark"

@@ -192,6 +192,43 @@ def test_a_preset_has_the_weights_that_the_lecture_prints(page):
     assert page.page.locator("#gallery a").count() == len(presets())
 
 
+def test_a_preset_keeps_its_weights_if_it_is_chosen_while_training(page):
+    page.page.click("#play")
+    page.wait("app.frame.step > 0")
+    page.page.click("#gallery a >> nth=1")
+    page.wait(
+        "app.frame['hidden_0.weight'] && Math.abs(app.frame['hidden_0.weight'][0] - 0.53) < 1e-6"
+    )
+    assert not page.value("app.running")
+
+
+def test_a_walk_goes_on_where_there_are_fewer_points(page):
+    page.page.click("#walk")
+    page.wait("app.walk && app.walk.pass")
+    page.page.evaluate("set({ n: 60 })")
+    page.wait("app.frame.n === 60 && app.walk.pass")
+    page.page.evaluate("app.sample = 59; set({ n: 20 })")
+    page.wait("app.frame.n === 20 && app.sample === 19 && app.walk.pass")
+
+
+def test_a_table_of_the_walk_scrolls_by_keys(page):
+    page.page.set_viewport_size({"width": 360, "height": 800})
+    page.page.select_option("#c-optimizer", "adam")
+    page.page.click("#walk")
+    page.wait("app.walk && app.walk.pass")
+    for _ in range(80):
+        if page.page.locator(".scroll").count():
+            break
+        page.page.click("#next")
+    page.page.locator(".scroll").first.focus()
+    at = page.value("app.walk.at")
+    page.page.keyboard.press("ArrowRight")
+    assert page.value("app.walk.at") == at
+    page.page.evaluate("document.activeElement.blur()")
+    page.page.keyboard.press("ArrowLeft")
+    page.wait(f"app.walk.at === {at} - 1")
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_accessible_and_no_wider_than_the_screen(browser, server, width, theme):

@@ -181,11 +181,12 @@ export function paintControls() {
   $("layers").textContent = `${config.widths.length} hidden layer${config.widths.length === 1 ? "" : "s"}`;
   $("fewer").disabled = !config.widths.length;
   $("more").disabled = config.widths.length >= schema.deepest;
+  const regression = ["curve", "surface"].includes(kindOf(config));
+  if (regression) app.curve = "loss";
   for (const id of ["view", "curve", "layer-view"]) {
     const now = { view: app.view, curve: app.curve, "layer-view": app.layerView }[id];
     for (const button of $(id).children) button.setAttribute("aria-pressed", button.dataset.v === now);
   }
-  const regression = ["curve", "surface"].includes(kindOf(config));
   $("curve").querySelector('[data-v="accuracy"]').disabled = regression;
 }
 

@@ -201,8 +201,8 @@ function buttons() {
 addEventListener("keydown", (event) => {
   const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName);
   if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (app.walk && event.target.id !== "plot" && event.key === "ArrowRight") goTo(app.walk.at + 1);
-  if (app.walk && event.target.id !== "plot" && event.key === "ArrowLeft") goTo(app.walk.at - 1);
+  const ahead = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (app.walk && ahead && !event.target.closest?.("#plot, .scroll")) goTo(app.walk.at + ahead);
   if (app.walk && event.key === "Escape") toggleWalk();
   if (saved) return;
   if (event.key === " " && !/^(BUTTON|A|SUMMARY)$/.test(event.target.tagName)) {
@@ -234,7 +234,7 @@ onChange(async (what) => {
     drawNetwork();
   }
   if (what === "frame") draw();
-  if (what === "frame" && app.preset) await loadPreset();
+  if (what === "frame" && app.preset && app.frame.config === app.config) await loadPreset();
   return undefined;
 });
 
@@ -242,7 +242,13 @@ onChange(async (what) => {
 async function loadPreset() {
   const params = app.preset;
   app.preset = null;
-  await post("load", { params: Object.fromEntries(Object.entries(params).map(([name, layer]) => [name, { weight: [layer.weight], bias: [layer.bias] }])) });
+  pause();
+  const layers = Object.entries(params).map(([name, layer]) => [name, { weight: [layer.weight], bias: [layer.bias] }]);
+  try {
+    await post("load", { params: Object.fromEntries(layers) });
+  } catch (error) {
+    fail(error.message);
+  }
   ask();
 }
 

@@ -31,6 +31,9 @@ export const changed = (what) => listeners.forEach((listener) => listener(what))
 export function set(changes) {
   app.config = withChanges(app.config, changes);
   app.member = Math.min(app.member, app.config.networks - 1);
+  const points = app.config.problem === "own" ? app.config.own.length : app.config.n;
+  app.sample = Math.max(0, Math.min(app.sample, points - 1));
+  if (app.walk && !saved) app.walk.pass = null;
   if (!saved) history.replaceState(null, "", "#" + toAddress(app.config));
   changed("config");
 }
