@@ -53,7 +53,8 @@ def fit(
         checkpoints: where to save checkpoints; the run resumes from the latest one, bit for bit.
         state: the last state of a run with fewer epochs, which goes on up to `spec.epochs`; with
             the same key, data and hyper-parameters it is the uninterrupted run, bit for bit. The
-            history has the new records only.
+            history has the new records only. After early stopping a state has the best params
+            and the optimizer's last state: to go on from there exactly, use checkpoints.
         on_record: called with each new record, `on_record(epoch, metrics)`, see `jaxnets.hooks`;
             what it raises ends the run.
 
