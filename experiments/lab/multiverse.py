@@ -112,6 +112,12 @@ def explore(name: str, results: Path = RESULTS) -> int:
     rows = [row for row in before["rows"] if row["settings"] in wanted and before["base"] == own]
     saved = [row["settings"] for row in rows]
     about = {"experiment": name, **digests_of(name), "base": own, "planned": len(planned)}
+
+    def save() -> None:
+        write_text(folder / f"{name}.json", json.dumps(about | {"rows": rows}, indent=1))
+
+    if rows:
+        save()
     for settings in planned:
         if _as_json(settings) in saved:
             continue
@@ -121,9 +127,8 @@ def explore(name: str, results: Path = RESULTS) -> int:
             print(f"{name} {settings}: not run: {error}", file=sys.stderr)
             missing += 1
             continue
-        write_text(folder / f"{name}.json", json.dumps(about | {"rows": rows}, indent=1))
+        save()
     if rows:
-        write_text(folder / f"{name}.json", json.dumps(about | {"rows": rows}, indent=1))
         with atomic_write(folder / f"{name}.png") as png:
             draw(rows, _claims(name)).savefig(png, format="png", dpi=150)
     if _is_of_this_program(name, results):

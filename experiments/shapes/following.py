@@ -49,7 +49,7 @@ def follow(
     Each step builds the mesh of the code, and takes the gradient from its vertices to the code.
 
     Returns:
-        The codes `[steps + 1, dimensions]`, which stay as they are from where there is no surface.
+        The codes `[steps + 1, dimensions]`; once one has no surface, all that follow repeat it.
     """
     codes = params["params"]["codes"]
     rate = 0.04 * jnp.linalg.norm(codes[1] - codes[0]) / np.sqrt(model.dimensions)

@@ -223,14 +223,8 @@ class _Epochs:
         return Job(self.spec, self, 1, stops_if_diverged=True, begun=self.begun, piece=1)
 
     def __call__(self, carry: Carry, start: Any, count: Any) -> Carry:
-        """Takes `count` epochs, the first of which is epoch `start`, or fewer if it stops early."""
-        for epoch in range(int(start), int(start) + int(count)):
-            carry = self._epoch(carry, epoch)
-            if self.spec.stopping and carry.watched.stopped:
-                break
-        return carry
-
-    def _epoch(self, carry: Carry, epoch: int) -> Carry:
+        """Takes epoch `start`; `count` is 1, the job's piece."""
+        epoch = int(start)
         carry, samples = carry._replace(sums=jax.tree.map(jnp.zeros_like, carry.sums)), 0.0
         for parts, n in iter(self.batches.__next__, None):
             carry = self._step(carry, jax.device_put(parts), epoch, overflows=not samples)
