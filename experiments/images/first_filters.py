@@ -77,7 +77,7 @@ class Config:
     seed: int = 1
 
 
-MULTIVERSE = Config(seeds=3)
+MULTIVERSE = Config(seeds=3, patch_epochs=1)
 SMOKE = Config(seeds=2, epochs=2, patch_epochs=1, patches=256, data="digits")
 
 

@@ -13,6 +13,7 @@ import itertools
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -38,10 +39,8 @@ from .rules import require_usable
 from .run import COMMAND, PROGRAM, RESULTS, load, redraw
 from .settings_tried import Count, counts_of, digests_of, read
 
-DRAWN, DRAWN_OF_LONGEST = 10, 4
-"""Combinations that are drawn without replacement, if there are more."""
-MOST_OF_MINUTES, MOST_OF_LONGEST = 5, 3
-"""How many of them are run where one takes about a minute, or longer."""
+MOST, MOST_OF_MINUTES, MOST_OF_LONGEST = 8, 4, 2
+"""Combinations of an experiment, and of one where a combination takes about a minute, or longer."""
 SEEDS, SEEDS_OF_LONGEST = 8, 4
 """Seeds of each combination, or as many as the experiment has."""
 Settings = dict[str, Any]
@@ -208,7 +207,7 @@ def _verdict(found: Mapping[str, Any], part: Part) -> str:
 def combinations(name: str, claims: list[Claim]) -> list[Settings]:
     """Lists the combinations of the claims' open settings that the experiment can use.
 
-    At most `DRAWN`, or fewer where one takes long, drawn with a fixed key.
+    If there are more than `MOST`, or fewer where one takes long, so many are drawn.
     """
     config = base(name)
     values: dict[str, list[Any]] = {}
@@ -222,10 +221,29 @@ def combinations(name: str, claims: list[Claim]) -> list[Settings]:
         dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())
     )
     usable = [settings for settings in every if _usable(name, config, settings)]
-    n = min(DRAWN_OF_LONGEST if name in LONGEST else DRAWN, len(usable))
-    drawn = np.random.default_rng(0).choice(len(usable), n, replace=False)
     limits = dict.fromkeys(MINUTES, MOST_OF_MINUTES) | dict.fromkeys(LONGEST, MOST_OF_LONGEST)
-    return [usable[i] for i in sorted(drawn[: limits.get(name, n)])]
+    return balanced(usable, limits.get(name, MOST))
+
+
+def balanced(combinations: list[Settings], n: int) -> list[Settings]:
+    """Draws n of the combinations, without replacement, with a fixed key.
+
+    Each is one of those whose values have been drawn least often: of few combinations each value of
+    a setting is in about as many as the others.
+    """
+    rest = [int(i) for i in np.random.default_rng(0).permutation(len(combinations))]
+    drawn: list[int] = []
+    times: Counter[str] = Counter()
+    while rest and len(drawn) < n:
+        least = min(rest, key=lambda i: sum(times[value] for value in _values(combinations[i])))
+        rest.remove(least)
+        drawn.append(least)
+        times.update(_values(combinations[least]))
+    return [combinations[i] for i in sorted(drawn)]
+
+
+def _values(settings: Settings) -> list[str]:
+    return [f"{field} {value}" for field, value in settings.items()]
 
 
 def _as_fields(values: Iterable[Any], now: Any) -> list[Any]:

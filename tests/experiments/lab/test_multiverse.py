@@ -228,11 +228,27 @@ def test_no_such_claim_is_named(small):
 
 
 def test_more_combinations_than_can_be_run_are_drawn_once_each(small, monkeypatch):
-    monkeypatch.setattr(multiverse, "DRAWN", 3)
+    monkeypatch.setattr(multiverse, "MOST", 3)
     claims = list(claim_files.registered("xor").values())
     drawn = multiverse.combinations("xor", claims)
     assert len(drawn) == len({json.dumps(one) for one in drawn}) == 3
     assert drawn == multiverse.combinations("xor", claims)
+
+
+def test_each_value_is_drawn_about_as_often_as_the_others():
+    every = [
+        {"rate": rate, "width": width, "loss": loss}
+        for rate in range(2)
+        for width in range(3)
+        for loss in range(3)
+    ]
+    for n in (3, 6, 12, len(every)):
+        drawn = multiverse.balanced(every, n)
+        assert len(drawn) == n == len({json.dumps(one) for one in drawn})
+        for field, values in (("rate", 2), ("width", 3), ("loss", 3)):
+            times = np.bincount([one[field] for one in drawn], minlength=values)
+            assert np.ptp(times) <= 1, (n, field)
+    assert multiverse.balanced(every[:2], 5) == every[:2]
 
 
 @pytest.mark.parametrize("kind", ["MINUTES", "LONGEST"])
@@ -262,7 +278,7 @@ def test_a_claim_counts_where_its_own_settings_are(small, monkeypatch):
 
 def test_combinations_that_are_no_longer_planned_do_not_count(small, monkeypatch):
     multiverse.main("xor", small)
-    monkeypatch.setattr(multiverse, "DRAWN", 2)
+    monkeypatch.setattr(multiverse, "MOST", 2)
     multiverse.main("xor", small)
     count = counts_of("xor", small)["finds"]
     assert (count["settings"], count["left"]) == (2, 0)
