@@ -50,7 +50,7 @@ class Config:
     seed: int = 1
 
 
-MULTIVERSE = Config(widths=(20, 60, 120), seeds=4)
+MULTIVERSE = Config(widths=(20, 40, 100, 120), seeds=4)
 SMOKE = Config(widths=(20, 40), seeds=2, epochs=2, data="digits")
 
 

@@ -34,8 +34,6 @@ from ..lab.claims import Result, interval, markdown
 from ..lab.judging import Measured
 from . import stationary
 
-GOOD = 1e-3
-"""A start ends at the best loss if it is within this of it, in variances of the data."""
 ENDS = 10
 """Tenths: the loss falls from the mean of the first to that of the last."""
 
@@ -54,6 +52,8 @@ class Config:
     searched: int = 300
     followed: int = 500
     units: int = 3
+    apart: float = 1e-3
+    """A start ends at the best loss if it is within this of it, in variances of the data."""
     seed: int = 1
 
 
@@ -65,7 +65,10 @@ SMOKE = Config(
 def run(config: Config, key: Array) -> Result:
     descent_key, minima_key, critical_key = jax.random.split(key, 3)
     keys = jax.random.split(descent_key, config.seeds)
-    result = {"descent": np.asarray(jax.jit(jax.vmap(partial(descend, config)))(keys))}
+    result = {
+        "descent": np.asarray(jax.jit(jax.vmap(partial(descend, config)))(keys)),
+        "apart": np.asarray(config.apart),
+    }
     with jax.enable_x64(True):
         data_key, start_key = jax.random.split(minima_key)
         keys = jax.random.split(data_key, config.seeds)
@@ -206,7 +209,9 @@ def _not_monotonic(result: Result) -> dict[str, Sample]:
 def _good_local_optima(result: Result) -> Measured:
     widest = gaps(result)[-1]
     norms = result["minima_gradient_norms"][-1]
-    others = np.where(np.isnan(widest).any(axis=-1), np.nan, (widest > GOOD).mean(axis=-1))
+    others = np.where(
+        np.isnan(widest).any(axis=-1), np.nan, (widest > result["apart"]).mean(axis=-1)
+    )
     samples = {
         "typical gap": Sample(100 * np.median(widest, axis=-1)),
         "not the best": Sample(100 * others),

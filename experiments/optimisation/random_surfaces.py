@@ -137,9 +137,9 @@ def outcomes(
     """Measures where descents on random surfaces end, shares `[functions]` of `starts` starts.
 
     `closest`: without noise and at the first of `RATES`, in the minimum nearest to the start;
-    `different`: the share of pairs of these descents that end in two minima; `settled [rates,
-    functions]`: the share that comes to rest; `lowest [shares, functions]`: that comes to the
-    lowest point, at the first rate.
+    `different`: the share of pairs of these descents that end in two minima; `global`: the share
+    that ends in the lowest one; `settled [rates, functions]`: the share that comes to rest; `lowest
+    [shares, functions]`: that comes as low as the lowest point, or nearly, at the first rate.
     """
     surface_key, start_key, noise_key = jax.random.split(key, 3)
     keys = jax.random.split(surface_key, functions)
@@ -156,6 +156,7 @@ def outcomes(
     return {
         "closest": np.asarray([np.mean(begin == end) for begin, end in chosen]),
         "different": np.asarray([different_pairs(end) for _, end in chosen]),
+        "global": np.asarray([np.mean(end == 0) for _, end in chosen]),
         "settled": np.mean(slopes[: len(RATES)] < FLAT, axis=2),
         "lowest": np.delete(reached, range(1, len(RATES)), axis=0).mean(axis=2),
         "map": maps[0],

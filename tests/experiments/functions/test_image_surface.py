@@ -127,7 +127,8 @@ CONTRARY = {
     "residual no better": ({f"temple {RESIDUAL}": 0.0643}, {"residual_layer", "bypass"}),
     "residual far better": ({f"temple {RESIDUAL}": 0.03}, {"residual_layer"}),
     "the fourth layer does it": ({f"temple {PLAIN}": 0.053}, {"bypass"}),
-    "resampling better": ({f"temple {SMALLER}": 0.06}, {"weights_beat_resampling"}),
+    "resampling better": ({f"temple {SMALLER}": 0.05}, {"weights_beat_resampling"}),
+    "resampling as good": ({f"temple {SMALLER}": 0.0643}, set()),
     "ReLU as good": ({f"temple {RELU}": 0.0643}, {"tanh_beats_relu"}),
     "ReLU better on the second": ({f"flower {RELU}": 0.019}, {"tanh_beats_relu_again"}),
 }  # fmt: skip

@@ -136,7 +136,7 @@ def test_each_part_can_fail():
         "largest error": {"uniform": np.asarray([1.0, 0.9, 1.0])},
         "below the least": {"fitted": good["fitted"] - 0.35},
         "all oscillations": {"written": np.asarray([0.0, 0.1, 0.0])},
-        "squared error, 2 teeth": {"fitted": good["fitted"] * [1, 0.2, 1]},
+        "least squared error": {"squared": np.asarray([0.6, 0.2, 0.5])},
     }
     for part, changes in cases.items():
         assert parts_of(**changes)["few_against_many"][part] == "refuted"

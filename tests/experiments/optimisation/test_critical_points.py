@@ -90,6 +90,7 @@ def made_up(**changes):
     return {
         "descent": steps * np.exp(JITTER)[:, None],
         "minima_losses": losses,
+        "apart": np.asarray(1e-3),
         "minima_gradient_norms": np.full_like(losses, 1e-9),
         "critical_losses": points,
         "critical_indices": indices,

@@ -188,6 +188,7 @@ def result(**changes):
             f"different_{name}": 0.6 + JITTER,
             f"closest_{name}": 0.95 + JITTER,
             f"settled_{name}": np.stack([0.9 + JITTER, 0.2 + JITTER]),
+            f"global_{name}": LOWEST[0],
             f"lowest_{name}": LOWEST,
         }
     return fields | changes
@@ -257,11 +258,11 @@ CONTRARY = {
     "one minimum": ({"different_plane": JITTER + 0.01}, {("depends_on_start", "plane"): NO}),
     "far from the start": ({"closest_line": 0.85 + JITTER}, {("closest", "line"): NO}),
     "mostly global": (
-        {"lowest_plane": LOWEST + 0.4},
+        {"global_plane": LOWEST[0] + 0.4},
         {("rarely_global", "plane"): NO},
     ),
     "half of them global": (
-        {"lowest_line": LOWEST + 0.3},
+        {"global_line": LOWEST[0] + 0.3},
         {("rarely_global", "line"): OPEN},
     ),
     "the step does not matter": (
