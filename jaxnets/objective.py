@@ -188,11 +188,15 @@ def count_outputs(model: Any, shape: tuple[int, ...], dtype: np.dtype) -> int:
 def metrics_of(loss: Loss, outputs: Array, targets: Array, weight: Array | None = None) -> Metrics:
     """Computes the mean loss of a batch and, for a classifier, its accuracy.
 
-    With weights `[batch]` both are weighted means, `sum_n w_n E_n / sum_n w_n`.
+    With weights `[batch]` both are weighted means, `sum_n w_n E_n / sum_n w_n`. Where a loss is not
+    finite the accuracy is NaN: outputs of NaN are of some class too, and may be right by chance.
     """
-    metrics = {"loss": loss.value(outputs, targets)}
+    losses = loss.value(outputs, targets)
+    metrics = {"loss": losses}
     if loss.classifies:
-        metrics["accuracy"] = loss.predict(outputs) == targets
+        right = loss.predict(outputs) == targets
+        known = jnp.isfinite(losses).reshape(losses.shape + (1,) * (right.ndim - losses.ndim))
+        metrics["accuracy"] = jnp.where(known, right, jnp.nan)
     if weight is None:
         return jax.tree.map(jnp.mean, metrics)
     return jax.tree.map(partial(_weighted_mean, shares(weight)), metrics)

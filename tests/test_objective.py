@@ -194,3 +194,15 @@ def test_evaluation_takes_bounded_memory():
 def test_evaluation_of_large_images_takes_bounded_memory():
     """A block as for small ones, of 500, would need 18 GB."""
     assert bytes_to_evaluate(500, 224) < 2**30
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_outputs_that_are_not_finite_have_no_accuracy(outputs):
+    """They are of some class too, and may be right by chance."""
+    loss = get_loss("binary_cross_entropy" if outputs == 1 else "softmax_cross_entropy")
+    y = jnp.zeros(4, jnp.int32)
+    found = metrics_of(loss, jnp.full((4, outputs), jnp.nan), y)
+    assert np.isnan(found["accuracy"])
+    one = jnp.zeros((4, outputs)).at[2].set(jnp.nan)
+    assert np.isnan(metrics_of(loss, one, y, jnp.ones(4))["accuracy"])
+    assert metrics_of(loss, jnp.zeros((4, 3)), y)["accuracy"] == 1 if outputs == 3 else True

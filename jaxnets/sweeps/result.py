@@ -156,7 +156,7 @@ class SearchResult:
     def best(self, metric: str = "valid_loss", higher_is_better: bool | None = None) -> Run:
         """Returns the run of the best candidate by the mean over its seeds, and of its best seed.
 
-        Of successive halving, only those that were trained to the end are compared.
+        Those that diverged are not compared, nor, of successive halving, those that ended early.
 
         Args:
             metric: a column of the table, such as `valid_accuracy` or `best_valid_accuracy`.
@@ -171,11 +171,14 @@ class SearchResult:
             [metric], [n for n in table[0] if n.endswith(tuple(self.history))], "metric"
         )
         sign = sign_of(metric, higher_is_better)
-        scores = sign * np.array([row[metric] for row in table]).reshape(-1, len(self.keys))
-        if self.rounds:
-            last = self.rounds[-1][1]
-            unfinished = [row["trained_epochs"] < last for row in table]
-            scores[np.array(unfinished).reshape(scores.shape)] = np.nan
+        last = self.rounds[-1][1] if self.rounds else 0
+        losses = [name for name in ("train_loss", "valid_loss") if name in self.history]
+        lost = [
+            row["trained_epochs"] < last or any(np.isnan(row[loss]) for loss in losses)
+            for row in table
+        ]
+        scores = np.where(lost, np.nan, [row[metric] for row in table])
+        scores = sign * np.reshape(scores, (-1, len(self.keys)))
         means = scores.mean(axis=1)
         if np.isnan(means).all():
             raise ValueError(f"no candidate has a {metric} that is finite for all seeds")

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
-from jaxnets import MLP, TrainSpec, grid_search, sweep, table
+from jaxnets import MLP, EarlyStopping, TrainSpec, grid_search, halving_search, sweep, table
 from jaxnets.data import Dataset
 from jaxnets.sweeps import SearchResult
 from jaxnets.sweeps.axes import Candidate
@@ -151,3 +152,25 @@ def test_an_early_stopped_row_counts_min_delta():
     assert best_record(values, EarlyStopping(min_delta=0.6)) == 2
     assert best_record(-values, replace(EarlyStopping(), higher_is_better=True)) == 3
     assert best_record(np.full(3, np.nan), EarlyStopping()) == -1
+
+
+MOSTLY_0 = np.arange(60) % 10 == 0
+DIVERGING = [1e30, 1e-3]
+
+
+def test_a_network_that_diverged_is_never_the_best(key):
+    """Its outputs are NaN, whose largest is class 0: nine of ten samples."""
+    x = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+    part = {"x": x, "y": MOSTLY_0.astype(np.int32)}
+    spec = TrainSpec(MLP((8,), 2, "relu"), "softmax_cross_entropy", 4, 20, optax.sgd)
+    axes, data = {"learning_rate": DIVERGING}, Dataset(part, part)
+    for metric in ("valid_accuracy", "best_valid_accuracy", "best_valid_loss"):
+        found = grid_search(spec, key, data, axes).best(metric)
+        assert found.choices["learning_rate"] == 1e-3, metric
+    halved = halving_search(spec, key, data, axes, metric="valid_accuracy", eta=2)
+    assert halved.best("valid_accuracy").choices["learning_rate"] == 1e-3
+    stopping = replace(spec, stopping=EarlyStopping("valid_accuracy", patience=2))
+    rates = {"learning_rate": np.array(DIVERGING)}
+    states, history = sweep(stopping, jax.random.split(key, 2), data, rates)
+    assert np.isnan(history["valid_accuracy"][0, 0])
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(states.params))
