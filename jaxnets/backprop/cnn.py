@@ -4,6 +4,7 @@ Each row of `RULES` has, for one kind of layer, the forward pass, which saves wh
 needs, and the backward pass, which turns `g = dE/dy` into `dE/dx` and the parameters' gradients.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -149,7 +150,7 @@ def _average_pool_back(
 
 
 def _flatten(layer: kinds.Flatten, _: Any, x: Array) -> tuple[Array, tuple[int, ...]]:
-    return x.reshape(len(x), -1), x.shape
+    return x.reshape(len(x), math.prod(x.shape[1:])), x.shape
 
 
 def _flatten_back(

@@ -43,7 +43,7 @@ OPERATIONS: dict[str, Operation] = {
     "add": Operation(2, lambda a, b: a + b, lambda a, b: (1.0, 1.0)),
     "subtract": Operation(2, lambda a, b: a - b, lambda a, b: (1.0, -1.0)),
     "multiply": Operation(2, lambda a, b: a * b, lambda a, b: (b, a)),
-    "divide": Operation(2, lambda a, b: a / b, lambda a, b: (1 / b, -a / b**2)),
+    "divide": Operation(2, lambda a, b: a / b, lambda a, b: (1 / b, -(a / b) / b)),
     "exp": Operation(1, jnp.exp, lambda a: (jnp.exp(a),)),
     "log": Operation(1, jnp.log, lambda a: (1 / a,)),
     "sin": Operation(1, jnp.sin, lambda a: (jnp.cos(a),)),

@@ -3,6 +3,7 @@
 A network is a tuple of layers; `Conv` stores its parameters as `flax.linen` does.
 """
 
+import math
 from typing import Any
 
 import flax.linen as nn
@@ -170,7 +171,7 @@ class Flatten(nn.Module):
         """Flattens each image."""
         if x.ndim < 2:
             raise ValueError(f"x has shape {x.shape}; expected a batch of images, [batch, ...]")
-        return x.reshape(len(x), -1)
+        return x.reshape(len(x), math.prod(x.shape[1:]))
 
 
 class Dense(nn.Module):

@@ -114,8 +114,8 @@ def draw_wiring(
 
     Rows are the hidden units and the outputs, columns the features and the hidden units. Each row
     has the number of connections that `in_degrees` gives it, drawn uniformly among the nodes of
-    earlier levels. As in Xie et al. (2019), the outputs see all nodes that no hidden unit sees, and
-    draw only the rest of their connections.
+    earlier levels. As in Xie et al. (2019), the outputs see the nodes that no hidden unit sees, as
+    many as they have connections for, and draw only the rest of theirs.
 
     Raises:
         ValueError: as for `in_degrees`.

@@ -39,7 +39,8 @@ class WordNet(nn.Module):
         dimensions: hidden units.
 
     Raises:
-        ValueError: a size below 1, or a word number that is not in the vocabulary.
+        ValueError: a size below 1; where samples are checked, as by `fit`, a word number that is
+            not in the vocabulary, for which `apply` takes the last word.
         TypeError: a size or word numbers that are not integers.
 
     Example:

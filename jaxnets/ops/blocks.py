@@ -22,7 +22,7 @@ def block_of(images: int, entries: int) -> int:
 
     It divides the number of images if nearly as large a number does.
     """
-    block = min(images, max(1, MOST_ENTRIES // max(entries, 1)))
+    block = max(1, min(images, MOST_ENTRIES // max(entries, 1)))
     return next((n for n in range(block, block // 2, -1) if images % n == 0), block)
 
 
@@ -48,6 +48,9 @@ def map_blocks(form: Form, images: Array, at: Windows, entries: int) -> Array:
         [0.0, 2.0, 4.0]
     """
     block, whole, rest = _cut(images, entries)
+    if not len(images):
+        one = jax.eval_shape(lambda x: form(x, over(at, 1)), _like_one(images))
+        return jnp.zeros((0, *one.shape[1:]), one.dtype)
     if not whole:
         return form(images, at)
     y = lax.map(lambda part: form(part, over(at, block)), _stacked(images[:whole], block))
@@ -60,6 +63,8 @@ def sum_blocks(
 ) -> Array:
     """Sums a form of images, their derivatives and their windows over the blocks.
 
+    The sum is carried in single precision or better.
+
     Example:
         >>> from jaxnets.ops.windows import windows
         >>> x, g = jnp.ones((3, 1, 1, 1)), jnp.arange(3.0).reshape(3, 1, 1, 1)
@@ -68,6 +73,9 @@ def sum_blocks(
         3.0
     """
     block, whole, rest = _cut(x, entries)
+    if not len(x):
+        one = jax.eval_shape(lambda x, g: form(x, g, over(at, 1)), _like_one(x), _like_one(g))
+        return jnp.zeros(one.shape, one.dtype)
     if not whole:
         return form(x, g, at)
 
@@ -76,9 +84,15 @@ def sum_blocks(
 
     parts = _stacked(x[:whole], block), _stacked(g[:whole], block)
     shape = jax.eval_shape(of_block, (parts[0][0], parts[1][0]))
-    start = jnp.zeros(shape.shape, shape.dtype)
+    start = jnp.zeros(shape.shape, jnp.promote_types(shape.dtype, jnp.float32))
     total, _ = lax.scan(lambda total, part: (total + of_block(part), None), start, parts)
-    return total + form(x[whole:], g[whole:], over(at, rest)) if rest else total
+    if rest:
+        total += form(x[whole:], g[whole:], over(at, rest))
+    return total.astype(shape.dtype)
+
+
+def _like_one(images: Array) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
 
 
 def _cut(images: Array, entries: int) -> tuple[int, int, int]:

@@ -221,7 +221,7 @@ def _forward_cpu(x: Array, kernel: Array, at: Windows) -> Array:
     weights = _widen(kernel, n, at.strides[1]).reshape(len(patches), -1, n * kernel.shape[3])
     products = [p @ w for p, w in zip(patches, weights, strict=True)]
     y = sum(products[1:], products[0])
-    return y.reshape(len(x), *at.outputs, -1)
+    return y.reshape(len(x), *at.outputs, kernel.shape[3])
 
 
 def _forward_entire(x: Array, kernel: Array, at: Windows) -> Array:

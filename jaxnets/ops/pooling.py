@@ -25,7 +25,7 @@ def max_pool(
         padding: "VALID", "SAME", or `((above, below), (left, right))`; it is never the maximum.
 
     Raises:
-        ValueError: images without four axes, or smaller than a window.
+        ValueError: images without four axes, or smaller than a window, or padding as large as one.
         TypeError: images that are not an array of floats.
 
     Example:
@@ -34,7 +34,13 @@ def max_pool(
         [[[[3.0]]]]
     """
     x = jnp.asarray(as_images(x))
-    return _max_pool(x, windows(x.shape, size, strides, padding))
+    at = windows(x.shape, size, strides, padding)
+    if any(max(pads) >= n for pads, n in zip(at.pads, at.size, strict=True)):
+        raise ValueError(
+            f"the padding {at.pads} holds whole windows of {at.size}, which have no maximum: it "
+            "must be smaller than a window"
+        )
+    return _max_pool(x, at)
 
 
 def average_pool(
@@ -153,7 +159,7 @@ def _first_largest(x: Array, at: Windows) -> Array:
 
     XLA vectorises comparisons of floats, but not of integers. It would also recompute these indices
     for each entry that the derivative may go to; a square root is too expensive for that, so they
-    are stored, which halves the time of a CNN's step.
+    are stored, which halves the time of a CNN's step. Accelerators may round a root the wrong way.
     """
     parts = _parts(x, at)
     largest, width = _largest(parts)[:, :, :, None], parts[0].shape[3]
@@ -161,7 +167,7 @@ def _first_largest(x: Array, at: Windows) -> Array:
     square = jnp.full((), (len(parts) * width) ** 2, jnp.float32)
     for k in reversed(range(len(parts))):
         square = jnp.where(parts[k] == largest, (k * width + column) ** 2, square)
-    return jnp.sqrt(square.min(3))
+    return jnp.round(jnp.sqrt(square.min(3)))
 
 
 FEW = 16

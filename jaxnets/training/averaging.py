@@ -63,16 +63,18 @@ class Averaged:
         inner = optax.with_extra_args_support(self.optimizer(*args, **hparams))
 
         def init(params: Any) -> AverageState:
-            zeros = jax.tree.map(jnp.zeros_like, params)
+            zeros = jax.tree.map(lambda p: jnp.zeros_like(p, _precise(p)), params)
             return AverageState(inner.init(params), zeros, jnp.zeros(()))
 
         def update(
             grads: Any, state: AverageState, params: Any = None, **extra: Any
         ) -> tuple[Any, AverageState]:
             updates, inner_state = inner.update(grads, state.inner, params, **extra)
-            new = optax.apply_updates(params, updates)
-            sums = optax.incremental_update(new, state.sums, 1 - self.decay)
-            weight = 1 - self.decay * (1 - state.weight)
+            new = jax.tree.map(
+                lambda p: p.astype(_precise(p)), optax.apply_updates(params, updates)
+            )
+            ones, sums = (jnp.ones(()), new), (state.weight, state.sums)
+            weight, sums = optax.incremental_update(ones, sums, 1 - self.decay)  # rounded alike
             return updates, AverageState(inner_state, sums, weight)
 
         return optax.GradientTransformationExtraArgs(init, update)
@@ -133,11 +135,16 @@ def averaged_params(state: State) -> Any:
     if not (average.weight > 0).all():
         raise ValueError("the state has taken no step, so that there is nothing to average")
 
-    def divide(sums: Array) -> Array:
+    def divide(sums: Array, params: Array) -> Array:
         ones = (1,) * (sums.ndim - average.weight.ndim)
-        return sums / average.weight.reshape(*average.weight.shape, *ones)
+        return (sums / average.weight.reshape(*average.weight.shape, *ones)).astype(params.dtype)
 
-    return jax.tree.map(divide, average.sums)
+    return jax.tree.map(divide, average.sums, state.params)
+
+
+def _precise(params: Array) -> Any:
+    """The precision of a sum of many params, at least single."""
+    return jnp.promote_types(params.dtype, jnp.float32)
 
 
 def _is_average(part: Any) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
@@ -60,7 +61,8 @@ class HardestGradients:
     """Differentiates the mean loss of the n hardest samples of a batch; equal ones share a program.
 
     The loss that decides is that of the network without dropout. The metrics of a step are those of
-    the samples that were selected. A last, partial batch of n samples or fewer is used as it is.
+    the samples that were selected. Samples of weight 0 are the last to be. A last, partial batch of
+    n samples or fewer is used as it is.
 
     Args:
         n: how many samples to go back through.
@@ -86,6 +88,8 @@ class HardestGradients:
         def evaluate(params: Any, batch: Batch, key: Array | None = None) -> Any:
             outputs = calls_of(objective.model).evaluate(params, batch["x"])
             losses = loss.value(outputs, batch["y"])
+            if "weight" in batch:
+                losses = jnp.where(batch["weight"] > 0, losses, -jnp.inf)
             return differentiate(params, hardest(losses, batch, min(self.n, len(losses))), key)
 
         return evaluate

@@ -151,3 +151,10 @@ WRONG = {
 def test_errors_say_what_is_wrong(build, message):
     with pytest.raises(ValueError, match=message):
         build(*ex.inputs(2))
+
+
+@pytest.mark.parametrize(("a", "b"), [(1e-20, 1e-25), (1.0, 70_000), (1e30, 1e25)])
+def test_a_quotient_has_a_derivative_where_the_square_of_b_is_out_of_range(a, b):
+    number = jnp.asarray(b)  # 70,000 is an int32, whose square wraps
+    slope = ex.OPERATIONS["divide"].partials(jnp.asarray(a), number)[1]
+    assert float(slope) == pytest.approx(-(a / b) / b, rel=1e-5)

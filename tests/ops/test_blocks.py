@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxnets import ops
+from jaxnets import CNN, ops
+from jaxnets.models import Conv, Dense, Flatten
 from jaxnets.ops.blocks import MOST_ENTRIES, block_of, map_blocks, sum_blocks
 from jaxnets.ops.windows import windows
 
@@ -73,3 +74,24 @@ def test_gradients_of_left_over_images_are_not_lost(x64, key, images):
     )
     for found, expected in zip(ours, truth, strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_sums_in_half_precision_do_not_stall():
+    """A total of 256 in bfloat16 takes no further 1."""
+    n = 600
+    x = jnp.ones((n, 1, 1, 1), jnp.bfloat16)
+    at = windows(x.shape, 1, 1, "VALID")
+    total = sum_blocks(lambda x, g, at: (x * g).sum(), x, x, at, MOST_ENTRIES)
+    assert total.dtype == jnp.bfloat16
+    assert total == n
+
+
+@pytest.mark.parametrize("channels", [1, 8])
+def test_a_batch_of_no_images_is_convolved(channels):
+    x, kernel = jnp.zeros((0, 8, 8, channels)), jnp.ones((3, 3, channels, 2))
+    assert ops.convolve(x, kernel).shape == (0, 6, 6, 2)
+    grad = jax.grad(lambda kernel: ops.convolve(x, kernel).sum())(kernel)
+    np.testing.assert_array_equal(grad, 0)
+    net = CNN((Conv(2, 3), Flatten(), Dense(3)))
+    params = net.init(jax.random.key(0), jnp.ones((1, 8, 8, channels)))
+    assert net.apply(params, x).shape == (0, 3)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from jaxnets import MLP, EarlyStopping, TrainSpec, fit, sweep
 from jaxnets.data import Dataset
 from jaxnets.training.averaging import averaged, averaged_params
+from jaxnets.training.loop import State
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(40, 3)).astype(np.float32)
@@ -96,3 +98,30 @@ def test_a_decay_outside_its_range_is_refused(decay, error):
 def test_a_state_without_an_average_is_refused(key):
     with pytest.raises(ValueError, match=r"averages no params: train with"):
         averaged_params(fit(PLAIN, key, DATA, RATE)[0])
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.9999, 0.99999, 0.999999])
+@pytest.mark.parametrize("steps", [1, 300])
+def test_the_average_of_constant_params_is_these(decay, steps):
+    """Near 1 the decay's rounding left a bias: 0.987 of the params at 0.999999."""
+    tx = averaged(optax.sgd, decay)(learning_rate=1.0)
+    params = {"w": jnp.array([3.0, -0.1])}
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    step = jax.jit(lambda state, _: (tx.update(zeros, state, params)[1], None))
+    state, _ = jax.lax.scan(step, tx.init(params), None, steps)
+    found = averaged_params(State(params, state, None, None))
+    chex.assert_trees_all_close(found, params, rtol=1e-5)
+
+
+def test_the_average_of_params_of_half_precision():
+    """Sums of half precision stalled at a fraction of the params."""
+    tx = averaged(optax.sgd)(learning_rate=1.0)
+    params = {"w": jnp.full(3, 0.7, jnp.bfloat16)}
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    state = tx.init(params)
+    state, _ = jax.lax.scan(
+        lambda state, _: (tx.update(zeros, state, params)[1], None), state, None, 2000
+    )
+    found = averaged_params(State(params, state, None, None))
+    assert found["w"].dtype == jnp.bfloat16
+    chex.assert_trees_all_close(found, params)

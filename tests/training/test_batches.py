@@ -151,3 +151,20 @@ def test_the_hardest_of_drawn_samples():
 def test_impossible_gradients_are_refused(make, error, word):
     with pytest.raises(error, match=word):
         make()
+
+
+def test_samples_of_weight_0_are_the_last_to_be_the_hardest():
+    """A masked sample has a large loss, and was all that was learned from: nothing."""
+    model = jn.MLP((), 1)
+    objective = jn.Objective(model, "squared_error")
+    params = model.init(jax.random.key(0), jnp.ones((1, 2)))
+    batch = {
+        "x": jnp.array([[9.0, 9.0], [1.0, 0.0], [0.0, 0.5]]),
+        "y": jnp.array([[-50.0], [3.0], [0.1]]),
+        "weight": jnp.array([0.0, 1.0, 1.0]),
+    }
+    (_, metrics), grads = HardestGradients(1)(objective)(params, batch)
+    alone = {name: values[1:2] for name, values in batch.items()}
+    (_, truth), expected = jax.value_and_grad(objective, has_aux=True)(params, alone)
+    chex.assert_trees_all_close((metrics["loss"], grads), (truth["loss"], expected))
+    assert metrics["loss"] > 1
