@@ -76,6 +76,8 @@ def _rows(epoch: int, metrics: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def to_tensorboard(folder: str | Path) -> Hook:
     """Builds a hook that writes scalars for TensorBoard; a network of a sweep has its own.
 
+    A run that starts again makes void what the hook wrote from its first record on.
+
     Args:
         folder: of the event files.
 
@@ -89,9 +91,13 @@ def to_tensorboard(folder: str | Path) -> Hook:
         >>> hook(1, {"train_loss": 0.5})
     """
     require_installed()
-    board = Board(as_path(folder, "folder"), 0)
+    board, last = Board(as_path(folder, "folder"), 0), 0
 
     def write(epoch: int, metrics: Mapping[str, Any]) -> None:
+        nonlocal last
+        if epoch <= last:
+            board.close()
+        last = epoch
         board.write([{"epoch": epoch} | scalars(metrics)])
 
     weakref.finalize(write, board.close)  # a thread holds the newest rows back until then

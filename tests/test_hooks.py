@@ -188,6 +188,18 @@ def test_tensorboard_reads_the_history(key, tmp_path):
             np.testing.assert_allclose(value, values[i], rtol=1e-6)
 
 
+def test_tensorboard_shows_the_later_of_two_runs_of_a_hook(key, tmp_path):
+    """Both runs were drawn on top of each other."""
+    pytest.importorskip("tensorboardX", reason="needs the extra [tensorboard]")
+    hook = hooks.to_tensorboard(tmp_path)
+    jn.fit(SPEC, key, DATA, RATE, on_record=hook)
+    _, history = jn.fit(SPEC, key, DATA, {"learning_rate": 1e-3}, on_record=hook)
+    del hook  # what it holds back is written
+    rows = [(epoch, value) for tag, epoch, value in scalars_of(tmp_path) if tag == "train/loss"]
+    assert [epoch for epoch, _ in rows] == [2, 4, 6, 8]
+    np.testing.assert_allclose([value for _, value in rows], history["train_loss"], rtol=1e-6)
+
+
 def test_weights_and_biases_logs_the_history(key, tmp_path, monkeypatch):
     wandb = pytest.importorskip("wandb", reason="needs wandb")
     run = wandb.init(mode="offline", dir=tmp_path, settings=wandb.Settings(silent=True))

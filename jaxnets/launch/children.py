@@ -137,7 +137,9 @@ class Family:
         until = time.monotonic() + seconds
         while family.left() and time.monotonic() < until:
             with suppress(Empty):
-                if isinstance(self.events.get(timeout=guard.LOOK_SECONDS), int):
+                event = self.events.get(timeout=guard.LOOK_SECONDS)
+                if isinstance(event, int):
+                    self.events.put(event)  # whoever restarts has to know of it
                     break
         family.send(signal.SIGKILL)
 

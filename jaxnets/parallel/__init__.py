@@ -9,6 +9,7 @@ from jaxnets.parallel.data_parallel import FixedOrderGradients, data_parallel, f
 from jaxnets.parallel.mesh import (
     all_devices,
     device_put,
+    digest_of_all,
     max_over_processes,
     on_first_device,
     own_rows,
@@ -22,6 +23,7 @@ __all__ = [
     "all_devices",
     "data_parallel",
     "device_put",
+    "digest_of_all",
     "exit_process",
     "fixed_order_gradients",
     "max_over_processes",

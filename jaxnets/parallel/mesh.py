@@ -1,5 +1,6 @@
 """Meshes and arrays on them: samples are sharded over all devices, the rest is replicated."""
 
+import hashlib
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -173,6 +174,21 @@ def require_same_everywhere(tree: Any, what: str) -> None:
         raise ValueError(
             f"process {differs[0]} has a different {what} than process 0: pass the same to all"
         )
+
+
+def digest_of_all(digest: str) -> str:
+    """Digests the digests of all processes, in order; that of a single process is its own.
+
+    All processes must call this at the same point, with texts of one length.
+
+    Example:
+        >>> digest_of_all("6f1d")
+        '6f1d'
+    """
+    if jax.process_count() == 1:
+        return digest
+    own = np.frombuffer(digest.encode(), np.uint8)
+    return hashlib.sha256(multihost_utils.process_allgather(own).tobytes()).hexdigest()[:32]
 
 
 def max_over_processes(number: int) -> int:

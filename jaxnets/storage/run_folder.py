@@ -180,7 +180,7 @@ class RunWriter:
         self.at = time.monotonic()
 
     def _save(self, step: int, carry: Any, history: Mapping[str, Any]) -> None:
-        table = rows(jax.device_get(history), self.records(step), self.record_every)
+        table = rows(history, self.records(step), self.record_every)
         write_metrics(self.folder / METRICS, table)
         if self.board:
             self.board.add(table)
@@ -206,6 +206,7 @@ class RunWriter:
     def stop_if_asked(self, step: int, total: int) -> None:
         """Raises Interrupted if a signal came before the state after this step was saved."""
         if self.asked:
+            parallel.max_over_processes(0)  # the others wait until process 0 has saved
             where = f"after step {step} of {total}; saved in {self.folder}"
             raise Interrupted(f"stopped by signal {self.asked} {where}", self.asked)
 

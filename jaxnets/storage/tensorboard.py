@@ -33,6 +33,7 @@ class Board:
     def __init__(self, folder: str | Path, records: int):
         self.folder, self.written = as_path(folder), records
         self.writer: Any = None
+        self.files = 0
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Writes the new rows; they replace what a killed process wrote after `records`."""
@@ -45,7 +46,8 @@ class Board:
         self.written += len(new)
         if new and self.writer is None:
             epoch = new[0]["epoch"]
-            suffix = f".{epoch:09d}"  # files are named by the second, and a restart may be as quick
+            suffix = f".{self.files:03d}.{epoch:09d}"  # a restart may be within the same second
+            self.files += 1
             self.writer = SummaryWriter(str(self.folder), purge_step=epoch, filename_suffix=suffix)
         for row in new:
             for name, value in row.items():
@@ -55,6 +57,7 @@ class Board:
             self.writer.flush()
 
     def close(self) -> None:
-        """Closes the file."""
+        """Closes the file; rows that are written later start another, which replaces from there."""
         if self.writer is not None:
             self.writer.close()
+            self.writer = None

@@ -230,10 +230,10 @@ def _stop_if_diverged(
     else:
         return
     writer, report = out
-    if writer is not None:
-        writer.save(step, carry, job.seen(carry))
     if report is not None:
         report.tell(job, carry, job.records(step))
+    if writer is not None:
+        writer.save(step, carry, job.seen(carry))
     raise describe(job, carry, step)
 
 

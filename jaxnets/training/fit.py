@@ -95,6 +95,8 @@ def fit(
     state_id = program_state(spec)
     data, hparams = prepare(spec, data, hparams, samples=samples, on_host=mesh is not None)
     found = _fingerprint(spec, key, data, hparams, mesh) if checkpoints else None
+    if found and samples is not None:
+        found["data"] = parallel.digest_of_all(found["data"])  # each process has some of the rows
     n, first, validated = samples or len(data.train["x"]), data.train["x"][:1], bool(data.valid)
     try:
         if mesh is not None:
@@ -127,11 +129,13 @@ def fit(
 def _fingerprint(
     spec: TrainSpec, key: Array, data: Any, hparams: Hparams, mesh: Mesh | None
 ) -> dict[str, str]:
-    """Digests a run; the number of devices counts, since the sums of a batch depend on it."""
+    """Digests a run; devices count by number and kind, since the sums of a batch depend on them."""
     exact, devices = spec.value_and_grad, "1" if mesh is None else str(mesh.size)
     if isinstance(exact, parallel.FixedOrderGradients):
         devices = f"any, {exact.shards} micro-shards"
         spec = replace(spec, value_and_grad=exact.value_and_grad)
+    if jax.default_backend() != "cpu":
+        devices += f", {jax.default_backend()}"
     return fingerprint(spec, key, data, hparams) | {"devices": devices}
 
 

@@ -230,6 +230,10 @@ class _Epochs:
             carry = self._step(carry, jax.device_put(parts), epoch, overflows=not samples)
             samples += n
             del parts
+        if not samples:
+            raise ValueError(
+                f"the weights of epoch {epoch + 1} are all zero: nothing would be learned"
+            )
         if (epoch + 1) % self.spec.record_every:
             return carry
         recorded = _record(self.spec, self.state_id, carry, epoch, samples, self.valid)

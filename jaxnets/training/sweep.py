@@ -109,6 +109,7 @@ def sweep(
         raise ValueError(f"a sweep on several processes cannot {what}: leave them out")
     if checkpoints is not None:
         places = f"{len(at.places)} places, groups of {at.group}, shared_order={shared_order}"
+        places += "" if on_cpu else f", {jax.default_backend()}"
         found = fingerprint(spec, keys, data, hparams) | {"layout": places}
     samples, validated = len(data.train["x"]), bool(data.valid)
     try:

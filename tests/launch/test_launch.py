@@ -104,6 +104,19 @@ def test_restarts_come_to_an_end():
     assert err.splitlines()[1].endswith("all ended")
 
 
+def test_a_signal_while_the_others_are_ended_restarts_nothing():
+    """It was swallowed, and all were started again."""
+    script = f"{SECOND} && exit 3; trap '' TERM; echo ready; while true; do sleep 0.1; done"
+    running = launch("-n", "2", "--restarts", "3", script=script)
+    running.stdout.readline()
+    time.sleep(2.5)
+    running.send_signal(signal.SIGINT)
+    _, out, err, seconds = outcome(running)
+    assert out.count("ready") == 0, "started again"
+    assert "restarting" not in err
+    assert seconds < 15
+
+
 @pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "INT"), (signal.SIGTERM, "TERM")])
 def test_a_signal_is_forwarded_with_time_to_save(number, name):
     save = "sleep 1; echo saved; exit 0"

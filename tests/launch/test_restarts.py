@@ -76,7 +76,7 @@ def undisturbed(tmp_path_factory):
     return ends
 
 
-@pytest.mark.parametrize("target", ["one of them", "the launcher"])
+@pytest.mark.parametrize("target", ["[0]", "[1]", "the launcher"])
 def test_processes_stop_after_the_same_step_and_resume(tmp_path, undisturbed, target):
     """Though only one got the signal; neither waits in a collective for the other."""
     folder = tmp_path / "cut"
@@ -86,7 +86,7 @@ def test_processes_stop_after_the_same_step_and_resume(tmp_path, undisturbed, ta
     if target == "the launcher":
         running.send_signal(signal.SIGTERM)
     else:
-        pid = next(line.split()[-1] for line in first if line.startswith("[1]"))
+        pid = next(line.split()[-1] for line in first if line.startswith(target))
         os.kill(int(pid), signal.SIGTERM)
     began = time.monotonic()
     out, errors = running.communicate(timeout=200)

@@ -20,7 +20,7 @@ from jaxnets.training.loop import advance, begin
 from tests.support.many_devices import FLAT, HPARAMS, LOSS, N
 
 PROGRAM = Path(__file__).parents[1] / "support" / "many_devices.py"
-QUICK = ("own_rows", "cnn", "sweep", "map")
+QUICK = ("own_rows", "resumed", "cnn", "sweep", "map")
 PLAIN = ("mlp", *QUICK)
 FIXED_ORDER = ("fixed_mlp", "fixed_mlp_by_hand", "fixed_dropout", "fixed_cnn_by_hand")
 QUICK_FIXED_ORDER = ("fixed_dropout",)
@@ -69,7 +69,7 @@ def found(tmp_path_factory):
     ("devices", "processes", "names"),
     [
         (4, 1, QUICK),
-        (2, 2, ("own_rows", "sweep")),
+        (2, 2, ("own_rows", "resumed", "sweep")),
         pytest.param(2, 1, PLAIN, marks=SLOW),
         pytest.param(8, 1, PLAIN, marks=SLOW),
         pytest.param(2, 2, PLAIN, marks=SLOW),

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 import jaxnets
-from jaxnets import CNN, MLP, TrainSpec, augment, backprop, fit, parallel, sweep
+from jaxnets import CNN, MLP, CheckpointConfig, TrainSpec, augment, backprop, fit, parallel, sweep
 from jaxnets.data import Dataset
 from jaxnets.models import Activate, BatchNorm, Conv, Dense, Dropout, Flatten, MaxPool
 from jaxnets.parallel.rows import parallel_map
@@ -51,6 +51,21 @@ def own_rows(mesh):
     return fit(spec, jax.random.key(1), own, HPARAMS, mesh=mesh, samples=N)
 
 
+def resumed(mesh):
+    """The run of `own_rows` in two parts: a shorter run whose checkpoint the longer one finds."""
+    rows = parallel.own_rows(N, mesh)
+    own = FLAT._replace(train={name: values[rows] for name, values in FLAT.train.items()})
+    options = {
+        "mesh": mesh,
+        "samples": N,
+        "checkpoints": CheckpointConfig(Path(sys.argv[2]) / "run"),
+    }
+    for epochs in (1, 3):
+        spec = TrainSpec(MLP((16,), 3), LOSS, epochs, 32)
+        found = fit(spec, jax.random.key(1), own, HPARAMS, **options)
+    return found
+
+
 def cnn(mesh):
     layers = (Conv(4, 3, bias=False), BatchNorm(), *LAYERS[1:])
     spec = TrainSpec(CNN(layers), LOSS, 2, 32, augment=shift)
@@ -82,6 +97,7 @@ WITHOUT_DROPOUT = CNN(tuple(layer for layer in LAYERS if not isinstance(layer, D
 PROGRAMS = {
     "mlp": mlp,
     "own_rows": own_rows,
+    "resumed": resumed,
     "cnn": cnn,
     "sweep": many,
     "map": mapped,

@@ -369,3 +369,11 @@ def test_the_objective_of_a_batch_falls(key):
     )
     assert history["train_accuracy"][-1] > 0.95
     assert jnp.all(jnp.diff(history["train_loss"]) < 0)
+
+
+def test_an_epoch_whose_weights_are_all_zero_is_named(key):
+    """It was said to have diverged."""
+    batch = {"x": np.ones((4, 2), np.float32), "y": np.zeros(4, np.int32), "weight": np.zeros(4)}
+    spec = TrainSpec(MLP((3,), 2), "softmax_cross_entropy", 2, 4)
+    with pytest.raises(ValueError, match="the weights of epoch 1 are all zero"):
+        fit_stream(spec, key, lambda: iter([batch]), {"learning_rate": 0.1})
