@@ -7,7 +7,7 @@ from functools import cache
 
 LINE = b"\0"
 """The token at the end of a line or text."""
-RULE = f"2, Unicode {unicodedata.unidata_version}"
+RULE = f"3, Unicode {unicodedata.unidata_version}"
 """The version of the rule: a cached corpus of another one is not read."""
 JOINERS = "\u200c\u200d"
 """The zero-width non-joiner and joiner: part of a word between its letters, as in Persian."""
@@ -85,12 +85,17 @@ def _pattern() -> re.Pattern[str]:
 
     Possessive quantifiers take no memory, where plain ones take a hundred bytes for a character.
     """
-    letter, mark = r"[^\W\d_]", f"[{_marks()}]"
+    letter, mark = f"[{_characters('L')}]", f"[{_characters('M')}]"
     part = f"{letter}(?:{letter}++|{mark}++|[{JOINERS}]++(?={letter}|{mark}))*+"
     return re.compile(f"{part}(?:'{part})*+")
 
 
-def _marks() -> str:
-    """The combining marks of this Python's Unicode, as ranges of a character class."""
-    kinds = "".join(unicodedata.category(char)[0] for char in map(chr, range(sys.maxunicode + 1)))
-    return "".join(f"{chr(run.start())}-{chr(run.end() - 1)}" for run in re.finditer("M+", kinds))
+def _characters(kind: str) -> str:
+    """The letters, `L`, or combining marks, `M`, of this Python's Unicode, for a class of them."""
+    runs = re.finditer(f"{kind}+", _kinds())
+    return "".join(f"{chr(run.start())}-{chr(run.end() - 1)}" for run in runs)
+
+
+@cache
+def _kinds() -> str:
+    return "".join(unicodedata.category(char)[0] for char in map(chr, range(sys.maxunicode + 1)))

@@ -12,6 +12,10 @@ CHUNK = 2**18
 """Positions per call of the compiled program."""
 
 
+LAST = 3
+"""More chunks of a pass than these have words of their own."""
+
+
 class Chunk(NamedTuple):
     """Holds the words read from a part of the corpus, and the contexts of the first and last."""
 
@@ -32,9 +36,30 @@ def passes(
     """Yields every chunk of all epochs, with its epoch and the entries read before it."""
     for epoch in range(settings.epochs):
         done = epoch * len(ids)
-        for chunk in chunks(settings, ids, keep, rng):
+        for chunk in _beginning_apart(chunks(settings, ids, keep, rng)):
             yield epoch, done, chunk
             done += chunk.read
+
+
+def _beginning_apart(found: Iterator[Chunk]) -> Iterator[Chunk]:
+    """Lets each chunk count an entry, also those whose words were read with the chunks before.
+
+    Chunks are told apart by the entries read before them: by checkpoints, and by their keys.
+    """
+    waiting: list[Chunk] = []
+    for now in found:
+        rich = [i for i, chunk in enumerate(waiting) if chunk.read > 1]
+        if not now.read and rich:
+            waiting[rich[-1]] = _with_more(waiting[rich[-1]], -1)
+            now = _with_more(now, 1)
+        waiting.append(now)
+        if len(waiting) > LAST:
+            yield waiting.pop(0)
+    yield from waiting
+
+
+def _with_more(chunk: Chunk, entries: int) -> Chunk:
+    return chunk._replace(read=chunk.read + entries)
 
 
 def chunks(
@@ -55,10 +80,12 @@ def chunks(
         if len(words) >= size + 2 * reach:
             yield Chunk(words[: size + 2 * reach], lines[: size + 2 * reach], read)
             words, lines, read = words[size:], lines[size:], 0
-    if len(words) > reach:
-        more = size + 2 * reach - len(words)
-        pad_words, pad_lines = _padding(more, -reach - 1)
-        yield Chunk(np.concatenate([words, pad_words]), np.concatenate([lines, pad_lines]), read)
+    while len(words) > reach:
+        pad_words, pad_lines = _padding(max(size + 2 * reach - len(words), 0), -reach - 1)
+        words, lines = np.concatenate([words, pad_words]), np.concatenate([lines, pad_lines])
+        yield Chunk(words[: size + 2 * reach], lines[: size + 2 * reach], read)
+        left = len(words) - len(pad_words)
+        words, lines, read = words[size:left], lines[size:left], 0
 
 
 def _padding(n: int, first: int) -> tuple[np.ndarray, np.ndarray]:

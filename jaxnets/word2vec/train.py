@@ -114,7 +114,7 @@ def train(
                 chunk.lines,
                 noise,
                 rates(settings, done, done + chunk.read, total, chunk.steps(settings)),
-                jax.random.fold_in(step_key, done),
+                _key_of_chunk(step_key, done),
             )
             losses.add(epoch, chunk.read, sums)
             clock.record(done)
@@ -130,6 +130,12 @@ def train(
     params = {name: table[:, : settings.dimensions] for name, table in params.items()}
     vectors = Vectors(words, np.asarray(params["input"]))
     return Trained(vectors, params, losses.means(), clock.rate(total), counts)
+
+
+def _key_of_chunk(key: Array, done: int) -> Array:
+    """The key of the chunk that begins after so many words, which may be 2^32 and more."""
+    high, low = divmod(done, 2**32)
+    return jax.random.fold_in(jax.random.fold_in(key, high) if high else key, low)
 
 
 def _fingerprint(
@@ -176,7 +182,7 @@ def rates(settings: Word2Vec, first: int, last: int, total: int, steps: int) -> 
 def _mesh(settings: Word2Vec, devices: Sequence[jax.Device] | None) -> Mesh | None:
     if devices is None:
         return None
-    groups = settings.batch_size // settings.positions_per_group
+    devices, groups = list(devices), settings.batch_size // settings.positions_per_group
     if not devices or groups % len(devices):
         raise ValueError(
             f"{len(devices)} devices cannot share the {groups} groups of a batch: their number "

@@ -134,7 +134,7 @@ def _text_rows(content: bytes, header: Header, errors: str) -> tuple[list[str], 
             raise ValueError(f"line {blank} is empty")
         if len(words) == header.words:
             raise ValueError(f"line {number} comes after the last of {header.words} words")
-        word, _, rest = line.replace(b"\t", b" ").partition(b" ")
+        word, rest = _split(line.replace(b"\t", b" "), header)
         values.extend(_floats(rest, header.dimensions, number, word))
         if not line.endswith(b"\n"):
             raise _WordError(
@@ -145,6 +145,18 @@ def _text_rows(content: bytes, header: Header, errors: str) -> tuple[list[str], 
     if header.words is not None and len(words) < header.words:
         raise ValueError(f"{len(words)} of {header.words} words")
     return list(words), np.frombuffer(values, np.float32).reshape(len(words), header.dimensions)
+
+
+def _split(line: bytes, header: Header) -> tuple[bytes, bytes]:
+    """Splits a line into its word and its numbers; a few words of GloVe's have spaces."""
+    word, _, rest = line.partition(b" ")
+    if header.words is not None or rest.count(b" ") < header.dimensions:
+        return word, rest
+    fields = rest.split()
+    more, numbers = fields[: -header.dimensions], fields[-header.dimensions :]
+    if any(_first_wrong([field]) is None for field in more):
+        return word, rest
+    return b" ".join([word, *more]), b" ".join(numbers)
 
 
 def _floats(numbers: bytes, dimensions: int, line: int, word: bytes) -> list[float]:

@@ -200,3 +200,38 @@ def test_a_window_longer_than_the_text_is_refused(key):
 def test_divergence_is_reported(key, corpus):
     with pytest.raises(FloatingPointError, match="epoch 1: try a smaller learning rate"):
         train(Word2Vec(**SMALL, learning_rate=1e12), key, corpus)
+
+
+@pytest.mark.parametrize("window", [1, 3, 5])
+def test_every_word_of_a_pass_is_a_position_once(window, monkeypatch):
+    """The last words were contexts only, where fewer than a window were left over."""
+    settings = Word2Vec(batch_size=64, window=window, dimensions=8)
+    monkeypatch.setattr(chunking, "CHUNK", 64)
+    for n in range(60, 140):
+        ids = np.arange(1, n + 1, dtype=np.int32)
+        rng = np.random.default_rng(0)
+        found = list(chunking.passes(settings, ids, np.ones(n + 1, np.float32), rng))
+        of_epoch = [chunk for epoch, _, chunk in found if epoch == 0]
+        positions = [chunk.words[window:-window] for chunk in of_epoch]
+        real = [chunk.lines[window:-window] >= 0 for chunk in of_epoch]
+        seen = np.concatenate([p[r] for p, r in zip(positions, real, strict=True)])
+        np.testing.assert_array_equal(seen, ids)
+        assert sum(chunk.read for chunk in of_epoch) == n
+        begun = [done for _, done, _ in found]
+        assert len(set(begun)) == len(begun), "two chunks begin after the same word"
+
+
+def test_chunks_after_2_to_the_32_words_have_keys():
+    module = importlib.import_module("jaxnets.word2vec.train")
+    key = jax.random.key(1)
+    truth = jax.random.key_data(jax.random.fold_in(key, 7))
+    np.testing.assert_array_equal(jax.random.key_data(module._key_of_chunk(key, 7)), truth)
+    late = [jax.random.key_data(module._key_of_chunk(key, k * 2**32 + 7)) for k in (0, 1, 2)]
+    assert len({tuple(np.asarray(data).tolist()) for data in late}) == 3
+
+
+def test_devices_may_be_an_array(corpus):
+    settings, key = Word2Vec(**SMALL), jax.random.key(0)
+    listed = train(settings, key, corpus, devices=jax.devices()[:2])
+    array = train(settings, key, corpus, devices=np.array(jax.devices()[:2]))
+    np.testing.assert_array_equal(listed.vectors.matrix, array.vectors.matrix)

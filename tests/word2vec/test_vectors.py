@@ -275,3 +275,15 @@ def test_question_and_score_files(tmp_path):
     path.write_text("tiger cat 7.35\n")
     with pytest.raises(ValueError, match=r"line 1: expected word, tab"):
         word2vec.read_similarities(path)
+
+
+def test_words_of_glove_may_have_spaces(tmp_path):
+    """Its largest file has a few, such as `. . .`; a number more is still a damaged line."""
+    path = tmp_path / "glove.txt"
+    path.write_bytes(b"a 1 2\n. . . 3 4\nat name@example.com 5 6\n")
+    found = word2vec.load(path)
+    assert list(found.words) == ["a", ". . .", "at name@example.com"]
+    np.testing.assert_array_equal(found.matrix, [[1, 2], [3, 4], [5, 6]])
+    path.write_bytes(b"a 1 2\nb 3 4 5\n")
+    with pytest.raises(ValueError, match="line 2: b'b' has 3 of 2 numbers"):
+        word2vec.load(path)
