@@ -276,3 +276,10 @@ def test_parameters_of_scikit_learn_are_named_as_here():
         MLPRegressor().set_params(solver="sgd")
     with pytest.raises(TypeError, match="unexpected keyword argument 'depth'"):
         CNNClassifier(depth=3)
+
+
+def test_scores_of_an_earlier_fit_go():
+    net = MLPClassifier((4,), epochs=3, early_stopping=True, random_state=0).fit(X, Y)
+    assert len(net.validation_scores_)
+    net.set_params(early_stopping=False).fit(X, Y)
+    assert not hasattr(net, "validation_scores_")

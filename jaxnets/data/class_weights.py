@@ -43,7 +43,7 @@ def class_weights(y: Any, weights: str | Mapping[int, float] | Any = "balanced")
         if odd:
             raise ValueError(f"there is a weight of class {odd[0]!r}, but no sample of that class")
         for label, weight in weights.items():
-            table[label] = weight
+            table[int(label)] = checks.as_number(weight, f"weights[{label!r}]")
     else:
         table = checks.as_finite(weights, "weights")
         if table.ndim != 1 or len(table) <= y.max():

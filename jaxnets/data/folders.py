@@ -68,8 +68,8 @@ def from_folder(
         ((2, 8, 8, 3), ['cat', 'dog'])
     """
     checks.require_known([colour], COLOURS, "colour")
-    for number in size or ():
-        checks.require_count(number, "size")
+    if size is not None and len(checks.as_counts(size, "size")) != 2:
+        raise ValueError(f"size is {size}; it must be rows and columns, such as (64, 64)")
     root = as_path(folder)
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is not a folder")

@@ -19,6 +19,8 @@ from jaxnets.host.paths import as_path
 
 MISSING = {"", "na", "nan", "null", "none", "?"}
 """What stands for a missing value, in lower case."""
+PANDAS_NA = "<NA>"
+"""How pandas writes its own missing value, which is neither equal to itself nor different."""
 MOST_WORDS = 100
 """A column with more different words would be mostly zeros."""
 
@@ -141,7 +143,7 @@ def _column(values: np.ndarray, name: str) -> np.ndarray:
         raise ValueError(f"{name} has shape {values.shape}; a column has one value a sample")
     if values.dtype.kind in "OUS":
         for i, value in enumerate(values):
-            if value is None or value != value:
+            if value is None or str(value) == PANDAS_NA or value != value:
                 raise ValueError(f"{name}[{i}] is missing; remove the sample, or fill it in")
         try:
             values = _as_floats(values)

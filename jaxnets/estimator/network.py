@@ -169,6 +169,7 @@ class Network(BaseEstimator):
     def _summarise(self) -> None:
         self.loss_curve_ = self.history_.get("train_loss", np.zeros(0)).tolist()
         self.n_iter_ = len(self.loss_curve_)
+        self.__dict__.pop("validation_scores_", None)
         if "valid_accuracy" in self.history_:
             self.validation_scores_ = self.history_["valid_accuracy"].tolist()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxnets.data.npz import read_npz
+from jaxnets.host.arrays import is_number
 from jaxnets.host.files import require_file
 from jaxnets.host.paths import as_path
 from jaxnets.weights.safetensors import read_safetensors
@@ -45,4 +46,8 @@ def read(path: str | PathLike[str]) -> Arrays:
     if path.suffix not in READERS:
         known = ", ".join(READERS)
         raise ValueError(f"{path} has the ending {path.suffix!r}; weight files end with {known}")
-    return READERS[path.suffix](path)
+    arrays = READERS[path.suffix](path)
+    odd = next((name for name, array in arrays.items() if not is_number(array.dtype)), None)
+    if odd is not None:
+        raise ValueError(f"{path} has {odd!r} of {arrays[odd].dtype}; weights are numbers")
+    return arrays

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxnets.models.cnn import CNN
-from jaxnets.models.layers import Flatten
+from jaxnets.models.layers import Dense, Flatten, Parallel, Residual
 from jaxnets.weights.files import read
 
 Layer = dict[str, np.ndarray]
@@ -95,7 +95,7 @@ def assign(
     flat = _flattened(model, image)
     found: dict[str, Any] = {collection: {} for collection in variables}
     for place, name in zip(places, chosen, strict=True):
-        value = _converted(groups[name], flat.pop(place[0], None))
+        value = _converted(name, groups[name], flat.get(place[0]))
         for collection, tree in variables.items():
             expected = _at(tree, place)
             if expected is not None:
@@ -145,37 +145,54 @@ def _rank(name: str) -> tuple[int, list[int]]:
 
 
 def _flattened(model: CNN, image: Any) -> dict[str, tuple[int, ...]]:
-    """The maps `[rows, columns, channels]` that dense layers see flattened, by these layers."""
-    found = {}
+    """The maps `[rows, columns, channels]` that are flattened, by the layers that see the columns.
+
+    These are all up to the first dense one.
+    """
+    found: dict[str, tuple[int, ...]] = {}
     for i, layer in enumerate(model.layers):
-        if isinstance(layer, Flatten):
-            before = jax.eval_shape(
-                CNN(model.layers[:i]).init_with_output, jax.random.key(0), image
-            )
-            dense = next(
-                k for k in range(i + 1, len(model.layers)) if _has_weights(model.layers[k])
-            )
-            found[f"layers_{dense}"] = before[0].shape[1:]
+        maps = _seen_by(model.layers[:i], image) if isinstance(layer, Flatten) else ()
+        if len(maps) != 3 or maps[:2] == (1, 1):
+            continue
+        for k, later in enumerate(model.layers[i + 1 :], i + 1):
+            if isinstance(later, Residual | Parallel):
+                raise ValueError(
+                    f"layers_{k} of the network has layers within behind Flatten: the columns of "
+                    "none but its dense and normalising layers can be put in order"
+                )
+            found[f"layers_{k}"] = maps
+            if isinstance(later, Dense):
+                break
     return found
 
 
-def _has_weights(layer: Any) -> bool:
-    return hasattr(layer, "features")
+def _seen_by(before: tuple[Any, ...], image: Any) -> tuple[int, ...]:
+    """The shape of what comes out of these layers, without the batch."""
+    if before:
+        image, _ = jax.eval_shape(CNN(before).init_with_output, jax.random.key(0), image)
+    return image.shape[1:]
 
 
-def _converted(group: Layer, maps: tuple[int, ...] | None) -> Layer:
+def _converted(name: str, group: Layer, maps: tuple[int, ...] | None) -> Layer:
     """A layer of PyTorch's by our names, its axes in our order."""
     value = dict(group)
     if "running_mean" in value:
         names = {"weight": "scale", "running_mean": "mean", "running_var": "var"}
-        return {names.get(part, part): array for part, array in value.items()}
+        return {names.get(part, part): _reordered(array, maps) for part, array in value.items()}
+    if "weight" not in value:
+        raise ValueError(f"layer {name!r} of the file has {', '.join(value)}, but no weight")
     if value["weight"].ndim == 4:
         return {"kernel": value.pop("weight").transpose(2, 3, 1, 0)} | value
-    if maps is not None and value["weight"].shape[1] == np.prod(maps):
-        rows, columns, channels = maps
-        split = value["weight"].reshape(-1, channels, rows, columns)
-        value["weight"] = split.transpose(0, 2, 3, 1).reshape(len(split), -1)
-    return value
+    return {"weight": _reordered(value.pop("weight"), maps)} | value
+
+
+def _reordered(array: np.ndarray, maps: tuple[int, ...] | None) -> np.ndarray:
+    """Columns `[..., features]` of flattened maps with the channels last, where they were first."""
+    if maps is None or array.shape[-1] != np.prod(maps):
+        return array
+    rows, columns, channels = maps
+    split = array.reshape(*array.shape[:-1], channels, rows, columns)
+    return np.moveaxis(split, -3, -1).reshape(array.shape)
 
 
 def _require_shapes(

@@ -80,6 +80,7 @@ def save(
         if any("/" in key for key in keys):
             raise ValueError(f"params{jax.tree_util.keystr(place)} has a slash in its name")
         arrays["/".join(keys)] = np.asarray(leaf)
+    _require_names(extra or {}, "extra")
     try:
         note = {
             "format": str(FORMAT),
@@ -91,6 +92,17 @@ def save(
         raise TypeError(f"extra cannot be written as JSON: {error}") from error
     with atomic_write(as_path(path)) as file:
         write_safetensors(file, arrays, note)
+
+
+def _require_names(value: Any, place: str) -> None:
+    if isinstance(value, Mapping):
+        for key, within in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"{place} has the key {key!r}; keys in JSON are texts, as '{key}'")
+            _require_names(within, f"{place}[{key!r}]")
+    if isinstance(value, list | tuple):
+        for i, within in enumerate(value):
+            _require_names(within, f"{place}[{i}]")
 
 
 def load(path: str | PathLike[str], model: Any = None) -> Saved:

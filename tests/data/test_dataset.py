@@ -294,3 +294,12 @@ def test_importing_data_loads_nothing_heavy():
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "weights", [{False: 1.0, True: 5.0}, {0: 1.0, 1: 5.0}, {0.0: 1.0, 1.0: 5.0}, {np.True_: 5}]
+)
+@pytest.mark.parametrize("y", [[True, False, False], [1, 0, 0]])
+def test_weights_by_class_take_any_form_of_a_label(y, weights):
+    """Truth values chose all rows of the table, or none."""
+    assert data.class_weights(np.array(y), weights).tolist() == [5, 1, 1]

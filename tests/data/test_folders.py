@@ -150,3 +150,17 @@ def test_a_picture_that_ends_early_is_named(root):
 def test_what_cannot_be_read_is_refused(root, call, error, message):
     with pytest.raises(error, match=message):
         call(root)
+
+
+@pytest.mark.parametrize(
+    ("size", "error", "message"),
+    [
+        (64, TypeError, "size is 64; it must be a list"),
+        ((64,), ValueError, "rows and columns"),
+        ((64, 32, 3), ValueError, "rows and columns"),
+        (np.array([0, 64]), ValueError, "1 or more"),
+    ],
+)
+def test_a_size_that_is_no_pair_is_refused(tmp_path, size, error, message):
+    with pytest.raises(error, match=message):
+        from_folder(tmp_path, size=size)

@@ -56,6 +56,16 @@ def test_a_data_frame_is_read_by_its_columns():
     np.testing.assert_array_equal(ours.y, truth.y)
 
 
+@pytest.mark.parametrize("dtype", ["string", "boolean"])
+def test_the_missing_value_of_pandas_is_named(dtype):
+    """It is neither equal to itself nor different, which raised a TypeError without a column."""
+    pandas = pytest.importorskip("pandas")
+    values = {"string": ["a", None], "boolean": [True, None]}[dtype]
+    frame = pandas.DataFrame({"a": pandas.array(values, dtype), "y": [0, 1]})
+    with pytest.raises(ValueError, match=r"a\[1\] is missing"):
+        from_columns(frame, "y")
+
+
 def test_iris_from_a_file_is_iris(tmp_path):
     iris = load_iris()
     columns = {name: iris.data[:, i] for i, name in enumerate(iris.feature_names)}

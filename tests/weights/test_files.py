@@ -157,3 +157,9 @@ def test_other_endings_are_refused(tmp_path):
         weights.read(tmp_path / "w.h5")
     with pytest.raises(FileNotFoundError, match="nowhere"):
         weights.read(tmp_path / "nowhere.npz")
+
+
+def test_an_archive_with_texts_is_refused(tmp_path):
+    np.savez(tmp_path / "w.npz", w=np.ones(3), names=np.array(["a"]))
+    with pytest.raises(ValueError, match="'names' of <U1; weights are numbers"):
+        weights.read(tmp_path / "w.npz")

@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from jaxnets import weights
-from jaxnets.models import CNN, Activate, BatchNorm, Conv, Dense, Flatten, MaxPool, Parallel
+from jaxnets.models import (
+    CNN,
+    Activate,
+    BatchNorm,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAverage,
+    MaxPool,
+    Parallel,
+    Residual,
+)
 
 SIDE = 6
 
@@ -116,3 +127,71 @@ def test_auxiliary_classifiers_are_left_out():
 def test_an_unknown_network_has_no_names():
     with pytest.raises(ValueError, match="did you mean 'resnet18'"):
         weights.torch_names("resnet-18")
+
+
+def test_what_normalises_flattened_maps_is_put_in_order_too():
+    """Its channels stayed first while the dense layer's columns were put last: silently wrong."""
+    rng = np.random.default_rng(0)
+    draw = lambda *shape: rng.normal(size=shape).astype(np.float32)  # noqa: E731
+    n = 4 * 4 * 4
+    arrays = {
+        "0.weight": draw(4, 3, 3, 3),
+        "0.bias": draw(4),
+        "2.weight": draw(n),
+        "2.bias": draw(n),
+        "2.running_mean": draw(n),
+        "2.running_var": draw(n) ** 2 + 0.1,
+        "3.weight": draw(5, n),
+        "3.bias": draw(5),
+    }
+    net = CNN((Conv(4, 3), Flatten(), BatchNorm(), Dense(5)))
+    variables = weights.assign(net, arrays, SIDE)
+    x = draw(2, SIDE, SIDE, 3)
+    first = {"params": {"layers_0": variables["params"]["layers_0"]}}
+    maps = np.asarray(CNN((Conv(4, 3),)).apply(first, x)).transpose(0, 3, 1, 2).reshape(2, n)
+    scaled = (maps - arrays["2.running_mean"]) / np.sqrt(arrays["2.running_var"] + 1e-5)
+    normal = arrays["2.weight"] * scaled + arrays["2.bias"]
+    truth = normal @ arrays["3.weight"].T + arrays["3.bias"]
+    np.testing.assert_allclose(net.apply(variables, x), truth, rtol=1e-4, atol=1e-4)
+
+
+def dense(outputs, inputs):
+    weight = np.arange(outputs * inputs, dtype=np.float32).reshape(outputs, inputs)
+    return {"weight": weight, "bias": np.zeros(outputs, np.float32)}
+
+
+FLATTENED = {
+    "first": ((Flatten(), Dense(5)), {"1": dense(5, SIDE * SIDE * 3)}),
+    "behind an average": (
+        (Conv(4, 3), GlobalAverage(), Flatten(), Dense(5)),
+        {"0": {"weight": np.ones((4, 3, 3, 3)), "bias": np.ones(4)}, "3": dense(5, 4)},
+    ),
+    "last": ((Conv(4, 3), Flatten()), {"0": {"weight": np.ones((4, 3, 3, 3)), "bias": np.ones(4)}}),
+}
+
+
+@pytest.mark.parametrize("where", FLATTENED)
+def test_a_network_may_flatten_anywhere(where):
+    layers, groups = FLATTENED[where]
+    arrays = {f"{n}.{part}": a for n, group in groups.items() for part, a in group.items()}
+    x = np.random.default_rng(1).normal(size=(2, SIDE, SIDE, 3)).astype(np.float32)
+    variables = weights.assign(CNN(layers), arrays, SIDE)
+    found = CNN(layers).apply(variables, x)
+    if where == "first":
+        truth = x.transpose(0, 3, 1, 2).reshape(2, -1) @ groups["1"]["weight"].T
+        np.testing.assert_allclose(found, truth, rtol=1e-4, atol=1e-2)
+    assert np.isfinite(found).all()
+
+
+def test_a_layer_without_a_weight_is_named():
+    arrays = {"conv.kernel": np.ones((3, 3, 3, 4)), "conv.bias": np.ones(4)}
+    with pytest.raises(ValueError, match=r"layer 'conv' .* has kernel, bias, but no weight"):
+        weights.assign(CNN((Conv(4, 3),)), arrays, SIDE)
+
+
+def test_layers_within_a_layer_behind_flatten_are_refused():
+    net = CNN((Conv(4, 3), Flatten(), Residual((Dense(64),)), Dense(5)))
+    with pytest.raises(ValueError, match="layers_2 of the network has layers within"):
+        weights.assign(
+            net, {"a.weight": np.ones(3), "b.weight": np.ones(3), "c.weight": np.ones(3)}, SIDE
+        )

@@ -162,3 +162,13 @@ def test_params_of_a_sweep_are_saved_too(tmp_path, key):
     stacked = jax.vmap(lambda k: model.init(k, FLAT))(jax.random.split(key, 4))
     jn.save(tmp_path / "nets.safetensors", model, stacked)
     chex.assert_trees_all_equal(jn.load(tmp_path / "nets.safetensors").params, stacked)
+
+
+@pytest.mark.parametrize("extra", [{"classes": {0: "cat"}}, {0: 1}, {"a": [{"b": {2.5: 1}}]}])
+def test_an_extra_with_keys_that_json_would_change_is_refused(tmp_path, extra):
+    """They came back as texts."""
+    model = jn.MLP((2,), 1)
+    params = model.init(jax.random.key(0), jnp.ones((1, 2)))
+    with pytest.raises(TypeError, match=r"has the key .*; keys in JSON are texts"):
+        jn.save(tmp_path / "net.npz", model, params, extra)
+    assert not (tmp_path / "net.npz").exists()
