@@ -154,7 +154,8 @@ def r2(outputs: Array, targets: Array, weight: Array | None = None) -> Array:
     y = targets.reshape(outputs.shape)
     share = shares(jnp.ones(len(y)) if weight is None else weight)
     left, total = share @ (y - outputs) ** 2, share @ (y - (share @ y)[None]) ** 2
-    constant = jnp.all(y == y[:1], axis=0)
+    first = y[jnp.argmax(share > 0)]
+    constant = jnp.all((y == first[None]) | (share == 0)[:, None], axis=0)
     found = 1 - left / jnp.where(constant, 1, total)
     return jnp.mean(jnp.where(constant, 1.0 * (left == 0), found))
 

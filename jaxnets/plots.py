@@ -169,7 +169,8 @@ def quantiles(
     """
     seen = ~np.isnan(values).all(axis=0)
     x, values = np.asarray(x)[seen], values[:, seen]
-    low, middle, high = np.nanquantile(values, [band[0], 0.5, band[1]], axis=0)
+    ends = [band[0], 0.5, band[1]]
+    low, middle, high = np.nanquantile(values, ends, axis=0) if len(x) else np.empty((3, 0))
     axes.plot(x, middle, label=label, **(style | {"markevery": max(1, len(x) // 8)}))
     axes.fill_between(x, low, high, color=style["color"], alpha=0.15, linewidth=0)
 
@@ -313,7 +314,7 @@ class _Scale:
 
     def __init__(self, values: Sequence[Any]):
         numeric = all(map(_is_number, values))
-        self.kinds = [kind for kind in _in_order(values) if not numeric or np.isfinite(kind)]
+        self.kinds = _in_order([v for v in values if not numeric or np.isfinite(v)])
         self.spaced = not numeric or len(self.kinds) <= FEW
         low, middle, high = (0, 1, 2) if self.spaced else np.quantile(self.kinds, [0, 0.5, 1])
         self.log = bool(low > 0 and high > 20 * low and middle - low < 0.25 * (high - low))
@@ -331,8 +332,9 @@ class _Scale:
 
     def ticks(self) -> list[tuple[float, str]]:
         """Returns heights and texts: of each value if they are few, else of round numbers."""
-        found, low, high = self.kinds, self.kinds[0], self.kinds[-1]
+        found = self.kinds
         if not self.spaced:
+            low, high = self.kinds[0], self.kinds[-1]
             find = LogLocator(subs=(1, 3), numticks=9) if self.log else MaxNLocator(5)
             found = [value for value in find.tick_values(low, high) if low <= value <= high]
         return [(self.place(value), _text(value)) for value in found]

@@ -183,3 +183,11 @@ def test_whether_a_metric_should_rise_must_be_said(key):
     spec = replace(SPEC, stopping=jn.EarlyStopping("valid_f1"))
     with pytest.raises(ValueError, match="say whether valid_f1 should rise"):
         jn.fit(spec, key, DATA, RATE)
+
+
+@pytest.mark.parametrize("outputs", [[1.0, 1.0, 2.0], [1.5, 1.0, 2.0]])
+@pytest.mark.parametrize("targets", [[1.0, 1.0, 2.0], [1.0, 1.0, 5.0]])
+def test_r2_of_targets_that_are_the_same_where_they_count(outputs, targets):
+    weight = [1.0, 1.0, 0.0]
+    found = metrics.r2(*(jnp.array(a)[:, None] for a in (outputs, targets)), jnp.array(weight))
+    assert found == sklearn.metrics.r2_score(targets, outputs, sample_weight=weight)

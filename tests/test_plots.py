@@ -121,3 +121,21 @@ def test_a_column_that_is_missing_is_named(rows, message):
         plots.heat_map(axes[0, 0], rows, "rate", "depth", "valid_loss")
     with pytest.raises(ValueError, match=message):
         plots.parallel_coordinates(axes[0, 0], rows, ["depth"], "valid_loss")
+
+
+def test_runs_that_diverged_are_left_out_wherever_they_stand():
+    """A NaN in the middle broke the order of a column: the worst run was drawn as the best."""
+    losses = [0.5, np.nan, 0.3]
+    scale = plots._Scale(losses)
+    assert scale.kinds == [0.3, 0.5]
+    assert scale.place(0.3) < scale.place(0.5)
+    assert plots._Scale([np.nan, np.nan]).ticks() == []
+    axes = plots.figure()[1]
+    rows = [{"width": i, "loss": loss} for i, loss in enumerate(losses)]
+    plots.parallel_coordinates(axes[0, 0], rows, ["width"], "loss")
+
+
+def test_a_group_of_runs_that_all_diverged_is_drawn_as_nothing():
+    canvas, axes = plots.figure()
+    plots.curves(axes[0, 0], np.array([[1.0, 2.0], [np.nan, np.nan]]), ["a", "b"])
+    canvas.canvas.draw()

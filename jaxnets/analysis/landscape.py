@@ -53,7 +53,7 @@ def filter_normalise(direction: Any, params: Any) -> Any:
             return jnp.zeros_like(drawn)
         axes = (1,) if leaf.ndim == 2 else tuple(range(leaf.ndim - 1))
         norms = [jnp.sqrt(jnp.sum(a**2, axes, keepdims=True)) for a in (leaf, drawn)]
-        return drawn * norms[0] / norms[1]
+        return drawn * norms[0] / jnp.where(norms[1] > 0, norms[1], 1)
 
     return jax.tree.map_with_path(scale, direction, params)
 

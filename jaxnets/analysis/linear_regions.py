@@ -252,6 +252,8 @@ def _halves(polygon: np.ndarray, column: int) -> list[np.ndarray]:
     before = np.flatnonzero(side * np.roll(side, -1) < 0)
     after = (before + 1) % len(polygon)
     new, _ = _zeros(polygon[before], polygon[after], np.full(len(before), column))
+    size = np.maximum(np.abs(polygon[before]), np.abs(polygon[after]))[:, 3:]
+    new[:, 3:][np.abs(new[:, 3:]) <= ROUNDING * size] = 0  # where other lines meet this one
     corners = np.insert(polygon, before + 1, new, axis=0)
     side = np.insert(side, before + 1, 0)
     return [corners[side <= 0], corners[side >= 0]]

@@ -1,11 +1,13 @@
 """What a network consists of: its layers with shapes, numbers of params, and operations."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr, jaxpr_as_fun
 
 from jaxnets.objective import as_samples, calls_of
 
@@ -95,7 +97,8 @@ def summary(model: Any, x: Any) -> Summary:
     if not layers:
         shape = jax.eval_shape(calls.evaluate, variables, x).shape
         layers = [Layer("", type(model).__name__, tuple(shape), total)]
-    return Summary(layers, total, everything - total, _operations(calls, variables, x))
+    operations = _operations(jax.make_jaxpr(calls.evaluate)(variables, x))
+    return Summary(layers, total, everything - total, operations)
 
 
 def _count(tree: Any) -> int:
@@ -123,6 +126,19 @@ def _layers(model: nn.Module, calls: Any, variables: Any, x: jax.Array) -> list[
     return [found[name] for name in names]
 
 
-def _operations(calls: Any, variables: Any, x: jax.Array) -> float:
-    costs = jax.jit(calls.evaluate).lower(variables, x).cost_analysis()
-    return float((costs or {}).get("flops", np.nan))
+def _operations(program: ClosedJaxpr) -> float:
+    """The operations of a program; XLA counts those of a loop for one of its steps."""
+    shapes = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in program.in_avals]
+    costs = jax.jit(jaxpr_as_fun(program)).lower(*shapes).cost_analysis()
+    once = float((costs or {}).get("flops", np.nan))
+    return once + sum((steps - 1) * _operations(body) for steps, body in _loops(program.jaxpr))
+
+
+def _loops(program: Jaxpr) -> Iterator[tuple[int, ClosedJaxpr]]:
+    """The steps and the body of every scan, also of those within others."""
+    for equation in program.eqns:
+        if equation.primitive.name == "scan":
+            yield equation.params["length"], equation.params["jaxpr"]
+        for inner in jax.tree.leaves(equation.params):
+            if isinstance(inner, Jaxpr | ClosedJaxpr):
+                yield from _loops(inner.jaxpr if isinstance(inner, ClosedJaxpr) else inner)

@@ -79,7 +79,13 @@ class Part:
     def _require_arms(self) -> None:
         if len(self.arms) not in (0, 2):
             raise ValueError(f"{self.name}: arms are two names, got {self.arms!r}")
+        if self.arms and self.analysis == "proportion":
+            raise ValueError(f"{self.name}: a proportion is of zeros and ones, not of two arms")
         bounded = math.isfinite(self.floor) or math.isfinite(self.ceiling)
+        if not self.arms and (bounded or self.may_collapse):
+            raise ValueError(
+                f"{self.name}: `floor`, `ceiling` and `may_collapse` are about arms: name the two"
+            )
         if self.arms and bounded == bool(self.may_collapse):
             raise ValueError(
                 f"{self.name}: say by `floor` or `ceiling` when an arm has collapsed, or by "

@@ -130,8 +130,9 @@ def proportion(effect: np.ndarray, divided: float = 0.0) -> Estimate:
     low, high = stats.binomtest(count, n).proportion_ci(LEVEL)
 
     def p(alternative: str, threshold: float) -> float:
-        at = min(max(threshold, 0.0), 1.0)
-        return float(stats.binomtest(count, n, at, alternative).pvalue)
+        if not 0 <= threshold <= 1:  # no proportion is beyond it, or all are
+            return float((threshold < 0) == (alternative == "less"))
+        return float(stats.binomtest(count, n, threshold, alternative).pvalue)
 
     std = float(effect.std(ddof=1))
     above, below = partial(p, "greater"), partial(p, "less")

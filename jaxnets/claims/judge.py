@@ -104,7 +104,7 @@ def judge(claim: Claim, samples: Mapping[str, Sample] | Sample) -> Record:
         samples: by the names of the parts; for a single part its sample alone will do.
 
     Raises:
-        ValueError: a part without a sample, or a sample without a part.
+        ValueError: a part without a sample, a sample without a part, or one arm for two.
 
     Example:
         >>> from jaxnets import claims
@@ -130,7 +130,15 @@ def judge(claim: Claim, samples: Mapping[str, Sample] | Sample) -> Record:
 
 
 def judge_part(part: Part, sample: Sample) -> Finding:
-    """Judges one part by its sample."""
+    """Judges one part by its sample.
+
+    Raises:
+        ValueError: the part compares two arms, and the sample has one.
+    """
+    if part.arms and sample.against is None:
+        raise ValueError(
+            f"{part.name} compares {' and '.join(part.arms)}: give the second as `against`"
+        )
     effect = sample.effect
     wrong = _unusable(part, sample, effect)
     if wrong:

@@ -107,7 +107,8 @@ def logistic_regression(
 def _descend(
     x: Array, y: Array, learning_rate: float, steps: int, l2: float, init: Params | None
 ) -> tuple[Params, dict[str, Array]]:
-    start = {"w": jnp.zeros(x.shape[1]), "b": jnp.zeros(())} if init is None else init
+    zeros = {"w": jnp.zeros(x.shape[1]), "b": jnp.zeros(())}
+    start = zeros if init is None else jax.tree.map(lambda a: jnp.asarray(a, float), init)
 
     def step(params, _):
         grads = logistic_gradient(params, x, y, l2)

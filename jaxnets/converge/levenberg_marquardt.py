@@ -188,7 +188,8 @@ def _way(flat: Callable, jacobian: Callable, dense: bool, dtype: Any) -> Way:
 def _begin(way: Way, weights: Array, residuals: Array, scaled: bool) -> _Search:
     at = way.linearise(weights, residuals)
     scale = _scale(at.lengths, jnp.zeros_like(weights), scaled)
-    damping = FIRST_DAMPING * (jnp.ones_like(at.curvature) if scaled else at.curvature)
+    curvature = jnp.where(at.curvature > 0, at.curvature, 1)
+    damping = FIRST_DAMPING * (jnp.ones_like(curvature) if scaled else curvature)
     growth = jnp.full_like(damping, 2)
     count, stalled = jnp.zeros((), jnp.int32), jnp.zeros((), bool)
     offset = jnp.full_like(damping, jnp.inf)

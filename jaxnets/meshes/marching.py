@@ -54,7 +54,7 @@ def march(values: Any, bound: float = 1.0) -> Mesh:
         raise ValueError(f"values have shape {found.shape}; expected [n, n, n] with n above 2")
     cell = 2 * bound / (n - 1)
     inner = found[1:-1, 1:-1, 1:-1].copy()
-    found = np.maximum(found, cell)
+    found = np.where(found > 0, found, cell)
     found[1:-1, 1:-1, 1:-1] = inner
     if not inner.min() < 0:
         raise ValueError(

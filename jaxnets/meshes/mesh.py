@@ -68,7 +68,13 @@ def require_closed(mesh: Mesh) -> None:
     edges = directed_edges(mesh.triangles)
     code = edges[:, 0] * len(mesh.vertices) + edges[:, 1]
     back = edges[:, 1] * len(mesh.vertices) + edges[:, 0]
-    if len(np.unique(code)) < len(code) or not np.array_equal(np.sort(code), np.sort(back)):
+    twice = len(code) - len(np.unique(code))
+    if twice:
+        raise ValueError(
+            f"the mesh is not closed and oriented: {twice} of {len(edges)} edges are run through "
+            "the same way twice, as by a triangle that is there twice"
+        )
+    if not np.array_equal(np.sort(code), np.sort(back)):
         lone = int((~np.isin(back, code)).sum())
         raise ValueError(
             f"the mesh is not closed and oriented: {lone} of {len(edges)} edges have no triangle "

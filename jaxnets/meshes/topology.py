@@ -26,7 +26,8 @@ def components(mesh: Mesh) -> list[Mesh]:
 def genus(mesh: Mesh) -> tuple[int, ...]:
     """Counts the handles of each closed piece, `1 - (V - E + F) / 2`, of the largest first.
 
-    Euler and Poincare: 0 for a ball, 1 for a ring.
+    Euler and Poincare: 0 for a ball, 1 for a ring. Pieces that touch in a point count for
+    themselves.
 
     Raises:
         ValueError: the mesh is not closed.
@@ -38,12 +39,26 @@ def genus(mesh: Mesh) -> tuple[int, ...]:
         (0,)
     """
     require_closed(mesh)
-    return tuple(1 - _characteristic(piece) // 2 for piece in components(mesh))
+    return tuple(1 - _characteristic(piece) // 2 for piece in components(_cut_at_points(mesh)))
 
 
 def _characteristic(mesh: Mesh) -> int:
     edges = np.unique(np.sort(directed_edges(mesh.triangles), axis=1), axis=0)
     return len(mesh.vertices) - len(edges) + len(mesh.triangles)
+
+
+def _cut_at_points(mesh: Mesh) -> Mesh:
+    """Gives each fan of triangles a vertex of its own, where several meet in one.
+
+    Corners of triangles are of one fan if the triangles share an edge there.
+    """
+    edges = directed_edges(mesh.triangles)
+    n, back = len(edges), np.empty(len(edges), int)
+    back[np.lexsort(edges.T[::-1])] = np.lexsort(edges.T)
+    starts, ends = np.arange(n), (back + len(mesh.triangles)) % n
+    fans = connected_components(coo_matrix((np.ones(n), (starts, ends)), (n, n)), directed=False)[1]
+    corner = np.unique(fans, return_index=True)[1]
+    return Mesh(mesh.vertices[edges[corner, 0]], fans.reshape(3, -1).T)
 
 
 def _piece(mesh: Mesh, chosen: np.ndarray) -> Mesh:

@@ -96,3 +96,10 @@ def test_valleys_and_local_minima_by_hand():
     lower_end = np.asarray([5.0, 3.0, 4.0, 0.0])
     assert landscape.local_minima(lower_end) == 1
     assert landscape.local_minima(np.linspace(-1, 1, 9) ** 2) == 0
+
+
+def test_a_direction_of_zeros_stays_one():
+    """As that between two checkpoints with a dead unit; it was 0 / 0."""
+    direction = {"w": jnp.array([[0.0, 0.0], [3.0, 4.0]])}
+    found = landscape.filter_normalise(direction, {"w": jnp.ones((2, 2))})["w"]
+    np.testing.assert_allclose(found, [[0, 0], np.sqrt(2) * np.array([0.6, 0.8])], rtol=1e-6)

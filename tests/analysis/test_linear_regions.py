@@ -165,3 +165,15 @@ def test_units_that_switch_together_make_one_bend():
     points, _ = regions.on_segment(through, [-1.0], [2.0])
     np.testing.assert_allclose(points.ravel(), [-1, 0, 2], atol=1e-12)
     assert regions.count(through) == 2
+
+
+@pytest.mark.parametrize("turn", np.linspace(0.05, 3.0, 8))
+def test_lines_that_meet_in_a_point_make_no_slivers(turn):
+    """Rounding put corners on both sides of the third line: 8 regions, two of size 1e-16."""
+    weight = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.7]])
+    assert len(regions.on_rectangle([(weight, np.zeros(3))], (-1, 2, -1, 2))) == 6
+    angles = turn + np.arange(5)
+    star = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    assert len(regions.on_rectangle([(star, np.zeros(5))], (-1, 2, -1, 2))) == 10
+    at = np.array([0.3, 0.7])
+    assert len(regions.on_rectangle([(star, -star @ at)], (-1, 2, -1, 2))) == 10

@@ -89,3 +89,35 @@ def test_the_table_is_aligned_and_sums_up():
 def test_samples_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="images"):
         summary(models.lenet5(), jnp.ones((2, 5)))
+
+
+def test_the_layers_of_a_scan_all_count():
+    """Highway's layers are one scan, of which XLA counts one step, also of one within another."""
+    width, batch = 16, 8
+    found = {
+        depth: summary(models.Highway(width, depth, 4), jnp.ones((batch, 12))).operations
+        for depth in (1, 2, 5)
+    }
+    one = found[2] - found[1]
+    products = 2 * 2 * batch * width**2
+    assert products <= one <= products + 40 * batch * width
+    assert found[5] == pytest.approx(found[1] + 4 * one, rel=1e-6)
+
+    operations = summary(Nested(), jnp.ones((batch, 12))).operations
+    assert operations == pytest.approx(15 * 2 * batch * 12**2, rel=0.1)
+
+
+class Nested(nn.Module):
+    """Five times three products by one matrix."""
+
+    @nn.compact
+    def __call__(self, x):
+        weight = self.param("weight", nn.initializers.ones, (12, 12))
+
+        def product(h, _):
+            return h @ weight, None
+
+        def three(h, _):
+            return jax.lax.scan(product, h, None, 3)
+
+        return jax.lax.scan(three, x, None, 5)[0]

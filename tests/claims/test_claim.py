@@ -60,6 +60,7 @@ def test_a_file_is_read_and_hashed(path):
         ("deviation = 0.5", "deviation = 0.0", "give seeds"),
         ("floor = 50.0", "", "when an arm has collapsed"),
         ('arms = ["8 units", "2 units"]', 'arms = ["8 units"]', "arms are two names"),
+        ('arms = ["8 units", "2 units"]', "", "are about arms: name the two"),
         ("open = {rate = [0.1, 0.01]}", "open = {rate = [0.1]}", "two plausible values"),
         ("line = 12", "line = true", "line is True; it must be of type int"),
         ("line = 12", "line = ", "Invalid value"),

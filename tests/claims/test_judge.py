@@ -13,12 +13,14 @@ from jaxnets.claims.made_up import cases
 from jaxnets.claims.power import POWER, power, seeds_to_decide
 
 RNG = np.random.default_rng(0)
+ABOVE = Part("above", "above", 0.5, seeds=32, deviation=0.9)
+ARMS = Part("arms", "above", 1.0, seeds=8, deviation=0.5, arms=("mlp", "svm"), floor=50.0)
 PARTS = [
-    Part("above", "above", 0.5, seeds=32, deviation=0.9),
+    ABOVE,
     Part("lecture's", "above", 0.5, reference=98.6, seeds=8, deviation=0.2),
     Part("below", "below", 0.1, reference=2.0, seeds=16, deviation=0.1),
     Part("equal", "equal", 0.5, seeds=32, deviation=0.8),
-    Part("arms", "above", 1.0, seeds=8, deviation=0.5, arms=("mlp", "svm"), floor=50.0),
+    ARMS,
     Part("losses", "below", 0.1, seeds=8, deviation=0.05, arms=("a", "b"), ceiling=1.0),
     Part("same", "equal", 1.0, seeds=8, deviation=0.5, arms=("a", "b"), floor=50.0, ceiling=101.0),
     Part("ratio", "above", 0.5, seeds=32, deviation=0.4, analysis="resampled", divided=0.1),
@@ -182,14 +184,40 @@ def test_a_record_is_json(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("samples", "message"),
+    ("part", "samples", "message"),
     [
-        ({}, "nothing was measured for above"),
-        ({"abvoe": Sample([1.0, 2.0])}, "did you mean 'above'"),
-        (Sample([1.0, 2.0], [1.0]), "they are paired"),
+        (ABOVE, {}, "nothing was measured for above"),
+        (ABOVE, {"abvoe": Sample([1.0, 2.0])}, "did you mean 'above'"),
+        (ARMS, Sample([91.0, 92.0], [91.0]), "they are paired"),
+        (ARMS, Sample([91.0, 92.0]), "compares mlp and svm: give the second as `against`"),
     ],
-    ids=["none", "misspelt", "unpaired"],
+    ids=["none", "misspelt", "unpaired", "one arm of two"],
 )
-def test_wrong_samples_are_named(samples, message):
+def test_wrong_samples_are_named(part, samples, message):
     with pytest.raises(ValueError, match=message):
-        claims.judge(claim_of(PARTS[0]), samples)
+        claims.judge(claim_of(part), samples)
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_the_p_of_a_proportion_at_an_end_is_that_of_its_interval(value):
+    """No proportion lies beyond 0 or 1, so what is beyond needs no evidence; p was 1."""
+    part = Part(
+        "share", "equal", 0.1, reference=value, seeds=100, deviation=0.1, analysis="proportion"
+    )
+    record = claims.judge(claim_of(part), Sample(np.full(100, value)))
+    assert record.verdict == "reproduced"
+    assert record.findings[0].p < 0.05
+
+
+def test_a_proportion_has_no_arms():
+    with pytest.raises(ValueError, match="not of two arms"):
+        Part(
+            "a",
+            "above",
+            0.1,
+            seeds=9,
+            deviation=0.1,
+            analysis="proportion",
+            arms=("a", "b"),
+            floor=0.0,
+        )

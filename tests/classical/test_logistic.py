@@ -99,3 +99,11 @@ def test_a_step_is_one_gradient():
     u = t / (1 + np.exp(t * (x @ random_params(6)["w"] + random_params(6)["b"])))
     np.testing.assert_allclose(params["w"], start["w"] + 0.1 * (u @ x) / 100, rtol=1e-5)
     np.testing.assert_allclose(params["b"], start["b"] + 0.1 * u.mean(), rtol=1e-5)
+
+
+def test_a_start_of_integers_is_taken():
+    x, y = jnp.array([[0.0, 1.0], [1.0, 0.0]]), jnp.array([0, 1])
+    whole = {"w": np.zeros(2, int), "b": 0}
+    ours, _ = logistic_regression(x, y, steps=10, init=whole)
+    truth, _ = logistic_regression(x, y, steps=10)
+    np.testing.assert_array_equal(ours["w"], truth["w"])

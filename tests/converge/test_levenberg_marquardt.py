@@ -246,3 +246,11 @@ def test_wrong_problems_are_named(message):
 def test_wrong_starts_are_named(start, error, message):
     with pytest.raises(error, match=message):
         levenberg_marquardt(lambda w: w, start)
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_a_start_without_slope_has_converged(x64, scaled):
+    """Its damping of 0 stayed 0, and all steps were taken."""
+    found = levenberg_marquardt(lambda w: jnp.array([w[0] ** 2 + 1.0]), jnp.zeros(1), scaled=scaled)
+    assert found.converged
+    assert found.steps <= 2

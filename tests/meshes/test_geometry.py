@@ -227,3 +227,30 @@ BAD = {
 def test_bad_input(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.01, 100.0])
+def test_a_surface_beside_the_border_stays_where_it_is(scale):
+    """Values there were raised to a cell, which moved the surface by up to a quarter of one."""
+    values = scale * np.asarray(shapes.sphere(meshes.grid(20), 0.97)).reshape(20, 20, 20)
+    right = meshes.march(values).vertices[:, 0].max()
+    assert right == pytest.approx(0.97, abs=0.01)
+
+
+def test_pieces_that_share_a_vertex_have_a_genus_each():
+    """A vertex that several fans of triangles share counted once: the genus was -1."""
+    tetrahedron = np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])
+    corner = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    for n in (1, 2, 3):
+        vertices, triangles = [corner], [tetrahedron]
+        for i in range(1, n):
+            vertices.append(corner[1:] + i)
+            triangles.append(np.where(tetrahedron > 0, tetrahedron + 3 * i, 0))
+        mesh = meshes.as_mesh(np.concatenate(vertices), np.concatenate(triangles))
+        assert meshes.genus(mesh) == (0,) * n
+
+
+def test_a_triangle_that_is_there_twice_is_named():
+    mesh = octahedron()
+    with pytest.raises(ValueError, match="3 of 27 edges are run through the same way twice"):
+        meshes.genus(Mesh(mesh.vertices, np.concatenate([mesh.triangles, mesh.triangles[:1]])))
