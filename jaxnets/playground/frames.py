@@ -122,10 +122,19 @@ def shown_of(choice: Choice, outputs: Array) -> Array:
 
 def _line(choice: Choice, shown: Array) -> Array:
     """A number `[LINES, SMALL * SMALL]` that crosses 1/2 at the boundary; the curve of a height."""
-    few = shown.reshape(*shown.shape[:2], GRID, GRID)[:, :, ::2, ::2]
-    few = few.reshape(*few.shape[:2], -1)
+    few = _halved(shown)
     top = jnp.argmax(few, axis=1) / (MOST_CLASSES - 1)
     return jnp.where(choice.loss == CLASSES, top, few[:, 0])
+
+
+def _halved(pictures: Array) -> Array:
+    """Averages pictures `[..., GRID * GRID]` over 2 x 2 pixels, to `[..., SMALL * SMALL]`.
+
+    One pixel of four would lie half a pixel beside the centre of theirs.
+    """
+    pairs = pictures.reshape(*pictures.shape[:-1], GRID, SMALL, 2).sum(axis=-1)
+    fours = pairs.reshape(*pictures.shape[:-1], SMALL, 2, SMALL).sum(axis=-2)
+    return fours.reshape(*pictures.shape[:-1], SMALL * SMALL) / 4
 
 
 def _is_right(choice: Choice, outputs: Array, y: Array) -> Array:
@@ -162,9 +171,7 @@ def _maps(shape: Shape, traces: list) -> Array:
     """The value of each hidden unit over the plane, scaled by its largest, as bytes."""
     if not shape.depth:
         return jnp.zeros((0, shape.wide, SMALL * SMALL), jnp.uint8)
-    maps = jnp.stack([trace.value for trace in traces[:-1]])
-    maps = maps.reshape(shape.depth, shape.wide, GRID, GRID)[:, :, ::2, ::2]
-    maps = maps.reshape(shape.depth, shape.wide, -1)
+    maps = _halved(jnp.stack([trace.value for trace in traces[:-1]]))
     span = jnp.max(jnp.abs(maps), axis=-1, keepdims=True) + 1e-9
     return to_byte(0.5 + 0.5 * maps / span)
 

@@ -23,7 +23,8 @@ from jaxnets.playground.config import RefusedError
 from jaxnets.playground.programs import Programs
 from jaxnets.playground.session import GoneError, Sessions
 
-LONGEST_BODY, DEEPEST_BODY = 2**19, 12
+LONGEST_BODY, LONGEST_WEIGHTS, DEEPEST_BODY = 2**19, 2**27, 12
+"""Bytes of what a page asks, bytes of the weights that it puts back, and levels of either."""
 LONGEST_SESSION = 40
 SECONDS = 10
 """How long a client may take for a request, all its pieces together."""
@@ -184,7 +185,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             name = self.path.rpartition("/")[2]
             self._require_page(name)
-            asked = parsed(self._body())
+            asked = parsed(self._body(LONGEST_WEIGHTS if name == "load" else LONGEST_BODY))
             session = self.server.sessions.get(session_name(asked))
             with session.lock:
                 body = getattr(session, name)(asked)
@@ -221,15 +222,15 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get_content_type() != JSON or "Content-Type" not in self.headers:
             raise _StatusError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body must be {JSON}")
 
-    def _body(self) -> bytes:
+    def _body(self, longest: int) -> bytes:
         if "Transfer-Encoding" in self.headers:
             raise _StatusError(HTTPStatus.LENGTH_REQUIRED, "send Content-Length, not chunks")
         lengths = self.headers.get_all("Content-Length", [])
         if len(lengths) != 1 or not (lengths[0].isascii() and lengths[0].isdigit()):
             raise _StatusError(HTTPStatus.LENGTH_REQUIRED, "Content-Length must be one number")
-        if len(lengths[0]) > 9 or int(lengths[0]) > LONGEST_BODY:
+        if len(lengths[0]) > 9 or int(lengths[0]) > longest:
             raise _StatusError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body has at most {LONGEST_BODY} bytes"
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body has at most {longest} bytes"
             )
         length = int(lengths[0])
         try:

@@ -16,7 +16,7 @@ from jaxnets.playground.config import Config, RefusedError
 from jaxnets.playground.problems import FEATURES
 from jaxnets.playground.programs import GROUP
 
-MOST_BYTES = 2**24
+MOST_BYTES = 2**25
 """Bytes that an uploaded archive may unpack to."""
 MOST_ROWS = 256
 Params = dict[str, dict[str, np.ndarray]]

@@ -130,6 +130,46 @@ def test_what_is_refused_is_said_and_the_page_goes_on(page):
     assert page.error() == ""
 
 
+def test_a_reset_without_a_server_keeps_what_is_shown(page):
+    """It showed 9,007,199,254,740,991 updates and dropped the curves."""
+    page.train(10)
+    page.context.set_offline(True)
+    page.page.click("#reset")
+    page.wait("document.getElementById('error').textContent.includes('has stopped')")
+    assert page.value("app.frame.step") == 10
+    assert page.value("app.history.at(-1).step") == 10
+    page.errors.clear()  # the console notes the lost connection as well
+
+
+CLICK = """(buttons) => {
+    set({ widths: [7] });
+    const place = document.getElementById("error");
+    return buttons.map((id) => {
+        place.textContent = "";
+        document.getElementById(id).click();
+        return place.textContent;
+    });
+}"""
+
+
+def test_nothing_is_saved_before_the_networks_are_drawn(page):
+    """The script and the page that were saved were of the networks before."""
+    said = page.page.evaluate(CLICK, ["save", "code", "npz", "json", "svg-net", "svg-plane"])
+    assert all("not drawn yet" in text for text in said), said
+    page.settle()
+    assert page.error() == ""
+
+
+def test_a_residual_network_stays_one_with_another_layer(page):
+    for widths, more in (([12], [12, 12]), ([12, 12, 12], [8, 8, 8, 8])):
+        page.page.evaluate("(widths) => set({ widths, residual: true })", widths)
+        page.page.click("#more")
+        assert page.value("app.config.widths") == more
+        assert page.value("app.config.residual")
+    page.settle()
+    assert page.error() == ""
+
+
 def test_every_problem_and_feature(page):
     for name in PROBLEMS:
         page.page.click(f'#problems [data-problem="{name}"]')

@@ -38,6 +38,8 @@ PASTED = {
     "tabs and a name of two words": "1\t2\ta cat\n3\t4.5\ta dog",
     "blanks": "  1   2  0\n\n  3   4.5  7",
     "quoted": '"x","y","label"\r\n"1","2","cat"\r\n"3","4.5","dog"\r\n',
+    "blanks and decimal commas": "1 2,0 cat\n3 4,5 dog",
+    "commas, blanks and decimal commas": "1,0, 2,0, cat\n3,0, 4,5, dog",
     "more columns": "1,2,cat,9\n3,4.5,dog,9",
 }
 

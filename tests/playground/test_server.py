@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from jaxnets.playground import frames
 from jaxnets.playground import server as module
 from jaxnets.playground.ensemble import SHARED
 from jaxnets.playground.server import Server
@@ -270,3 +271,22 @@ def test_weights_go_out_and_come_back_in_both_formats(served):
         back = {"npz": base64.b64encode(saved).decode()} if form == "npz" else json.loads(saved)
         assert asked(served, values | back, "load")[0] == 200
         np.testing.assert_array_equal(frame(served, "weights")[1]["hidden_0.weight"], before)
+
+
+def test_weights_of_many_networks_are_taken_back(served):
+    """They were refused as soon as their file had more than half a megabyte."""
+    values = {"session": "many"}
+    frame(served, "many", updates=5)
+    saved = json.loads(asked(served, values | {"format": "json"}, "weights")[1])
+    long = json.dumps(values | saved | {"blanks": " " * 2**20}).encode()
+    assert asked(served, long, "load")[0] == 200
+    assert talk(served, request(served, long))[0] == 413
+
+
+def test_boundaries_lie_at_the_centres_of_their_pixels(served):
+    """They were drawn half a pixel of the large map beside it: one pixel of four was taken."""
+    arrays = frame(served, "lines", updates=20)[1]
+    large = arrays["mine"].reshape(frames.SMALL, 2, frames.SMALL, 2).astype(float)
+    small = arrays["lines"].reshape(-1, frames.SMALL, frames.SMALL)[0]
+    assert np.ptp(small.astype(float)) > 5
+    np.testing.assert_allclose(small, large.mean(axis=(1, 3)), atol=1)

@@ -111,7 +111,11 @@ export function buildControls() {
   buildFeatures();
   buildGallery();
   $("fewer").onclick = () => set({ widths: app.config.widths.slice(0, -1) });
-  $("more").onclick = () => set({ widths: [...app.config.widths, Math.min(8, app.config.widths.at(-1) ?? 4)] });
+  $("more").onclick = () => {
+    const { widths, residual } = app.config;
+    const last = widths.at(-1) ?? 4;
+    set({ widths: [...widths, residual ? last : Math.min(schema.wide[0], last)] });
+  };
 }
 
 function buildProblems() {

@@ -103,7 +103,7 @@ export async function loop() {
     const now = performance.now();
     measure(steps, now - last, frame);
     last = now;
-    receive(Object.assign(frame, { config: body.config }));
+    receive(Object.assign(frame, { config: body.config, generation: body.generation }));
     changed({ compiling: frame.programs, needed: false });
     if (frame.programs.busy.length && !app.running) setTimeout(() => ask(), 700);
   }
@@ -127,7 +127,8 @@ export function receive(frame) {
     app.sample = Math.min(app.sample, frame.n - 1);
   }
   const rows = app.history;
-  if (!app.frame || frame.step < app.frame.step || (rows.length && rows.at(-1).data !== frame.data)) rows.length = 0;
+  const goesOn = app.frame && frame.generation === app.frame.generation && frame.step >= app.frame.step;
+  if (!goesOn || (rows.length && rows.at(-1).data !== frame.data)) rows.length = 0;
   if (rows.length && rows.at(-1).step === frame.step) rows.pop();
   rows.push({ step: frame.step, data: frame.data, loss: parts(frame, "loss"), accuracy: parts(frame, "accuracy") });
   if (rows.length > 400) rows.splice(0, rows.length, ...rows.filter((_, i) => i % 2 === 0 || i === rows.length - 1));

@@ -84,8 +84,6 @@ function pause() {
 
 function reset() {
   app.generation++;
-  app.history.length = 0;
-  if (app.frame) app.frame.step = Number.MAX_SAFE_INTEGER;
   ask();
 }
 

@@ -55,10 +55,13 @@ plot.addEventListener("keydown", (event) => {
 });
 for (const name of ["focus", "blur"]) plot.addEventListener(name, () => changed("plane"));
 
-// The cells of a line: between semicolons or tabs if there are any, else commas, else blanks.
+// What may stand between the cells of a line; where it holds blanks, a comma alone is a decimal one.
+const SEPARATORS = [/[;\t]/, /,\s+/, /,/, /\s+/];
+
+// The cells of a line by the first separator that makes it a point.
 function cells(line) {
-  const apart = /[;\t]/.test(line) ? /[;\t]/ : line.includes(",") ? "," : /\s+/;
-  return line.split(apart).map((cell) => cell.trim().replace(/^"(.*)"$/, "$1"));
+  const rows = SEPARATORS.map((apart) => line.split(apart).map((cell) => cell.trim().replace(/^"(.*)"$/, "$1")));
+  return rows.find(isPoint) ?? rows[0];
 }
 
 // A number with a point, or with a decimal comma.

@@ -40,8 +40,10 @@ export function download(name, content, type) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
+// What is saved or copied are the networks of the frame, so it has to be of what the controls say.
 const attempt = (work) => async (event) => {
   try {
+    if (!saved && app.frame?.config !== app.config) throw Error("The networks are not drawn yet: wait until they are compiled.");
     await work(event);
     fail("");
   } catch (error) {
@@ -163,8 +165,8 @@ export function buildShare() {
   $("link").onclick = (event) => copy(event.target, location.href);
   $("code").onclick = attempt(async (event) => copy(event.target, decoded(await post("python", {}))));
   $("save").onclick = attempt(async () => download("playground.html", await savedPage(), "text/html"));
-  $("svg-net").onclick = () => download("network.svg", networkSvg(), "image/svg+xml");
-  $("svg-plane").onclick = () => download("plane.svg", planeSvg(), "image/svg+xml");
+  $("svg-net").onclick = attempt(() => download("network.svg", networkSvg(), "image/svg+xml"));
+  $("svg-plane").onclick = attempt(() => download("plane.svg", planeSvg(), "image/svg+xml"));
   $("npz").onclick = attempt(async () => download("weights.npz", await post("weights", { format: "npz" }), "application/zip"));
   $("json").onclick = attempt(async () => download("weights.json", await post("weights", { format: "json" }), "application/json"));
   $("upload").onchange = attempt(upload);
