@@ -49,7 +49,7 @@ WEIGHTS = (65, 337, 337, 309)
 MINI_BATCHES, BATCH, LEARNING_RATE = 32, 32, 0.03
 """Of Adam."""
 MUCH = 0.3
-"""A least squared error of this share of the variance, or more, is no good approximation."""
+"""A least squared error of this share of the variance, or more, does not approximate well."""
 GRID = 129
 """Points of the interval; teeth begin at some of them."""
 

@@ -12,6 +12,7 @@ from .escape import as_html
 from .notes import read_all
 from .registry import LECTURES
 from .run import COMMAND, PROGRAM, RESULTS, title
+from .scorecard import of_note
 
 PAGE = Template(Path(__file__).with_name("gallery.html").read_text(encoding="utf-8"))
 LECTURE = Template('<h2 id="$anchor">$title</h2>\n$cards')
@@ -43,7 +44,7 @@ CLAIM = Template("""<li>
 def write(results: Path = RESULTS) -> Path:
     """Writes `index.html` next to the figures; it needs no server and no network."""
     found, damaged = read_all(results, COMMAND)
-    notes = {note["experiment"]: note for note in found}
+    notes = {note["experiment"]: note | {"claims": of_note(note)} for note in found}
     damaged += [
         f"{results / name}.png is missing: run `python -m {PROGRAM} {name} --redraw`"
         for name in notes

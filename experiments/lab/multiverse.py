@@ -30,6 +30,7 @@ from jaxnets.storage.atomic import atomic_write, make_folder, write_text
 from . import notes
 from .claim_files import registered
 from .config import require_valid
+from .fallback import fell_back
 from .fingerprint import digest
 from .judging import REFUTING, judge_all
 from .multiverse_map import draw
@@ -39,7 +40,7 @@ from .rules import require_usable
 from .run import COMMAND, PROGRAM, RESULTS, load, redraw
 from .settings_tried import Count, counts_of, digests_of, read
 
-MOST, MOST_OF_MINUTES, MOST_OF_LONGEST = 8, 4, 2
+MOST, MOST_OF_MINUTES, MOST_OF_LONGEST = 6, 3, 2
 """Combinations of an experiment, and of one where a combination takes about a minute, or longer."""
 SEEDS, SEEDS_OF_LONGEST = 8, 4
 """Seeds of each combination, or as many as the experiment has."""
@@ -108,7 +109,8 @@ def explore(name: str, results: Path = RESULTS) -> int:
     planned, own = combinations(name, _claims(name)), _as_json(dataclasses.asdict(base(name)))
     before, missing = read(name, results), 0
     wanted = [_as_json(settings) for settings in planned]
-    rows = [row for row in before["rows"] if row["settings"] in wanted and before["base"] == own]
+    known = before["rows"] if before["base"] == own else []
+    rows = [row for row in known if row["settings"] in wanted and not _fell_back(row, own)]
     saved = [row["settings"] for row in rows]
     about = {"experiment": name, **digests_of(name), "base": own, "planned": len(planned)}
 
@@ -137,6 +139,10 @@ def explore(name: str, results: Path = RESULTS) -> int:
     return int(bool(missing))
 
 
+def _fell_back(row: Mapping[str, Any], own: Mapping[str, Any]) -> bool:
+    return fell_back(row.get("data"), {**own, **row["settings"]}.get("data"))
+
+
 def _as_json(value: Any) -> Any:
     """A value as it is read from a saved file."""
     return json.loads(json.dumps(value))
@@ -162,8 +168,9 @@ def _row(name: str, settings: Settings) -> dict[str, Any]:
     }
     seconds, core = time.perf_counter() - begun, time.process_time() - used
     print(f"{name} {settings}: {seconds:.1f} s, {core:.1f} s of a core", flush=True)
-    cost = {"seconds": round(seconds, 1), "core_seconds": round(core, 1)}
-    return {"settings": settings, "claims": found, **cost}
+    row: dict[str, Any] = {"settings": settings, "claims": found}
+    row |= {"data": str(result["data"])} if "data" in result else {}
+    return row | {"seconds": round(seconds, 1), "core_seconds": round(core, 1)}
 
 
 def _is_about(claim: Claim, config: Any) -> bool:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from queue import SimpleQueue
 from typing import Any
 
-from .registry import EXPERIMENTS, LONGEST, TIMED
+from .registry import EXPERIMENTS, LONGEST, MINUTES, TIMED
 
 MOST = 4
 """Processes that run at the same time, each of which may take 4 GB."""
@@ -24,7 +24,7 @@ def run_each(commands: Mapping[str, list[str]]) -> Iterator[tuple[str, int]]:
     Those that measure times run last and alone. On CPUs the others run in parallel, each on its
     share of the cores: one core each wastes less than all cores for one at a time.
     """
-    untimed = sorted(commands.keys() - set(TIMED), key=[*LONGEST, *EXPERIMENTS].index)
+    untimed = sorted(commands.keys() - set(TIMED), key=[*LONGEST, *MINUTES, *EXPERIMENTS].index)
     timed = [name for name in commands if name in TIMED]
     yield from _run({name: commands[name] for name in untimed}, _shares())
     yield from _run({name: commands[name] for name in timed}, ALL_CORES)

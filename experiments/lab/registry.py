@@ -71,8 +71,9 @@ LONGEST = (
     "shape_family",
     "implicit_shape",
 )
-"""`make experiments` starts with these, so that none of them runs alone at the end."""
+"""Experiments that take longest: all run these first, so that none is alone at the end."""
 MINUTES = (
+    "image_features",
     "activation_choice",
     "decision_regions",
     "random_points",
@@ -86,6 +87,6 @@ MINUTES = (
     "batch_size",
     "many_networks",
 )
-"""Experiments of which one combination of open settings takes about a minute."""
+"""Experiments of which one combination of open settings takes about a minute; they run next."""
 TIMED = ("batch_size", "backward_cost", "many_networks")
 """These measure times, so nothing else may run at the same time."""

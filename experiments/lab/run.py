@@ -97,6 +97,7 @@ def perform(
     options = {"checkpoints": checkpoints} if saves else {}
     print(f"\n=== {name}: {title(name)}", flush=True)
     inputs, claims = inputs_of(module, config), registered(name)
+    code = {"program": digest(name), "library": library_digest(name)}
     results = as_path(results, "results")
     if not jax.process_index():
         _require_writable(results, name)
@@ -108,12 +109,13 @@ def perform(
     note = {
         "experiment": name,
         "config": dataclasses.asdict(config),
-        "program": digest(name),
-        "library": library_digest(name),
+        **code,
         "inputs": inputs,
         "registered": {claim.name: claim.digest for claim in claims.values()},
         "seconds": round(seconds, 1),
     } | place(("jax", "flax", "optax"))
+    if "data" in result:
+        note["data"] = str(result["data"])
     with atomic_write(results / f"{name}.npz") as file:
         np.savez_compressed(file, **result)
     note["arrays"] = digest_of_file(results / f"{name}.npz")

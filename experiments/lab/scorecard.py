@@ -53,22 +53,25 @@ def scorecard(results: Path = RESULTS) -> str:
 def claims_of(results: Path) -> tuple[list[dict[str, Any]], list[str]]:
     """Reads the claims of all results with their q-values, and says which results are damaged."""
     notes, damaged = read_all(results, COMMAND)
-    claims = sorted((_claim(c, n) for n in notes for c in n["claims"]), key=lambda c: c["row"])
+    claims = sorted((claim for n in notes for claim in of_note(n)), key=lambda c: c["row"])
     for claim, q in zip(claims, with_q_values([_number(c.get("p")) for c in claims]), strict=True):
         claim["q"] = None if math.isnan(q) else q
     return claims, damaged
 
 
-def _claim(claim: dict[str, Any], note: dict[str, Any]) -> dict[str, Any]:
-    """A claim of a note, with what the note says of all its claims."""
+def of_note(note: dict[str, Any]) -> list[dict[str, Any]]:
+    """Lists the claims of a note, each with what the note says of all.
+
+    Where the experiment was run with other settings than its own, they are not judged.
+    """
     about = {name: note[name] for name in ("experiment", "config", "date", "machine", "seconds")}
     about["age"] = _age(note)
     changed = changed_settings(note)
     if changed:
         reason = f"not the experiment's own settings: {', '.join(changed)}"
-        none = {"status": "not judged", "verdict": "not judged", "p": None, "parts": []}
-        return claim | about | none | {"ours": reason, "multiverse": {}}
-    return claim | about
+        about |= {"status": "not judged", "verdict": "not judged", "p": None, "parts": []}
+        about |= {"ours": reason, "multiverse": {}}
+    return [claim | about for claim in note["claims"]]
 
 
 FILES = ("corpus", "image", "weights")

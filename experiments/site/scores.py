@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..lab.escape import cells_of
-from ..lab.scorecard import share
+from ..lab.scorecard import of_note, share
 
 
 class Score(NamedTuple):
@@ -34,7 +34,7 @@ def _of_note(note: dict[str, Any]) -> dict[tuple[str, str], Score]:
         (claim["row"], claim["statement"]): Score(
             claim["ours"], claim["samples"], claim["status"], share(claim)
         )
-        for claim in note["claims"]
+        for claim in of_note(note)
     }
 
 

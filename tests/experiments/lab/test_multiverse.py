@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from experiments.lab import claim_files, judging, multiverse, multiverse_map, processes, run
+from experiments.lab import (
+    claim_files,
+    fallback,
+    judging,
+    multiverse,
+    multiverse_map,
+    processes,
+    run,
+)
 from experiments.lab.notes import DamagedResult
 from experiments.lab.settings_tried import counts_of
 
@@ -90,6 +98,25 @@ def test_too_few_seeds_still_refute_what_is_clearly_wrong(small, monkeypatch):
     monkeypatch.setattr(run.load("xor"), "CLAIMS", measure)
     multiverse.main("xor", small)
     assert counts_of("xor", small)["finds"]["refuted"] == 4
+
+
+def test_combinations_of_digits_are_run_again_once_mnist_is_there(small, monkeypatch):
+    """They were learned from the digits that stand for MNIST where it is missing."""
+    module, runs = run.load("xor"), []
+    own = module.run
+
+    def of_digits(config, key):
+        runs.append(config)
+        return own(config, key) | {"data": np.asarray("digits")}
+
+    monkeypatch.setattr(module, "run", of_digits)
+    field = [("data", str, "mnist")]
+    with_data = dataclasses.make_dataclass("Config", field, bases=(module.Config,), frozen=True)
+    monkeypatch.setattr(module, "Config", with_data)
+    for there, times in ((False, 4), (False, 4), (True, 8)):
+        monkeypatch.setattr(fallback, "_available", lambda name, there=there: there)
+        multiverse.main("xor", small)
+        assert len(runs) == times
 
 
 def test_combinations_of_other_settings_than_now_are_run_again(small, monkeypatch):

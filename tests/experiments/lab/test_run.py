@@ -146,3 +146,17 @@ def test_without_matplotlib_experiments_are_listed_and_the_extra_is_named(tmp_pa
         refused = call(name)
         assert refused.returncode == 2
         assert "pip install 'jaxnets[experiments]'" in refused.stderr
+
+
+def test_a_result_is_of_the_program_that_it_began_with(tmp_path, monkeypatch):
+    """It had the digest of the files as they were at the end: an edit meanwhile was never run."""
+    module, before = run.load("xor"), run.digest("xor")
+    own = module.run
+
+    def edited(config, key):
+        monkeypatch.setattr(run, "digest", lambda name: "another")
+        return own(config, key)
+
+    monkeypatch.setattr(module, "run", edited)
+    run.perform("xor", module.SMOKE, tmp_path)
+    assert json.loads((tmp_path / "xor.json").read_text())["program"] == before

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from experiments.lab import (
+    fallback,
     fingerprint,
     gallery,
     gallery_check,
@@ -169,6 +170,31 @@ def test_up_to_date_is_the_same_program_and_settings(results):
     assert not run_all.up_to_date("checkerboard", [], results)
     path.unlink()
     assert not run_all.up_to_date("checkerboard", [], results)
+
+
+def test_a_result_of_digits_is_run_again_once_mnist_is_there(results, monkeypatch):
+    path = results / "lenet.json"
+    note = json.loads(path.read_text())
+    monkeypatch.setattr(fallback, "_available", lambda name: False)
+    for found, there, current in (
+        *(("digits", False, True), ("digits", True, False)),
+        *(("mnist", True, True), ("mnist", False, True)),
+    ):
+        path.write_text(json.dumps(note | {"data": found}))
+        monkeypatch.setattr(fallback, "_available", lambda name, there=there: there)
+        assert run_all.up_to_date("lenet", [], results) is current, (found, there)
+        assert run_all.up_to_date("lenet", ["data=digits"], results) is False
+
+
+def test_a_gallery_judges_no_other_settings_than_the_own(results):
+    """It showed the verdicts of a smoke run as if they were the experiment's."""
+    note = json.loads((results / "xor.json").read_text())
+    note["config"] = asdict(run.load("xor").SMOKE)
+    (results / "xor.json").write_text(json.dumps(note))
+    page = gallery.write(results).read_text()
+    claims = len(note["claims"])
+    assert page.count('class="verdict not-judged"') == claims
+    assert page.count("not the experiment&#x27;s own settings: ") == claims
 
 
 def test_up_to_date_is_the_same_content_of_files(results, tmp_path, monkeypatch):

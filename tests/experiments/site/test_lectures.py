@@ -1,5 +1,6 @@
 """Lecture pages: every row and claim is there, with a figure or a reason; the gallery."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -80,13 +81,19 @@ def test_figures_stand_in_the_order_of_the_slides(title):
 
 
 def test_sensitivity_and_interval_are_shown(tmp_path):
-    note = {
+    claim = {
         **{"row": "F10, L1", "ours": "0.4 [0.3, 0.5]", "samples": "n = 9", "status": "refuted"},
         "statement": next(iter(registered("xor").values())).statement,
         "multiverse": {"settings": 8, "reproduced": 3, "refuted": 5, "left": 0, "untried": []},
     }
     (tmp_path / "results").mkdir()
-    (tmp_path / "results/xor.json").write_text(json.dumps({"claims": [note]}), encoding="utf-8")
+    note = {
+        "experiment": "xor",
+        "config": dataclasses.asdict(run.load("xor").Config()),
+        **{"date": "2026-01-01", "machine": "cpu", "seconds": 1.0},
+    }
+    text = json.dumps(note | {"claims": [claim]})
+    (tmp_path / "results/xor.json").write_text(text, encoding="utf-8")
     claims = tuple(registered("xor").values())
     text = lectures.claims_list(lectures.Section("xor", claims), tmp_path)
     assert "0.4 [0.3, 0.5] (n = 9)" in text

@@ -1,5 +1,6 @@
 """The site: what its pages must have, where their links lead, and that they need no network."""
 
+import dataclasses
 import importlib.util
 import json
 import re
@@ -12,6 +13,7 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 
+from experiments.lab import run
 from experiments.lab.registry import LECTURES
 from experiments.site import api, codes, gallery, lectures, saved_pages, scores, texts, tutorials
 from experiments.site.navigation import TEXTS, TOPICS, menu
@@ -64,15 +66,24 @@ def test_scores_are_those_of_the_scorecard(tmp_path):
 
 def test_results_come_before_the_scorecard(tmp_path):
     (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "xor.json").write_text(
-        '{"claims": [{"row": "A1, L2", "statement": "s", "ours": "<3", "samples": "n = 2", '
-        '"status": "reproduced", "multiverse": {"settings": 4, "reproduced": 3, "refuted": 1, '
-        '"left": 0, "untried": []}}]}',
-        encoding="utf-8",
-    )
+    path = tmp_path / "results" / "xor.json"
+    claim = {
+        **{"row": "A1, L2", "statement": "s", "ours": "<3", "samples": "n = 2"},
+        "status": "reproduced",
+        "multiverse": {"settings": 4, "reproduced": 3, "refuted": 1, "left": 0, "untried": []},
+    }
+    note = {
+        "experiment": "xor",
+        "config": dataclasses.asdict(run.load("xor").Config()),
+        **{"date": "2026-01-01", "machine": "cpu", "seconds": 1.0},
+    }
+    path.write_text(json.dumps(note | {"claims": [claim]}), encoding="utf-8")
     assert scores.of_experiment("xor", tmp_path) == {
         ("A1, L2", "s"): ("<3", "n = 2", "reproduced", "3 of 4 settings, fails in 1")
     }
+    other = note["config"] | {"seeds": 2}
+    path.write_text(json.dumps(note | {"claims": [claim], "config": other}), encoding="utf-8")
+    assert scores.of_experiment("xor", tmp_path)["A1, L2", "s"].verdict == "not judged"
 
 
 @pytest.mark.parametrize(

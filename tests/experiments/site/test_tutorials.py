@@ -1,19 +1,19 @@
 """The tutorials run and find what they say; their notebooks are valid; the lectures' ones too."""
 
 import ast
+import dataclasses
 import json
 import re
 import sys
 import types
 from pathlib import Path
 
-import jax
 import nbformat
 import numpy as np
 import pytest
 import yaml
 
-from experiments.lab import notebook
+from experiments.lab import notebook, run
 from experiments.lab.registry import LECTURES
 from experiments.site import cells, lecture_notebooks, notebooks, tutorials
 from experiments.site.cells import Cell
@@ -173,17 +173,22 @@ def test_a_notebook_of_a_lecture_runs_without_results(tmp_path, monkeypatch):
     assert shown[2].figure is not None
 
 
-def test_a_saved_result_is_loaded(tmp_path, monkeypatch):
-    module = notebook.load("threshold_units")
-    result = module.run(module.SMOKE, jax.random.key(0))
-    monkeypatch.setattr(notebook, "saved", lambda name, results: result)
+def test_a_saved_result_is_loaded(tmp_path):
+    module, path = notebook.load("threshold_units"), tmp_path / "threshold_units.json"
+    run.perform("threshold_units", module.SMOKE, tmp_path)
     shown = notebook.load_or_run("threshold_units", tmp_path)
-    assert shown.arrays is result
     assert not shown.smoke
+    assert "[not judged]" in shown.verdicts
+    assert "[reproduced]" not in shown.verdicts
+    note = json.loads(path.read_text())
+    path.write_text(json.dumps(note | {"config": dataclasses.asdict(module.Config())}))
+    shown = notebook.load_or_run("threshold_units", tmp_path)
+    assert "[reproduced]" in shown.verdicts
     assert "do not count" not in shown.verdicts
 
 
 def test_a_result_of_another_version_is_not_shown(tmp_path, monkeypatch):
+    run.perform("threshold_units", notebook.load("threshold_units").SMOKE, tmp_path)
     monkeypatch.setattr(notebook, "saved", lambda name, results: {})
     assert notebook.load_or_run("threshold_units", tmp_path).smoke
 
