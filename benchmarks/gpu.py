@@ -7,6 +7,7 @@ precision. Without a GPU nothing is measured.
 """
 
 import dataclasses
+import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.accuracy import BATCH, LONGEST, RATE, TARGET, require_reached
 from benchmarks.harness import Contender, Goal, Race, measure
 from benchmarks.history import save
 from benchmarks.report import section
@@ -24,7 +26,6 @@ PRECISIONS = {"float32": "float32", "TF32": "tensorfloat32", "bfloat16": "bfloat
 """What JAX calls the precision of products."""
 ONE_OF_MANY = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 """Several processes share the card's memory."""
-BATCH, RATE, TARGET, LONGEST = 128, 1e-3, 0.99, 20
 CNN_FLOPS = {"small": 3 * 2.7e6, "wide": 3 * 192.5e6}
 """Of an image, forward and backward: two for a multiplication and sum, three passes."""
 PLANAR_FLOPS = 6 * 30 * 1_000 * 200
@@ -133,6 +134,7 @@ def mnist(precision: str) -> Callable[[], dict]:
         while accuracy < TARGET and epochs < LONGEST:
             carry = compiled(carry, data, order_key, jnp.int32(epochs))
             accuracy, epochs = float(carry.history["valid_accuracy"][epochs]), epochs + 1
+        require_reached(accuracy)
         found = row(start, epochs * len(x) * CNN_FLOPS["small"], peak)
         return found | {"epochs": epochs, "accuracy": round(accuracy, 4)}
 
@@ -259,7 +261,11 @@ def main(arguments: Sequence[str]) -> None:
         race = build()
         if not arguments or race.name in arguments:
             print(f"{race.title} ...", flush=True)
-            result = result_of(race, *measure(race.contenders, race.rounds))
+            try:
+                result = result_of(race, *measure(race.contenders, race.rounds))
+            except RuntimeError as error:
+                print(f"error: {error}", file=sys.stderr)
+                continue
             result = dataclasses.replace(result, machine=f"{card} and {processor()}")
             print(section(result), flush=True)
             if result.measured:

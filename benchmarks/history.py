@@ -36,9 +36,12 @@ def that_count(folder: Path) -> list[Path]:
 
 
 def latest(row: str, folder: Path = HISTORY) -> Result | None:
-    """Reads the newest result of a row, loaded or not."""
-    paths = sorted((folder / row).glob("*.json"), key=lambda path: path.name.split(".")[0])
-    return from_json(paths[-1].read_text(encoding="utf-8")) if paths else None
+    """Reads the newest result of a row; of one day that of the quiet machine, if there is one."""
+    paths = (folder / row).glob("*.json")
+    newest = max(
+        paths, key=lambda path: (path.name.split(".")[0], "loaded" not in path.name), default=None
+    )
+    return None if newest is None else from_json(newest.read_text(encoding="utf-8"))
 
 
 def rows(folder: Path = HISTORY) -> list[str]:

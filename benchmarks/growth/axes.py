@@ -8,6 +8,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
+from benchmarks.growth import zipf
+
 CLASSES, IMAGE = 10, 784
 CACHE = 2**25
 """What a step must touch before it is taken to come from memory, in bytes: a last-level cache."""
@@ -79,21 +81,28 @@ def dimensions_of(axis: str, value: int) -> tuple[int, int, int]:
 
 
 def _word_flops(axis: str) -> Callable[[int], float]:
-    """CBOW with 5 words on each side at most, 3 on average, and 5 negatives (Mikolov, 2013)."""
+    """CBOW with 5 words on each side at most, 3 on average, and 5 negatives (Mikolov, 2013).
+
+    A unit is an entry of the text; not all are read.
+    """
 
     def flops(value: int) -> float:
-        _, dimensions, units = dimensions_of(axis, value)
-        return (2 * 6 + 6 * 6) * dimensions / units
+        words, dimensions, units = dimensions_of(axis, value)
+        return (2 * 6 + 6 * 6) * dimensions * zipf.shares_read(words).sum() / units
 
     return flops
 
 
 def _word_bytes(axis: str) -> Callable[[int], float]:
-    """The vectors of a word's context and negatives, read and written, unless a cache has all."""
+    """The vectors of a word's context and negatives, read and written, that no cache has.
+
+    At best it has those of the words that are read most often; negatives are drawn more evenly.
+    """
 
     def moved(value: int) -> float:
         words, dimensions, units = dimensions_of(axis, value)
-        return 2 * 4 * 12 * dimensions / units if 8 * words * dimensions > CACHE else 0.0
+        missed = zipf.shares_read(words)[CACHE // (8 * dimensions) :].sum()
+        return 2 * 4 * 12 * dimensions * missed / units
 
     return moved
 

@@ -1,5 +1,6 @@
 """`docs/performance.md` and its figures, made from the newest curves."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from jaxnets.storage.atomic import atomic_write, write_text
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "performance.md"
+APART = 0.11
+"""The least distance of two labels of an axis, as a share of it."""
 HEAD = """# Performance: how cost grows
 
 `python -m benchmarks growth` measures what a unit of work costs as the work grows, and makes this
@@ -108,6 +111,15 @@ def _winners(curve: Curve) -> list[str]:
     return found + [f"- The order changes between {a:,} and {b:,}." for a, b in crossings(curve)]
 
 
+def _apart(values: list[int]) -> list[int]:
+    """The values whose labels do not touch on a logarithmic axis."""
+    shown = values[:1]
+    for value in values[1:]:
+        if math.log(value / shown[-1]) > APART * math.log(values[-1] / values[0]):
+            shown.append(value)
+    return shown
+
+
 def draw(curve: Curve, folder: Path = DOCS) -> Path:
     """Draws the cost of a unit and the memory, both axes logarithmic, with the roofline."""
     from jaxnets import plots
@@ -121,10 +133,13 @@ def draw(curve: Curve, folder: Path = DOCS) -> Path:
     least = [1e6 * bound for _, bound in curve.bounds]
     look: dict[str, Any] = {"color": "0.4", "linestyle": ":", "label": "roofline"}
     axes[0, 0].plot([value for value, _ in curve.bounds], least, **look)
+    shown = _apart([value for value, _ in curve.bounds])
     for panel in axes.flat:
         panel.set_xscale("log")
         panel.set_yscale("log")
         panel.set_xlabel(curve.axis)
+        panel.set_xticks(shown, [f"{value:,}" for value in shown])
+        panel.minorticks_off()
     axes[0, 0].set_ylabel("µs a unit of work")
     axes[0, 1].set_ylabel("MB beyond the imports")
     canvas.legend(loc="outside lower center", ncols=2, fontsize="small")

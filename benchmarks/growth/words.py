@@ -12,24 +12,9 @@ import numpy as np
 
 from benchmarks.growth.axes import dimensions_of
 from benchmarks.growth.timing import epochs_of, memory
+from benchmarks.growth.zipf import LINE, WORDS, counts, numbers
 from benchmarks.words import FASTTEXT, SETTINGS
 from jaxnets.storage.atomic import write_text
-
-WORDS, LINE = 400_000, 20
-
-
-def numbers(vocabulary: int) -> np.ndarray:
-    """Draws the words of a text, and -1 after each line."""
-    weights = 1 / np.arange(1, vocabulary + 1)
-    rng = np.random.default_rng(0)
-    ids = rng.choice(vocabulary, WORDS, p=weights / weights.sum()).astype(np.int32)
-    ids[LINE - 1 :: LINE] = -1
-    return ids
-
-
-def counts(ids: np.ndarray, vocabulary: int) -> np.ndarray:
-    """Counts each word; those that were not drawn once, for they belong to the vocabulary."""
-    return np.maximum(np.bincount(ids[ids >= 0], minlength=vocabulary), 1)
 
 
 def _lines(ids: np.ndarray) -> list[list[str]]:

@@ -210,6 +210,8 @@ def test_a_loaded_race_is_no_entry(tmp_path):
     assert "2026-01-02" not in write(["row"], tmp_path)
     (line,) = compare(["row"], tmp_path)
     assert not line.lost
+    history.save(result(date="2026-01-02"), tmp_path)
+    assert history.latest("row", tmp_path) == result(date="2026-01-02"), "the quiet one of the day"
     assert "others took 0.9 cores" in line.remark
 
 

@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 
-from benchmarks.growth import curves, report, roofline, timing, words
+from benchmarks.growth import curves, report, roofline, timing, zipf
 from benchmarks.growth.axes import AXES, shape
 from benchmarks.growth.curves import Curve, Point, Step
 from benchmarks.results import Circumstances
@@ -110,11 +110,21 @@ def test_widths_and_depths_are_those_of_their_axes():
 
 
 def test_words_are_drawn_by_zipfs_law():
-    ids = words.numbers(1_000)
-    counted = words.counts(ids, 1_000)
+    ids = zipf.numbers(1_000)
+    counted = zipf.counts(ids, 1_000)
     assert ids.min() == -1
     assert counted.min() >= 1
     assert counted[0] / counted[9] == pytest.approx(10, rel=0.1)
+
+
+def test_a_word_costs_no_more_than_what_is_read():
+    read = zipf.shares_read(50_000)
+    assert 0.5 < read.sum() < 0.95, "line ends and frequent words are left out"
+    of = AXES["dimensions"]
+    assert of.flops(100) == pytest.approx(48 * read.sum())
+    assert of.bytes(50) == 0, "all vectors fit in the cache"
+    assert 0 < of.bytes(600) < 96 * read.sum()
+    assert of.bytes(600) > of.bytes(200), "fewer vectors fit"
 
 
 @pytest.mark.parametrize("axis", ["width", "samples"])
