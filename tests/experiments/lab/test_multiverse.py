@@ -133,7 +133,7 @@ def test_the_time_of_a_core_is_saved_and_summed(small, monkeypatch):
     whole = module.run
 
     def waiting(config, key):
-        time.sleep(0.1)
+        time.sleep(0.4)
         start = time.process_time()
         while time.process_time() < start + (0.2 if config.seeds == 3 else 0):
             pass
