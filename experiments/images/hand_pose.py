@@ -97,22 +97,18 @@ def run(config: Config, key: Array) -> Result:
 
     def train(arm: Arm, number: int, steps: int) -> dict[str, Array]:
         one = partial(errors, config, arm, number, steps)
-        return parallel_map(one, (drawn[number], tests, train_keys), group=1)
+        found = parallel_map(one, (drawn[number], tests, train_keys), group=1)
+        of = _number(number)
+        print(f"{arm.label}, {of}, {steps} updates: {found['mean'].mean():.4f}", flush=True)
+        return found
 
-    # Nothing waits for what is trained, so that programs compile while others run.
-    found = {
-        (name, number): train(arm, number, updates(config, arm))
-        for name, arm in ARMS.items()
-        for number in numbers
-    }
-    longest = train(ARMS["plain"], FRESH, config.longest)
-    for (name, number), row in found.items():
-        print(f"{ARMS[name].label}, {_number(number)}: {row['mean'].mean():.4f}", flush=True)
-    for name in ARMS:
+    for name, arm in ARMS.items():
+        found = [train(arm, number, updates(config, arm)) for number in numbers]
         result |= {
-            f"{name}_{measure}": np.stack([found[name, n][measure] for n in numbers], axis=1)
+            f"{name}_{measure}": np.stack([row[measure] for row in found], axis=1)
             for measure in ("mean", "tail", "worst")
         }
+    longest = train(ARMS["plain"], FRESH, config.longest)
     return result | {
         "longest": np.asarray(config.longest),
         "constant": np.asarray(longest["constant"]),
