@@ -125,7 +125,10 @@ def _deltas(row: Any, unit: Array, batch: Any, depth: Array) -> Array:
 def _accuracies(
     config: Config, depth: int, params: dict[str, np.ndarray], order: np.ndarray, data: Dataset
 ) -> np.ndarray:
-    """Accuracies `[units, recipes, seeds, 2]` of trained networks, on validation and test data."""
+    """Accuracies `[units, recipes, seeds, 2]` of trained networks, on validation and test data.
+
+    A network that diverged reads nothing: 0.
+    """
     cut = {"hidden": params["hidden"][:, : depth - 1], "biases": params["biases"][:, :depth]}
     names = [recipe.partition(",")[0] for recipe in RECIPES]
     norms = [config.clip_norm if "clipped" in recipe else np.inf for recipe in RECIPES]
@@ -134,7 +137,7 @@ def _accuracies(
     rate, train = jnp.asarray(config.learning_rate), partial(_train, config.optimiser)
     units = range(len(UNITS))
     found = [parallel_map(train, rows, jnp.asarray(i), rate, data, group=GROUP) for i in units]
-    return np.asarray(found).reshape(len(UNITS), len(RECIPES), config.seeds, 2)
+    return np.nan_to_num(found).reshape(len(UNITS), len(RECIPES), config.seeds, 2)
 
 
 def _train(optimiser: str, row: Any, unit: Array, rate: Array, data: Dataset) -> Array:

@@ -35,13 +35,14 @@ from .fingerprint import digest
 from .judging import REFUTING, judge_all
 from .multiverse_map import draw
 from .processes import run_each
-from .registry import EXPERIMENTS, LONGEST, MINUTES
+from .registry import EXPERIMENTS, LONGEST, MINUTES, TIMED
 from .rules import require_usable
 from .run import COMMAND, PROGRAM, RESULTS, load, redraw
 from .settings_tried import Count, counts_of, digests_of, read
 
 MOST, MOST_OF_MINUTES, MOST_OF_LONGEST = 6, 3, 2
-"""Combinations of an experiment, and of one where a combination takes about a minute, or longer."""
+"""Combinations of an experiment, of one where each takes about a minute, and of one where each
+takes longer or must run alone."""
 SEEDS, SEEDS_OF_LONGEST = 8, 4
 """Seeds of each combination, or as many as the experiment has."""
 Settings = dict[str, Any]
@@ -228,7 +229,8 @@ def combinations(name: str, claims: list[Claim]) -> list[Settings]:
         dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())
     )
     usable = [settings for settings in every if _usable(name, config, settings)]
-    limits = dict.fromkeys(MINUTES, MOST_OF_MINUTES) | dict.fromkeys(LONGEST, MOST_OF_LONGEST)
+    long = dict.fromkeys((*LONGEST, *TIMED), MOST_OF_LONGEST)
+    limits = dict.fromkeys(MINUTES, MOST_OF_MINUTES) | long
     return balanced(usable, limits.get(name, MOST))
 
 

@@ -84,8 +84,6 @@ MINUTES = (
     "critical_points",
     "gradient_descent",
     "found_by_sgd",
-    "batch_size",
-    "many_networks",
 )
 """Experiments of which one combination of open settings takes about a minute; they run next."""
 TIMED = ("batch_size", "backward_cost", "many_networks")

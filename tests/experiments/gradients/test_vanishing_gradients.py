@@ -1,5 +1,7 @@
 """Networks of equal layers in a scan, their deltas, and the judges of vanishing gradients."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -261,3 +263,11 @@ def test_optimisers_step_along_the_clipped_gradient(name):
     update, _ = tx.update(gradient, tx.init(jnp.zeros(2)))
     expected = -0.1 * gradient / 5 if name == "gradient descent" else -0.1 * jnp.sign(gradient)
     np.testing.assert_allclose(update, expected, rtol=1e-5)
+
+
+def test_networks_that_diverge_read_nothing():
+    """By a rate so large that float32 overflows; clipped gradients may survive it."""
+    config = dataclasses.replace(vanishing_gradients.SMOKE, learning_rate=1e30)
+    result = vanishing_gradients.run(config, jax.random.key(0))
+    assert (result["test"][:, :, : vanishing_gradients.CLIPPED] == 0).any()
+    assert np.isfinite([result["valid"], result["test"]]).all()

@@ -278,12 +278,19 @@ def test_each_value_is_drawn_about_as_often_as_the_others():
     assert multiverse.balanced(every[:2], 5) == every[:2]
 
 
-@pytest.mark.parametrize("kind", ["MINUTES", "LONGEST"])
-def test_what_takes_long_has_fewer_of_the_same_combinations(small, monkeypatch, kind):
+@pytest.mark.parametrize(
+    ("kind", "limit"),
+    [
+        ("MINUTES", "MOST_OF_MINUTES"),
+        ("LONGEST", "MOST_OF_LONGEST"),
+        ("TIMED", "MOST_OF_LONGEST"),
+    ],
+)
+def test_what_takes_long_has_fewer_of_the_same_combinations(small, monkeypatch, kind, limit):
     claims = list(claim_files.registered("xor").values())
     whole = multiverse.combinations("xor", claims)
     monkeypatch.setattr(multiverse, kind, ("xor",))
-    monkeypatch.setattr(multiverse, f"MOST_OF_{kind}", 2)
+    monkeypatch.setattr(multiverse, limit, 2)
     fewer = multiverse.combinations("xor", claims)
     assert len(fewer) == 2 < len(whole)
     assert all(one in whole for one in fewer)
