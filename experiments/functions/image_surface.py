@@ -42,6 +42,7 @@ from jaxnets.training.optimizers import adam_cosine
 
 from ..lab.claims import Result, markdown
 from ..lab.judging import Measured, NotMeasured
+from ..shared.best import best
 from .grey_images import SIDE, SMALL, photographs, psnr, resample, standardise
 
 LOSS = "squared_error"
@@ -143,7 +144,7 @@ def _train(
     states, _ = jn.sweep(spec, keys, data, hparams, checkpoints=checkpoints)
     outputs = evaluate.all_predictions(model, LOSS, states.params, x)
     surfaces = outputs.reshape(len(config.rates), config.seeds, SIDE, SIDE)
-    return surfaces[np.argmin(np.mean((surfaces - image) ** 2, axis=(1, 2, 3)))]
+    return surfaces[best(-np.mean((surfaces - image) ** 2, axis=(1, 2, 3)))]
 
 
 def _search(config: Config, key: Array, name: str, x: np.ndarray, image: np.ndarray) -> Result:

@@ -42,6 +42,7 @@ from jaxnets.training.optimizers import adam_cosine
 
 from ..lab.claims import Interval, Result, interval, markdown
 from ..shared import planar
+from ..shared.best import best
 from ..shared.image_data import mnist_or_digits
 
 CONTENDERS = ("linear", "layered", "random")
@@ -150,7 +151,7 @@ def _spec(config: Config, problem: Problem, model: Any, samples: int) -> jn.Trai
 
 def _best(valid: np.ndarray, seeds: int) -> np.ndarray:
     """The row of the best rate of every seed, from final accuracies of all `[rates * seeds]`."""
-    return valid.reshape(-1, seeds).argmax(axis=0) * seeds + np.arange(seeds)
+    return best(valid.reshape(-1, seeds), axis=0) * seeds + np.arange(seeds)
 
 
 def few(pictures: Dataset) -> Dataset:

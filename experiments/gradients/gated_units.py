@@ -39,6 +39,7 @@ from jaxnets.storage.checkpoints import CheckpointConfig
 
 from ..lab.claims import Result, interval, markdown
 from ..lab.judging import NotMeasured
+from ..shared.best import best
 from .deep_networks import CLASSES, LOSS, load_standardised
 
 KINDS = ("plain", "highway", "residual")
@@ -125,8 +126,8 @@ def _accuracies(
     )
     states, history = jn.sweep(spec, rows, data, {"learning_rate": rates}, checkpoints=checkpoints)
     shape = (len(config.rates), config.seeds)
-    best = history["valid_accuracy"][:, -1].reshape(shape).mean(axis=1).argmax()
-    return evaluate.accuracies(model, LOSS, states.params, data.test).reshape(shape)[best]
+    chosen = best(history["valid_accuracy"][:, -1].reshape(shape).mean(axis=1))
+    return evaluate.accuracies(model, LOSS, states.params, data.test).reshape(shape)[chosen]
 
 
 def orders(result: Result) -> np.ndarray:

@@ -19,6 +19,7 @@ from jaxnets.data import Dataset, photographs
 from jaxnets.models import CNN, Activate, Conv, Dense, Flatten, MaxPool
 
 from ..lab.claims import Result
+from ..shared.best import best
 from ..shared.image_data import mnist_or_digits
 from ..shared.image_networks import LOSS, adam_cosine_spec
 from . import image_descriptors as descriptors
@@ -176,8 +177,8 @@ def _network(
     states, history = jn.sweep(
         spec, keys, data, jn.grid(learning_rate=config.rates), checkpoints=checkpoints
     )
-    best = history["valid_accuracy"][:, -1].argmax()
-    return [evaluate.accuracies(model, LOSS, states.params, _scale(test))[best] for test in tests]
+    chosen = best(history["valid_accuracy"][:, -1])
+    return [evaluate.accuracies(model, LOSS, states.params, _scale(test))[chosen] for test in tests]
 
 
 def _scale(part: Part) -> Part:

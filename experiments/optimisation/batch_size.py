@@ -42,6 +42,7 @@ from jaxnets.training.permutation import permutation
 
 from ..lab.claims import Result, interval, markdown
 from ..lab.judging import NotMeasured, require_mnist
+from ..shared.best import best
 from ..shared.image_data import mnist_or_digits
 
 LOSS = "softmax_cross_entropy"
@@ -122,7 +123,7 @@ def _learn(config: Config, key: Array, spec: Spec, data: Dataset) -> tuple[float
     program = partial(parallel_map, partial(train, spec), group=1)
     rates = jnp.asarray(config.rates)
     pilots = program({"key": jax.random.split(pilot_key, len(rates)), "rate": rates}, data)
-    rate = config.rates[np.nan_to_num(pilots["valid"], nan=np.inf).argmin()]
+    rate = config.rates[best(-pilots["valid"])]
     rows = {"key": jax.random.split(key, config.seeds), "rate": jnp.full(config.seeds, rate)}
     return rate, np.asarray(program(rows, data)["losses"])
 

@@ -26,6 +26,7 @@ from jaxnets.data import load
 
 from ..lab.claims import Result, interval, markdown
 from ..lab.judging import NotMeasured
+from ..shared.best import best
 
 OPTIMISERS = {"Adam": optax.adam, "gradient descent": optax.sgd}
 
@@ -97,11 +98,11 @@ def plot(result: Result) -> Figure:
     axes[0, 0].legend(title="± 1 std over seeds", fontsize="small")
     style = plots.styles()
     epochs = 1 + np.arange(result["train_loss"].shape[-1])
-    best = result["test"].mean(axis=(0, 2)).argmax()
+    chosen = best(result["test"].mean(axis=(0, 2)))
     for part in ("train", "valid"):
-        curves = result[f"{part}_loss"][:, best, -1]
+        curves = result[f"{part}_loss"][:, chosen, -1]
         plots.spread(axes[0, 1], epochs, curves, part, next(style) | {"marker": ""})
-    widest, rate = result["widths"][-1], result["rates"][best]
+    widest, rate = result["widths"][-1], result["rates"][chosen]
     axes[0, 1].set(
         yscale="log", xlabel="epoch", ylabel="cross entropy [nats]",
         title=f"{widest} units, rate {rate:g}",

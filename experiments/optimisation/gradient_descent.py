@@ -37,6 +37,7 @@ from jaxnets.claims import Sample
 from jaxnets.parallel.rows import parallel_map
 
 from ..lab.claims import Result, interval, markdown
+from ..shared.best import best
 from . import descent, local_minima
 
 RULES = tuple(descent.RULES)
@@ -176,10 +177,9 @@ def savings(result: Result) -> np.ndarray:
 
 def best_losses(result: Result) -> tuple[np.ndarray, np.ndarray]:
     """Returns rates `[rules]` of the lowest mean last loss, and losses `[rules, seeds, steps]`."""
-    last = np.nan_to_num(result["losses"][..., -1], nan=np.inf, posinf=np.inf)
-    best = last.mean(axis=1).argmin(axis=1)
-    losses = [rule[:, i] for rule, i in zip(result["losses"], best, strict=True)]
-    return result["rates"][best], np.asarray(losses)
+    chosen = best(-result["losses"][..., -1].mean(axis=1), axis=1)
+    losses = [rule[:, i] for rule, i in zip(result["losses"], chosen, strict=True)]
+    return result["rates"][chosen], np.asarray(losses)
 
 
 def table(result: Result) -> str:

@@ -38,6 +38,7 @@ from jaxnets.models import CNN, Activate, Dense, Dropout
 from jaxnets.parallel.rows import parallel_map
 
 from ..lab.claims import Result, interval, markdown, rank_trend
+from ..shared.best import best
 
 LOSS = "binary_cross_entropy"
 NETWORKS = {"10": "n = 10", "10_10": "n = 10, 10"}
@@ -107,10 +108,10 @@ def run(config: Config, key: Array) -> Result:
     by_dropout = _train(config, keys, data, dropped)
     for name, found in {"width": by_width, "lambda": by_lambda, "dropout": by_dropout}.items():
         result |= _name(name, found)
-    best = by_lambda["valid"][0].argmin()
+    chosen = best(-by_lambda["valid"][0])
     shown = {
         "map_wide": _map(wide, _at(by_width, np.s_[0, -1])),
-        "map_decay": _map(wide, _at(by_lambda, np.s_[0, best])),
+        "map_decay": _map(wide, _at(by_lambda, np.s_[0, chosen])),
         "map_dropout": _map(dropped, _at(by_dropout, np.s_[0, 0])),
     }
     return result | shown | _at(data.train, 0) | _in_batches(config, keys, data)
@@ -214,8 +215,8 @@ def _map(model: Any, found: dict[str, Any]) -> np.ndarray:
 
 def choose(result: Result, axis: str, measure: str) -> np.ndarray:
     """Chooses the width or lambda of lowest validation loss; returns its measure, `[seeds]`."""
-    best = np.nan_to_num(result[f"valid_{axis}"], nan=np.inf).argmin(axis=1)
-    return np.take_along_axis(result[f"{measure}_{axis}"], best[:, None], axis=1)[:, 0]
+    chosen = best(-result[f"valid_{axis}"], axis=1)
+    return np.take_along_axis(result[f"{measure}_{axis}"], chosen[:, None], axis=1)[:, 0]
 
 
 def table(result: Result) -> str:

@@ -166,7 +166,7 @@ def _draw(config: Config, problem: Callable[..., toy.Points], key: Array) -> Dat
 def _best(config: Config, model: Any, key: Array, data: Dataset, hparams: dict[str, Array]) -> Any:
     """The params of the run with the best validation accuracy."""
     params, valid = OPTIMISERS[config.optimiser](config, model, key, data, hparams)
-    return jax.tree.map(lambda a: a[jnp.argmax(valid)], params)
+    return jax.tree.map(lambda a: a[jnp.nanargmax(valid)], params)
 
 
 def _by_adam(

@@ -1,1 +1,1 @@
-"""What several rooms share: networks in the plane and on images."""
+"""What several rooms share: networks in the plane and on images, and the choice of the best."""

@@ -19,6 +19,7 @@ from jaxnets.training.optimizers import adam_cosine
 
 from ..lab.claims import Result, interval, markdown
 from . import converged
+from .best import best
 from .weak_learners import boost_least_squares
 
 MAP = 160
@@ -116,8 +117,8 @@ def _by_adam(
             spec, keys, data._replace(test=None), hparams, checkpoints=checkpoints
         )
         shape = (len(config.rates), len(config.widths))
-        best = np.argmax(np.asarray(history["valid_accuracy"])[:, -1].reshape(shape), axis=0)
-        chosen = best * shape[1] + np.arange(shape[1])
+        rate = best(history["valid_accuracy"][:, -1].reshape(shape), axis=0)
+        chosen = rate * shape[1] + np.arange(shape[1])
         params = jax.tree.map(lambda a, chosen=chosen: a[chosen], states.params)
         accuracies.append(evaluate.accuracies(model, spec.loss, params, data.test))
     outputs = jax.vmap(model.apply, in_axes=(0, None))(params, grid)[..., 0]

@@ -35,6 +35,7 @@ from jaxnets.claims import Sample
 from jaxnets.parallel.rows import parallel_map
 
 from ..lab.claims import Result, interval, markdown
+from ..shared.best import best
 from ..shared.image_data import as_few_of_mnist, digits, random_split
 
 LOSS = "softmax_cross_entropy"
@@ -120,7 +121,7 @@ def _train(
 
 def best_rate(valid: np.ndarray) -> int:
     """Finds the rate with the best mean final accuracy of `valid [rates, seeds, epochs]`."""
-    return int(valid[..., -1].mean(axis=1).argmax())
+    return int(best(valid[..., -1].mean(axis=1)))
 
 
 def accuracies(result: Result) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
