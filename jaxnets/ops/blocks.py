@@ -17,12 +17,12 @@ little, while patches of the whole batch take up to four times as long.
 """
 
 
-def block_of(images: int, entries: int) -> int:
-    """Returns how many images make a block, where one has that many entries.
+def block_of(images: int, entries: int, most: int = MOST_ENTRIES) -> int:
+    """Returns how many images, of so many entries, make a block, which has at most `most`.
 
     It divides the number of images if nearly as large a number does.
     """
-    block = max(1, min(images, MOST_ENTRIES // max(entries, 1)))
+    block = max(1, min(images, most // max(entries, 1)))
     return next((n for n in range(block, block // 2, -1) if images % n == 0), block)
 
 
@@ -37,7 +37,9 @@ def over(at: Windows, images: int) -> Windows:
     return at._replace(shape=(images, *at.shape[1:]))
 
 
-def map_blocks(form: Form, images: Array, at: Windows, entries: int) -> Array:
+def map_blocks(
+    form: Form, images: Array, at: Windows, entries: int, most: int = MOST_ENTRIES
+) -> Array:
     """Applies a form, which takes images and their windows, to each block; `entries` of an image.
 
     Example:
@@ -47,7 +49,7 @@ def map_blocks(form: Form, images: Array, at: Windows, entries: int) -> Array:
         >>> map_blocks(lambda x, at: 2 * x, images, at, MOST_ENTRIES).ravel().tolist()
         [0.0, 2.0, 4.0]
     """
-    block, whole, rest = _cut(images, entries)
+    block, whole, rest = _cut(images, entries, most)
     if not len(images):
         one = jax.eval_shape(lambda x: form(x, over(at, 1)), _like_one(images))
         return jnp.zeros((0, *one.shape[1:]), one.dtype)
@@ -59,7 +61,12 @@ def map_blocks(form: Form, images: Array, at: Windows, entries: int) -> Array:
 
 
 def sum_blocks(
-    form: Callable[[Array, Array, Windows], Array], x: Array, g: Array, at: Windows, entries: int
+    form: Callable[[Array, Array, Windows], Array],
+    x: Array,
+    g: Array,
+    at: Windows,
+    entries: int,
+    most: int = MOST_ENTRIES,
 ) -> Array:
     """Sums a form of images, their derivatives and their windows over the blocks.
 
@@ -72,7 +79,7 @@ def sum_blocks(
         >>> float(sum_blocks(lambda x, g, at: (x * g).sum(), x, g, at, MOST_ENTRIES))
         3.0
     """
-    block, whole, rest = _cut(x, entries)
+    block, whole, rest = _cut(x, entries, most)
     if not len(x):
         one = jax.eval_shape(lambda x, g: form(x, g, over(at, 1)), _like_one(x), _like_one(g))
         return jnp.zeros(one.shape, one.dtype)
@@ -95,10 +102,10 @@ def _like_one(images: Array) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct((1, *images.shape[1:]), images.dtype)
 
 
-def _cut(images: Array, entries: int) -> tuple[int, int, int]:
+def _cut(images: Array, entries: int, most: int) -> tuple[int, int, int]:
     """The images of a block, those of all full blocks (0 if one has all), and those left."""
     n = len(images)
-    block = block_of(n, entries)
+    block = block_of(n, entries, most)
     rest = n % block
     return block, n - rest if block < n else 0, rest
 

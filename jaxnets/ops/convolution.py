@@ -24,6 +24,13 @@ from jaxnets.ops.windows import (
     untaps,
     windows,
 )
+from jaxnets.ops.winograd import (
+    SIZE,
+    TILE,
+    winograd_forward,
+    winograd_input_grad,
+    winograd_kernel_grad,
+)
 
 FEW_CHANNELS = 4
 """Up to this many input channels a CPU multiplies entire patches, above it one row at a time."""
@@ -37,6 +44,10 @@ MOST_ALONE = 250_000
 """How many entries the patches of a single image have at most before XLA's form is considered."""
 LARGE_KERNEL = 250_000
 """How many entries a kernel has at least that is not cut: with few windows its copies cost most."""
+FEWEST_CHANNELS = 32
+"""From as many, in and out, fewer products are worth the sums of Winograd's form."""
+FEWEST_TILES = 32
+"""How many tiles the outputs have at least, for each of its products to have as many rows."""
 NEIGHBOURS = (2, 1)
 """How many adjacent windows share a patch, where that divides them, to make products wider."""
 
@@ -93,7 +104,7 @@ _convolve.defvjp(
 
 
 def _forward(x: Array, kernel: Array, at: Windows) -> Array:
-    return _by_platform(_training_form(x, at), x, kernel, at)
+    return _by_platform(_training_form(x, kernel, at), x, kernel, at)
 
 
 def _by_platform(cpu: Callable, x: Array, kernel: Array, at: Windows) -> Array:
@@ -102,8 +113,10 @@ def _by_platform(cpu: Callable, x: Array, kernel: Array, at: Windows) -> Array:
     )
 
 
-def _training_form(x: Array, at: Windows) -> Callable:
+def _training_form(x: Array, kernel: Array, at: Windows) -> Callable:
     """Chooses the form for a CPU, by what networks measured."""
+    if _suits_winograd(x, kernel.shape[3], at):
+        return winograd_forward
     if at.shape[3] <= FEW_CHANNELS:
         large = _has_native(x, at) and _entries(at) > MOST_OF_FEW
         return _forward_native if large else _forward_cpu
@@ -112,6 +125,8 @@ def _training_form(x: Array, at: Windows) -> Callable:
 
 def _evaluation_form(x: Array, kernel: Array, at: Windows) -> Callable:
     """Chooses the form where no gradient is asked for, which for few images is another one."""
+    if _suits_winograd(x, kernel.shape[3], at):
+        return winograd_forward
     alone, native = len(x) == 1, _has_native(x, at)
     few = at.shape[3] <= FEW_CHANNELS
     if few and native and _entries(over(at, 1)) > (MOST_ALONE if alone else MOST_OF_FEW):
@@ -121,7 +136,15 @@ def _evaluation_form(x: Array, kernel: Array, at: Windows) -> Callable:
         return _forward_entire
     if alone and not few and _suits_native(x, at.shape[3], at, MOST_ALONE):
         return _forward_native
-    return _training_form(x, at)
+    return _training_form(x, kernel, at)
+
+
+def _suits_winograd(x: Array, features: int, at: Windows) -> bool:
+    """Whether a CPU takes fewer products, which are exact to a few roundings, for these types."""
+    small = at.strides == (1, 1) and at.size == (SIZE, SIZE)
+    many = min(at.shape[3], features) >= FEWEST_CHANNELS
+    tiles = at.shape[0] * math.prod(-(-n // TILE) for n in at.outputs)
+    return small and many and tiles >= FEWEST_TILES and x.dtype == jnp.float32
 
 
 def _has_native(x: Array, at: Windows) -> bool:
@@ -192,17 +215,28 @@ def convolve_kernel_grad(
 
 
 def _input_grad(g: Array, kernel: Array, at: Windows) -> Array:
-    native = partial(_input_grad_native, at=at)
+    return lax.platform_dependent(
+        g,
+        kernel,
+        cpu=partial(_input_grad_form(g, kernel, at), at=at),
+        default=partial(_input_grad_native, at=at),
+    )
+
+
+def _input_grad_form(g: Array, kernel: Array, at: Windows) -> Callable:
+    if _suits_winograd(g, kernel.shape[3], at):
+        return winograd_input_grad
     dense = at.strides == (1, 1) and _suits_native(g, min(kernel.shape[2:]), at)
-    cpu = native if dense else partial(_input_grad_in_blocks, at=at)
-    return lax.platform_dependent(g, kernel, cpu=cpu, default=native)
+    return _input_grad_native if dense else _input_grad_in_blocks
 
 
 def _kernel_grad(x: Array, g: Array, at: Windows) -> Array:
+    suits = _suits_winograd(x, g.shape[3], at)
+    cpu = winograd_kernel_grad if suits else _kernel_grad_in_blocks
     return lax.platform_dependent(
         x,
         g,
-        cpu=partial(_kernel_grad_in_blocks, at=at),
+        cpu=partial(cpu, at=at),
         default=partial(_kernel_grad_native, at=at),
     )
 

@@ -278,6 +278,7 @@ BY_HAND = [
     "ops/pooling.py",
     "ops/softplus.py",
     "ops/windows.py",
+    "ops/winograd.py",
 ]
 
 

@@ -166,8 +166,10 @@ def test_only_a_cpu_pools_without_windows(platform, native, pool):
 
 LARGE = (20, 32, 32, 32), (3, 3, 32, 8)
 """Images and kernel, of which the patches have 1.73 million entries."""
-WIDE = (8, 16, 16, 128), (3, 3, 128, 128)
+WIDE = (8, 16, 16, 128), (5, 5, 128, 128)
 """The same with so many channels that XLA's form is the faster one."""
+FEWER = (8, 16, 16, 128), (3, 3, 128, 128)
+"""Images and kernel for Winograd's form, which has fewer products."""
 
 
 @pytest.mark.parametrize(
@@ -177,6 +179,8 @@ WIDE = (8, 16, 16, 128), (3, 3, 128, 128)
         (LARGE, jnp.float64, 0, 3),
         (WIDE, jnp.float32, 2, 1),
         (WIDE, jnp.float64, 0, 3),
+        (FEWER, jnp.float32, 0, 0),
+        (((40, 32, 32, 64), (3, 3, 64, 64)), jnp.float32, 0, 3),
         (((2, 128, 128, 32), (3, 3, 32, 8)), jnp.float32, 2, 1),
         (((4, 32, 32, 32), (3, 3, 32, 8)), jnp.float32, 0, 0),
         (((16, 64, 64, 32), (1, 1, 32, 8)), jnp.float32, 0, 0),
@@ -207,8 +211,9 @@ def test_forms_without_a_gradient_equal_loops(case):
     ("shapes", "products", "native", "loop"),
     [
         (((1, 7, 7, 512), (3, 3, 512, 512)), 1, False, False),
-        (((1, 56, 56, 64), (3, 3, 64, 64)), 3, False, False),
-        (((1, 56, 56, 128), (3, 3, 128, 64)), 0, True, False),
+        (((1, 56, 56, 64), (3, 3, 64, 64)), 16, False, False),
+        (((1, 56, 56, 64), (3, 3, 64, 8)), 3, False, False),
+        (((1, 56, 56, 128), (3, 3, 128, 8)), 0, True, False),
         (((4, 224, 224, 3), (7, 7, 3, 8)), 0, True, True),
         (((1, 28, 28, 1), (5, 5, 1, 32)), 1, False, False),
         (((32, 12, 12, 32), (5, 5, 32, 64)), 5, False, True),
@@ -228,7 +233,7 @@ def test_large_maps_have_another_form_without_a_gradient(shapes, products, nativ
         assert trained.count(f"stablehlo.{operation}") == expected.count(f"stablehlo.{operation}")
 
 
-@pytest.mark.parametrize("shapes", [LARGE, WIDE])
+@pytest.mark.parametrize("shapes", [LARGE, WIDE, FEWER])
 def test_large_maps_have_the_values_and_gradients_of_products(x64, key, shapes):
     x, kernel = (jax.random.normal(key, shape) for shape in shapes)
     slope = jax.random.normal(key, ops.convolve(x, kernel).shape)
