@@ -129,7 +129,7 @@ def _evaluation_form(x: Array, kernel: Array, at: Windows) -> Callable:
         return winograd_forward
     alone, native = len(x) == 1, _has_native(x, at)
     few = at.shape[3] <= FEW_CHANNELS
-    if few and native and _entries(over(at, 1)) > (MOST_ALONE if alone else MOST_OF_FEW):
+    if few and native and _entries(over(at, 1)) > (MOST_ALONE if alone else MOST_OF_ONE):
         return _forward_native if alone else _forward_one_by_one
     windows_per_map = len(x) * math.prod(at.outputs) / kernel.shape[3]
     if native and kernel.size >= LARGE_KERNEL and windows_per_map <= 2:
