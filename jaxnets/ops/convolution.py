@@ -25,7 +25,6 @@ from jaxnets.ops.windows import (
     windows,
 )
 from jaxnets.ops.winograd import (
-    SIZE,
     TILE,
     winograd_forward,
     winograd_input_grad,
@@ -44,9 +43,13 @@ MOST_ALONE = 250_000
 """How many entries the patches of a single image have at most before XLA's form is considered."""
 LARGE_KERNEL = 250_000
 """How many entries a kernel has at least that is not cut: with few windows its copies cost most."""
-FEWEST_CHANNELS = 32
-"""From as many, in and out, fewer products are worth the sums of Winograd's form."""
-FEWEST_TILES = 32
+FEWEST_CHANNELS = {3: 32, 5: 64}
+"""From as many, in and out, kernels of r x r are worth the sums of Winograd's form."""
+LARGEST_EXACT = 3
+"""Above it, Winograd's gradient of the kernel rounds ten times as much as sums do."""
+MOST_PRODUCTS = 0.6
+"""The share of the products that it may have: the last tiles reach beyond maps of odd sides."""
+FEWEST_TILES = 64
 """How many tiles the outputs have at least, for each of its products to have as many rows."""
 NEIGHBOURS = (2, 1)
 """How many adjacent windows share a patch, where that divides them, to make products wider."""
@@ -115,7 +118,7 @@ def _by_platform(cpu: Callable, x: Array, kernel: Array, at: Windows) -> Array:
 
 def _training_form(x: Array, kernel: Array, at: Windows) -> Callable:
     """Chooses the form for a CPU, by what networks measured."""
-    if _suits_winograd(x, kernel.shape[3], at):
+    if _suits_winograd(x, kernel.shape[3], at, at.outputs):
         return winograd_forward
     if at.shape[3] <= FEW_CHANNELS:
         large = _has_native(x, at) and _entries(at) > MOST_OF_FEW
@@ -125,7 +128,7 @@ def _training_form(x: Array, kernel: Array, at: Windows) -> Callable:
 
 def _evaluation_form(x: Array, kernel: Array, at: Windows) -> Callable:
     """Chooses the form where no gradient is asked for, which for few images is another one."""
-    if _suits_winograd(x, kernel.shape[3], at):
+    if _suits_winograd(x, kernel.shape[3], at, at.outputs):
         return winograd_forward
     alone, native = len(x) == 1, _has_native(x, at)
     few = at.shape[3] <= FEW_CHANNELS
@@ -139,12 +142,15 @@ def _evaluation_form(x: Array, kernel: Array, at: Windows) -> Callable:
     return _training_form(x, kernel, at)
 
 
-def _suits_winograd(x: Array, features: int, at: Windows) -> bool:
-    """Whether a CPU takes fewer products, which are exact to a few roundings, for these types."""
-    small = at.strides == (1, 1) and at.size == (SIZE, SIZE)
-    many = min(at.shape[3], features) >= FEWEST_CHANNELS
-    tiles = at.shape[0] * math.prod(-(-n // TILE) for n in at.outputs)
-    return small and many and tiles >= FEWEST_TILES and x.dtype == jnp.float32
+def _suits_winograd(x: Array, features: int, at: Windows, sides: Pair) -> bool:
+    """Whether a CPU takes Winograd's form to compute maps of these sides."""
+    fewest = FEWEST_CHANNELS.get(at.size[0], math.inf)
+    if at.strides != (1, 1) or at.size[0] != at.size[1] or min(at.shape[3], features) < fewest:
+        return False
+    tiles = math.prod(-(-n // TILE) for n in sides)
+    products = (at.size[0] + TILE - 1) ** 2 * tiles
+    fewer = products <= MOST_PRODUCTS * math.prod(at.size) * math.prod(at.outputs)
+    return fewer and len(x) * tiles >= FEWEST_TILES and x.dtype == jnp.float32
 
 
 def _has_native(x: Array, at: Windows) -> bool:
@@ -224,14 +230,15 @@ def _input_grad(g: Array, kernel: Array, at: Windows) -> Array:
 
 
 def _input_grad_form(g: Array, kernel: Array, at: Windows) -> Callable:
-    if _suits_winograd(g, kernel.shape[3], at):
+    if _suits_winograd(g, kernel.shape[3], at, at.shape[1:3]):
         return winograd_input_grad
     dense = at.strides == (1, 1) and _suits_native(g, min(kernel.shape[2:]), at)
     return _input_grad_native if dense else _input_grad_in_blocks
 
 
 def _kernel_grad(x: Array, g: Array, at: Windows) -> Array:
-    suits = _suits_winograd(x, g.shape[3], at)
+    exact = at.size[0] <= LARGEST_EXACT
+    suits = exact and _suits_winograd(x, g.shape[3], at, at.outputs)
     cpu = winograd_kernel_grad if suits else _kernel_grad_in_blocks
     return lax.platform_dependent(
         x,
