@@ -7,9 +7,12 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.extend.core import ClosedJaxpr, Jaxpr, jaxpr_as_fun
 
+from jaxnets.models import Conv
 from jaxnets.objective import as_samples, calls_of
+from jaxnets.ops.windows import pad, windows
 
 
 class Layer(NamedTuple):
@@ -97,7 +100,8 @@ def summary(model: Any, x: Any) -> Summary:
     if not layers:
         shape = jax.eval_shape(calls.evaluate, variables, x).shape
         layers = [Layer("", type(model).__name__, tuple(shape), total)]
-    operations = _operations(jax.make_jaxpr(calls.evaluate)(variables, x))
+    with nn.intercept_methods(_convolve_in_full):
+        operations = _operations(jax.make_jaxpr(calls.evaluate)(variables, x))
     return Summary(layers, total, everything - total, operations)
 
 
@@ -124,6 +128,23 @@ def _layers(model: nn.Module, calls: Any, variables: Any, x: jax.Array) -> list[
     jax.eval_shape(run, variables, x)
     names = sorted(found, key=lambda name: bool(name))
     return [found[name] for name in names]
+
+
+def _convolve_in_full(
+    call: Any, args: Any, options: Any, context: nn.module.InterceptorContext
+) -> Any:
+    """Convolves by XLA, which has each product of the formula; forms for a CPU may have fewer."""
+    layer = context.module
+    if type(layer) is not Conv or context.method_name != "__call__":
+        return call(*args, **options)
+    x = next(iter([*args, *options.values()]))
+    params = layer.variables["params"]
+    at = windows(x.shape, layer.size, layer.strides, layer.padding)
+    layout = ("NHWC", "HWIO", "NHWC")
+    y = lax.conv_general_dilated(
+        pad(x, at), params["kernel"], at.strides, "VALID", dimension_numbers=layout
+    )
+    return y + params["bias"][None, None, None] if layer.bias else y
 
 
 def _operations(program: ClosedJaxpr) -> float:

@@ -26,6 +26,7 @@ from jaxnets.ops.windows import (
 )
 from jaxnets.ops.winograd import (
     TILE,
+    entries_of_an_image,
     winograd_forward,
     winograd_input_grad,
     winograd_kernel_grad,
@@ -49,6 +50,8 @@ LARGEST_EXACT = 3
 """Above it, Winograd's gradient of the kernel rounds ten times as much as sums do."""
 MOST_PRODUCTS = 0.6
 """The share of the products that it may have: the last tiles reach beyond maps of odd sides."""
+MOST_OF_TILES = 8_000_000
+"""How many entries the tiles of an image have at most without a gradient: more cost much memory."""
 FEWEST_TILES = 64
 """How many tiles the outputs have at least, for each of its products to have as many rows."""
 NEIGHBOURS = (2, 1)
@@ -120,6 +123,10 @@ def _training_form(x: Array, kernel: Array, at: Windows) -> Callable:
     """Chooses the form for a CPU, by what networks measured."""
     if _suits_winograd(x, kernel.shape[3], at, at.outputs):
         return winograd_forward
+    return _row_form(x, at)
+
+
+def _row_form(x: Array, at: Windows) -> Callable:
     if at.shape[3] <= FEW_CHANNELS:
         large = _has_native(x, at) and _entries(at) > MOST_OF_FEW
         return _forward_native if large else _forward_cpu
@@ -128,7 +135,8 @@ def _training_form(x: Array, kernel: Array, at: Windows) -> Callable:
 
 def _evaluation_form(x: Array, kernel: Array, at: Windows) -> Callable:
     """Chooses the form where no gradient is asked for, which for few images is another one."""
-    if _suits_winograd(x, kernel.shape[3], at, at.outputs):
+    suits = _suits_winograd(x, kernel.shape[3], at, at.outputs)
+    if suits and entries_of_an_image(at) <= MOST_OF_TILES:
         return winograd_forward
     alone, native = len(x) == 1, _has_native(x, at)
     few = at.shape[3] <= FEW_CHANNELS
@@ -139,7 +147,7 @@ def _evaluation_form(x: Array, kernel: Array, at: Windows) -> Callable:
         return _forward_entire
     if alone and not few and _suits_native(x, at.shape[3], at, MOST_ALONE):
         return _forward_native
-    return _training_form(x, kernel, at)
+    return _row_form(x, at)
 
 
 def _suits_winograd(x: Array, features: int, at: Windows, sides: Pair) -> bool:

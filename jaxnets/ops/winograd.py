@@ -113,7 +113,7 @@ def _multiply(x: Array, weights: Array, at: Windows, axis: int) -> Array:
         ]
         return _join(_transform(matrices_of(at.size[0]).outputs, products), at)
 
-    return map_blocks(form, x, at, _of_an_image(at), MOST_ENTRIES)
+    return map_blocks(form, x, at, entries_of_an_image(at), MOST_ENTRIES)
 
 
 def winograd_kernel_grad(x: Array, g: Array, at: Windows) -> Array:
@@ -135,7 +135,7 @@ def winograd_kernel_grad(x: Array, g: Array, at: Windows) -> Array:
         ]
         return jnp.stack([jnp.stack(row) for row in products])
 
-    total = sum_blocks(form, x, g, at, _of_an_image(at), MOST_ENTRIES)
+    total = sum_blocks(form, x, g, at, entries_of_an_image(at), MOST_ENTRIES)
     matrix = jnp.asarray(matrices.kernel.T, total.dtype)
     dkernel = matrix @ total.reshape(matrix.shape[1], -1)
     return dkernel.reshape(*at.size, *total.shape[2:])
@@ -156,7 +156,14 @@ def _tiles(at: Windows) -> Windows:
     return at._replace(size=size, strides=(TILE, TILE), pads=(rows, columns))
 
 
-def _of_an_image(at: Windows) -> int:
+def entries_of_an_image(at: Windows) -> int:
+    """Counts the entries of all transformed inputs of an image.
+
+    Example:
+        >>> from jaxnets.ops.windows import windows
+        >>> entries_of_an_image(windows((1, 4, 4, 10), 3, 1, "SAME"))
+        640
+    """
     tiles = _tiles(at)
     return int(np.prod([*tiles.size, *tiles.outputs, at.shape[3]]))
 
