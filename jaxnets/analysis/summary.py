@@ -7,6 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.linen.dtypes import promote_dtype
 from jax import lax
 from jax.extend.core import ClosedJaxpr, Jaxpr, jaxpr_as_fun
 
@@ -137,13 +138,11 @@ def _convolve_in_full(
     layer = context.module
     if type(layer) is not Conv or context.method_name != "__call__":
         return call(*args, **options)
-    x = next(iter([*args, *options.values()]))
     params = layer.variables["params"]
+    x, kernel = promote_dtype(next(iter([*args, *options.values()])), params["kernel"])
     at = windows(x.shape, layer.size, layer.strides, layer.padding)
     layout = ("NHWC", "HWIO", "NHWC")
-    y = lax.conv_general_dilated(
-        pad(x, at), params["kernel"], at.strides, "VALID", dimension_numbers=layout
-    )
+    y = lax.conv_general_dilated(pad(x, at), kernel, at.strides, "VALID", dimension_numbers=layout)
     return y + params["bias"][None, None, None] if layer.bias else y
 
 

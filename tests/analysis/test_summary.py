@@ -41,6 +41,14 @@ def test_published_networks_have_the_published_operations(name, macs):
     assert found.operations == pytest.approx(2 * macs, rel=0.05)
 
 
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_a_convolution_has_the_operations_of_its_formula(dtype):
+    """On zeros around the images too, though a CPU takes 16 products for 36."""
+    net = CNN((models.Conv(32, 3, padding="SAME", bias=False),))
+    found = summary(net, jnp.ones((8, 8, 8, 32), dtype))
+    assert found.operations == pytest.approx(2 * 8 * 8 * 8 * 32 * 9 * 32, rel=1e-3)
+
+
 def test_layers_within_layers_have_their_place():
     net = CNN((models.Residual((models.Conv(1, 3, padding="SAME"),)), models.Flatten()))
     names = [layer.name for layer in summary(net, IMAGE).layers]
