@@ -3,7 +3,7 @@
 Claim: L4 regresses the pose of a hand, `min sum_i ||F(x_i) - y_i||^2`, "using stochastic gradient
 descent on mini-batches, dropout, hard example mining". It gives no numbers, and its hands are real.
 
-Command: `make hand_pose`, under 15 minutes on 2 cores. Protocol: depth images of 32 x 32 pixels of
+Command: `make hand_pose`, about 18 minutes on 2 cores. Protocol: depth images of 32 x 32 pixels of
 a hand with 21 joints (`jaxnets.data.hands`); three convolutions of stride 2, 256 hidden units, 63
 coordinates; Adam whose rate falls to zero, batches of 32. Dropout acts on the hidden units. Mining
 takes 64 pictures a step and goes back through the 32 with the largest loss. Every seed draws its
