@@ -183,8 +183,10 @@ def hands(
         gone = jax.random.bernoulli(lost_key, float(lost), depth.shape)
         return jnp.where(gone, BACKGROUND, depth)[..., None], joints.ravel()
 
-    x, y = lax.map(one, jax.random.split(key, n), batch_size=BLOCK)
-    return {"x": x, "y": y}
+    keys = jax.random.split(key, n)
+    missing = -n % BLOCK if n > BLOCK else 0  # in the last block, which would compile apart
+    x, y = lax.map(one, jnp.concatenate([keys, keys[:missing]]), batch_size=BLOCK)
+    return {"x": x[:n], "y": y[:n]}
 
 
 def _disc(key: Array, size: int, largest: float) -> Array:

@@ -202,3 +202,10 @@ def test_an_occluder_hides_a_disc_in_front_of_all():
 def test_impossible_pictures_are_refused(options, error, word):
     with pytest.raises(error, match=word):
         hands(KEY, **{"n": 1, "size": 4} | options)
+
+
+@pytest.mark.parametrize("n", [1, 15, 16, 17, 40])
+def test_a_batch_that_is_no_multiple_of_a_block_has_as_many_pictures(n):
+    drawn, more = hands(KEY, n, 8), hands(KEY, 64, 8)
+    chex.assert_shape(drawn["x"], (n, 8, 8, 1))
+    chex.assert_trees_all_close(drawn, {name: a[:n] for name, a in more.items()}, atol=1e-6)
