@@ -45,7 +45,7 @@ Packages
     shapes, meshes      signed distances; triangle meshes, and gradients from vertices to a code
     word2vec            word vectors: training, neighbours, analogies, files
     classical           perceptron, logistic regression, AdaBoost, SVMs, k-NN
-    analysis, plots     accuracy, linear regions, loss landscapes, projections; figures
+    analysis, plots     outputs, accuracy, linear regions, loss landscapes; figures
     converge            L-BFGS and Levenberg-Marquardt from many starts: what a network can find
     estimator, search   MLPClassifier, CNNClassifier, MLPRegressor, SweepSearchCV: scikit-learn's
     parallel, launch    one run on many devices, processes and machines

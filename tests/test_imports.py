@@ -50,7 +50,7 @@ ALLOWED = {
     "objective": {"host", "losses"},
     "metrics": {"host", "objective"},
     "output_units": {"host", "losses"},
-    "analysis": {"host", "losses", "models", "objective", "ops"},
+    "analysis": {"host", "losses", "models", "objective", "ops", "parallel"},
     "converge": {"host", "losses", "objective", "ops", "plots"},
     "models": {"activations", "host", "ops"},
     "backprop": {"activations", "host", "losses", "models", "objective", "ops"},

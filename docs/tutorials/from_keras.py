@@ -12,7 +12,7 @@
 # | `history.history["val_loss"]` | `history["valid_loss"]` |
 # | `EarlyStopping(restore_best_weights=True)` | `stopping=EarlyStopping("valid_loss")` |
 # | `Dropout(0.2)`, `BatchNormalization()` | `Dropout(0.2)`, `BatchNorm()` |
-# | `model.predict(x)` | `model.apply(state.params, x)` |
+# | `model.predict(x)` | `model.apply(state.params, x)`; of many samples `inference(model, state.params)(x)` |
 # | `model.save(path)`, `load_model(path)` | `jn.save(path, model, params)`, `jn.load(path)` |
 # | callbacks | `on_record=`, a function `(epoch, metrics)` |
 # | `tf.data.Dataset` | `fit_stream(spec, key, batches, hparams)` |

@@ -33,6 +33,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from jaxnets import plots, weights
+from jaxnets.analysis.inference import inference
 from jaxnets.claims import Sample
 from jaxnets.data import photographs
 from jaxnets.models import CNN, count_parameters, fold_normalisation
@@ -93,7 +94,7 @@ def run(config: Config, key: Array) -> Result:
     named = _pictures(config.image)
     shown = len(named) if config.image else len(PHOTOGRAPHS)
     x = np.stack([prepared(picture, config.network, published.side) for picture in named.values()])
-    scores = np.asarray(jax.jit(model.apply)(variables, x))
+    scores = inference(model, variables)(x)
     best = np.argsort(-scores[:shown], axis=1)[:, : config.top]
     kernel = np.asarray(variables["params"]["layers_0"]["kernel"], np.float64)
     return result | {

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 OPEN = (
-    *("analysis.constructions", "analysis.evaluate", "analysis.landscape"),
-    *("analysis.linear_regions", "analysis.projections", "analysis.summary"),
+    *("analysis.constructions", "analysis.evaluate", "analysis.inference"),
+    *("analysis.landscape", "analysis.linear_regions", "analysis.projections", "analysis.summary"),
     *("backprop.graph", "claims.forest", "claims.made_up", "claims.power"),
     *("storage.checkpoints", "storage.run_folder", "storage.tensorboard"),
     *("text.corpus", "text.phrases", "text.tiny_language", "training.averaging"),

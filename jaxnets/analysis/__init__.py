@@ -1,1 +1,1 @@
-"""Analysis of networks: predictions, linear regions, loss landscapes and constructions."""
+"""Analysis of networks: outputs, predictions, linear regions, loss landscapes and constructions."""

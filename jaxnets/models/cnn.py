@@ -23,7 +23,8 @@ class CNN(nn.Module):
 
     `init(key, x) -> params` and `apply(params, x [batch, rows, columns, channels]) -> [batch,
     outputs]`, where params is `{"params": {"layers_0": {"kernel": ..., "bias": ...}, ...}}`,
-    numbered as in `layers`; `apply(params, x, method="maps")` returns every layer's value.
+    numbered as in `layers`; `apply(params, x, method="maps")` returns every layer's value, and
+    `apply(params, x, start, stop, method="section")` applies only some.
 
     Args:
         layers: Flax modules such as those of `jaxnets.models`, each a separate instance.
@@ -70,6 +71,10 @@ class CNN(nn.Module):
             x = layer(x)
             values.append(x)
         return values
+
+    def section(self, x: Array, start: int, stop: int) -> Array:
+        """Computes the value of `layers[stop - 1]` from the input of `layers[start]`."""
+        return chain(self.layers[start:stop], checks.as_inputs(x, "x"))
 
 
 def small_cnn(outputs: int = 10) -> CNN:

@@ -1,0 +1,122 @@
+"""Outputs of a trained network for many samples, on all devices, where no gradient is asked for."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array, lax
+from jax.sharding import AxisType, Mesh, NamedSharding
+
+from jaxnets.host.checks import require_not_forked
+from jaxnets.models import CNN, Dense
+from jaxnets.objective import BLOCK_ENTRIES, as_samples, outputs_of
+from jaxnets.parallel.mesh import DATA_AXIS, REPLICATED, SHARDED, on_first_device, replicate
+
+MOST_ENTRIES = 2**26
+"""How many entries the samples of a device may have in a call, 256 MB in single precision."""
+
+
+def inference(model: Any, params: Any) -> Callable[[Any], np.ndarray]:
+    """Places a network on all devices of this process, and returns the function of its outputs.
+
+    That function takes samples `[samples, ...]`, which it converts and checks as `fit` does, and
+    returns `[samples, outputs]`, those of `model.apply(params, x)` up to rounding. The devices
+    share the samples. After `jaxnets.use_all_cores()` each core takes one large image after the
+    other through a `CNN`, up to the first dense layer: what one layer makes is still in the cache
+    when the next reads it. Dense layers, whose weights are larger, take many images at a time.
+    Fewer samples than devices are computed on the first one. It compiles for every number of
+    samples, so pass as many each time.
+
+    Args:
+        model: any model that `fit` takes.
+        params: its parameters, all its variables if there are others; each device has a copy.
+
+    Raises:
+        ValueError, TypeError: in the returned function, samples that `fit` would refuse, or that do
+            not fit the model.
+
+    Example:
+        >>> import jax, numpy as np, jaxnets as jn
+        >>> from jaxnets.models import small_cnn
+        >>> model, images = small_cnn(), np.ones((6, 28, 28, 1), np.float32)
+        >>> outputs = inference(model, model.init(jax.random.key(0), images[:1]))
+        >>> outputs(images).shape
+        (6, 10)
+    """
+    devices = jax.local_devices()
+    mesh = jax.make_mesh((len(devices),), (DATA_AXIS,), (AxisType.Auto,), devices=devices)
+    everywhere = replicate(params, mesh)
+    first = on_first_device(everywhere)
+
+    def outputs(x: Any) -> np.ndarray:
+        require_not_forked()
+        x = as_samples(model, x, "x")
+        if len(x) < mesh.size or mesh.size == 1:
+            return np.asarray(_alone(model, first, x))
+        share, block = _plan(len(x), x.shape[1:], mesh.size)
+        found = [
+            _shared(model, mesh, block, everywhere, _place(part, share, mesh))
+            for part in _parts(x, share * mesh.size)
+        ]
+        return np.concatenate([np.asarray(part) for part in found])[: len(x)]
+
+    return outputs
+
+
+def _plan(samples: int, shape: tuple[int, ...], devices: int) -> tuple[int, int]:
+    """Chooses the samples of a device in a call, a multiple of a block, and those of a block.
+
+    All calls take as many, so that they share a program; parts are even, for the least padding.
+    """
+    entries = max(1, math.prod(shape))
+    share = _even(-(-samples // devices), MOST_ENTRIES // entries)
+    block = _even(share, BLOCK_ENTRIES // entries)
+    return -(-share // block) * block, block
+
+
+def _even(n: int, most: int) -> int:
+    """Returns the size of parts of n that are as even as can be, and at most `most`."""
+    parts = -(-n // max(1, most))
+    return -(-n // parts)
+
+
+def _parts(x: Any, size: int) -> list[Any]:
+    return [x[start : start + size] for start in range(0, len(x), size)]
+
+
+def _place(part: Any, share: int, mesh: Mesh) -> Array:
+    """Shards samples, of which some occur twice to fill the devices."""
+    rows = share * mesh.size
+    filled = part if len(part) == rows else part[np.arange(rows) % len(part)]
+    return jax.device_put(filled, NamedSharding(mesh, SHARDED))
+
+
+@partial(jax.jit, static_argnums=0)
+def _alone(model: Any, params: Any, x: Array) -> Array:
+    return outputs_of(model, params, x)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _shared(model: Any, mesh: Mesh, block: int, params: Any, x: Array) -> Array:
+    cut = _first_dense(model) if mesh.devices[0].platform == "cpu" else 0
+    own = partial(_in_blocks, model, cut, block) if cut else partial(outputs_of, model)
+    specs = REPLICATED, SHARDED
+    return jax.shard_map(own, mesh=mesh, in_specs=specs, out_specs=SHARDED, check_vma=False)(
+        params, x
+    )
+
+
+def _first_dense(model: Any) -> int:
+    """Counts the layers of a CNN before its first dense one; 0 for another model."""
+    layers = model.layers if isinstance(model, CNN) else ()
+    return next((i for i, layer in enumerate(layers) if isinstance(layer, Dense)), len(layers))
+
+
+def _in_blocks(model: CNN, cut: int, block: int, params: Any, x: Array) -> Array:
+    """Applies the layers before the cut to a block at a time, the others to all samples."""
+    section = partial(model.apply, params, method="section")
+    values = lax.map(lambda images: section(images, 0, cut), x.reshape(-1, block, *x.shape[1:]))
+    return section(values.reshape(-1, *values.shape[2:]), cut, len(model.layers))
