@@ -107,13 +107,28 @@ def _multiply(x: Array, weights: Array, at: Windows, axis: int) -> Array:
     """Multiplies the tiles of each block by matrices, of which an axis is of the channels of x."""
 
     def form(x: Array, at: Windows) -> Array:
-        products = [
-            [lax.dot_general(_matrix(v), w, (((1,), (axis,)), ((), ()))) for v, w in pairs]
-            for pairs in map(zip, _inputs(x, at), weights)
-        ]
+        tiles = [[_matrix(v) for v in row] for row in _inputs(x, at)]
+        few = len(tiles[0][0]) <= min(weights.shape[2:])
+        products = (_batched if few else _one_by_one)(tiles, weights, axis)
         return _join(_transform(matrices_of(at.size[0]).outputs, products), at)
 
     return map_blocks(form, x, at, entries_of_an_image(at), MOST_ENTRIES)
+
+
+def _one_by_one(tiles: Entries, weights: Array, axis: int) -> list[list[Array]]:
+    return [
+        [lax.dot_general(v, w, (((1,), (axis,)), ((), ()))) for v, w in zip(*row, strict=True)]
+        for row in zip(tiles, weights, strict=True)
+    ]
+
+
+def _batched(tiles: Entries, weights: Array, axis: int) -> list[list[Array]]:
+    """Multiplies all at once: for fewer tiles than channels, XLA would copy matrix by matrix."""
+    n = len(tiles)
+    stacked = jnp.stack([v for row in tiles for v in row])
+    matrices = weights.reshape(n * n, *weights.shape[2:])
+    products = lax.dot_general(stacked, matrices, (((2,), (1 + axis,)), ((0,), (0,))))
+    return [list(products[i : i + n]) for i in range(0, n * n, n)]
 
 
 def winograd_kernel_grad(x: Array, g: Array, at: Windows) -> Array:
