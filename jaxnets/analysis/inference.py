@@ -27,8 +27,9 @@ def inference(model: Any, params: Any) -> Callable[[Any], np.ndarray]:
     share the samples. After `jaxnets.use_all_cores()` each core takes one large image after the
     other through a `CNN`, up to the first dense layer: what one layer makes is still in the cache
     when the next reads it. Dense layers, whose weights are larger, take many images at a time.
-    Fewer samples than devices are computed on the first one. It compiles for every number of
-    samples, so pass as many each time.
+    Fewer samples than devices are computed on the first one: for one image at a time leave out
+    `use_all_cores`, so that this has all cores. It compiles for every number of samples, so pass
+    as many each time.
 
     Args:
         model: any model that `fit` takes.

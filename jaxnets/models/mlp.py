@@ -36,6 +36,8 @@ WIDE = 256
 """The number of inputs from which `affine` works on rows."""
 MANY = 256
 """The number of samples from which a CPU sums a bias's derivatives as a product with ones."""
+FEW, LARGE = 64, 2**20
+"""Up to how many samples `affine` never makes rows, for weights of at least so many entries."""
 
 
 def affine(weight: Array, bias: Array, x: Array) -> Array:
@@ -43,13 +45,14 @@ def affine(weight: Array, bias: Array, x: Array) -> Array:
 
     The weight is `[out, in]`, the bias `[out]`. Wide inputs are multiplied as rows, so that the
     derivative is `[batch, out]` in memory: this makes `delta x^T` a fifth faster on a CPU, but
-    would slow down narrow layers under `vmap`. A single sample is not: XLA would transpose the
-    weight, which takes ten times as long as the product. On a CPU the bias is repeated for many
-    samples by a product with ones, whose derivative is one too: XLA's sums over the samples of
-    many networks take ten times as long.
+    would slow down narrow layers under `vmap`. A single sample is not, nor are few if the weight
+    is large: XLA would transpose it, which takes up to ten times as long as the product. On a CPU
+    the bias is repeated for many samples by a product with ones, whose derivative is one too:
+    XLA's sums over the samples of many networks take ten times as long.
     """
     features, samples = x.shape
-    if features >= WIDE and samples != 1:
+    few = isinstance(samples, int) and samples <= FEW and weight.size >= LARGE
+    if features >= WIDE and samples != 1 and not few:
         return (x.T @ weight.T + bias[None]).T
     column = bias[:, None]
     if isinstance(samples, int) and samples >= MANY:  # else it is a symbol, for jax.export
@@ -58,7 +61,16 @@ def affine(weight: Array, bias: Array, x: Array) -> Array:
             cpu=partial(jnp.matmul, b=jnp.ones((1, samples), bias.dtype)),
             default=partial(jnp.broadcast_to, shape=(len(bias), samples)),
         )
-    return weight @ x + column
+    return (_columns(weight, x) if few else weight @ x) + column
+
+
+def _columns(weight: Array, x: Array) -> Array:
+    """Multiplies columns that XLA must not turn into rows on a CPU."""
+
+    def cpu(weight: Array, x: Array) -> Array:
+        return lax.optimization_barrier(weight @ lax.optimization_barrier(x))
+
+    return lax.platform_dependent(weight, x, cpu=cpu, default=jnp.matmul)
 
 
 class Affine(nn.Module):
