@@ -15,7 +15,7 @@ from jaxnets import MLP, ResidualMLP, TrainSpec
 from jaxnets.activations import ACTIVATIONS, elu
 from jaxnets.data import Dataset
 from jaxnets.models import compact, count_parameters
-from jaxnets.models.mlp import MANY, WIDE, affine
+from jaxnets.models.mlp import FEW, LARGE, MANY, WIDE, affine
 from jaxnets.training.loop import advance, begin
 
 X = np.random.default_rng(0).normal(size=(7, 2)).astype(np.float32)
@@ -106,6 +106,25 @@ def test_outputs_equal_loops(key, model, sigma):
     outputs = model.apply(params, X)
     chex.assert_shape(outputs, (len(X), model.outputs))
     np.testing.assert_allclose(outputs, by_loops(model, sigma, params, X), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("batch", [1, 2, FEW, FEW + 1])
+@pytest.mark.parametrize("inputs", [512, 511])
+def test_few_samples_of_a_large_weight_are_columns(key, inputs, batch):
+    """Values and gradients against NumPy, on both sides of the limits."""
+    outputs = LARGE // 512
+    of = {"weight": (outputs, inputs), "bias": (outputs,), "x": (inputs, batch)}
+    drawn = zip(of, jax.random.split(key, 3), strict=True)
+    weight, bias, x = (jax.random.normal(k, of[name]) for name, k in drawn)
+    slope = jax.random.normal(key, (outputs, batch))
+    value, back = jax.vjp(affine, weight, bias, x)
+    w, b, columns, g = (np.asarray(a, np.float64) for a in (weight, bias, x, slope))
+    np.testing.assert_allclose(value, w @ columns + b[:, None], atol=1e-3)
+    expected = g @ columns.T, g.sum(axis=1), w.T @ g
+    for found, true in zip(back(slope), expected, strict=True):
+        np.testing.assert_allclose(found, true, atol=1e-3)
+    held = "optimization_barrier" in str(jax.make_jaxpr(affine)(weight, bias, x))
+    assert held == (inputs == 512 and batch <= FEW)
 
 
 @pytest.mark.parametrize("batch", [1, 7])

@@ -51,6 +51,20 @@ def test_outputs_and_gradients_equal_loops(precision, most, case):
     assert_close(found, convolution_by_loops(*arrays, case), TOLERANCE[precision])
 
 
+@pytest.mark.parametrize("images", [1, 3], ids=["fewer tiles than channels", "more"])
+def test_tiles_are_multiplied_at_once_or_one_matrix_after_the_other(x64, images):
+    random = np.random.default_rng(0)
+    x, kernel = random.standard_normal((images, 7, 8, 20)), random.standard_normal((3, 3, 20, 24))
+    at = windows(x.shape, 3, 1, "SAME")
+    g = random.standard_normal((images, *at.outputs, 24))
+    native = (
+        convolution._forward_native(x, kernel, at),
+        convolution._input_grad_native(g, kernel, at),
+        convolution._kernel_grad_native(x, g, at),
+    )
+    assert_close(all_forms(*map(jnp.asarray, (x, kernel, g)), at), native, 1e-12)
+
+
 def test_cropped_images_are_convolved(x64):
     """Negative padding, which loops do not have."""
     random = np.random.default_rng(0)
@@ -119,6 +133,11 @@ def products_of(shape, kernel, strides=1, padding="SAME", dtype="float32"):
 def test_a_step_has_a_product_for_each_entry_of_a_tile(size, products):
     """And one for every transformed kernel; for 5 x 5 the kernel's gradient is taken in rows."""
     assert products_of(*SHAPES[size]) == products
+
+
+def test_few_tiles_are_one_product():
+    """In both passes with the kernel; its gradient has one for each entry, all have a transform."""
+    assert products_of((4, 8, 8, 64), (3, 3, 64, 64)) == 1 + 1 + 16 + 3
 
 
 @pytest.mark.parametrize(
