@@ -109,13 +109,13 @@ def _multiply(x: Array, weights: Array, at: Windows, axis: int) -> Array:
     def form(x: Array, at: Windows) -> Array:
         tiles = [[_matrix(v) for v in row] for row in _inputs(x, at)]
         few = len(tiles[0][0]) <= min(weights.shape[2:])
-        products = (_batched if few else _one_by_one)(tiles, weights, axis)
+        products = (_batched if few else _separately)(tiles, weights, axis)
         return _join(_transform(matrices_of(at.size[0]).outputs, products), at)
 
     return map_blocks(form, x, at, entries_of_an_image(at), MOST_ENTRIES)
 
 
-def _one_by_one(tiles: Entries, weights: Array, axis: int) -> list[list[Array]]:
+def _separately(tiles: Entries, weights: Array, axis: int) -> list[list[Array]]:
     return [
         [lax.dot_general(v, w, (((1,), (axis,)), ((), ()))) for v, w in zip(*row, strict=True)]
         for row in zip(tiles, weights, strict=True)

@@ -38,6 +38,15 @@ def all_forms(x, kernel, g, at):
     return forward(x, kernel, at), input_grad(g, kernel, at), kernel_grad(x, g, at)
 
 
+def assert_equals_native(x, kernel, g, at):
+    native = (
+        convolution._forward_native(x, kernel, at),
+        convolution._input_grad_native(g, kernel, at),
+        convolution._kernel_grad_native(x, g, at),
+    )
+    assert_close(all_forms(*map(jnp.asarray, (x, kernel, g)), at), native, 1e-12)
+
+
 @EACH_PRECISION
 @pytest.mark.parametrize("most", [1, 2 * 16 * 16 * 3, 2**21], ids=["one by one", "blocks", "all"])
 @hypothesis.settings(max_examples=10)
@@ -57,12 +66,7 @@ def test_tiles_are_multiplied_at_once_or_one_matrix_after_the_other(x64, images)
     x, kernel = random.standard_normal((images, 7, 8, 20)), random.standard_normal((3, 3, 20, 24))
     at = windows(x.shape, 3, 1, "SAME")
     g = random.standard_normal((images, *at.outputs, 24))
-    native = (
-        convolution._forward_native(x, kernel, at),
-        convolution._input_grad_native(g, kernel, at),
-        convolution._kernel_grad_native(x, g, at),
-    )
-    assert_close(all_forms(*map(jnp.asarray, (x, kernel, g)), at), native, 1e-12)
+    assert_equals_native(x, kernel, g, at)
 
 
 def test_cropped_images_are_convolved(x64):
@@ -71,12 +75,7 @@ def test_cropped_images_are_convolved(x64):
     x, kernel = random.standard_normal((2, 9, 8, 3)), random.standard_normal((3, 3, 3, 4))
     at = windows(x.shape, 3, 1, ((-2, 1), (0, -3)))
     g = random.standard_normal((2, *at.outputs, 4))
-    native = (
-        convolution._forward_native(x, kernel, at),
-        convolution._input_grad_native(g, kernel, at),
-        convolution._kernel_grad_native(x, g, at),
-    )
-    assert_close(all_forms(*map(jnp.asarray, (x, kernel, g)), at), native, 1e-12)
+    assert_equals_native(x, kernel, g, at)
 
 
 @pytest.mark.parametrize(
