@@ -17,6 +17,8 @@ from jaxnets.parallel.mesh import DATA_AXIS, REPLICATED, SHARDED, on_first_devic
 
 MOST_ENTRIES = 2**26
 """How many entries the samples of a device may have in a call, 256 MB in single precision."""
+MOST_ALONE = 2**22
+"""How many if they are not in blocks, as 27 images of 224 x 224 pixels."""
 
 
 def inference(model: Any, params: Any) -> Callable[[Any], np.ndarray]:
@@ -56,12 +58,15 @@ def inference(model: Any, params: Any) -> Callable[[Any], np.ndarray]:
         require_not_forked()
         x = as_samples(model, x, "x")
         if len(x) < mesh.size or mesh.size == 1:
-            return np.asarray(_alone(model, first, x))
-        share, block = _plan(len(x), x.shape[1:], mesh.size)
-        found = [
-            _shared(model, mesh, block, everywhere, _place(part, share, mesh))
-            for part in _parts(x, share * mesh.size)
-        ]
+            size = _even(len(x), MOST_ALONE // _entries(x.shape[1:]))
+            found = [_alone(model, first, part) for part in _parts(x, size)]
+        else:
+            share, block = _plan(len(x), x.shape[1:], mesh.size)
+            place = NamedSharding(mesh, SHARDED)
+            found = [
+                _shared(model, mesh, block, everywhere, jax.device_put(part, place))
+                for part in _parts(x, share * mesh.size)
+            ]
         return np.concatenate([np.asarray(part) for part in found])[: len(x)]
 
     return outputs
@@ -72,7 +77,7 @@ def _plan(samples: int, shape: tuple[int, ...], devices: int) -> tuple[int, int]
 
     All calls take as many, so that they share a program; parts are even, for the least padding.
     """
-    entries = max(1, math.prod(shape))
+    entries = _entries(shape)
     share = _even(-(-samples // devices), MOST_ENTRIES // entries)
     block = _even(share, BLOCK_ENTRIES // entries)
     return -(-share // block) * block, block
@@ -84,15 +89,16 @@ def _even(n: int, most: int) -> int:
     return -(-n // parts)
 
 
+def _entries(shape: tuple[int, ...]) -> int:
+    return max(1, math.prod(shape))
+
+
 def _parts(x: Any, size: int) -> list[Any]:
-    return [x[start : start + size] for start in range(0, len(x), size)]
-
-
-def _place(part: Any, share: int, mesh: Mesh) -> Array:
-    """Shards samples, of which some occur twice to fill the devices."""
-    rows = share * mesh.size
-    filled = part if len(part) == rows else part[np.arange(rows) % len(part)]
-    return jax.device_put(filled, NamedSharding(mesh, SHARDED))
+    """Cuts samples into parts of one size; in the last some occur twice to fill it."""
+    parts = [x[start : start + size] for start in range(0, len(x), size)]
+    if len(parts[-1]) < size:
+        parts[-1] = parts[-1][np.arange(size) % len(parts[-1])]
+    return parts
 
 
 @partial(jax.jit, static_argnums=0)

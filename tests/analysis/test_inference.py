@@ -24,6 +24,7 @@ from jaxnets.models import (
 KEY = jax.random.key(0)
 IMAGES = np.random.default_rng(0).normal(size=(40, 28, 28, 1)).astype(np.float32)
 DEVICES = len(jax.devices())
+SEEN: list[tuple[str, int]] = []
 
 
 class Doubled:
@@ -79,22 +80,35 @@ def test_a_plan_has_room_for_all_and_wastes_little(samples, shape):
     assert 4 * share * calls - samples < 4 * (calls * (blocks + 1) + 1)
 
 
+class Seeing(nn.Module):
+    """Notes how many samples it is traced for."""
+
+    place: str
+
+    def __call__(self, x):
+        SEEN.append((self.place, x.shape[0]))
+        return x
+
+
 def test_a_large_image_is_computed_alone_and_dense_layers_take_all(monkeypatch):
-    seen = []
-
-    class Seeing(nn.Module):
-        name_of: str
-
-        def __call__(self, x):
-            seen.append((self.name_of, x.shape[0]))
-            return x
-
     monkeypatch.setattr(room, "BLOCK_ENTRIES", 784)
     model = CNN((Seeing("images"), Conv(2, 3), Flatten(), Dense(3), Seeing("outputs")))
     params = model.init(KEY, IMAGES[:1])
-    seen.clear()
+    SEEN.clear()
     inference(model, params)(IMAGES[: 4 * DEVICES])
-    assert set(seen) == {("images", 1), ("outputs", 4)}
+    assert set(SEEN) == {("images", 1), ("outputs", 4)}
+
+
+@pytest.mark.parametrize(("n", "size"), [(40, 4), (10, 4), (4, 4), (1, 1)])
+def test_a_single_device_takes_few_images_at_a_time(monkeypatch, n, size):
+    monkeypatch.setattr(room.jax, "local_devices", lambda: jax.devices()[:1])
+    monkeypatch.setattr(room, "MOST_ALONE", 4 * 784 + 783)
+    model = CNN((Seeing(f"of {n}"), Conv(2, 3), Flatten(), Dense(3)))
+    params = model.init(KEY, IMAGES[:1])
+    SEEN.clear()
+    outputs = inference(model, params)(IMAGES[:n])
+    np.testing.assert_allclose(outputs, model.apply(params, IMAGES[:n]), rtol=1e-5, atol=1e-5)
+    assert [count for _, count in SEEN] == [size, n]  # traced once, then for all at once
 
 
 def test_the_params_are_on_every_device_and_are_placed_once(monkeypatch):
