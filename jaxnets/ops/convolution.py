@@ -36,6 +36,8 @@ FEW_CHANNELS = 4
 """Up to this many input channels a CPU multiplies entire patches, above it one row at a time."""
 MOST_OF_FEW = 1_500_000
 """How many entries patches of few channels may have for a CPU to multiply them."""
+FEW_FEATURES = 16
+"""Up to this many output channels XLA takes four times as long for images of few channels."""
 MANY_CHANNELS = 128
 """From as many, XLA's own convolution is faster on a CPU than products of patches."""
 MOST_OF_ONE = 1_000_000
@@ -123,14 +125,16 @@ def _training_form(x: Array, kernel: Array, at: Windows) -> Callable:
     """Chooses the form for a CPU, by what networks measured."""
     if _suits_winograd(x, kernel.shape[3], at, at.outputs):
         return winograd_forward
-    return _row_form(x, at)
+    return _row_form(x, kernel, at)
 
 
-def _row_form(x: Array, at: Windows) -> Callable:
+def _row_form(x: Array, kernel: Array, at: Windows) -> Callable:
     if at.shape[3] <= FEW_CHANNELS:
-        large = _has_native(x, at) and _entries(at) > MOST_OF_FEW
-        return _forward_native if large else _forward_cpu
-    return _forward_native if _suits_native(x, at.shape[3], at) else _forward_in_blocks
+        large = _entries(at) > MOST_OF_FEW and kernel.shape[3] > FEW_FEATURES
+        native = large and _has_native(x, at)
+    else:
+        native = _suits_native(x, at.shape[3], at)
+    return _forward_native if native else _forward_in_blocks
 
 
 def _evaluation_form(x: Array, kernel: Array, at: Windows) -> Callable:
@@ -140,14 +144,15 @@ def _evaluation_form(x: Array, kernel: Array, at: Windows) -> Callable:
         return winograd_forward
     alone, native = len(x) == 1, _has_native(x, at)
     few = at.shape[3] <= FEW_CHANNELS
-    if few and native and _entries(over(at, 1)) > (MOST_ALONE if alone else MOST_OF_ONE):
+    large = _entries(over(at, 1)) > (MOST_ALONE if alone else MOST_OF_ONE)
+    if few and native and large and kernel.shape[3] > FEW_FEATURES:
         return _forward_native if alone else _forward_one_by_one
     windows_per_map = len(x) * math.prod(at.outputs) / kernel.shape[3]
     if native and kernel.size >= LARGE_KERNEL and windows_per_map <= 2:
         return _forward_entire
     if alone and not few and _suits_native(x, at.shape[3], at, MOST_ALONE):
         return _forward_native
-    return _row_form(x, at)
+    return _row_form(x, kernel, at)
 
 
 def _suits_winograd(x: Array, features: int, at: Windows, sides: Pair) -> bool:
