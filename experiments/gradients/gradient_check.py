@@ -68,6 +68,8 @@ MODELS = {
     "ResidualMLP with dropout": _dropping,
     "CodedShapes": _coded,
 }
+QUICK = {"xla_backend_optimization_level": 0}
+"""Each of hundreds of programs runs once or twice, in a fraction of what it takes to compile."""
 KEY = 0
 """The seed of the dropout masks, which are those of the central differences too."""
 
@@ -134,7 +136,7 @@ def _members(
     outputs = OUTPUTS.get(family["loss"], 1)
     model = MODELS[family["model"]]((WIDTH,) * family["depth"], outputs, family["activation"])
     objective = Objective(model, family["loss"])
-    check = jax.jit(jax.vmap(partial(_check, config, objective)))
+    check = jax.jit(jax.vmap(partial(_check, config, objective)), compiler_options=QUICK)
     members: list[dict[str, Any]] = []
     near = 0
     while len(members) < config.networks:

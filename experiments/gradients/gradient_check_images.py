@@ -174,6 +174,7 @@ def _candidates(
 ) -> Iterator[tuple[Iterator[np.ndarray], int]]:
     """Directions to try and how many of them are wanted: of all parameters, then of each leaf.
 
+    A leaf's are single parameters and, if they do not suffice, random directions of them all.
     Statistics of batch normalisation are no parameters: no direction changes them.
     """
     leaves = jax.tree.leaves_with_path(params)
@@ -184,8 +185,15 @@ def _candidates(
     for end, size, is_trained in zip(np.cumsum(sizes), sizes, trained, strict=True):
         if not is_trained:
             continue
-        places = end - size + choice.permutation(size)[: DRAWS * SINGLES]
-        yield (_axis(total, place) for place in places), min(SINGLES, size)
+        yield _in_leaf(total, range(end - size, end), choice), min(SINGLES, size)
+
+
+def _in_leaf(total: int, places: range, choice: np.random.Generator) -> Iterator[np.ndarray]:
+    for i in choice.permutation(len(places))[: DRAWS * SINGLES]:
+        yield _axis(total, places[i])
+    free = np.isin(np.arange(total), places)
+    for _ in range(DRAWS * SINGLES):
+        yield _random_unit(free, choice)
 
 
 def _random_unit(free: np.ndarray, choice: np.random.Generator) -> np.ndarray:

@@ -109,6 +109,31 @@ def test_directions_across_kinks_are_drawn_again(x64):
         images.directional_derivatives(model, params, batch, grads, 100.0, choice)
 
 
+def test_a_leaf_of_few_parameters_has_other_directions(x64, monkeypatch):
+    """Were one of eight biases always at a kink, no other single parameter could replace it."""
+    model = CNN((layers.Conv(8, 5, 4), RELU, layers.Flatten(), layers.Dense(10)))
+    choice, measured = np.random.default_rng(0), images.difference
+    params, batch = images.draw(model, choice)
+    first = images.ravel_pytree(jax.tree_util.tree_map_with_path(_is_first_bias, params))[0]
+    assert first.sum() == 1
+
+    def difference(model, params, batch, direction, *rest):
+        slope, kink = measured(model, params, batch, direction, *rest)
+        return slope, kink | np.array_equal(direction, first)
+
+    monkeypatch.setattr(images, "difference", difference)
+    *grads, _ = images.gradients(model, params, batch)
+    slopes, crossed = images.directional_derivatives(model, params, batch, grads, 1e-6, choice)
+    assert crossed >= 1
+    assert slopes.shape == (images.DIRECTIONS + 4 * images.SINGLES, 3)
+    assert np.linalg.norm(slopes[:, 0] - slopes[:, 2]) < 1e-6 * np.linalg.norm(slopes[:, 2])
+
+
+def _is_first_bias(path, leaf):
+    bias = jax.tree_util.keystr(path) == "['params']['layers_0']['bias']"
+    return bias * np.eye(leaf.size)[0].reshape(leaf.shape)
+
+
 def status_of(result):
     (row,) = run.claims_of("gradient_check", result)
     return row["status"]
