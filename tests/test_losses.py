@@ -1,5 +1,6 @@
 """Losses against SciPy, optax, scikit-learn and PyTorch; gradients by hand against jax.grad."""
 
+from functools import partial
 from itertools import product
 
 import chex
@@ -138,6 +139,15 @@ def test_gaussian_at_variance_one_is_half_the_squared_error(x64):
     gaussian = LOSSES["gaussian"].value(jnp.array(outputs), jnp.array(targets))
     squared = LOSSES["squared_error"].value(jnp.array(means), jnp.array(targets))
     np.testing.assert_allclose(gaussian, squared / 2 + 1.5 * np.log(2 * np.pi), rtol=1e-12)
+
+
+def test_a_class_that_is_ruled_out_is_left_out(x64):
+    loss, outputs = LOSSES["softmax_cross_entropy"], jnp.array([[2.0, -jnp.inf, 1.0]])
+    without, label = outputs[:, ::2], jnp.array([2])
+    for of in (loss.value, loss.grad, partial(gradient_by_jax, loss)):
+        found, expected = of(outputs, label), of(without, label // 2)
+        np.testing.assert_allclose(found[..., ::2] if found.ndim == 2 else found, expected)
+    assert loss.value(outputs, jnp.array([1]))[0] == jnp.inf
 
 
 def test_softmax_of_two_is_the_logistic_loss_of_the_difference(x64):
