@@ -56,6 +56,10 @@ MOST_OF_TILES = 8_000_000
 """How many entries the tiles of an image have at most without a gradient: more cost much memory."""
 FEWEST_TILES = 64
 """How many tiles the outputs have at least, for each of its products to have as many rows."""
+FEWEST_OF_A_CORE = 48
+"""The same for a device of one core, which does not share the rows, and `DEEP` maps."""
+DEEP = 256
+"""The channels, in and out, of such maps."""
 NEIGHBOURS = (2, 1)
 """How many adjacent windows share a patch, where that divides them, to make products wider."""
 
@@ -139,7 +143,9 @@ def _row_form(x: Array, kernel: Array, at: Windows) -> Callable:
 
 def _evaluation_form(x: Array, kernel: Array, at: Windows) -> Callable:
     """Chooses the form where no gradient is asked for, which for few images is another one."""
-    suits = _suits_winograd(x, kernel.shape[3], at, at.outputs)
+    deep = min(kernel.shape[2:]) >= DEEP and jax.local_device_count("cpu") > 1
+    fewest = FEWEST_OF_A_CORE if deep else FEWEST_TILES
+    suits = _suits_winograd(x, kernel.shape[3], at, at.outputs, fewest)
     if suits and entries_of_an_image(at) <= MOST_OF_TILES:
         return winograd_forward
     alone, native = len(x) == 1, _has_native(x, at)
@@ -155,7 +161,9 @@ def _evaluation_form(x: Array, kernel: Array, at: Windows) -> Callable:
     return _row_form(x, kernel, at)
 
 
-def _suits_winograd(x: Array, features: int, at: Windows, sides: Pair) -> bool:
+def _suits_winograd(
+    x: Array, features: int, at: Windows, sides: Pair, least: int = FEWEST_TILES
+) -> bool:
     """Whether a CPU takes Winograd's form to compute maps of these sides."""
     fewest = FEWEST_CHANNELS.get(at.size[0], math.inf)
     if at.strides != (1, 1) or at.size[0] != at.size[1] or min(at.shape[3], features) < fewest:
@@ -163,7 +171,7 @@ def _suits_winograd(x: Array, features: int, at: Windows, sides: Pair) -> bool:
     tiles = math.prod(-(-n // TILE) for n in sides)
     products = (at.size[0] + TILE - 1) ** 2 * tiles
     fewer = products <= MOST_PRODUCTS * math.prod(at.size) * math.prod(at.outputs)
-    return fewer and len(x) * tiles >= FEWEST_TILES and x.dtype == jnp.float32
+    return fewer and len(x) * tiles >= least and x.dtype == jnp.float32
 
 
 def _has_native(x: Array, at: Windows) -> bool:

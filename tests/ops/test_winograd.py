@@ -164,3 +164,24 @@ def test_sums_of_rows_remain_for_few_tiles_or_channels_and_other_types(x64, othe
 def test_small_maps_spread_their_derivatives_in_rows():
     """In full, maps of 4 x 4 have 16 tiles of 36 products, and 16 windows of only 25."""
     assert products_of((128, 8, 8, 64), (5, 5, 64, 64), padding="VALID") == 36 + 1 + 1 + 5
+
+
+@pytest.mark.parametrize(
+    ("devices", "side", "channels", "suits"),
+    [
+        (1, 14, 256, False),
+        (2, 14, 256, True),
+        (2, 14, 128, False),
+        (2, 12, 256, False),
+        (1, 28, 256, True),
+    ],
+)
+def test_a_core_by_itself_takes_it_for_small_deep_maps(monkeypatch, devices, side, channels, suits):
+    """Without a gradient: in training all cores share the products of many images."""
+    monkeypatch.setattr(convolution.jax, "local_device_count", lambda backend: devices)
+    x, kernel = jnp.zeros((1, side, side, channels)), jnp.zeros((3, 3, channels, channels))
+    at = windows(x.shape, (3, 3), 1, "SAME")
+    form = convolution._evaluation_form(x, kernel, at)
+    assert (form is winograd.winograd_forward) == suits
+    trained = convolution._training_form(x, kernel, at)
+    assert (trained is winograd.winograd_forward) == (side == 28)
