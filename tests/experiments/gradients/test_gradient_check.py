@@ -1,5 +1,7 @@
 """The gradient check of image networks: its reference, kinks, and that it can fail."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,8 @@ from experiments.gradients import gradient_check
 from experiments.gradients import gradient_check_images as images
 from experiments.lab import run
 from jaxnets.backprop import cnn
-from jaxnets.models import CNN, GroupNorm, layers
+from jaxnets.models import CNN, MLP, GroupNorm, layers
+from jaxnets.objective import Objective
 
 STRIDED = CNN(
     (
@@ -132,6 +135,27 @@ def test_a_leaf_of_few_parameters_has_other_directions(x64, monkeypatch):
 def _is_first_bias(path, leaf):
     bias = jax.tree_util.keystr(path) == "['params']['layers_0']['bias']"
     return bias * np.eye(leaf.size)[0].reshape(leaf.shape)
+
+
+def test_differences_are_not_taken_where_roundings_decide(x64):
+    """Labels that balance leave deep sigmoids with hinge loss hardly a gradient."""
+    config, choice = gradient_check.Config(), np.random.default_rng(5)
+    objective = Objective(MLP((gradient_check.WIDTH,) * 5, 1, "sigmoid"), "hinge")
+    drawn = gradient_check._draw(objective, 48, choice)
+    found = jax.jit(jax.vmap(partial(gradient_check._check, config, objective)))(*drawn)
+    blurred, missed = found["blurred"], found["central"] > 1e-7
+    assert 0 < blurred.sum() < 24
+    assert missed.any()
+    assert not (missed & ~blurred).any()
+    assert found["float64"].max() < 1e-12
+
+
+@pytest.mark.parametrize(("activation", "distance"), [("tanh", 0.5), ("elu", 0), ("softsign", 0)])
+def test_a_kink_of_the_slope_is_one_too(x64, activation, distance):
+    objective, batch = Objective(MLP((3,), 1, activation), "hinge"), {"x": jnp.ones((2, 4))}
+    params = jax.tree.map(jnp.zeros_like, objective.model.init(jax.random.key(0), batch["x"]))
+    params["params"]["output"]["bias"] += 0.5
+    assert gradient_check._distance_to_kink(objective, params, batch) == distance
 
 
 def status_of(result):
