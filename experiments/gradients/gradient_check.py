@@ -86,6 +86,7 @@ class Config:
     step: float = 1e-5
     kink: float = 1e-3
     faint: float = 1e-2
+    """The share of the loss below which a gradient is lost in the roundings of differences."""
     images: tuple[str, ...] = tuple(images.NETWORKS)
     image_networks: int = 8
     """Of each image family."""
