@@ -12,6 +12,7 @@ from jax import Array
 
 from jaxnets.host import checks
 from jaxnets.models.mlp import MLP
+from jaxnets.models.parameters import parameter
 
 CODES = nn.initializers.normal(0.01)
 """The paper's."""
@@ -62,7 +63,7 @@ class CodedShapes(nn.Module):
         x = checks.as_inputs(x, "x")
         if x.ndim != 2 or x.shape[1] < 2:
             raise ValueError(f"x has shape {x.shape}; numbered points are [batch, 1 + axes]")
-        codes = self.param("codes", CODES, (self.shapes, self.dimensions))
+        codes = parameter(self, "codes", CODES, (self.shapes, self.dimensions))
         return self.decoder(with_codes(codes, x))
 
     def distances(self, params: Any, code: Array, points: Array) -> Array:

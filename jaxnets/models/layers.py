@@ -16,6 +16,7 @@ from jaxnets.activations import Activation, get_activation
 from jaxnets.host import checks
 from jaxnets.models.dropout import draw_mask, drop
 from jaxnets.models.mlp import INITIALISERS, affine
+from jaxnets.models.parameters import parameter
 from jaxnets.ops.windows import Padding, Pair, pair
 
 KERNEL_INITIALISERS = {
@@ -67,7 +68,7 @@ class Conv(nn.Module):
         check_images(x)
         _check_inputs(self, "kernel", 2, x, "channels")
         shape = (*pair(self.size, "size"), x.shape[-1], self.features)
-        kernel = self.param("kernel", KERNEL_INITIALISERS[self.gain], shape)
+        kernel = parameter(self, "kernel", KERNEL_INITIALISERS[self.gain], shape)
         y = ops.convolve(x, kernel, self.strides, self.padding)
         if not self.bias:
             return y
@@ -201,7 +202,8 @@ class Dense(nn.Module):
         if x.ndim != 2:
             raise ValueError(f"a dense layer takes [batch, features], x has shape {x.shape}")
         _check_inputs(self, "weight", 1, x, "features")
-        weight = self.param("weight", INITIALISERS[self.gain], (self.features, x.shape[-1]))
+        shape = (self.features, x.shape[-1])
+        weight = parameter(self, "weight", INITIALISERS[self.gain], shape)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
         return affine(weight, bias, x.T).T
 

@@ -18,6 +18,7 @@ from jax.nn.initializers import variance_scaling
 from jaxnets.activations import ACTIVATIONS, Activation, get_activation
 from jaxnets.host import checks
 from jaxnets.models.dropout import draw_mask, drop
+from jaxnets.models.parameters import parameter
 
 INITIALISERS = {
     "glorot": variance_scaling(1.0, "fan_avg", "uniform", in_axis=1, out_axis=0),
@@ -83,7 +84,7 @@ class Affine(nn.Module):
     def __call__(self, x: Array) -> Array:
         """Maps `x [in, batch]` to `[out, batch]`."""
         shape = (self.features, x.shape[0])
-        weight = self.param("weight", INITIALISERS[self.initialiser], shape)
+        weight = parameter(self, "weight", INITIALISERS[self.initialiser], shape)
         bias = self.param("bias", nn.initializers.zeros_init(), (self.features,))
         return affine(weight, bias, x)
 

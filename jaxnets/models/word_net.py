@@ -10,6 +10,7 @@ from jax import Array
 from jax.nn.initializers import variance_scaling
 
 from jaxnets.host import checks
+from jaxnets.models.parameters import parameter
 
 UNIFORM = variance_scaling(1 / 3, "fan_in", "uniform", in_axis=0, out_axis=1)
 """Uniform in `+- 1 / sqrt(inputs)`, as the lecture's `nn.Linear` draws."""
@@ -66,8 +67,8 @@ class WordNet(nn.Module):
             raise TypeError(f"x has dtype {x.dtype}; word numbers are integers")
         if x.ndim != 2:
             raise ValueError(f"x has shape {x.shape}; contexts are [samples, window]")
-        embedding = self.param("embedding", UNIFORM, (self.words, self.dimensions))
-        output = self.param("output", UNIFORM, (self.dimensions, self.words))
+        embedding = parameter(self, "embedding", UNIFORM, (self.words, self.dimensions))
+        output = parameter(self, "output", UNIFORM, (self.dimensions, self.words))
         return jax.nn.sigmoid(window_mean(embedding, x)) @ output
 
     def check_samples(self, x: Any, name: str) -> np.ndarray:

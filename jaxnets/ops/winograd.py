@@ -9,7 +9,7 @@ of Lavin and Gray (2016). With channels each product is one of matrices, over al
 """
 
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, reduce
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -109,16 +109,17 @@ def _multiply(x: Array, weights: Array, at: Windows, axis: int) -> Array:
     def form(x: Array, at: Windows) -> Array:
         tiles = [[_matrix(v) for v in row] for row in _inputs(x, at)]
         few = len(tiles[0][0]) <= min(weights.shape[2:])
-        products = (_batched if few else _separately)(tiles, weights, axis)
+        products = (_batched if few else _by_rows)(tiles, weights, axis)
         return _join(_transform(matrices_of(at.size[0]).outputs, products), at)
 
     return map_blocks(form, x, at, entries_of_an_image(at), MOST_ENTRIES)
 
 
-def _separately(tiles: Entries, weights: Array, axis: int) -> list[list[Array]]:
+def _by_rows(tiles: Entries, weights: Array, axis: int) -> list[list[Array]]:
+    """Multiplies the n entries of a row at once: one by one takes as long, and compiles longer."""
     return [
-        [lax.dot_general(v, w, (((1,), (axis,)), ((), ()))) for v, w in zip(*row, strict=True)]
-        for row in zip(tiles, weights, strict=True)
+        list(lax.dot_general(jnp.stack(row), w, (((2,), (1 + axis,)), ((0,), (0,)))))
+        for row, w in zip(tiles, weights, strict=True)
     ]
 
 
@@ -219,9 +220,16 @@ def _transform(matrix: np.ndarray, entries: Entries | Array) -> list[list[Array]
 
 
 def _combine(matrix: np.ndarray, arrays: Iterable[Array]) -> list[Array]:
-    """Sums arrays, weighted by each row of the matrix."""
+    """Sums arrays, weighted by each row of the matrix.
+
+    The operations are those of `lax`, which take a third of the time to trace.
+    """
     sums = []
     for row in matrix.tolist():
-        terms = [x if w == 1 else w * x for w, x in zip(row, arrays, strict=True) if w]
-        sums.append(sum(terms[1:], terms[0]))
+        terms = [_times(w, x) for w, x in zip(row, arrays, strict=True) if w]
+        sums.append(reduce(lax.add, terms))
     return sums
+
+
+def _times(w: float, x: Array) -> Array:
+    return x if w == 1 else lax.mul(x, np.asarray(w, x.dtype))
