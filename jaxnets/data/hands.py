@@ -45,6 +45,10 @@ BACKGROUND, NEAREST = 0.0, 1.0
 BLOCK = 16
 """Pictures drawn at a time, so that a compiler cannot draw a batch again wherever it is used."""
 TINY = 1e-12
+POSE_PARTS = (1, 2 * FINGERS, FINGERS, 3, 3)
+"""How many numbers decide how far all fingers are bent, each of them, its splay, turn and shift."""
+POSE_NUMBERS = sum(POSE_PARTS)
+DISC_NUMBERS = 3
 
 
 class Pose(NamedTuple):
@@ -62,13 +66,14 @@ class Pose(NamedTuple):
 
 def draw_pose(key: Array) -> Pose:
     """Draws a pose whose fingers are bent alike, each with a share of its own."""
-    curl_key, flex_key, splay_key, turn_key, shift_key = jax.random.split(key, 5)
-    curl = jax.random.uniform(curl_key, maxval=0.7)
-    own = jax.random.uniform(flex_key, (FINGERS, 2), maxval=0.7)
-    splay = jax.random.uniform(splay_key, (FINGERS,), minval=-0.12, maxval=0.12)
-    turn = jax.random.uniform(turn_key, (3,), minval=-0.5, maxval=0.5)
-    shift = jax.random.uniform(shift_key, (3,), minval=-0.12, maxval=0.12)
-    return Pose(curl + own, splay, turn, shift)
+    return _pose(jax.random.uniform(key, (POSE_NUMBERS,)))
+
+
+def _pose(numbers: Array) -> Pose:
+    """Computes the pose of numbers that are uniform in [0, 1)."""
+    curl, own, splay, turn, shift = jnp.split(numbers, np.cumsum(POSE_PARTS[:-1]))
+    flex = 0.7 * (curl[None] + own.reshape(FINGERS, 2))
+    return Pose(flex, 0.12 * (2 * splay - 1), turn - 0.5, 0.12 * (2 * shift - 1))
 
 
 def joints_of(pose: Pose) -> Array:
@@ -175,24 +180,24 @@ def hands(
         if not 0 <= checks.as_number(value, name) <= 1:
             raise ValueError(f"{name} is {value}; it must be between 0 and 1")
 
-    def one(key: Array) -> tuple[Array, Array]:
-        pose_key, disc_key, noise_key, lost_key = jax.random.split(key, 4)
-        joints = joints_of(draw_pose(pose_key))
-        depth = jnp.where(_disc(disc_key, size, occluder), NEAREST, depth_of(surface(joints, size)))
-        depth = depth + noise * jax.random.normal(noise_key, depth.shape)
-        gone = jax.random.bernoulli(lost_key, float(lost), depth.shape)
+    def one(drawn: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        numbers, errors, gone = drawn
+        joints = joints_of(_pose(numbers[:POSE_NUMBERS]))
+        hidden = _disc(numbers[POSE_NUMBERS:], size, occluder)
+        depth = jnp.where(hidden, NEAREST, depth_of(surface(joints, size))) + noise * errors
         return jnp.where(gone, BACKGROUND, depth)[..., None], joints.ravel()
 
-    keys = jax.random.split(key, n)
-    missing = -n % BLOCK if n > BLOCK else 0  # in the last block, which would compile apart
-    x, y = lax.map(one, jnp.concatenate([keys, keys[:missing]]), batch_size=BLOCK)
+    drawn = n if n <= BLOCK else -(-n // BLOCK) * BLOCK  # a smaller last block would compile apart
+    numbers_key, noise_key, lost_key = jax.random.split(key, 3)
+    numbers = jax.random.uniform(numbers_key, (drawn, POSE_NUMBERS + DISC_NUMBERS))
+    errors = jax.random.normal(noise_key, (drawn, size, size))
+    gone = jax.random.bernoulli(lost_key, float(lost), errors.shape)
+    x, y = lax.map(one, (numbers, errors, gone), batch_size=BLOCK)
     return {"x": x[:n], "y": y[:n]}
 
 
-def _disc(key: Array, size: int, largest: float) -> Array:
-    """Draws which pixels a disc hides, `[size, size]`."""
-    place_key, radius_key = jax.random.split(key)
-    x0, y0 = jax.random.uniform(place_key, (2,), minval=-0.7, maxval=0.7)
-    radius = largest * jax.random.uniform(radius_key, minval=0.25)
+def _disc(numbers: Array, size: int, largest: float) -> Array:
+    """Computes which pixels a disc hides, `[size, size]`, of numbers that are uniform in [0, 1)."""
+    x0, y0, radius = 1.4 * numbers[0] - 0.7, 1.4 * numbers[1] - 0.7, 0.25 + 0.75 * numbers[2]
     x, y = pixels(size)
-    return (x - x0) ** 2 + (y - y0) ** 2 < radius**2
+    return (x - x0) ** 2 + (y - y0) ** 2 < (largest * radius) ** 2
