@@ -73,7 +73,7 @@ demo: $(ENV)  ## the main job on embedded data: train, compare, check, draw resu
 	$(RUN) -m experiments demo
 
 test: $(ENV)  ## all tests, with coverage
-	$(RUN) -m slipcover --source jaxnets --skip-covered --fail-under 95 -m pytest -n 2 --dist loadscope
+	$(RUN) -m pytest -n 2 --dist loadscope --cov --cov-report=term
 
 test-faults: $(ENV)  ## the long tests: faults, many processes, killed checkpointed runs
 	$(RUN) -m pytest -n 2 --dist load -m slow_faults -rP
