@@ -45,18 +45,14 @@ class Loss(NamedTuple):
     classifies: bool = True
 
 
-def _is_label(labels: Array, like: Array) -> Array:
-    return labels[:, None] == jnp.arange(like.shape[-1])[None]
-
-
 def _one_hot(labels: Array, like: Array) -> Array:
-    return _is_label(labels, like).astype(like.dtype)
+    return jax.nn.one_hot(labels, like.shape[-1], dtype=like.dtype)
 
 
 def _softmax_value(outputs: Array, labels: Array) -> Array:
     """`log sum_j exp(y_j) - y_t`: the negative log-likelihood of a categorical (L0)."""
-    picked = jnp.sum(jnp.where(_is_label(labels, outputs), outputs, 0), axis=-1)
-    return jax.nn.logsumexp(outputs, axis=-1) - picked
+    chosen = jax.nn.one_hot(labels, outputs.shape[-1], dtype=bool)
+    return jax.nn.logsumexp(outputs, axis=-1) - jnp.where(chosen, outputs, 0).sum(axis=-1)
 
 
 def _softmax_grad(outputs: Array, labels: Array) -> Array:

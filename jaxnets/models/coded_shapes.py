@@ -11,8 +11,7 @@ import numpy as np
 from jax import Array
 
 from jaxnets.host import checks
-from jaxnets.models.mlp import MLP
-from jaxnets.models.parameters import parameter
+from jaxnets.models.mlp import MLP, parameter
 
 CODES = nn.initializers.normal(0.01)
 """The paper's."""

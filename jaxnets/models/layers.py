@@ -15,8 +15,7 @@ from jaxnets import ops
 from jaxnets.activations import Activation, get_activation
 from jaxnets.host import checks
 from jaxnets.models.dropout import draw_mask, drop
-from jaxnets.models.mlp import INITIALISERS, affine
-from jaxnets.models.parameters import parameter
+from jaxnets.models.mlp import INITIALISERS, affine, parameter
 from jaxnets.ops.windows import Padding, Pair, pair
 
 KERNEL_INITIALISERS = {

@@ -10,7 +10,7 @@ from jax import Array
 from jax.nn.initializers import variance_scaling
 
 from jaxnets.host import checks
-from jaxnets.models.parameters import parameter
+from jaxnets.models.mlp import parameter
 
 UNIFORM = variance_scaling(1 / 3, "fan_in", "uniform", in_axis=0, out_axis=1)
 """Uniform in `+- 1 / sqrt(inputs)`, as the lecture's `nn.Linear` draws."""
