@@ -1,7 +1,7 @@
-"""Image networks for the gradient check: a reference in Flax, and differences away from kinks.
+"""Image networks for the gradient check: gradients by hand, and differences away from kinks.
 
-`jax.grad` of a `CNN` runs the functions of its backward pass by hand (`jaxnets.ops`). The reference
-has the same parameters in Flax's operations, which JAX differentiates by itself.
+`jax.grad` of a `CNN` runs the functions of its backward pass by hand (`jaxnets.ops`), so it is
+compared with that of the same network in Flax (`flax_reference`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,9 +18,10 @@ from jax.flatten_util import ravel_pytree
 
 from jaxnets import backprop
 from jaxnets.activations import get_activation
-from jaxnets.models import CNN, BatchNorm, GroupNorm, layers, lenet5, residual_cnn, small_cnn
+from jaxnets.models import CNN, BatchNorm, layers, lenet5, residual_cnn, small_cnn
 from jaxnets.objective import Batch, Objective, Params
-from jaxnets.ops.windows import pair
+
+from .flax_reference import flax_maps, max_pool, merged, reference
 
 
 def parallel_cnn() -> CNN:
@@ -236,7 +237,7 @@ Maps = Callable[[Sequence[nn.Module], Any, Array, str], list[Array]]
 
 def pattern(maps: Maps, model: CNN, params: Params, x: Array) -> list[Array]:
     """Computes the linear piece of every ReLU and max pooling, also of layers within layers."""
-    return _pattern(maps, model.layers, _together(*params.values()), x, "layers")
+    return _pattern(maps, model.layers, merged(*params.values()), x, "layers")
 
 
 def _pattern(
@@ -268,7 +269,7 @@ def _has_kink(layer: layers.Activate) -> bool:
 
 def _winners(layer: layers.MaxPool, x: Array) -> Array:
     """The number of windows in which each entry is the largest."""
-    return jax.grad(lambda x: _flax_max_pool(layer, {}, x).sum())(x)
+    return jax.grad(lambda x: max_pool(layer, {}, x).sum())(x)
 
 
 def own_maps(
@@ -280,97 +281,3 @@ def own_maps(
     if not training:
         return CNN(tuple(chain)).apply(variables, x, method="maps")
     return CNN(tuple(chain)).apply(variables, x, method="maps", mutable=["batch_stats"])[0]
-
-
-def flax_maps(chain: Sequence[nn.Module], params: Any, x: Array, name: str) -> list[Array]:
-    """Computes the values of the same layers in Flax."""
-    values = []
-    for i, layer in enumerate(chain):
-        x = FLAX[type(layer)](layer, params.get(f"{name}_{i}", {}), x)
-        values.append(x)
-    return values
-
-
-def reference(model: CNN, params: Params, x: Array) -> Array:
-    """Computes the outputs `[batch, outputs]` of the same network by Flax's operations alone."""
-    return flax_maps(model.layers, _together(*params.values()), x, "layers")[-1]
-
-
-def _together(tree: Any, *others: Any) -> Any:
-    """One tree of all collections: a layer's statistics beside its parameters."""
-    for other in others:
-        deeper = {
-            name: _together(tree.get(name, {}), value) if isinstance(value, dict) else value
-            for name, value in other.items()
-        }
-        tree = {**tree, **deeper}
-    return tree
-
-
-def _flax_conv(layer: layers.Conv, params: Any, x: Array) -> Array:
-    size, strides = pair(layer.size, "size"), pair(layer.strides, "stride")
-    conv = nn.Conv(layer.features, size, strides, padding=layer.padding, use_bias=layer.bias)
-    return conv.apply({"params": params}, x)
-
-
-def _flax_dense(layer: layers.Dense, params: Any, x: Array) -> Array:
-    kernel = {"kernel": params["weight"].T, "bias": params["bias"]}
-    return nn.Dense(layer.features).apply({"params": kernel}, x)
-
-
-def _flax_group_norm(layer: GroupNorm, params: Any, x: Array) -> Array:
-    norm = nn.GroupNorm(layer.groups, epsilon=1e-6, use_fast_variance=False)
-    return norm.apply({"params": params}, x)
-
-
-def _flax_batch_norm(layer: BatchNorm, params: Any, x: Array) -> Array:
-    weights = {name: params[name] for name in ("scale", "bias")}
-    if "mean" not in params:
-        norm = nn.BatchNorm(False, epsilon=layer.epsilon, use_fast_variance=False)
-        return norm.apply({"params": weights}, x, mutable=["batch_stats"])[0]
-    statistics = jax.lax.stop_gradient({name: params[name] for name in ("mean", "var")})
-    norm = nn.BatchNorm(use_running_average=True, epsilon=layer.epsilon)
-    return norm.apply({"params": weights, "batch_stats": statistics}, x)
-
-
-def _flax_max_pool(layer: layers.MaxPool, _: Any, x: Array) -> Array:
-    size, strides = pair(layer.size, "size"), pair(layer.strides or layer.size, "stride")
-    return nn.max_pool(x, size, strides, layer.padding)
-
-
-def _flax_average_pool(layer: layers.AveragePool, _: Any, x: Array) -> Array:
-    size, strides = pair(layer.size, "size"), pair(layer.strides or layer.size, "stride")
-    return nn.avg_pool(x, size, strides, layer.padding)
-
-
-def _flax_activate(layer: layers.Activate, _: Any, x: Array) -> Array:
-    return {"relu": nn.relu, "tanh": nn.tanh}[str(layer.activation)](x)
-
-
-def _flax_residual(layer: layers.Residual, params: Any, x: Array) -> Array:
-    ways = ((layer.layers, "layers"), (layer.shortcut, "shortcut"))
-    value, bypass = ([x, *flax_maps(chain, params, x, name)][-1] for chain, name in ways)
-    return value + bypass
-
-
-def _flax_parallel(layer: layers.Parallel, params: Any, x: Array) -> Array:
-    chains = enumerate(layer.branches)
-    maps = [[x, *flax_maps(chain, params, x, f"branches_{i}")][-1] for i, chain in chains]
-    return jnp.concatenate(maps, axis=-1)
-
-
-FLAX: dict[type, Callable[[Any, Any, Array], Array]] = {
-    layers.Activate: _flax_activate,
-    layers.AveragePool: _flax_average_pool,
-    BatchNorm: _flax_batch_norm,
-    layers.Conv: _flax_conv,
-    layers.Dense: _flax_dense,
-    layers.Dropout: lambda layer, _, x: x,
-    layers.Flatten: lambda layer, _, x: x.reshape(len(x), -1),
-    layers.GlobalAverage: lambda layer, _, x: nn.avg_pool(x, x.shape[1:3])[:, 0, 0],
-    GroupNorm: _flax_group_norm,
-    layers.MaxPool: _flax_max_pool,
-    layers.Parallel: _flax_parallel,
-    layers.Residual: _flax_residual,
-}
-"""Kind of layer to `(layer, params, x) -> y` in Flax."""

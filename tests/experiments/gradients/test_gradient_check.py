@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.gradients import gradient_check
+from experiments.gradients import flax_reference, gradient_check
 from experiments.gradients import gradient_check_images as images
 from experiments.lab import run
 from jaxnets.backprop import cnn
@@ -30,7 +30,7 @@ IMAGE_NETWORKS = {name: make() for name, make in images.NETWORKS.items()} | {"st
 def test_the_gradient_checks_reference_is_the_same_network(x64, model):
     params, batch = images.draw(model, np.random.default_rng(0))
     ours = jax.jit(model.apply)(params, batch["x"])
-    flax = jax.jit(images.reference, static_argnums=0)(model, params, batch["x"])
+    flax = jax.jit(flax_reference.reference, static_argnums=0)(model, params, batch["x"])
     np.testing.assert_allclose(ours, flax, rtol=1e-12, atol=1e-12)
     assert np.std(flax) > 0.1
 
@@ -40,7 +40,7 @@ def test_the_reference_in_training_normalises_by_the_batch(x64, key):
     model = images.batch_norm_cnn()
     params, batch = images.draw(model, np.random.default_rng(0))
     ours, _ = model.apply(params, batch["x"], mutable=["batch_stats"])
-    flax = images.reference(model, images.seen(params, key), batch["x"])
+    flax = flax_reference.reference(model, images.seen(params, key), batch["x"])
     np.testing.assert_allclose(ours, flax, rtol=1e-10, atol=1e-10)
     assert not np.allclose(ours, model.apply(params, batch["x"]), rtol=0.01)
     assert images.key_of("batch_norm_cnn") is not None
@@ -51,13 +51,13 @@ def test_the_gradient_checks_reference_has_no_rule_of_ours(model):
     """`custom_vjp` is where JAX takes a derivative from us instead of its own."""
     params, batch = images.draw(model, np.random.default_rng(0))
     ours = jax.make_jaxpr(model.apply)(params, batch["x"])
-    flax = jax.make_jaxpr(lambda *of: images.reference(model, *of))(params, batch["x"])
+    flax = jax.make_jaxpr(lambda *of: flax_reference.reference(model, *of))(params, batch["x"])
     assert "custom_vjp" in str(ours)
     assert "custom_vjp" not in str(flax)
 
 
 def test_the_gradient_checks_reference_knows_every_layer_with_a_rule():
-    assert set(images.FLAX) == set(cnn.RULES)
+    assert set(flax_reference.FLAX) == set(cnn.RULES)
 
 
 CONV, RELU = layers.Conv(1, 1), layers.Activate("relu")
@@ -174,7 +174,7 @@ def test_a_wrong_rule_fails_the_gradient_check(monkeypatch, factor, status):
 
     pool = cnn.RULES[layers.AveragePool]
     monkeypatch.setitem(cnn.RULES, Smooth, pool._replace(backward=backward))
-    monkeypatch.setitem(images.FLAX, Smooth, images.FLAX[layers.AveragePool])
+    monkeypatch.setitem(flax_reference.FLAX, Smooth, flax_reference.FLAX[layers.AveragePool])
     chain = (layers.Conv(2, 3), Smooth(13), layers.Activate("tanh"), layers.Flatten())
     monkeypatch.setitem(images.NETWORKS, "own", lambda: CNN((*chain, layers.Dense(10))))
     config = gradient_check.Config(depths=(), images=("own",), image_networks=2)
