@@ -108,28 +108,22 @@ def _multiply(x: Array, weights: Array, at: Windows, axis: int) -> Array:
 
     def form(x: Array, at: Windows) -> Array:
         tiles = [[_matrix(v) for v in row] for row in _inputs(x, at)]
+        # With fewer tiles than channels XLA would copy the matrices: it gets all of them at once.
         few = len(tiles[0][0]) <= min(weights.shape[2:])
-        products = (_batched if few else _by_rows)(tiles, weights, axis)
+        products = _products(tiles, weights, axis, len(tiles) if few else 1)
         return _join(_transform(matrices_of(at.size[0]).outputs, products), at)
 
     return map_blocks(form, x, at, entries_of_an_image(at), MOST_ENTRIES)
 
 
-def _by_rows(tiles: Entries, weights: Array, axis: int) -> list[list[Array]]:
-    """Multiplies the n entries of a row at once: one by one takes as long, and compiles longer."""
-    return [
-        list(lax.dot_general(jnp.stack(row), w, (((2,), (1 + axis,)), ((0,), (0,)))))
-        for row, w in zip(tiles, weights, strict=True)
-    ]
-
-
-def _batched(tiles: Entries, weights: Array, axis: int) -> list[list[Array]]:
-    """Multiplies all at once: for fewer tiles than channels, XLA would copy matrix by matrix."""
-    n = len(tiles)
-    stacked = jnp.stack([v for row in tiles for v in row])
-    matrices = weights.reshape(n * n, *weights.shape[2:])
-    products = lax.dot_general(stacked, matrices, (((2,), (1 + axis,)), ((0,), (0,))))
-    return [list(products[i : i + n]) for i in range(0, n * n, n)]
+def _products(tiles: Entries, weights: Array, axis: int, rows: int) -> list[list[Array]]:
+    """Multiplies so many rows of entries at once: one entry at a time compiles longer."""
+    n, found = len(tiles), []
+    for i in range(0, n, rows):
+        stacked = jnp.stack([v for row in tiles[i : i + rows] for v in row])
+        matrices = weights[i : i + rows].reshape(-1, *weights.shape[2:])
+        found += list(lax.dot_general(stacked, matrices, (((2,), (1 + axis,)), ((0,), (0,)))))
+    return [found[i : i + n] for i in range(0, n * n, n)]
 
 
 def winograd_kernel_grad(x: Array, g: Array, at: Windows) -> Array:
