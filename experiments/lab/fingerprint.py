@@ -28,7 +28,7 @@ def digest(name: str) -> str:
     """
     found = hashlib.sha256()
     for path in sorted(_collect(path_of(name), set()), key=lambda path: path.stem):
-        found.update(f"{path.stem} {_text(_source(path))}".encode())
+        found.update(f"{path.stem} {_text_of_program(_read(path))}".encode())
     return found.hexdigest()
 
 
@@ -51,7 +51,7 @@ def library_digest(name: str) -> str:
 @cache
 def text_of_library(path: Path) -> str:
     """Returns the code of a module as text, without its docstrings."""
-    tree = _source(path)
+    tree = _parsed(_read(path))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef):
             node.body = [part for part in node.body if not _is_text(part)]
@@ -71,21 +71,24 @@ def _collect_used(path: Path, seen: set[Path]) -> None:
             _collect_used(used, seen)
 
 
-def _used(path: Path) -> Iterator[Path]:
+@cache
+def _used(path: Path) -> tuple[Path, ...]:
     """The files of `jaxnets` that a file imports; those of a package are its `__init__`'s too."""
+    files: list[Path] = []
     for name in _imported(path):
         first, *rest = name.split(".")
         file = LIBRARY.joinpath(*rest)
         both = [file / "__init__.py", *([file.with_suffix(".py")] if rest else [])]
         if first == "jaxnets" and not (rest and rest[0] in UNCOUNTED):
-            yield from (found for found in both if found.is_file())
+            files += [found for found in both if found.is_file()]
+    return tuple(files)
 
 
 @cache
 def _imported(path: Path) -> tuple[str, ...]:
     """The modules that a file imports by their full names, and what it takes from them."""
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(_read(path))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -103,9 +106,19 @@ def _text(node: Any) -> str:
     return f"{type(node).__name__}({','.join(fields)})"
 
 
-def _source(path: Path) -> ast.Module:
+def _read(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@cache
+def _text_of_program(source: str) -> str:
+    """The code of an experiment as text; by its content, as a file may change while this runs."""
+    return _text(_parsed(source))
+
+
+def _parsed(source: str) -> ast.Module:
     """The syntax tree without the lab note, with the base name of every imported module."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = ast.parse(source)
     if ast.get_docstring(tree) is not None:
         del tree.body[0]
     for node in ast.walk(tree):
@@ -124,8 +137,17 @@ def _collect(path: Path, seen: set[Path]) -> set[Path]:
 
 
 def _imports(path: Path) -> Iterator[Path]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level:
-            folder = path.parents[node.level - 1].joinpath(*(node.module or "").split("."))
-            modules = [folder.with_suffix(".py"), *(folder / f"{a.name}.py" for a in node.names)]
-            yield from (module for module in modules if module.exists())
+    for level, module, names in _relative_imports(_read(path)):
+        folder = path.parents[level - 1].joinpath(*module.split("."))
+        modules = [folder.with_suffix(".py"), *(folder / f"{name}.py" for name in names)]
+        yield from (module for module in modules if module.exists())
+
+
+@cache
+def _relative_imports(source: str) -> list[tuple[int, str, list[str]]]:
+    """The level, the module and the names of each."""
+    return [
+        (node.level, node.module or "", [alias.name for alias in node.names])
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]

@@ -57,11 +57,18 @@ def make_up(name, folder, status="reproduced"):
     matplotlib.image.imsave(folder / f"{name}.png", np.eye(900))
 
 
-@pytest.fixture
-def results(tmp_path):
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
     for name in EXPERIMENTS:
-        make_up(name, tmp_path)
-    return tmp_path
+        make_up(name, folder)
+    return folder
+
+
+@pytest.fixture
+def results(made_up, tmp_path):
+    """Made-up results of all experiments, which a test may change."""
+    return shutil.copytree(made_up, tmp_path, dirs_exist_ok=True)
 
 
 def test_every_experiment_belongs_to_one_lecture():
