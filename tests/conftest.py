@@ -35,7 +35,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("repeatable")
 
-UNCOUNTED = ("benchmarks", "browser", "experiments", "habits")
+UNCOUNTED = ("benchmarks", "browser", "experiments", "habits", "reports")
 """Folders whose tests call jaxnets as users do: they count no line as covered."""
 
 _compiled = []
