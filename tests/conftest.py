@@ -4,7 +4,6 @@ import os
 import signal
 import threading
 from importlib.metadata import version
-from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Compiling is most of the work here: leave out LLVM's passes, and XLA's slowest (which it is has
@@ -22,7 +21,6 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-import coverage
 import hypothesis
 import jax
 import pytest
@@ -34,9 +32,6 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 hypothesis.settings.load_profile("repeatable")
-
-UNCOUNTED = ("benchmarks", "browser", "experiments", "habits", "reports")
-"""Folders whose tests call jaxnets as users do: they count no line as covered."""
 
 _compiled = []
 
@@ -55,19 +50,6 @@ def forget_programs():
     """What one file compiled is of no use to the next, and takes gigabytes in the end."""
     yield
     jax.clear_caches()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def count_lines_of_own_tests(request):
-    """Does without coverage in some folders, where Python 3.11 takes a quarter longer with it."""
-    folder = request.path.relative_to(Path(__file__).parent).parts[0]
-    counting = coverage.Coverage.current() if folder in UNCOUNTED else None
-    if counting is None:
-        yield
-        return
-    counting.stop()
-    yield
-    counting.start()
 
 
 @pytest.fixture
