@@ -144,10 +144,10 @@ def _imports(path: Path) -> Iterator[Path]:
 
 
 @cache
-def _relative_imports(source: str) -> list[tuple[int, str, list[str]]]:
+def _relative_imports(source: str) -> tuple[tuple[int, str, tuple[str, ...]], ...]:
     """The level, the module and the names of each."""
-    return [
-        (node.level, node.module or "", [alias.name for alias in node.names])
+    return tuple(
+        (node.level, node.module or "", tuple(alias.name for alias in node.names))
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.ImportFrom) and node.level
-    ]
+    )
