@@ -11,6 +11,7 @@ from jax import Array
 
 from jaxnets import meshes
 from jaxnets.models import CodedShapes
+from jaxnets.training.optimizers import adam_cosine
 
 from . import coded
 
@@ -46,14 +47,15 @@ def follow(
 ) -> np.ndarray:
     """Goes from the first code towards points of a surface, by Adam on meshes of its codes.
 
-    Each step builds the mesh of the code, and takes the gradient from its vertices to the code.
+    Each step builds the mesh of the code, and takes the gradient from its vertices to the code. The
+    rate falls to 0 along half a cosine.
 
     Returns:
         The codes `[steps + 1, dimensions]`; once one has no surface, all that follow repeat it.
     """
     codes = params["params"]["codes"]
     rate = 0.04 * jnp.linalg.norm(codes[1] - codes[0]) / np.sqrt(model.dimensions)
-    optimiser = optax.adam(rate)
+    optimiser = adam_cosine(steps)(rate)
     code, goal = codes[0], jnp.asarray(target, jnp.float32)
     state, path = optimiser.init(code), [np.asarray(code)]
     for _ in range(steps):
