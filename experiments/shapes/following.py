@@ -11,12 +11,13 @@ from jax import Array
 
 from jaxnets import meshes
 from jaxnets.models import CodedShapes
-from jaxnets.training.optimizers import adam_cosine
 
 from . import coded
 
 VERTICES = 1000
 """Drawn among those of a mesh, with replacement, so that one program serves all meshes."""
+PATH = 1.6
+"""The length of all steps together, where the two codes are 1 apart."""
 REACH, HALVINGS = 0.05, 24
 """Of the bisection along a normal."""
 STEEP = 0.3
@@ -45,17 +46,21 @@ def follow(
     cells: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Goes from the first code towards points of a surface, by Adam on meshes of its codes.
+    """Goes from the first code towards points of a surface, down the gradient on meshes of codes.
 
-    Each step builds the mesh of the code, and takes the gradient from its vertices to the code. The
-    rate falls to 0 along half a cosine.
+    Each step builds the mesh of the code, and takes the gradient from its vertices to the code.
+    Steps have a given length, which falls to 0 along half a cosine. Adam, which scales each number
+    of a code for itself, leaves the direction of the gradient.
 
     Returns:
         The codes `[steps + 1, dimensions]`; once one has no surface, all that follow repeat it.
     """
     codes = params["params"]["codes"]
-    rate = 0.04 * jnp.linalg.norm(codes[1] - codes[0]) / np.sqrt(model.dimensions)
-    optimiser = adam_cosine(steps)(rate)
+    length = 2 * PATH / steps * jnp.linalg.norm(codes[1] - codes[0])
+    optimiser = optax.chain(
+        optax.normalize_by_update_norm(),
+        optax.sgd(optax.cosine_decay_schedule(length, steps)),
+    )
     code, goal = codes[0], jnp.asarray(target, jnp.float32)
     state, path = optimiser.init(code), [np.asarray(code)]
     for _ in range(steps):
