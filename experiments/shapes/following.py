@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
+from optax.projections import projection_l2_ball
 
 from jaxnets import meshes
 from jaxnets.models import CodedShapes
@@ -50,12 +51,14 @@ def follow(
 
     Each step builds the mesh of the code, and takes the gradient from its vertices to the code.
     Steps have a given length, which falls to 0 along half a cosine. Adam, which scales each number
-    of a code for itself, leaves the direction of the gradient.
+    of a code for itself, leaves the direction of the gradient. No code is longer than the longest
+    that was learned (the bound of Park et al., 2019): beyond, the decoder has seen no shape.
 
     Returns:
         The codes `[steps + 1, dimensions]`; once one has no surface, all that follow repeat it.
     """
     codes = params["params"]["codes"]
+    longest = jnp.linalg.norm(codes, axis=1).max()
     length = 2 * PATH / steps * jnp.linalg.norm(codes[1] - codes[0])
     optimiser = optax.chain(
         optax.normalize_by_update_norm(),
@@ -70,7 +73,7 @@ def follow(
             vertices = jnp.asarray(some, jnp.float32)
             _, slope = loss_and_slope(model, params, code, vertices, goal)
             update, state = optimiser.update(slope, state)
-            code = optax.apply_updates(code, update)
+            code = projection_l2_ball(optax.apply_updates(code, update), longest)
         path.append(np.asarray(code))
     return np.stack(path)
 

@@ -123,6 +123,15 @@ def test_following_the_gradient_arrives_at_the_target():
     assert codes[-1, 0] == pytest.approx(0.25, abs=0.03)
 
 
+def test_following_the_gradient_stays_within_the_learned_codes():
+    model, params = octahedra()
+    rng = np.random.default_rng(6)
+    larger = coded.mesh(model, params, jnp.asarray([0.4]), 33)
+    target = meshes.surface_points(larger, 400, rng)
+    codes = following.follow(model, params, target, 10, 17, rng)
+    assert codes.max() == pytest.approx(0.25)
+
+
 def test_speeds_are_right_only_with_the_length_of_the_gradient():
     model, params = octahedra()
     ours, printed = following.speed_errors(model, params, 16, np.random.default_rng(5))
