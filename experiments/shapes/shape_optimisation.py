@@ -6,13 +6,13 @@ genus 1 duck by minimizing a differentiable objective function"; and vertices mo
 `dv / ds = -n` (L0).
 
 Command: `make shape_optimisation`, five minutes on 2 cores. Protocol: shapes, network and training
-as in `shape_codes`, for fewer steps. From the cow's code, each step builds a mesh, takes the
-squared Chamfer distance between its vertices and points of the duck, and goes back from the
-vertices to the code by `jaxnets.meshes.attach`, for a step down the gradient whose length falls to
-0, within the ball of the learned codes; the loss knows nothing of the duck's code. The speed of
+as in `shape_codes`, with more points and fewer steps. From the cow's code, each step builds a mesh,
+takes the squared Chamfer distance between its vertices and points of the duck, and goes back from
+the vertices to the code by `jaxnets.meshes.attach`, for a step down the gradient whose length falls
+to 0, within the ball of the learned codes; the loss knows nothing of the duck's code. The speed of
 vertices is measured at the code halfway, against the zeros of f found by bisection along the
-normal, of two codes close by: with the derivative of `attach`,
-`-(grad f / |grad f|^2) df / dC`, and with the lecture's, which is the same where f is a distance.
+normal, of two codes close by: with the derivative of `attach`, `-(grad f / |grad f|^2) df / dC`,
+and with the lecture's, which is the same where f is a distance.
 Pieces and handles are counted on a finer grid than that of the steps.
 Margins are in `experiments/claims/shape_optimisation`. Expect a ring after about 17 steps.
 """
@@ -46,8 +46,8 @@ LAST = 0.5
 @dataclass(frozen=True)
 class Config:
     seeds: int = 16
-    points: int = 40_000
-    """Of each shape, to learn from."""
+    points: int = 160_000
+    """Of each shape, to learn from: among fewer, some network sees a sliver where none is."""
     dimensions: int = 4
     """Numbers in a code."""
     width: int = 64
@@ -65,7 +65,7 @@ class Config:
     """Points on each surface for the Chamfer distances."""
     duck: str = ""
     """A file of another second shape."""
-    seed: int = 4
+    seed: int = 5
 
 
 SMOKE = Config(
