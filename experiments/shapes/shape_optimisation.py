@@ -12,9 +12,9 @@ the vertices to the code by `jaxnets.meshes.attach`, for a step down the gradien
 to 0, within the ball of the learned codes; the loss knows nothing of the duck's code. The speed of
 vertices is measured at the code halfway, against the zeros of f found by bisection along the
 normal, of two codes close by: with the derivative of `attach`, `-(grad f / |grad f|^2) df / dC`,
-and with the lecture's, which is the same where f is a distance.
-Pieces and handles are counted on a finer grid than that of the steps.
-Margins are in `experiments/claims/shape_optimisation`. Expect a ring after about 17 steps.
+and with the lecture's, which is the same where f is a distance. Pieces and handles are counted on
+a finer grid than that of the steps.
+Margins are in `experiments/claims/shape_optimisation`. Expect a ring after about 13 steps.
 """
 
 from dataclasses import dataclass
