@@ -8,6 +8,7 @@ takes n^2 products in place of 4 r^2, 16 in place of 36 for r = 3, by the minima
 of Lavin and Gray (2016). With channels each product is one of matrices, over all tiles.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from functools import cache, reduce
 from typing import NamedTuple
@@ -96,34 +97,33 @@ def winograd_input_grad(g: Array, kernel: Array, at: Windows) -> Array:
     return _multiply(g, _weights(jnp.flip(kernel, (0, 1))), full, 1)
 
 
-def _weights(kernel: Array) -> Array:
-    """Transforms the kernel, `[n, n, in, out]`."""
-    n = len(kernel) + TILE - 1
-    matrix = jnp.asarray(matrices_of(len(kernel)).kernel, kernel.dtype)
-    return (matrix @ kernel.reshape(matrix.shape[1], -1)).reshape(n, n, *kernel.shape[2:])
+def _weights(kernel: Array) -> list[Array]:
+    """Transforms the kernel, one product for each row of entries, `[n, in, out]`.
+
+    XLA would copy the rows of a single product.
+    """
+    rows = np.split(matrices_of(len(kernel)).kernel, len(kernel) + TILE - 1)
+    channels = kernel.shape[2:]
+    flat = kernel.reshape(-1, math.prod(channels))
+    return [(jnp.asarray(row, kernel.dtype) @ flat).reshape(-1, *channels) for row in rows]
 
 
-def _multiply(x: Array, weights: Array, at: Windows, axis: int) -> Array:
-    """Multiplies the tiles of each block by matrices, of which an axis is of the channels of x."""
+def _multiply(x: Array, weights: Sequence[Array], at: Windows, axis: int) -> Array:
+    """Multiplies the tiles of each block by matrices, of which an axis is of the channels of x.
+
+    A row of entries at a time: one entry at a time compiles longer.
+    """
 
     def form(x: Array, at: Windows) -> Array:
-        tiles = [[_matrix(v) for v in row] for row in _inputs(x, at)]
-        # With fewer tiles than channels XLA would copy the matrices: it gets all of them at once.
-        few = len(tiles[0][0]) <= min(weights.shape[2:])
-        products = _products(tiles, weights, axis, len(tiles) if few else 1)
+        products = []
+        for row, matrices in zip(_inputs(x, at), weights, strict=True):
+            stacked = jnp.stack([_matrix(v) for v in row])
+            products.append(
+                [*lax.dot_general(stacked, matrices, (((2,), (1 + axis,)), ((0,), (0,))))]
+            )
         return _join(_transform(matrices_of(at.size[0]).outputs, products), at)
 
     return map_blocks(form, x, at, entries_of_an_image(at), MOST_ENTRIES)
-
-
-def _products(tiles: Entries, weights: Array, axis: int, rows: int) -> list[list[Array]]:
-    """Multiplies so many rows of entries at once: one entry at a time compiles longer."""
-    n, found = len(tiles), []
-    for i in range(0, n, rows):
-        stacked = jnp.stack([v for row in tiles[i : i + rows] for v in row])
-        matrices = weights[i : i + rows].reshape(-1, *weights.shape[2:])
-        found += list(lax.dot_general(stacked, matrices, (((2,), (1 + axis,)), ((0,), (0,)))))
-    return [found[i : i + n] for i in range(0, n * n, n)]
 
 
 def winograd_kernel_grad(x: Array, g: Array, at: Windows) -> Array:
