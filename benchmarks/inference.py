@@ -4,7 +4,7 @@ Weights and pictures of 224 x 224 are random; both have all cores. PyTorch runs 
 layout, and traced, frozen and fused, without gradients; both fold batch normalisation into the
 convolutions. Several pictures are shared by devices, a single one has a device with all cores. What
 compiles is told apart, for jaxnets with tracing and lowering; it compiles first, before the others
-hold gigabytes of memory, which made compilation half as slow again.
+hold gigabytes of memory, and after its weights are drawn: either made it half as slow again.
 """
 
 import time
@@ -73,7 +73,7 @@ def jaxnets(network: str, batch: int) -> Callable[[], dict]:
         jn.use_all_cores()
     model, x = NETWORKS[network].build(), pictures(batch)
     model, variables = fold_normalisation(model, jax.jit(model.init)(jax.random.key(0), x[:1]))
-    outputs = inference(model, variables)
+    outputs = inference(model, jax.block_until_ready(variables))
     parts: list[float] = []
 
     def note(event: str, duration_secs: float, **_: Any) -> None:

@@ -1,8 +1,9 @@
 """Outputs of a trained network for many samples, on all devices, where no gradient is asked for."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import takewhile
 from typing import Any
 
 import jax
@@ -19,6 +20,13 @@ MOST_ENTRIES = 2**26
 """How many entries the samples of a device may have in a call, 256 MB in single precision."""
 MOST_ALONE = 2**22
 """How many if they are not in blocks, as 27 images of 224 x 224 pixels."""
+MANY_WEIGHTS = 3_000_000
+"""From more in a layer, such as blocks of ResNet on maps of 7 x 7, one image is too few for them.
+
+To read and pack 12 MB takes as long as their products with 49 positions.
+"""
+SEVERAL = 8
+"""How many images such a layer takes at a time, or a few more."""
 
 
 def inference(model: Any, params: Any) -> Callable[[Any], np.ndarray]:
@@ -27,8 +35,9 @@ def inference(model: Any, params: Any) -> Callable[[Any], np.ndarray]:
     That function takes samples `[samples, ...]`, which it converts and checks as `fit` does, and
     returns `[samples, outputs]`, those of `model.apply(params, x)` up to rounding. The devices
     share the samples. After `jaxnets.use_all_cores()` each core takes one large image after the
-    other through a `CNN`, up to the first dense layer: what one layer makes is still in the cache
-    when the next reads it. Dense layers, whose weights are larger, take many images at a time.
+    other through a `CNN`: what one layer makes is still in the cache when the next reads it. From
+    the first layer of millions of weights on, which take longer to read than an image's values,
+    layers take several images at a time, and from the first dense one on all.
     Fewer samples than devices are computed on the first one: for one image at a time leave out
     `use_all_cores`, so that this has all cores. It compiles for every number of samples, so pass
     as many each time.
@@ -108,22 +117,41 @@ def _alone(model: Any, params: Any, x: Array) -> Array:
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _shared(model: Any, mesh: Mesh, block: int, params: Any, x: Array) -> Array:
-    cut = _first_dense(model) if mesh.devices[0].platform == "cpu" else 0
-    own = partial(_in_blocks, model, cut, block) if cut else partial(outputs_of, model)
+    in_blocks = isinstance(model, CNN) and mesh.devices[0].platform == "cpu"
+    own = partial(_in_blocks, model, block) if in_blocks else partial(outputs_of, model)
     specs = REPLICATED, SHARDED
     return jax.shard_map(own, mesh=mesh, in_specs=specs, out_specs=SHARDED, check_vma=False)(
         params, x
     )
 
 
-def _first_dense(model: Any) -> int:
-    """Counts the layers of a CNN before its first dense one; 0 for another model."""
-    layers = model.layers if isinstance(model, CNN) else ()
-    return next((i for i, layer in enumerate(layers) if isinstance(layer, Dense)), len(layers))
+def _in_blocks(model: CNN, block: int, params: Any, x: Array) -> Array:
+    """Applies sections of layers to blocks of images, the larger the more weights these have."""
+    for start, stop, images in _sections(model, block, params, len(x)):
+        section = partial(model.apply, params, start=start, stop=stop, method="section")
+        if images < len(x):
+            x = lax.map(section, x.reshape(-1, images, *x.shape[1:]))
+            x = x.reshape(-1, *x.shape[2:])
+        else:
+            x = section(x)
+    return x
 
 
-def _in_blocks(model: CNN, cut: int, block: int, params: Any, x: Array) -> Array:
-    """Applies the layers before the cut to a block at a time, the others to all samples."""
-    section = partial(model.apply, params, method="section")
-    values = lax.map(lambda images: section(images, 0, cut), x.reshape(-1, block, *x.shape[1:]))
-    return section(values.reshape(-1, *values.shape[2:]), cut, len(model.layers))
+def _sections(model: CNN, block: int, params: Any, samples: int) -> list[tuple[int, int, int]]:
+    """Cuts the layers before the first of many weights, and before the first dense one.
+
+    Returns:
+        The first layer of each section, the one after its last, and how many images it takes.
+    """
+    dense = _first(isinstance(layer, Dense) for layer in model.layers)
+    own = [params["params"].get(f"layers_{i}", {}) for i in range(dense)]
+    heavy = _first(sum(w.size for w in jax.tree.leaves(weights)) > MANY_WEIGHTS for weights in own)
+    most = min(max(block, SEVERAL), samples)
+    several = next(n for n in range(most, samples + 1) if samples % n == 0)
+    sections = [(0, heavy, block), (heavy, dense, several), (dense, len(model.layers), samples)]
+    return [section for section in sections if section[0] < section[1]]
+
+
+def _first(conditions: Iterable[bool]) -> int:
+    """Counts the conditions before the first that holds."""
+    return len([*takewhile(lambda holds: not holds, conditions)])

@@ -90,13 +90,37 @@ class Seeing(nn.Module):
         return x
 
 
-def test_a_large_image_is_computed_alone_and_dense_layers_take_all(monkeypatch):
-    monkeypatch.setattr(room, "BLOCK_ENTRIES", 784)
-    model = CNN((Seeing("images"), Conv(2, 3), Flatten(), Dense(3), Seeing("outputs")))
-    params = model.init(KEY, IMAGES[:1])
+LIGHT = (Seeing("images"), Conv(2, 3))
+
+
+def batches_seen(model, n):
+    """What the marked layers of a network see, when each device has n images, one in a block."""
+    jax.clear_caches()
+    params, x = model.init(KEY, IMAGES[:1]), IMAGES[: n * DEVICES]
+    expected = model.apply(params, x)
     SEEN.clear()
-    inference(model, params)(IMAGES[: 4 * DEVICES])
-    assert set(SEEN) == {("images", 1), ("outputs", 4)}
+    np.testing.assert_allclose(inference(model, params)(x), expected, rtol=1e-5, atol=1e-5)
+    return {*SEEN}
+
+
+@pytest.mark.parametrize(
+    ("n", "several", "seen"), [(4, 1, 1), (4, 2, 2), (4, 3, 4), (5, 2, 5), (4, 1000, 4)]
+)
+def test_images_are_computed_alone_until_a_layer_has_many_weights(monkeypatch, n, several, seen):
+    """The second has 3 x 3 x 2 x 3 and 3 biases; dense layers take all that a device has."""
+    monkeypatch.setattr(room, "BLOCK_ENTRIES", 784)
+    monkeypatch.setattr(room, "MANY_WEIGHTS", 56)
+    monkeypatch.setattr(room, "SEVERAL", several)
+    model = CNN((*LIGHT, Conv(3, 3, 4), Seeing("heavy"), Flatten(), Dense(3), Seeing("outputs")))
+    assert batches_seen(model, n) == {("images", 1), ("heavy", seen), ("outputs", n)}
+
+
+def test_images_are_computed_alone_to_the_end(monkeypatch):
+    """One weight fewer, and no dense layer."""
+    monkeypatch.setattr(room, "BLOCK_ENTRIES", 784)
+    monkeypatch.setattr(room, "MANY_WEIGHTS", 57)
+    model = CNN((*LIGHT, Conv(3, 3, 4), Seeing("last")))
+    assert batches_seen(model, 4) == {("images", 1), ("last", 1)}
 
 
 @pytest.mark.parametrize(("n", "size"), [(40, 4), (10, 4), (4, 4), (1, 1)])
