@@ -26,7 +26,7 @@ MANY_WEIGHTS = 3_000_000
 To read and pack 12 MB takes as long as their products with 49 positions.
 """
 SEVERAL = 8
-"""How many images such a layer takes at a time, or a few more."""
+"""How many images such a layer takes at a time, or more for equal blocks."""
 
 
 def inference(model: Any, params: Any) -> Callable[[Any], np.ndarray]:
@@ -144,7 +144,7 @@ def _sections(model: CNN, block: int, params: Any, samples: int) -> list[tuple[i
         The first layer of each section, the one after its last, and how many images it takes.
     """
     dense = _first(isinstance(layer, Dense) for layer in model.layers)
-    own = [params["params"].get(f"layers_{i}", {}) for i in range(dense)]
+    own = [params.get("params", {}).get(f"layers_{i}", {}) for i in range(dense)]
     heavy = _first(sum(w.size for w in jax.tree.leaves(weights)) > MANY_WEIGHTS for weights in own)
     most = min(max(block, SEVERAL), samples)
     several = next(n for n in range(most, samples + 1) if samples % n == 0)

@@ -113,14 +113,13 @@ def _multiply(x: Array, weights: Sequence[Array], at: Windows, axis: int) -> Arr
 
     A row of entries at a time: one entry at a time compiles longer.
     """
+    dimensions = ((2,), (1 + axis,)), ((0,), (0,))
 
     def form(x: Array, at: Windows) -> Array:
-        products = []
-        for row, matrices in zip(_inputs(x, at), weights, strict=True):
-            stacked = jnp.stack([_matrix(v) for v in row])
-            products.append(
-                [*lax.dot_general(stacked, matrices, (((2,), (1 + axis,)), ((0,), (0,))))]
-            )
+        products = [
+            [*lax.dot_general(jnp.stack([_matrix(v) for v in row]), matrices, dimensions)]
+            for row, matrices in zip(_inputs(x, at), weights, strict=True)
+        ]
         return _join(_transform(matrices_of(at.size[0]).outputs, products), at)
 
     return map_blocks(form, x, at, entries_of_an_image(at), MOST_ENTRIES)

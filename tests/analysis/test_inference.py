@@ -45,6 +45,7 @@ MODELS = {
     "normalised": (CNN((Conv(4, 3), BatchNorm(), Activate("relu"), Flatten(), Dense(2))), IMAGES),
     "convolutions": (CNN((Conv(4, 3, 2), Activate("tanh"), Conv(3, 5), GlobalAverage())), IMAGES),
     "maps": (CNN((Conv(2, 3, padding="SAME"),)), IMAGES),
+    "no weights": (CNN((Activate("relu"), GlobalAverage())), IMAGES),
     "dense first": (CNN((Flatten(), Dense(4), Activate("relu"), Dense(2))), IMAGES),
     "dense only": (CNN((Dense(4), Activate("relu"), Dense(2))), IMAGES.reshape(40, -1)),
 }
