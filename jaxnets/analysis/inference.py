@@ -12,7 +12,7 @@ from jax import Array, lax
 from jax.sharding import AxisType, Mesh, NamedSharding
 
 from jaxnets.host.checks import require_not_forked
-from jaxnets.models import CNN, Dense
+from jaxnets.models import CNN, Dense, count_parameters
 from jaxnets.objective import BLOCK_ENTRIES, as_samples, outputs_of
 from jaxnets.parallel.mesh import DATA_AXIS, REPLICATED, SHARDED, on_first_device, replicate
 
@@ -117,7 +117,8 @@ def _alone(model: Any, params: Any, x: Array) -> Array:
 
 @partial(jax.jit, static_argnums=(0, 1, 2))
 def _shared(model: Any, mesh: Mesh, block: int, params: Any, x: Array) -> Array:
-    in_blocks = isinstance(model, CNN) and mesh.devices[0].platform == "cpu"
+    of_images = isinstance(model, CNN) and not isinstance(model.layers[0], Dense)
+    in_blocks = of_images and mesh.devices[0].platform == "cpu"
     own = partial(_in_blocks, model, block) if in_blocks else partial(outputs_of, model)
     specs = REPLICATED, SHARDED
     return jax.shard_map(own, mesh=mesh, in_specs=specs, out_specs=SHARDED, check_vma=False)(
@@ -145,7 +146,7 @@ def _sections(model: CNN, block: int, params: Any, samples: int) -> list[tuple[i
     """
     dense = _first(isinstance(layer, Dense) for layer in model.layers)
     own = [params.get("params", {}).get(f"layers_{i}", {}) for i in range(dense)]
-    heavy = _first(sum(w.size for w in jax.tree.leaves(weights)) > MANY_WEIGHTS for weights in own)
+    heavy = _first(count_parameters(weights) > MANY_WEIGHTS for weights in own)
     most = min(max(block, SEVERAL), samples)
     several = next(n for n in range(most, samples + 1) if samples % n == 0)
     sections = [(0, heavy, block), (heavy, dense, several), (dense, len(model.layers), samples)]

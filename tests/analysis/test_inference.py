@@ -124,6 +124,16 @@ def test_images_are_computed_alone_to_the_end(monkeypatch):
     assert batches_seen(model, 4) == {("images", 1), ("last", 1)}
 
 
+def test_samples_of_dense_layers_alone_are_computed_in_blocks(monkeypatch):
+    """All at once, hidden layers would take the memory of a share."""
+    monkeypatch.setattr("jaxnets.objective.BLOCK", 2)
+    model, x = CNN((Dense(4), Seeing("hidden"), Dense(2))), IMAGES.reshape(40, -1)[: 4 * DEVICES]
+    params = model.init(KEY, x[:1])
+    SEEN.clear()
+    inference(model, params)(x)
+    assert {*SEEN} == {("hidden", 2)}
+
+
 @pytest.mark.parametrize(("n", "size"), [(40, 4), (10, 4), (4, 4), (1, 1)])
 def test_a_single_device_takes_few_images_at_a_time(monkeypatch, n, size):
     monkeypatch.setattr(room.jax, "local_devices", lambda: jax.devices()[:1])
